@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` shows the main job, `make test` runs everything CI runs.
+# Both make their own environment in .venv and need nothing but Python 3.11 or later, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check types bench torture docs clean help
+
+help:
+	@echo "make demo     the main job on the embedded emulator"
+	@echo "make test     everything CI runs: lint, types, tests"
+	@echo "make check    lint and types only"
+	@echo "make bench    speed, as ratios measured in one run"
+	@echo "make torture  the long proofs"
+	@echo "make docs     write the generated parts of docs/ anew"
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]" --group dev
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/planhat demo
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict planhat_orm
+
+test: check
+	$(BIN)/python -m pytest -n 2 tests
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.benchmarks
+
+torture: $(STAMP)
+	PLANHAT_TORTURE=1 $(BIN)/python -m pytest -n 2 tests
+
+docs: $(STAMP)
+	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

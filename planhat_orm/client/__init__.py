@@ -1,0 +1,5 @@
+"""The client: where settings, traffic, sources and writes meet."""
+
+from .planhat import Planhat
+
+__all__ = ["Planhat"]

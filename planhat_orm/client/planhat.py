@@ -1,0 +1,309 @@
+"""`Planhat`: the client that ties settings, drivers, quota, endpoints, sources and writes together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from .. import runtime
+from ..errors import ConfigurationError, PlanhatError
+from ..http.clock import Clock
+from ..http.drivers import AsyncDriver, Driver
+from ..http.effects import Flow, Work
+from ..http.quota import Quota
+from ..http.retry import Retry
+from ..http.session import Session
+from ..http.transport import Secrets
+from ..names import did_you_mean
+from ..wire.resources import Resource
+from ..writes.batch import Batch, records_in
+from ..writes.results import BatchResult
+from ..writes.writer import RecordWriter
+from . import settings
+from .analytics import Metrics, UserActivities
+from .endpoints import Companies, Endpoint, TimeEntries
+from .source import ApiSource
+
+if TYPE_CHECKING:
+    from ..mirror import Mirror
+    from ..mirror.report import SyncReport
+
+T = TypeVar("T")
+
+_offline: ContextVar[bool] = ContextVar("planhat_offline", default=False)
+EVENTS = ("request", "response", "saved", "failed")
+
+
+class Planhat:
+    """A connection to Planhat. Making one makes no call; every setting can come from the environment.
+
+    `calls_per_min` is the quota shared by everything this client does, in threads and tasks. `mirror` is a
+    path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `scan` says what a
+    query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
+    `allow_delete=False` guard against writes. `timeout` is in seconds, for reading an answer.
+
+    >>> planhat = Planhat()                        # PLANHAT_API_TOKEN and the rest from the environment
+    >>> planhat.company.get_by_id("extid-acme-1")  # doctest: +SKIP
+    """
+
+    asset: Endpoint
+    campaign: Endpoint
+    churn: Endpoint
+    company: Companies
+    conversation: Endpoint
+    custom_field: Endpoint
+    deal: Endpoint
+    enduser: Endpoint
+    invoice: Endpoint
+    issue: Endpoint
+    license: Endpoint
+    line_item: Endpoint
+    note: Endpoint
+    nps: Endpoint
+    objective: Endpoint
+    opportunity: Endpoint
+    product: Endpoint
+    project: Endpoint
+    sale: Endpoint
+    task: Endpoint
+    ticket: Endpoint
+    time_entry: TimeEntries
+    timesheet: Endpoint
+    user: Endpoint
+    workflow: Endpoint
+    workspace: Endpoint
+
+    def __init__(
+        self,
+        api_token: str | None = None,
+        tenant_token: str | None = None,
+        *,
+        calls_per_min: float | None = None,
+        mirror: str | Path | None = None,
+        read: Literal["api", "mirror"] = "api",
+        api_url: str | None = None,
+        analytics_url: str | None = None,
+        read_only: bool = False,
+        allow_delete: bool = True,
+        scan: Literal["warn", "allow", "raise"] = "warn",
+        timeout: float | None = None,
+        retry: Retry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        chosen = settings.read(
+            api_token, tenant_token, api_url, analytics_url, None if mirror is None else str(mirror), calls_per_min
+        )
+        for name, value, choices in (("read", read, ("api", "mirror")), ("scan", scan, ("warn", "allow", "raise"))):
+            if value not in choices:
+                raise ConfigurationError(f"Planhat({name}={value!r}) is not known.{did_you_mean(str(value), choices)}")
+        self.settings = chosen
+        self.read_only = read_only
+        self.allow_delete = allow_delete
+        self.scan = scan
+        self._read = read
+        clock = clock or Clock()
+        self._session = Session(
+            main_url=chosen.api_url,
+            analytics_url=chosen.analytics_url,
+            secrets=Secrets(chosen.api_token, chosen.tenant_token),
+            quota=Quota(chosen.calls_per_min, clock),
+            retry=retry or Retry(),
+            clock=clock,
+        )
+        if timeout is not None:
+            self._session.set_timeout(timeout)
+        self._session.notify = self._notify
+        self._driver = Driver(self._session)
+        self._async_driver = AsyncDriver(self._session)
+        self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
+        self._mirror: Mirror | None = None
+        self._tokens: list[Token[Any]] = []
+        self.writer: RecordWriter = RecordWriter(self)
+        own: dict[str, type[Endpoint]] = {"company": Companies, "time_entry": TimeEntries}
+        for name in type(self).__annotations__:
+            setattr(self, name, own.get(name, Endpoint)(self, name))
+        self.metrics = Metrics(self)
+        self.user_activity = UserActivities(self)
+        self._api = ApiSource(self)
+        runtime.made(self)
+
+    # --- running ----------------------------------------------------------------------------------------
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow in this thread."""
+        return self._driver.run(flow)
+
+    def iterate(self, flow: Flow[Any]) -> Generator[Any, None, Any]:
+        """Run a flow in this thread and yield what it emits."""
+        return self._driver.iterate(flow)
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run a flow in this task."""
+        return await self._async_driver.run(flow)
+
+    def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
+        """Run a flow in this task and yield what it emits."""
+        return self._async_driver.iterate(flow)
+
+    @property
+    def calls(self) -> int:
+        """How many requests this client has sent, tries included."""
+        return self._session.calls
+
+    @property
+    def calls_per_min(self) -> float:
+        """The quota this client keeps."""
+        return self.settings.calls_per_min
+
+    def seconds(self, requests: int) -> float:
+        """How long so many requests take at least, under the quota as it stands."""
+        waiting = max(0, requests - self._session.quota.budget())
+        return waiting * 60.0 / self.settings.calls_per_min
+
+    def on(self, event: Literal["request", "response", "saved", "failed"], call: Callable[[Any], None]) -> None:
+        """Have `call` told of every request, response, saved or failed record: for logs and metrics."""
+        if event not in self._listeners:
+            raise ConfigurationError(f"There is no event {event!r}.{did_you_mean(event, EVENTS)}")
+        self._listeners[event].append(call)
+
+    def _notify(self, event: str, payload: Any) -> None:
+        for call in self._listeners[event]:
+            call(payload)
+
+    # --- sources ----------------------------------------------------------------------------------------
+
+    def source(self, name: str | None = None) -> runtime.Source:
+        """The source called `"api"` or `"mirror"`, or the default one."""
+        if name is None:
+            name = "mirror" if _offline.get() else self._read
+        return self._api if name == "api" else self.mirror.source
+
+    @property
+    def mirror(self) -> Mirror:
+        """The local mirror; `ConfigurationError` when this client was made without one."""
+        if self._mirror is None:
+            if self.settings.mirror is None:
+                raise ConfigurationError(
+                    "This client has no mirror: make it with Planhat(mirror='planhat.db'), or set PLANHAT_MIRROR."
+                )
+            from ..mirror import Mirror
+
+            self._mirror = Mirror(self.settings.mirror)
+        return self._mirror
+
+    def sync(
+        self,
+        *models: type[Any],
+        full: bool = False,
+        progress: Callable[[Any], None] | None = None,
+    ) -> SyncReport:
+        """Bring the mirror up to date, all models or some, and return the report.
+
+        Incremental where the API allows it, else by listing everything; `full=True` lists everything.
+        `progress` is called with what happens, page by page.
+        """
+        steps = self.iterate(self.mirror.sync(models or None, full=full))
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                report: SyncReport = stop.value
+                return report
+            if progress is not None:
+                progress(event)
+
+    async def a_sync(self, *models: type[Any], full: bool = False) -> SyncReport:
+        """Do what `sync()` does, in a task."""
+        return await self.arun(self.mirror.sync(models or None, full=full))
+
+    @contextmanager
+    def offline(self) -> Iterator[Self]:
+        """Read everything from the mirror inside this block."""
+        token = _offline.set(True)
+        client = runtime.enter(self)
+        try:
+            yield self
+        finally:
+            runtime.leave(client)
+            _offline.reset(token)
+
+    # --- writing ----------------------------------------------------------------------------------------
+
+    def batch(self, *, dry_run: bool = False) -> Batch:
+        """A unit of work: saves inside `with planhat.batch() as batch:` leave together as bulk upserts."""
+        return self.writer.batch(dry_run=dry_run)
+
+    def save_all(self, objects: Iterable[Any]) -> BatchResult:
+        """Save many records as bulk upserts: only the changed ones travel, and only what changed of them.
+
+        ceil(changed/5000) requests for each resource. Raises `BulkError` when a row fails; its `.result`
+        has an outcome for every object.
+        """
+        return self.run(self._save_all(objects))
+
+    async def asave_all(self, objects: Iterable[Any]) -> BatchResult:
+        """Do what `save_all()` does, in a task."""
+        return await self.arun(self._save_all(objects))
+
+    def _save_all(self, objects: Iterable[Any]) -> Flow[BatchResult]:
+        result = yield from self.writer.send(records_in(objects))
+        result.raise_for_failures()
+        return result
+
+    def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
+        """Write stored records through to the mirror, where it is open."""
+        mirror = self._mirror
+        if mirror is not None:
+            yield Work(lambda: mirror.store(resource, rows))
+
+    def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
+        """Take deleted records out of the mirror, where it is open."""
+        mirror = self._mirror
+        if mirror is not None:
+            yield Work(lambda: mirror.remove(resource, ids))
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._tokens.append(runtime.enter(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runtime.leave(self._tokens.pop())
+        if not self._tokens:
+            self.close()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runtime.leave(self._tokens.pop())
+        if not self._tokens:
+            await self.aclose()
+
+    def close(self) -> None:
+        """Close connections and the mirror. The client can be used again; it then opens them anew."""
+        self._driver.close()
+        if self._mirror is not None:
+            self._mirror.close()
+            self._mirror = None
+
+    async def aclose(self) -> None:
+        """Do what `close()` does, in a task."""
+        await self._async_driver.close()
+        self.close()
+
+    def __repr__(self) -> str:
+        mirror = f", mirror={self.settings.mirror!r}" if self.settings.mirror else ""
+        return f"<Planhat {self.settings.api_url}{mirror}, {self.calls} calls>"
+
+    def __reduce__(self) -> Any:
+        raise PlanhatError("A client holds tokens and connections, so it is not pickled: make one in each process.")

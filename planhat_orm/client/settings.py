@@ -1,0 +1,70 @@
+"""Settings: arguments first, then the environment, then Planhat's own defaults."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError
+
+API_URL = "https://api.planhat.com"
+ANALYTICS_URL = "https://analytics.planhat.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a client is made with. Tokens do not show in a repr."""
+
+    api_token: str | None = field(repr=False)
+    tenant_token: str | None = field(repr=False)
+    api_url: str
+    analytics_url: str
+    mirror: str | None
+    calls_per_min: float
+
+
+def read(
+    api_token: str | None,
+    tenant_token: str | None,
+    api_url: str | None,
+    analytics_url: str | None,
+    mirror: str | None,
+    calls_per_min: float | None,
+) -> Settings:
+    """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
+    env = os.environ
+    return Settings(
+        api_token=api_token or env.get("PLANHAT_API_TOKEN") or None,
+        tenant_token=tenant_token or env.get("PLANHAT_TENANT_TOKEN") or None,
+        api_url=_url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url"),
+        analytics_url=_url(analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url"),
+        mirror=mirror or env.get("PLANHAT_MIRROR") or None,
+        calls_per_min=_calls(calls_per_min if calls_per_min is not None else env.get("PLANHAT_CALLS_PER_MIN", 200)),
+    )
+
+
+def _analytics(api_url: str | None) -> str:
+    """An emulator serves both hosts on one address; Planhat's analytics host is one for every region."""
+    given = api_url or os.environ.get("PLANHAT_API_URL")
+    host = urlsplit(given).hostname if given else None
+    return given if given and host in ("127.0.0.1", "localhost", "::1") else ANALYTICS_URL
+
+
+def _url(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"{name} must be an address such as {API_URL}, not {url!r}.")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{name} must not carry a user or password: tokens have settings of their own.")
+    return url.rstrip("/")
+
+
+def _calls(value: object) -> float:
+    try:
+        calls = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        calls = 0.0
+    if isinstance(value, bool) or not 0 < calls < float("inf"):
+        raise ConfigurationError(f"calls_per_min must be a positive number, not {value!r}.")
+    return calls

@@ -1,0 +1,320 @@
+"""The API as a source: which requests answer a query, and what is left to do here.
+
+Everything the API filters is checked here again, so a server that ignores a parameter costs requests and
+never gives wrong rows. Ordering and everything beyond the few documented parameters is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..http.effects import Emit, Flow
+from ..http.flows import mapped
+from ..query import kinds
+from ..query.plan import Plan, Step, describe
+from ..query.predicate import Predicate, fetch, ordered, predicate
+from ..query.query import Query
+from ..query.split import Split, split
+from ..query.tree import EVERYTHING, All, Node, Target, Test, both
+from ..queryset.aggregates import Tally, Wanted
+from ..wire import listing, paths, records
+from ..wire.resources import Resource, resource
+from .relations import wires, without_hops
+
+if TYPE_CHECKING:
+    from .planhat import Planhat
+
+GET_EACH = 5
+"""Up to so many ids are fetched one by one; beyond, a list is fewer requests."""
+PAGE = 2000
+
+
+class _Enough(Exception):
+    """All that was wanted has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How a query without relations is answered: by ids, or by lists."""
+
+    resource: Resource
+    ids: tuple[str, ...] | None
+    parts: Split
+    test: Node
+
+    @property
+    def whole(self) -> bool:
+        """Whether every condition is expressed by ids or parameters, so that no row is fetched in vain."""
+        tests = self.test.children if isinstance(self.test, All) else (self.test,)
+        served = len(self.parts.served) + (self.ids is not None)
+        return len(tests) == served and self.resource.hidden_by is None
+
+
+def strategy(query: Query, where: Node) -> Strategy:
+    """Choose how to ask for a query whose relations were resolved."""
+    known = resource(query.resource)
+    implied = known.implied
+    test = where
+    for wire, value in implied.items():
+        test = both(test, Test(Target(wire, (wire,), kinds.TEXT), "exact", value))
+    ids = _ids(where)
+    if ids is not None and ("get_by_id" not in known.operations or len(ids) > GET_EACH):
+        ids = None
+    return Strategy(known, ids, split(where, known), test)
+
+
+def _ids(where: Node) -> tuple[str, ...] | None:
+    """The ids that a top-level condition asks for."""
+    for test in where.children if isinstance(where, All) else (where,):
+        if isinstance(test, Test) and not test.target.hops and test.target.keys == ("_id",):
+            if test.op == "exact" and isinstance(test.value, str):
+                return (test.value,)
+            if test.op == "in":
+                return tuple(value for value in test.value if isinstance(value, str))
+    return None
+
+
+class ApiSource:
+    """Rows from Planhat itself."""
+
+    name = "api"
+
+    def __init__(self, client: Planhat) -> None:
+        self.client = client
+
+    # --- rows -------------------------------------------------------------------------------------------
+
+    def pages(self, query: Query) -> Flow[None]:
+        """Emit the rows of a query; in the order of `_id` page by page, in another order all at once."""
+        if query.limit == 0:
+            return
+        where = yield from without_hops(query.where, self)
+        way = strategy(query, where)
+        test = self._test(way, query)
+        if query.order:
+            found: list[dict[str, Any]] = []
+
+            def keep(rows: list[dict[str, Any]]) -> Flow[None]:
+                found.extend(row for row in rows if test(row))
+                return
+                yield
+
+            yield from mapped(self._rows(way, query, None), keep)
+            chosen = ordered(found, query.order)[query.start : query.stop]
+            for start in range(0, len(chosen), PAGE):
+                yield Emit(chosen[start : start + PAGE])
+            return
+        yield from self._stream(way, query, test)
+
+    def _stream(self, way: Strategy, query: Query, test: Predicate) -> Flow[None]:
+        passed = 0
+        # Only where nothing is filtered here does the server's row n correspond to ours.
+        wanted = query.stop if way.whole else None
+
+        def pick(rows: list[dict[str, Any]]) -> Flow[None]:
+            nonlocal passed
+            good = [row for row in rows if test(row)]
+            begin = max(0, query.start - passed)
+            end = None if query.stop is None else query.stop - passed
+            passed += len(good)
+            good = good[begin:end]
+            if good:
+                yield Emit(good)
+            if query.stop is not None and passed >= query.stop:
+                raise _Enough
+
+        try:
+            yield from mapped(self._rows(way, query, wanted), pick)
+        except _Enough:
+            return
+
+    def _rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
+        """Emit raw rows, a superset of what the query asks for, each once, in the order of `_id`."""
+        if way.parts.impossible or way.ids == ():
+            return
+        if way.ids is not None:
+            yield from self._by_ids(way.resource, way.ids)
+            return
+        select = self._select(way, query)
+        lists = list(way.parts.lists)
+        hidden = way.resource.hidden_by
+        if query.hidden and hidden is not None:
+            # Whether this shows the hidden rows too, or only them, is open: ask for both and drop repeats.
+            both_ways = way.resource.name == "task"
+            lists = [
+                {**params, **extra}
+                for params in lists
+                for extra in (({}, {hidden.name: "true"}) if both_ways else ({hidden.name: "true"},))
+            ]
+        if len(lists) == 1:
+            yield from self._list(way, lists[0], select, wanted)
+            return
+        seen: dict[str, dict[str, Any]] = {}
+
+        def keep(rows: list[dict[str, Any]]) -> Flow[None]:
+            for row in rows:
+                seen.setdefault(row["_id"], row)
+            return
+            yield
+
+        for params in lists:
+            yield from mapped(self._list(way, params, select, None), keep)
+        if seen:
+            yield Emit([seen[key] for key in sorted(seen)])
+
+    def _list(
+        self, way: Strategy, params: dict[str, str], select: frozenset[str] | None, wanted: int | None
+    ) -> Flow[None]:
+        """One list, which ends early when every id that was asked for has come."""
+        rows = listing.pages(way.resource, select=select, params=params, wanted=wanted)
+        by_id = next((one.name for one in way.resource.params.values() if one.field == "_id"), "")
+        asked = params[by_id].split(",") if by_id in params else _ids(way.test)
+        yield from self._until_found(rows, tuple(asked) if asked is not None else None)
+
+    def _until_found(self, flow: Flow[None], sought: tuple[str, ...] | None) -> Flow[None]:
+        """Stop a list as soon as every id that was sought has come."""
+        if sought is None:
+            yield from flow
+            return
+        missing = set(sought)
+
+        def strike(rows: list[dict[str, Any]]) -> Flow[None]:
+            yield Emit(rows)
+            missing.difference_update(row.get("_id") for row in rows)
+            if not missing:
+                raise _Enough
+
+        try:
+            yield from mapped(flow, strike)
+        except _Enough:
+            return
+
+    def _by_ids(self, known: Resource, ids: Iterable[str]) -> Flow[None]:
+        rows = []
+        for one in sorted(ids):
+            row = yield from records.find(known, one)
+            if row is not None:
+                rows.append(row)
+        if rows:
+            yield Emit(rows)
+
+    def _test(self, way: Strategy, query: Query) -> Predicate:
+        test = predicate(way.test)
+        hidden = way.resource.hidden_by
+        if query.hidden or hidden is None:
+            return test
+        wire = str(hidden.hides)
+        return lambda row: row.get(wire) is not True and test(row)
+
+    def _select(self, way: Strategy, query: Query) -> frozenset[str] | None:
+        if query.select is None:
+            return None
+        needed = {"_id"} | wires(way.test) | {target.keys[0] for target, _ in query.order}
+        hidden = way.resource.hidden_by
+        if hidden is not None and hidden.hides:
+            needed.add(hidden.hides)
+        return query.select | needed
+
+    # --- figures ----------------------------------------------------------------------------------------
+
+    def count(self, query: Query) -> Flow[int]:
+        """Count by listing with the fewest fields that can tell."""
+        total = 0
+
+        def add(rows: list[dict[str, Any]]) -> Flow[None]:
+            nonlocal total
+            total += len(rows)
+            return
+            yield
+
+        yield from mapped(self.pages(query.changed(select=frozenset({"_id"}), order=())), add)
+        return total
+
+    def aggregate(self, query: Query, wanted: Wanted, by: tuple[Target, ...] = ()) -> Flow[list[dict[str, Any]]]:
+        """Add up page by page; only the fields that are looked at are listed."""
+        fields = {target.keys[0] for _, target in wanted.values() if target is not None}
+        fields |= {target.keys[0] for target in by}
+        groups: dict[tuple[Any, ...], Tally] = {} if by else {(): Tally(wanted)}
+
+        def add(rows: list[dict[str, Any]]) -> Flow[None]:
+            for row in rows:
+                key = tuple(target.kind.comparable(fetch(row, target.keys)) for target in by)
+                if key not in groups:
+                    groups[key] = Tally(wanted)
+                groups[key].add(row)
+            return
+            yield
+
+        narrowed = query.changed(select=frozenset(fields | {"_id"}))
+        if not query.is_sliced:
+            narrowed = narrowed.changed(order=())
+        yield from mapped(self.pages(narrowed), add)
+        return [
+            {**{target.name: value for target, value in zip(by, key, strict=True)}, **tally.result()}
+            for key, tally in groups.items()
+        ]
+
+    def get(self, known: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
+        """One GET; None when there is no such record."""
+        row = yield from records.find(known, paths.join_key(form, value))
+        if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
+            return None
+        return row
+
+    # --- words ------------------------------------------------------------------------------------------
+
+    def explain(self, query: Query) -> Plan:
+        """Say what answering takes."""
+        way = strategy(query, query.where)
+        known = way.resource
+        page = known.max_limit
+        tests = query.where.children if isinstance(query.where, All) else (query.where,)
+        served: list[Node] = list(way.parts.served)
+        requests: int | None = None
+        cost = f"ceil(rows / {page}), and one to prove the end where no page was longer"
+        if way.ids is not None:
+            steps = [Step(f"GET {paths.collection(known)}/<id>", f"{len(way.ids)} times")]
+            served = [test for test in tests if isinstance(test, Test) and test.target.keys == ("_id",)]
+            requests, cost = len(way.ids), ""
+        elif way.parts.impossible or query.limit == 0:
+            steps, requests, cost = [Step("nothing can match, so nothing is asked")], 0, ""
+        else:
+            steps = []
+            for params in way.parts.lists:
+                shown = "&".join(f"{name}={_short(value)}" for name, value in params.items())
+                steps.append(Step(f"GET {paths.collection(known)}{'?' + shown if shown else ''}", f"{page} a page"))
+            if way.whole and not query.order and query.stop is not None and query.stop <= page and len(steps) == 1:
+                requests, cost = 1, ""
+        related = [test for test in _tests(query.where) if test.target.hops]
+        steps = [
+            Step(f"GET /{resource(test.target.hops[0].resource).path} for the ids of: {describe(test)}")
+            for test in related
+        ] + steps
+        here = [describe(test) for test in tests if test not in served and test != EVERYTHING]
+        if query.order:
+            here.append("order by " + ", ".join(f"{'-' if down else ''}{one.name}" for one, down in query.order))
+        if related:
+            requests, cost = None, cost or "the pages of the related lists, and of this one"
+        return Plan(
+            source="api",
+            resource=known.name,
+            steps=tuple(steps),
+            served=tuple(map(describe, served)),
+            here=tuple(here),
+            requests=requests,
+            cost=cost,
+            full_scan=query.where != EVERYTHING and not served and way.ids is None and not related,
+        )
+
+
+def _tests(where: Node) -> list[Test]:
+    if isinstance(where, Test):
+        return [where]
+    children = where.children if hasattr(where, "children") else (where.child,)
+    return [test for child in children for test in _tests(child)]
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 30 else f"{value.count(',') + 1} ids"

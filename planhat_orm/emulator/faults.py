@@ -1,0 +1,129 @@
+"""Bad weather by rule: which calls it meets, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from threading import Lock
+from typing import Any, Literal, get_args
+
+from ..errors import ConfigurationError
+from ..names import did_you_mean
+
+Kind = Literal[
+    "status", "reset_before", "reset_after", "slow", "timeout_after", "truncated", "cut_json", "html", "wrong_shape",
+    "rate_limit",
+]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
+_NOT_DONE = ("status", "reset_before", "html", "rate_limit")
+
+
+@dataclass(slots=True)
+class Fault:
+    """A rule: it passes over the first `after` matching calls, then meets `times` of them (None: all).
+
+    `path` is a path that covers everything below it, or a regular expression. `done` says whether the
+    server does the work all the same; the default follows the kind.
+
+    Kinds: `status` answers `status`; `rate_limit` answers 429; `reset_before` closes the connection and does
+    nothing, `reset_after` does the work first; `slow` waits `delay` seconds and answers well;
+    `timeout_after` does the work and holds the answer for `delay` seconds; `truncated` closes the
+    connection in the middle of the body; `cut_json` sends half the JSON as if it were all; `html` answers
+    200 with a page; `wrong_shape` answers 200 with JSON of another shape. Seconds are the wall's.
+    """
+
+    kind: Kind
+    method: str | None = None
+    path: str | None = None
+    times: int | None = 1
+    after: int = 0
+    status: int = 500
+    retry_after: float | None = None
+    delay: float = 30.0
+    done: bool | None = None
+    met: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigurationError(f"There is no kind of fault {self.kind!r}.{did_you_mean(str(self.kind), KINDS)}")
+        if self.path is not None:
+            try:
+                re.compile(self.path)
+            except re.error as error:
+                raise ConfigurationError(f"The path {self.path!r} is not a regular expression: {error}.") from None
+
+    @property
+    def does_the_work(self) -> bool:
+        """Whether the call has its effect."""
+        return self.kind not in _NOT_DONE if self.done is None else self.done
+
+    def covers(self, method: str, path: str) -> bool:
+        """Tell whether a call is one of those meant."""
+        if self.method is not None and self.method.upper() != method:
+            return False
+        return self.path is None or re.fullmatch(f"(?:{self.path})(?:/.*)?", path) is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the rule as JSON can hold it."""
+        return asdict(self)
+
+
+class Faults:
+    """The rules in force. The first that covers a call and is not used up meets it. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._rules: list[Fault] = []
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def add(self, kind: Kind = "status", **options: Any) -> Fault:
+        """Add a rule: `faults.add(kind="reset_after", method="PUT", path="/companies")`. Options as `Fault` has."""
+        unknown = options.keys() - Fault.__dataclass_fields__.keys()
+        if unknown:
+            name = min(unknown)
+            raise ConfigurationError(f"Faults have no {name!r}.{did_you_mean(name, Fault.__dataclass_fields__)}")
+        fault = Fault(kind, **options)
+        with self._lock:
+            self._rules.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        with self._lock:
+            self._rules.clear()
+
+    def rules(self) -> list[Fault]:
+        """Return the rules, used up ones too."""
+        with self._lock:
+            return list(self._rules)
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the rule that meets this call, and count it."""
+        with self._lock:
+            for fault in self._rules:
+                if not fault.covers(method, path):
+                    continue
+                if fault.after > 0:
+                    fault.after -= 1
+                elif fault.times is None or fault.met < fault.times:
+                    fault.met += 1
+                    return fault
+        return None
+
+
+def read_fault(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the text values of a form into the options of a rule; empty ones are left out."""
+    numbers = {"times": int, "after": int, "status": int, "retry_after": float, "delay": float}
+    options: dict[str, Any] = {}
+    for key, value in body.items():
+        if key == "times" and value in ("all", None):
+            options[key] = None
+        elif value not in ("", None):
+            try:
+                options[key] = numbers[key](value) if key in numbers else value
+            except (TypeError, ValueError):
+                raise ConfigurationError(f"{key} must be a number, not {value!r}.") from None
+    return options

@@ -1,0 +1,189 @@
+"""Every error this library raises.
+
+    PlanhatError
+      ConfigurationError            settings, tokens, a file that is not a mirror
+      FieldError                    a name or lookup that does not exist (also an AttributeError)
+      ValidationError               a value that cannot be what the field holds (also a ValueError)
+      NotLoaded                     a field or relation that was not fetched (also an AttributeError)
+      ReadOnlyError                 a write through a client or a field that must not be written
+      RequestError                  one request failed: .request .response .attempts
+        AuthenticationError         401
+        PermissionDenied            403
+        NotFound                    404          (Model.DoesNotExist is one)
+        RateLimited                 429, after waiting as long as the deadline allows
+        InvalidRequest              400 and other 4xx
+        ServerError                 5xx
+        ConnectionFailed            no answer: refused, reset, timed out
+        BadAnswer                   a 2xx whose body is not what the endpoint returns
+      MultipleObjectsReturned       `get()` met more than one
+      AlreadyExists                 a create whose key is taken; nothing was changed
+      AmbiguousWrite                a write that may or may not have happened
+      BulkError                     some rows failed: .result has an outcome for each
+      ConflictError                 the record moved on the server since it was read
+      MirrorError
+        MirrorIncomplete            the model was never synced to its end
+        StaleMirror                 the mirror is older than the query allows
+
+Messages name what happened and what to type next. They carry no token and no record content: what the
+server said verbatim is in `.detail`, for code that knows what it may print.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .http.effects import Request, Response
+
+
+class PlanhatError(Exception):
+    """The root of all errors raised by this library."""
+
+
+class ConfigurationError(PlanhatError):
+    """A setting is missing or cannot be used."""
+
+
+class FieldError(PlanhatError, AttributeError):
+    """A field, lookup or option of that name does not exist, or does not go together."""
+
+
+class ValidationError(PlanhatError, ValueError):
+    """A value is not one that the field can hold."""
+
+
+class NotLoaded(PlanhatError, AttributeError):
+    """A field or relation was read that was not fetched."""
+
+
+class ReadOnlyError(PlanhatError, AttributeError):
+    """Something was to be written that must not be: a read-only field, or through a guarded client."""
+
+
+class RequestError(PlanhatError):
+    """A request failed.
+
+    `request` and `response` are this library's own (no token in them); `response` is None when no answer
+    came, and both are None when a mirror answered; `attempts` counts how often it was sent; `detail` is
+    what the server said, verbatim.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: Request | None = None,
+        response: Response | None = None,
+        attempts: int = 1,
+        detail: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.request = request
+        self.response = response
+        self.attempts = attempts
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[PlanhatError], args: tuple[Any, ...], state: dict[str, Any]) -> PlanhatError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class AuthenticationError(RequestError):
+    """401: no token, a wrong one, or one of another cluster (API.md section 1)."""
+
+
+class PermissionDenied(RequestError):
+    """403: the token's account may not do this."""
+
+
+class NotFound(RequestError):
+    """404: no record of that id, or a model that the tenant does not have."""
+
+
+class RateLimited(RequestError):
+    """429 until the deadline passed."""
+
+
+class InvalidRequest(RequestError):
+    """400 and other refusals of the request's content."""
+
+
+class ServerError(RequestError):
+    """5xx, after all tries."""
+
+
+class ConnectionFailed(RequestError):
+    """No answer came. `sent` says whether the request may have reached the server."""
+
+    sent: bool = True
+
+
+class BadAnswer(RequestError):
+    """A 2xx whose body is not what the endpoint returns: HTML, truncated JSON, another shape."""
+
+
+class MultipleObjectsReturned(PlanhatError):
+    """`get()` expected one record and met another."""
+
+
+class AlreadyExists(PlanhatError):
+    """A create found its key taken. Nothing was changed; `id` is the record that has the key."""
+
+    def __init__(self, message: str, *, id: str | None = None) -> None:
+        super().__init__(message)
+        self.id = id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class AmbiguousWrite(PlanhatError):
+    """A write may or may not have happened, and nothing told which.
+
+    `request` is what was sent; `candidates` are records that look like it, when there were any.
+    """
+
+    def __init__(self, message: str, *, request: Request | None = None, candidates: list[dict[str, Any]] | None = None):
+        super().__init__(message)
+        self.request = request
+        self.candidates = candidates or []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class BulkError(PlanhatError):
+    """Some rows of a bulk write did not succeed. `result` is complete: an outcome for every row."""
+
+    def __init__(self, message: str, *, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class ConflictError(PlanhatError):
+    """The record changed on the server since it was read, in a field that was also changed here."""
+
+
+class MirrorError(PlanhatError):
+    """The mirror cannot answer."""
+
+
+class MirrorIncomplete(MirrorError):
+    """The model was never synced to its end, so an answer would silently miss records."""
+
+
+class StaleMirror(MirrorError):
+    """The mirror is older than the query allows."""
+
+
+class FullScanWarning(UserWarning):
+    """A query makes the API list a whole resource, because the API can filter by none of its conditions."""

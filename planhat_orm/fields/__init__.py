@@ -1,0 +1,28 @@
+"""Fields: what models are declared with."""
+
+from .base import Field
+from .custom import Custom, CustomFields
+from .kinds import Bool, Choice, DateTime, Day, Dict, Id, Int, Json, List, Number, Str, StrList
+from .relations import Many, ManyToMany, One, Ref
+
+__all__ = [
+    "Bool",
+    "Choice",
+    "Custom",
+    "CustomFields",
+    "DateTime",
+    "Day",
+    "Dict",
+    "Field",
+    "Id",
+    "Int",
+    "Json",
+    "List",
+    "Many",
+    "ManyToMany",
+    "Number",
+    "One",
+    "Ref",
+    "Str",
+    "StrList",
+]

@@ -1,0 +1,191 @@
+"""A field: a descriptor that knows eight facts and nothing of the record it sits on but its two dicts.
+
+`name`, `wire`, `kind`, `load`, `dump`, `column`, `readonly`, `required`. The conversions are the kind's;
+the field adds its name, its place on the wire, and who may set it. Reading converts once, on first read;
+setting checks at once; nothing here calls anything.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
+from ..names import camel
+from ..query.kinds import Kind
+from ..query.tree import Q
+
+if TYPE_CHECKING:
+    from ..models.base import Model
+
+T = TypeVar("T")
+_MISSING: Any = object()
+
+
+class Field(Generic[T]):
+    """One field of a model.
+
+    On the class it builds conditions (`Company.mrr >= 1000` is `Q(mrr__gte=1000)`); on a record it reads
+    and sets the value. Reading a field that the API did not send gives None (an empty list or dict for
+    those kinds); reading one that `only()` left out raises `NotLoaded`.
+    """
+
+    name: str = ""
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        wire: str | None = None,
+        readonly: bool = False,
+        create_only: bool = False,
+        required: bool = False,
+        choices: tuple[str, ...] = (),
+        doc: str = "",
+    ) -> None:
+        self.kind = kind
+        self.wire = wire or ""
+        self.readonly = readonly
+        self.create_only = create_only
+        self.required = required
+        self.choices = choices
+        self.__doc__ = doc or None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.wire = self.wire or camel(name)
+
+    @property
+    def column(self) -> str:
+        """How the mirror keeps it."""
+        return self.kind.column
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where the value is in the wire record."""
+        return (self.wire,)
+
+    # --- reading and setting ----------------------------------------------------------------------------
+
+    @overload
+    def __get__(self, record: None, owner: Any) -> Self: ...
+
+    @overload
+    def __get__(self, record: Model, owner: Any) -> T: ...
+
+    def __get__(self, record: Model | None, owner: Any) -> Self | T:
+        if record is None:
+            return self
+        live = record._live
+        if live is not None:
+            value = live.get(self.name, _MISSING)
+            if value is not _MISSING:
+                return value  # type: ignore[no-any-return]
+        raw = self._raw(record)
+        if raw is _MISSING:
+            raw = None
+            if self._unasked(record):
+                raise NotLoaded(
+                    f"{type(record).__name__}.{self.name} was not selected: "
+                    f"add it to only(), or call refresh(fields=[{self.name!r}])."
+                )
+        return self._read(record, raw)  # type: ignore[no-any-return]
+
+    def _raw(self, record: Model) -> Any:
+        return record._wire.get(self.wire, _MISSING)
+
+    def _read(self, record: Model, raw: Any) -> Any:
+        kind = self.kind
+        if kind.copies:
+            # The record keeps the API's value; what is handed out is a copy, so that editing it in place
+            # shows as a difference.
+            value = copy.deepcopy(raw) if raw is not None else self._empty()
+        else:
+            value = kind.load(raw)
+            if value is raw:
+                return raw
+        if record._live is None:
+            record._live = {}
+        record._live[self.name] = value
+        return value
+
+    def _empty(self) -> Any:
+        return [] if self.kind.name == "list" else {}
+
+    def __set__(self, record: Model, value: T | None) -> None:
+        self.guard(record)
+        checked = self.check(value)
+        if record._live is None:
+            record._live = {}
+        record._live[self.name] = checked
+
+    def __delete__(self, record: Model) -> None:
+        raise FieldError(f"A field is not deleted: set {type(record).__name__}.{self.name} = None to clear it.")
+
+    def guard(self, record: Model) -> None:
+        """Raise `ReadOnlyError` unless this field of `record` may be set."""
+        if self.readonly:
+            raise ReadOnlyError(f"{type(record).__name__}.{self.name} is read-only: Planhat computes it.")
+        if self.create_only and record.id is not None:
+            raise ReadOnlyError(f"{type(record).__name__}.{self.name} can be set on a new record only.")
+
+    def check(self, value: Any) -> Any:
+        """Return `value` as the field keeps it; `ValidationError` naming the field when it cannot be."""
+        if value is None:
+            return None
+        try:
+            return self.kind.check(value)
+        except ValueError as wrong:
+            raise ValidationError(f"{self.name} must be {wrong}, not {type(value).__name__}.") from None
+
+    def difference(self, record: Model, live: Any) -> tuple[Any, Any] | None:
+        """The (old, new) pair when `live` differs from what the API said, else None."""
+        raw = self._raw(record)
+        old = None if raw is _MISSING else raw
+        loaded = self.kind.load(old)
+        if self.kind.copies and loaded is None and live == self._empty():
+            return None
+        if loaded == live and isinstance(loaded, bool) == isinstance(live, bool):
+            # None on a field that was not asked for is a wish to clear it; on one the API left out, nothing new.
+            return (None, None) if live is None and raw is _MISSING and self._unasked(record) else None
+        return loaded, live
+
+    def _unasked(self, record: Model) -> bool:
+        selected = record._origin.selected
+        return selected is not None and self.wire not in selected
+
+    def dump(self, value: Any) -> Any:
+        """The value as the API wants it."""
+        return self.kind.dump(value)
+
+    # --- conditions -------------------------------------------------------------------------------------
+
+    def _condition(self, op: str, value: Any) -> Q:
+        return Q._of(((self._path(op), value),))
+
+    def _path(self, op: str) -> tuple[str, ...]:
+        return (self.name, op)
+
+    def __eq__(self, other: object) -> Q:  # type: ignore[override]
+        return self._condition("exact", other)
+
+    def __ne__(self, other: object) -> Q:  # type: ignore[override]
+        return ~self._condition("exact", other)
+
+    def __lt__(self, other: T) -> Q:
+        return self._condition("lt", other)
+
+    def __le__(self, other: T) -> Q:
+        return self._condition("lte", other)
+
+    def __gt__(self, other: T) -> Q:
+        return self._condition("gt", other)
+
+    def __ge__(self, other: T) -> Q:
+        return self._condition("gte", other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"

@@ -1,0 +1,139 @@
+"""Custom fields: the record's `custom` dict, and the typed names that a subclass gives to its keys.
+
+The dict holds wire values under the fields' labels. A declared `Custom` reads and writes through it, so
+`account.tier` and `account.custom["Tier"]` are one value, and changes are told key by key: Planhat merges
+`custom` on update (API.md section 9), so two scripts that set different keys do not undo each other.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ValidationError
+from ..names import did_you_mean
+from ..query import kinds
+from ..query.kinds import Kind
+from .base import _MISSING, Field
+
+if TYPE_CHECKING:
+    from ..models.base import Model
+
+T = TypeVar("T")
+
+KIND_OF: dict[type, Kind] = {
+    str: kinds.TEXT,
+    int: kinds.INTEGER,
+    float: kinds.NUMBER,
+    bool: kinds.BOOLEAN,
+    datetime: kinds.DATETIME,
+    date: kinds.DAY,
+    list: kinds.LIST,
+    dict: kinds.OBJECT,
+}
+"""The Python types a custom field can be declared with. `date` is Planhat's `day`: epoch days on the wire."""
+
+
+class CustomFields(Field[dict[str, Any]]):
+    """The record's custom fields by label, as a dict to read and edit in place."""
+
+    def __init__(self) -> None:
+        super().__init__(kinds.OBJECT, wire="custom", doc="Custom fields by label; merged on update.")
+
+    def difference(self, record: Model, live: Any) -> Any:
+        """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
+        raw = self._raw(record)
+        before = raw if isinstance(raw, dict) else {}
+        after = live if isinstance(live, dict) else {}
+        changed = {}
+        for label in [*after, *(key for key in before if key not in after)]:
+            old, new = before.get(label), after.get(label)
+            if not _same(old, new) and not (label not in before and new in ([], {})):
+                changed[label] = (copy.deepcopy(old), new)
+        return changed or None
+
+    def dump(self, value: Any) -> Any:
+        """Write the values under each label; a plain `date` has two meanings here and is refused."""
+        return {label: dump_custom(label, one) for label, one in value.items()}
+
+
+def _same(old: Any, new: Any) -> bool:
+    return bool(old == new) and isinstance(old, bool) == isinstance(new, bool)
+
+
+def dump_custom(label: str, value: Any) -> Any:
+    """The wire value of an undeclared custom field."""
+    if isinstance(value, datetime):
+        return kinds.DATETIME.dump(kinds.DATETIME.check(value))
+    if isinstance(value, date):
+        raise ValidationError(
+            f"custom[{label!r}] got a date, which Planhat keeps in two ways: declare the field with "
+            f"Custom({label!r}, date) for a day, or give a datetime."
+        )
+    return value
+
+
+def _labels(record: Model) -> dict[str, Any]:
+    labels: dict[str, Any] = record.custom  # type: ignore[attr-defined]  # every model with Custom fields has it
+    return labels
+
+
+class Custom(Field[T]):
+    """A custom field, declared on a subclass: `tier = Custom("Tier", str)`.
+
+    `label` is the field's name in Planhat, spaces and capitals included. `type` is one of str, int, float,
+    bool, datetime, date (Planhat's "day"), list. `index=True` makes mirror queries on it use an index;
+    `choices` refuses other values before sending.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        type: type[T],
+        *,
+        index: bool = False,
+        choices: tuple[str, ...] = (),
+        readonly: bool = False,
+        doc: str = "",
+    ) -> None:
+        kind = KIND_OF.get(type)
+        if kind is None:
+            names = ", ".join(sorted(one.__name__ for one in KIND_OF))
+            raise ValidationError(f"Custom({label!r}, ...) takes one of these types: {names}; not {type!r}.")
+        super().__init__(kind, wire="custom", choices=tuple(choices), readonly=readonly, doc=doc)
+        self.label = label
+        self.index = index
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where the value is in the wire record."""
+        return ("custom", self.label)
+
+    def _raw(self, record: Model) -> Any:
+        raw = record._wire.get("custom", _MISSING)
+        if raw is _MISSING:
+            return _MISSING
+        return raw.get(self.label) if isinstance(raw, dict) else None
+
+    def _read(self, record: Model, raw: Any) -> Any:
+        live = record._live
+        if self.kind.copies:
+            return _labels(record).setdefault(self.label, self._empty())
+        if live is not None and "custom" in live:
+            raw = live["custom"].get(self.label)
+        return self.kind.load(raw)
+
+    def __set__(self, record: Model, value: T | None) -> None:
+        self.guard(record)
+        checked = self.check(value)
+        _labels(record)[self.label] = None if checked is None else self.kind.dump(checked)
+
+    def check(self, value: Any) -> Any:
+        """Return `value` as the field keeps it; `ValidationError` when it is of another type or no choice."""
+        checked = super().check(value)
+        if self.choices:
+            for one in checked if isinstance(checked, list) else [checked]:
+                if one is not None and one not in self.choices:
+                    raise ValidationError(f"{self.name} has no choice {one!r}.{did_you_mean(str(one), self.choices)}")
+        return checked

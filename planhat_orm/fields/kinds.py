@@ -1,0 +1,103 @@
+"""The fields that models declare, one class for each kind of value."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from ..query import kinds
+from .base import Field
+
+
+class Str(Field[str]):
+    """Text."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.TEXT, **facts)
+
+
+class Choice(Field[str]):
+    """Text out of a known set. Other values are read as they are; setting one raises."""
+
+    def __init__(self, *choices: str, **facts: Any) -> None:
+        super().__init__(kinds.TEXT, choices=choices, **facts)
+
+    def check(self, value: Any) -> Any:
+        """Refuse a value that is none of the choices, naming the nearest one."""
+        checked = super().check(value)
+        if checked is not None and checked not in self.choices:
+            from ..errors import ValidationError
+            from ..names import did_you_mean
+
+            raise ValidationError(f"{self.name} has no choice {checked!r}.{did_you_mean(checked, self.choices)}")
+        return checked
+
+
+class Id(Field[str]):
+    """An id: Planhat's own, or a reference to another record."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.ID, **facts)
+
+
+class Number(Field[float]):
+    """A number, whole or not."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.NUMBER, **facts)
+
+
+class Int(Field[int]):
+    """A whole number."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.INTEGER, **facts)
+
+
+class Bool(Field[bool]):
+    """True or False."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.BOOLEAN, **facts)
+
+
+class DateTime(Field[datetime]):
+    """A moment, always with a time zone; ISO text on the wire."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.DATETIME, **facts)
+
+
+class Day(Field[date]):
+    """A calendar day; whole days since 1970-01-01 on the wire (API.md section 9)."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.DAY, **facts)
+
+
+class List(Field[list[Any]]):
+    """A list, edited in place or set; it travels as a whole."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.LIST, **facts)
+
+
+class StrList(Field[list[str]]):
+    """A list of text, such as tags."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.LIST, **facts)
+
+
+class Dict(Field[dict[str, Any]]):
+    """An object."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.OBJECT, **facts)
+
+
+class Json(Field[Any]):
+    """A value of any JSON type."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(kinds.ANY, **facts)

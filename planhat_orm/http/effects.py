@@ -1,0 +1,100 @@
+"""What a flow may ask for, and what it gets back.
+
+A flow is a generator: it yields an effect and is sent the answer, as httpx's auth classes do. It holds all
+of the logic and none of the I/O, so one text serves threads and tasks, and a test can drive it by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+TENANT = "{tenant}"
+"""Stands for the tenant token in a path: the token itself is put in on the wire only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of the API, without any secret in it.
+
+    `repeat` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good
+    answer has. `accept` lists statuses beside 2xx whose body the flow wants to read itself.
+    """
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    host: Literal["main", "analytics"] = "main"
+    auth: Literal["token", "tenant", "none"] = "token"
+    repeat: bool = True
+    shape: type | tuple[type, ...] | None = None
+    accept: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `data` is the parsed JSON where the request asked for a shape, else None."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    data: Any = field(default=None, repr=False)
+    attempts: int = 1
+
+    @property
+    def text(self) -> str:
+        """The body as text, however it is encoded."""
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Send this request once, now, whatever comes of it."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait for so many seconds of the client's clock."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Hand something to whoever iterates the flow, before the flow goes on."""
+
+    item: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Run local, blocking work: in place under the sync driver, in a thread under the async one."""
+
+    call: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Send several requests at once; the answers come back in the order of the requests."""
+
+    requests: tuple[Request, ...]
+
+
+Effect = Request | Attempt | Sleep | Emit | Work | Together
+Flow = Generator[Any, Any, T]
+"""A generator of effects that returns a T."""
+
+
+class Unanswered(Exception):
+    """Thrown into a flow by a driver: no answer came. `sent` says whether the request may have arrived."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent

@@ -1,0 +1,46 @@
+"""Small tools for flows that build on other flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .effects import Emit, Flow
+
+T = TypeVar("T")
+
+
+def mapped(flow: Flow[T], each: Callable[[Any], Flow[None]]) -> Flow[T]:
+    """Run `flow`, handing everything it emits to the flow `each` instead; other effects pass through."""
+    answer: Any = None
+    error: BaseException | None = None
+    try:
+        while True:
+            try:
+                effect = flow.throw(error) if error is not None else flow.send(answer)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
+            answer = error = None
+            if isinstance(effect, Emit):
+                yield from each(effect.item)
+                continue
+            try:
+                answer = yield effect
+            except Exception as failure:
+                error = failure
+    finally:
+        flow.close()
+
+
+def collected(flow: Flow[Any]) -> Flow[list[Any]]:
+    """Run `flow` and return everything it emits, its lists joined."""
+    items: list[Any] = []
+
+    def keep(item: Any) -> Flow[None]:
+        items.extend(item)
+        return
+        yield
+
+    yield from mapped(flow, keep)
+    return items

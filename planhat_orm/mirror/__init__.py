@@ -1,0 +1,17 @@
+"""The mirror: a copy of a tenant in SQLite or PostgreSQL that answers the same queries without a request."""
+
+from .mirror import Mirror
+from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
+from .source import MirrorSource
+
+__all__ = [
+    "Mirror",
+    "MirrorSource",
+    "MirrorStatus",
+    "ModelPlan",
+    "ModelReport",
+    "ModelStatus",
+    "Progress",
+    "SyncPlan",
+    "SyncReport",
+]

@@ -1,0 +1,131 @@
+"""The database behind a mirror: opening it, refusing one that is not ours, reading and writing in it.
+
+Readers take a snapshot and are never blocked (WAL); writers announce themselves with BEGIN IMMEDIATE. Opening a
+file that is no mirror, or one made by a newer release, fails before anything is written to it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+from ..errors import ConfigurationError
+from . import functions, migrate
+
+_BUSY_SECONDS = 30
+_PAGE_BYTES = 16384
+_SIGNATURE = b"SQLite format 3\0"
+
+
+class Database:
+    """One mirror's database. Making it opens, and where needed creates or upgrades, the tables."""
+
+    def __init__(self, where: str | os.PathLike[str]) -> None:
+        self.url = _url(where)
+        self.dialect = self.url.get_backend_name()
+        if self.dialect not in ("sqlite", "postgresql"):
+            raise ConfigurationError(f"A mirror lives in SQLite or PostgreSQL, not in {self.dialect}.")
+        self.postgres = self.dialect == "postgresql"
+        self.path = None if self.postgres else Path(str(self.url.database))
+        if self.path is not None:
+            _check_file(self.path)
+        self.engine = self._engine()
+        try:
+            self.upgraded = migrate.upgrade(self)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def _engine(self) -> Engine:
+        if self.postgres:
+            return create_engine(self.url, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(
+            self.url,
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=-1,
+            connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
+        )
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one moment of the mirror."""
+        with self.engine.connect() as connection:
+            if self.postgres:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing."""
+        with self.engine.connect().execution_options(planhat_writes=True) as connection, connection.begin():
+            yield connection
+
+    def tables(self) -> set[str]:
+        """The names of the tables that are there."""
+        return set(inspect(self.engine).get_table_names())
+
+    def close(self) -> None:
+        """Close the connections. Using the database again opens new ones."""
+        self.engine.dispose()
+
+
+def _url(where: str | os.PathLike[str]) -> URL:
+    text = os.fspath(where)
+    if not text or text == ":memory:":
+        raise ConfigurationError("A mirror needs a file or a database URL, such as 'planhat.db'.")
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        # The text itself may hold a password.
+        raise ConfigurationError("The mirror's database URL cannot be read.") from None
+    if url.get_backend_name() == "sqlite" and not url.database:
+        raise ConfigurationError("A mirror needs a file: sqlite:///planhat.db.")
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _check_file(path: Path) -> None:
+    """Make the file if there is none, readable by its owner only; refuse one that is something else."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SIGNATURE))
+    except FileNotFoundError:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConfigurationError(f"The mirror {path} cannot be created: {error.strerror}.") from None
+        return
+    except OSError as error:
+        raise ConfigurationError(f"The mirror {path} cannot be opened: {error.strerror}.") from None
+    if head and head != _SIGNATURE:
+        raise ConfigurationError(f"{path} is not a mirror: it is no SQLite database. Choose another file name.")
+
+
+def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    functions.register(connection)
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("planhat_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

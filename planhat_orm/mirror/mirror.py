@@ -1,0 +1,156 @@
+"""`Mirror`: a copy of a tenant's records in a database of yours."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ..http.effects import Flow
+from ..wire.resources import Resource
+from . import classes, customs, plan, state, sync
+from .database import Database
+from .layout import layout, resources_of
+from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
+from .source import MirrorSource
+from .store import Memory, Raw, Store
+
+__all__ = ["Mirror"]
+
+
+class Mirror:
+    """A copy of a tenant's records, in a SQLite file or in PostgreSQL.
+
+    `where` is a path or a SQLAlchemy URL; `models` are the model classes to sync (None: all). With
+    `history` every change of a record is remembered. Nothing is opened before it is used.
+
+    >>> mirror = Mirror("planhat.db")
+    >>> mirror.status()
+    """
+
+    def __init__(
+        self,
+        where: str | os.PathLike[str],
+        *,
+        models: Iterable[Any] | None = None,
+        history: bool = True,
+        calls_per_min: float = 200,
+    ) -> None:
+        self.where = where
+        self.models = None if models is None else tuple(models)
+        self.history_kept = history
+        self.calls_per_min = calls_per_min
+        self._database: Database | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def database(self) -> Database:
+        """The database, opened (and created or upgraded) at first use."""
+        with self._lock:
+            if self._database is None:
+                self._database = Database(self.where)
+            return self._database
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for statements of your own: `Session(mirror.engine)`."""
+        return self.database.engine
+
+    @property
+    def source(self) -> MirrorSource:
+        """What answers queries from this mirror."""
+        return MirrorSource(self.database)
+
+    def table(self, model: Any) -> Any:
+        """The SQLModel class of a model's table, for `select(T).where(T.mrr > 500)`.
+
+        Notes are conversations of type note, in that table.
+        """
+        return classes.table_class(layout(resources_of([model])[0]))
+
+    def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
+        """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""
+        database, names = self.database, self._names(models)
+        customs.index(database, names)
+        return sync.sync(database, names, force_full=full, history=self.history_kept)
+
+    def plan(self, models: Iterable[Any] | None = None, *, full: bool = False) -> SyncPlan:
+        """What a sync would take, before its first call."""
+        with self.database.reading() as connection:
+            return plan.plan(connection, self._names(models), full=full, calls_per_min=self.calls_per_min)
+
+    def status(self, pending: Mapping[str, int] | None = None) -> MirrorStatus:
+        """How current the mirror is; `pending` are the writes that wait, by resource, from whoever keeps them."""
+        database, waiting = self.database, pending or {}
+        with database.reading() as connection:
+            states = state.load_all(connection)
+            rows = {name: state.live_rows(connection, layout(name)) for name in states}
+        return MirrorStatus(
+            models=tuple(
+                ModelStatus(
+                    model=name,
+                    rows=rows[name],
+                    complete=found.complete,
+                    as_of=found.as_of,
+                    synced_at=found.synced_at,
+                    full_as_of=found.full_as_of,
+                    method=found.method,
+                    why=found.why,
+                    pending=waiting.get(name, 0),
+                    volatile=tuple(sorted(found.known.get("volatile", ()))),
+                )
+                for name, found in sorted(states.items())
+            ),
+            where=database.url.render_as_string(hide_password=True),
+            bytes=database.path.stat().st_size if database.path is not None else None,
+            upgraded_from=database.upgraded,
+        )
+
+    def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
+        """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
+        home = layout(resource if isinstance(resource, str) else resource.name)
+        incoming = {row["_id"]: row for row in rows}
+        with self.database.writing() as connection:
+            if not state.load(connection, home.table).complete:
+                return
+            store = Store(connection, home, postgres=self.database.postgres)
+            before = store.read(list(incoming))
+            merged = [_merged(before.get(id), row) for id, row in incoming.items()]
+            store.write(merged, memory=self._memory())
+
+    def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
+        """Take out records that were just deleted. One transaction."""
+        home = layout(resource if isinstance(resource, str) else resource.name)
+        with self.database.writing() as connection:
+            Store(connection, home, postgres=self.database.postgres).remove(list(ids), self._memory())
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def _memory(self) -> Memory | None:
+        return Memory(None, state.now(), "mine") if self.history_kept else None
+
+    def _names(self, models: Iterable[Any] | None) -> list[str]:
+        if models is None:
+            return resources_of(self.models)
+        return resources_of([models] if isinstance(models, (str, type)) else models)
+
+    def __enter__(self) -> Mirror:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Mirror {'open' if self._database is not None else 'closed'}>"
+
+
+def _merged(before: Raw | None, row: Raw) -> Raw:
+    return row if before is None else {**before, **row}

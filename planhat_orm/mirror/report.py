@@ -1,0 +1,232 @@
+"""What a sync says: while it runs, before it starts, when it ended, and how the mirror is. Printable, all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from ..names import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sync is. `total` is what there was last time, None when nobody knows yet."""
+
+    model: str
+    rows: int
+    total: int | None
+    requests: int
+    phase: str
+
+
+class Table:
+    """Rows of cells, for `print` and for notebooks."""
+
+    def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        raise NotImplementedError
+
+    def _closing(self) -> Iterable[str]:
+        return ()
+
+    def __str__(self) -> str:
+        head, rows = self._cells()
+        lines = [list(map(str, head)), *([_shown(cell) for cell in row] for row in rows)]
+        widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+        text = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        ]
+        return "\n".join([*text, *self._closing()])
+
+    def _repr_html_(self) -> str:
+        head, rows = self._cells()
+        titles = "".join(f"<th>{escape(name)}</th>" for name in head)
+        body = "".join("<tr>" + "".join(f"<td>{escape(_shown(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+        closing = "".join(f"<p>{escape(line)}</p>" for line in self._closing())
+        return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>{closing}"
+
+
+def _shown(cell: Any) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+
+
+@dataclass(slots=True)
+class ModelReport:
+    """What a sync did to one model. `method` is how, `why` is why that way; `skipped` why not at all."""
+
+    model: str
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    silent: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    method: str = ""
+    why: str = ""
+    skipped: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SyncReport(Table):
+    """What a sync did, model by model: `report["company"].new`, `report.requests`, `print(report)`."""
+
+    models: dict[str, ModelReport] = field(default_factory=dict)
+    run: int = 0
+    seconds: float = 0.0
+
+    def __getitem__(self, model: str) -> ModelReport:
+        try:
+            return self.models[model]
+        except KeyError:
+            raise KeyError(f"No model {model!r} was synced.{did_you_mean(model, self.models)}") from None
+
+    def __iter__(self) -> Iterator[ModelReport]:
+        return iter(self.models.values())
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    @property
+    def requests(self) -> int:
+        """Requests of all models."""
+        return sum(one.requests for one in self)
+
+    @property
+    def new(self) -> int:
+        """Records that were not in the mirror."""
+        return sum(one.new for one in self)
+
+    @property
+    def changed(self) -> int:
+        """Records that differed."""
+        return sum(one.changed for one in self)
+
+    @property
+    def deleted(self) -> int:
+        """Records that Planhat has no more."""
+        return sum(one.deleted for one in self)
+
+    @property
+    def unchanged(self) -> int:
+        """Records that were looked at and did not differ."""
+        return sum(one.unchanged for one in self)
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """The models that this tenant or token has no access to, and what the server said: 403 or 404."""
+        return {one.model: one.skipped for one in self if one.skipped}
+
+    def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
+        rows = (
+            (one.model, one.new, one.changed, one.deleted, one.unchanged, one.requests, f"{one.seconds:.2f}")
+            + (("skipped", one.skipped) if one.skipped else (one.method, one.why))
+            for one in self
+        )
+        return head, rows
+
+    def _closing(self) -> Iterable[str]:
+        yield from (f"{one.model}: {note}" for one in self for note in one.notes)
+        yield (
+            f"{self.new:,} new, {self.changed:,} changed, {self.deleted:,} deleted in {self.requests:,} requests "
+            f"and {self.seconds:.1f} seconds"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """What a sync of one model will take; `requests` is at least so many where nothing was synced yet."""
+
+    model: str
+    method: str
+    requests: int
+    rows: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan(Table):
+    """What a sync will take. `seconds` is what the quota alone makes it last."""
+
+    models: tuple[ModelPlan, ...]
+    calls_per_min: float = 200
+
+    def __iter__(self) -> Iterator[ModelPlan]:
+        return iter(self.models)
+
+    @property
+    def requests(self) -> int:
+        """Requests of all models."""
+        return sum(one.requests for one in self.models)
+
+    @property
+    def seconds(self) -> float:
+        """The least time the quota leaves room for: one minute's calls go at once, the rest wait."""
+        return max(0.0, self.requests - self.calls_per_min) / self.calls_per_min * 60
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of JSON, as far as known."""
+        return sum(one.bytes or 0 for one in self.models)
+
+    def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        return ("model", "method", "requests", "rows", "kilobytes"), (
+            (one.model, one.method, one.requests, one.rows, None if one.bytes is None else -(-one.bytes // 1000))
+            for one in self.models
+        )
+
+    def _closing(self) -> Iterable[str]:
+        unknown = [one.model for one in self.models if one.rows is None]
+        if unknown:
+            yield f"never synced, so the least there can be: {', '.join(unknown)}"
+        yield f"{self.requests:,} requests, at least {self.seconds:.0f} seconds at {self.calls_per_min:g} calls a minute"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """How current one model is. `as_of`: every stamped change the server committed before it is here."""
+
+    model: str
+    rows: int
+    complete: bool
+    as_of: str | None
+    synced_at: str | None
+    full_as_of: str | None
+    method: str | None
+    why: str | None
+    pending: int = 0
+    volatile: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorStatus(Table):
+    """How the mirror is, model by model: `status["company"].rows`, `print(status)`."""
+
+    models: tuple[ModelStatus, ...]
+    where: str
+    bytes: int | None = None
+    upgraded_from: str | None = None
+
+    def __iter__(self) -> Iterator[ModelStatus]:
+        return iter(self.models)
+
+    def __getitem__(self, model: str) -> ModelStatus:
+        for one in self.models:
+            if one.model == model:
+                return one
+        raise KeyError(f"The mirror has no {model!r}.{did_you_mean(model, [one.model for one in self.models])}")
+
+    def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        return ("model", "rows", "complete", "as of", "last full", "pending", "method"), (
+            (one.model, one.rows, "yes" if one.complete else "no", one.as_of, one.full_as_of, one.pending, one.method)
+            for one in self.models
+        )
+
+    def _closing(self) -> Iterable[str]:
+        size = "" if self.bytes is None else f", {self.bytes / 1e6:,.1f} MB"
+        yield f"{self.where}{size}"

@@ -1,0 +1,238 @@
+"""Writing records into their table: only those that differ, and remembering what they were before.
+
+A record is compared by the hash of its JSON. One that is gone leaves the table; the memory keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, true
+
+from . import tables
+from .layout import Layout
+from .rows import Rows, digest, encode
+from .sqlite import json_text
+
+Raw = dict[str, Any]
+_CHUNK = 500
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the records that were looked at."""
+
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    silent: int = 0
+    fields: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Counts) -> None:
+        """Count others in."""
+        self.new += other.new
+        self.changed += other.changed
+        self.deleted += other.deleted
+        self.unchanged += other.unchanged
+        self.silent += other.silent
+        for name, count in other.fields.items():
+            self.fields[name] = self.fields.get(name, 0) + count
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Where changes are noted: in which run, seen when, and whose they are."""
+
+    run: int | None
+    seen_at: str
+    origin: str = "theirs"
+
+
+class Store:
+    """The records of one resource, within the transaction of `connection`."""
+
+    def __init__(self, connection: Connection, layout: Layout, *, postgres: bool = False) -> None:
+        self.connection = connection
+        self.layout = layout
+        self.rows = Rows(layout, postgres=postgres)
+        self.table = tables.records(layout)
+        self._postgres = postgres
+
+    def hashes(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """The hashes of the records of some ids that are stored."""
+        found: dict[str, bytes] = {}
+        for part in _chunks(ids):
+            statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id.in_(part))
+            found.update((id, bytes(hash)) for id, hash in self.connection.execute(statement))
+        return found
+
+    def between(self, after: str, last: str | None) -> dict[str, bytes]:
+        """The hashes of all records whose id is above `after` and, unless None, up to `last`."""
+        statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id > after)
+        if last is not None:
+            statement = statement.where(self.table.c.id <= last)
+        return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
+
+    def shown(self, ids: Sequence[str], hides: str, hidden: bool) -> list[str]:
+        """Those of some ids whose record is hidden by the field `hides`, or is not."""
+        flag = self.table.c[self.layout.by_wire[hides].name]
+        wanted = flag.is_(true()) if hidden else flag.is_not(true())
+        found: list[str] = []
+        for part in _chunks(ids):
+            found += self.connection.execute(select(self.table.c.id).where(self.table.c.id.in_(part), wanted)).scalars()
+        return found
+
+    def read(self, ids: Sequence[str]) -> dict[str, Raw]:
+        """The stored records of some ids."""
+        shown = [
+            tables.as_text(self.table.c[one.name], self._postgres) if one.storage == "json" else self.table.c[one.name]
+            for one in self.layout.columns
+        ]
+        found: dict[str, Raw] = {}
+        for part in _chunks(ids):
+            statement = select(*shown, self.table.c["_extra"]).where(self.table.c.id.in_(part))
+            for raw in self.rows.unpack(self.layout.columns, self.connection.execute(statement)):
+                found[raw["_id"]] = raw
+        return found
+
+    def write(
+        self,
+        records: Iterable[Raw],
+        *,
+        hashes: Mapping[str, bytes] | None = None,
+        memory: Memory | None = None,
+        stamp: tuple[str, str] | None = None,
+    ) -> Counts:
+        """Insert or update the records that differ from what is stored.
+
+        `stamp` is the wire name of the time of change and the moment up to which changes were known: a record
+        that differs though its stamp is not later has changed silently.
+        """
+        encoded = {raw["_id"]: (raw, encode(raw)) for raw in records}
+        known = self.hashes(list(encoded)) if hashes is None else hashes
+        counts = Counts()
+        new: list[Raw] = []
+        changed: list[Raw] = []
+        packed: list[list[Any]] = []
+        for id, (raw, text) in encoded.items():
+            hash = known.get(id)
+            if hash == digest(text):
+                counts.unchanged += 1
+                continue
+            (new if hash is None else changed).append(raw)
+            packed.append(self.rows.pack(raw, text))
+        counts.new, counts.changed = len(new), len(changed)
+        if changed and (memory is not None or stamp is not None):
+            self._note_changes(changed, counts, memory, stamp)
+        if memory is not None:
+            self._note([(raw["_id"], "created", None) for raw in new], memory)
+        self._upsert(packed)
+        return counts
+
+    def remove(self, ids: Sequence[str], memory: Memory | None = None) -> Counts:
+        """Take records out of the table."""
+        if memory is not None:
+            before = self.read(ids)
+            self._note([(id, "deleted", {"set": raw}) for id, raw in before.items()], memory)
+        count = 0
+        for part in _chunks(ids):
+            count += self.connection.execute(delete(self.table).where(self.table.c.id.in_(part))).rowcount
+        return Counts(deleted=count)
+
+    def _note_changes(
+        self, changed: list[Raw], counts: Counts, memory: Memory | None, stamp: tuple[str, str] | None
+    ) -> None:
+        before = self.read([raw["_id"] for raw in changed])
+        notes: list[tuple[str, str, Any]] = []
+        for raw in changed:
+            reverse = difference(raw, before[raw["_id"]])
+            if reverse is None:
+                counts.changed -= 1
+                counts.unchanged += 1
+                continue
+            silent = stamp is not None and isinstance(raw.get(stamp[0]), str) and raw[stamp[0]] <= stamp[1]
+            counts.silent += silent
+            for name in moved(reverse) if silent else ():
+                counts.fields[name] = counts.fields.get(name, 0) + 1
+            notes.append((raw["_id"], "silent" if silent else "updated", reverse))
+        if memory is not None:
+            self._note(notes, memory)
+
+    def _note(self, notes: list[tuple[str, str, Any]], memory: Memory) -> None:
+        if not notes:
+            return
+        self.connection.execute(
+            insert(tables.changes),
+            [
+                {
+                    "run": memory.run,
+                    "resource": self.layout.table,
+                    "record": id,
+                    "kind": kind,
+                    "reverse": None if reverse is None else json_text(reverse),
+                    "seen_at": memory.seen_at,
+                    "origin": memory.origin,
+                }
+                for id, kind, reverse in notes
+            ],
+        )
+
+    def _upsert(self, packed: list[list[Any]]) -> None:
+        if not packed:
+            return
+        quote = self.connection.dialect.identifier_preparer.quote
+        names = [quote(name) for name in self.rows.names]
+        mark = "%s" if self._postgres else "?"
+        statement = (
+            f"INSERT INTO {quote(self.layout.table)} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
+            f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in names if name != 'id')}"
+        )
+        self.connection.exec_driver_sql(statement, [tuple(row) for row in packed])
+
+
+def difference(now: Raw, before: Raw) -> Raw | None:
+    """What turns `now` back into `before`: `{"set": {...}, "unset": [...]}`, `custom` key by key; None if equal."""
+    reverse: Raw = {}
+    values = {key: value for key, value in before.items() if key not in now or not same(now[key], value)}
+    unset = [key for key in now if key not in before]
+    if "custom" in values and isinstance(before["custom"], dict) and isinstance(now.get("custom"), dict):
+        del values["custom"]
+        reverse["custom"] = difference(now["custom"], {**before["custom"]})
+    if values:
+        reverse["set"] = values
+    if unset:
+        reverse["unset"] = unset
+    return reverse or None
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality of JSON values: `true` is not 1, and 1.0 is."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
+
+
+def undo(now: Raw, reverse: Raw) -> Raw:
+    """Apply what `difference` returned."""
+    before = {key: value for key, value in now.items() if key not in reverse.get("unset", ())}
+    before.update(reverse.get("set", {}))
+    if "custom" in reverse:
+        before["custom"] = undo(now["custom"], reverse["custom"])
+    return before
+
+
+def moved(reverse: Raw) -> list[str]:
+    """The wire names of the fields that a change touched; `custom.Label` for custom ones."""
+    names = [*reverse.get("set", {}), *reverse.get("unset", ())]
+    if reverse.get("custom"):
+        names += [f"custom.{label}" for label in moved(reverse["custom"])]
+    return names
+
+
+def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -1,0 +1,96 @@
+"""A sync: model after model, by the cheapest way that is proved, and a report of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import insert, update
+
+from ..errors import BadAnswer, NotFound, PermissionDenied
+from ..http.effects import Flow, Work
+from . import state, tables
+from .database import Database
+from .full import full
+from .job import Job
+from .layout import layout
+from .lease import Lease, acquire
+from .report import ModelReport, SyncReport
+
+
+def sync(database: Database, names: Iterable[str], *, force_full: bool, history: bool) -> Flow[SyncReport]:
+    """Bring tables up to date. Emits `Progress`; returns the report."""
+    lease: Lease = yield Work(lambda: acquire(database))
+    report = SyncReport()
+    began = time.monotonic()
+    failure: BadAnswer | None = None
+    try:
+        report.run = yield Work(lambda: _start(database))
+        for name in names:
+            try:
+                yield from _sync_model(database, name, lease, report, force_full=force_full, history=history)
+            except BadAnswer as bad:
+                # One list that cannot be read must not keep the others from being current.
+                bad.add_note(f"While syncing {name}.")
+                failure = failure or bad
+        report.seconds = time.monotonic() - began
+        yield Work(lambda: _end(database, report))
+    finally:
+        lease.release()
+    if failure is not None:
+        raise failure
+    return report
+
+
+def _start(database: Database) -> int:
+    with database.writing() as connection:
+        made = connection.execute(insert(tables.runs).values(started_at=state.now()))
+        key = made.inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+
+def _end(database: Database, report: SyncReport) -> None:
+    with database.writing() as connection:
+        connection.execute(
+            update(tables.runs)
+            .where(tables.runs.c.run == report.run)
+            .values(
+                finished_at=state.now(),
+                requests=report.requests,
+                report=msgspec.json.encode(list(report)).decode(),
+            )
+        )
+
+
+def _sync_model(
+    database: Database, name: str, lease: Lease, report: SyncReport, *, force_full: bool, history: bool
+) -> Flow[None]:
+    mine = report.models[name] = ModelReport(name)
+    began = time.monotonic()
+    job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history))
+    try:
+        yield job.progress(0, "starting")
+        mine.why = "first sync" if not job.state.complete else "asked for" if force_full else "no other way yet"
+        yield from full(job)
+        job.state.method, job.state.why = mine.method, mine.why
+        yield Work(lambda: _keep(job))
+    except (PermissionDenied, NotFound) as refused:
+        mine.skipped = "no permission (403)" if isinstance(refused, PermissionDenied) else "not in this tenant (404)"
+    finally:
+        mine.requests = job.traffic.requests
+        mine.seconds = time.monotonic() - began
+    yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
+
+
+def _keep(job: Job) -> None:
+    with job.writing() as connection:
+        state.save(connection, job.state)
+
+
+def _job(database: Database, name: str, lease: Lease, run: int, report: ModelReport, history: bool) -> Job:
+    with database.reading() as connection:
+        found = state.load(connection, name)
+        rows = state.live_rows(connection, layout(name)) if found.complete else None
+    return Job(database, layout(name), found, lease, run, history, report, rows)

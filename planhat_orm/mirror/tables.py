@@ -1,0 +1,147 @@
+"""The mirror's tables, as SQLAlchemy Core: one for each resource, and the mirror's own notes.
+
+Types differ by database where they must: numbers have SQLite's NUMERIC affinity, so that 7 comes back as 7;
+text on PostgreSQL compares by code point, as Python and SQLite do; JSON is text on one and JSONB on the other.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, cast
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+from .layout import Layout, tables
+
+
+class Numeric(UserDefinedType[float]):
+    """SQLite's NUMERIC affinity without SQLAlchemy's Decimals."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **options: Any) -> str:
+        """The type's name in CREATE TABLE."""
+        return "NUMERIC"
+
+
+TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+NUMBER = Double().with_variant(Numeric(), "sqlite")
+INTEGER = Integer().with_variant(BigInteger(), "postgresql")
+CELL = Text().with_variant(postgresql.JSONB(), "postgresql")
+TYPES: dict[str, TypeEngine[Any]] = {
+    "text": TEXT,
+    "number": NUMBER,
+    "integer": INTEGER,
+    "boolean": Boolean(),
+    "json": CELL,
+}
+KEY = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData()
+
+meta = Table(
+    "mirror_meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text),
+)
+"""Facts of the whole mirror: when it was made, and by which release."""
+
+models = Table(
+    "mirror_model",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("complete", Boolean, nullable=False),
+    Column("as_of", Text),
+    Column("synced_at", Text),
+    Column("full_as_of", Text),
+    Column("first_as_of", Text),
+    Column("watermark", Text),
+    Column("method", Text),
+    Column("why", Text),
+    Column("known", Text),
+    Column("cursor", Text),
+)
+"""How far each resource is. `as_of` and `full_as_of` are the server's clock, `synced_at` is this machine's;
+`known` is what was learnt of its list, `cursor` a pass under way; both JSON."""
+
+runs = Table(
+    "mirror_run",
+    metadata,
+    Column("run", KEY, primary_key=True),
+    Column("started_at", Text, nullable=False),
+    Column("finished_at", Text),
+    Column("requests", Integer),
+    Column("report", Text),
+)
+"""Every sync, and its report once it ended."""
+
+stage = Table(
+    "mirror_stage",
+    metadata,
+    Column("resource", TEXT, primary_key=True),
+    Column("record", TEXT, primary_key=True),
+    Column("body", Text),
+)
+"""What a sync found different and did not publish yet: a record's JSON, or NULL for one that is gone."""
+
+changes = Table(
+    "mirror_change",
+    metadata,
+    Column("seq", KEY, primary_key=True, autoincrement=True),
+    Column("run", KEY),
+    Column("resource", TEXT, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reverse", Text),
+    Column("seen_at", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Index("mirror_change_record", "resource", "record", "seq"),
+    Index("mirror_change_seen", "seen_at"),
+)
+"""The memory: what a change undid, so that the past is the present minus what happened since."""
+
+leases = Table(
+    "mirror_lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text),
+    Column("fence", BigInteger, nullable=False),
+    Column("beat", Double),
+)
+"""Who may sync. `fence` grows with every holder; a page written under an old one is rolled back."""
+
+
+@cache
+def records(layout: Layout) -> Table:
+    """The table that holds a resource's records."""
+    return metadata.tables[layout.table]
+
+
+def _records(layout: Layout) -> Table:
+    table = Table(
+        layout.table,
+        metadata,
+        Column("pk", KEY, primary_key=True),
+        *(
+            Column(one.name, TYPES[one.storage], nullable=one.wire != "_id", unique=one.wire == "_id")
+            for one in layout.columns
+        ),
+        Column("_extra", Text),
+        Column("_hash", LargeBinary, nullable=False),
+    )
+    for one in layout.columns:
+        if one.indexed:
+            Index(f"{layout.table}__{one.name}", table.c[one.name])
+    return table
+
+
+for _layout in tables():
+    _records(_layout)
+
+
+def as_text(column: Any, postgres: bool) -> Any:
+    """A JSON column as text: ours to decode, only where it is needed."""
+    return cast(column, Text) if postgres else column

@@ -1,0 +1,1 @@
+"""Models: one class a resource, and the record they are instances of."""

@@ -1,0 +1,370 @@
+"""`Model`: a record as two dicts, what the API said and what you said.
+
+`_wire` is the dict that came from the API and is never edited. `_live` is None until a value is converted
+or set; then it holds those values by Python name. `changes()` is their difference, not a log of
+assignments: a field set back is clean again. No method here has I/O in it; the verbs ask the client.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from .. import errors, runtime
+from ..errors import FieldError, NotFound, ValidationError
+from ..fields import Custom, CustomFields, Id
+from ..fields.base import Field
+from ..names import did_you_mean
+from ..wire.resources import resource as wire_resource
+from .manager import Objects
+from .meta import Meta, collect
+from .state import Origin, SaveResult
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class ModelType(type):
+    """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> ModelType:
+        namespace.setdefault("__slots__", ())
+        return super().__new__(mcs, name, bases, namespace, **options)
+
+
+class Model(metaclass=ModelType):
+    """The base of all records.
+
+    Make a new one with `Company(name="Acme")`; records that exist come from `Company.objects`. Two records
+    are equal when they are the same one of the same resource; a record without an id equals only itself.
+    """
+
+    __slots__ = ("__weakref__", "_live", "_origin", "_wire")
+
+    _meta: ClassVar[Meta]
+    id = Id(wire="_id", readonly=True, doc="Planhat's own id, 24 hex characters; None until the record is created.")
+    objects: ClassVar[Objects] = Objects()
+
+    class DoesNotExist(NotFound):
+        """`get()` found no such record."""
+
+    class MultipleObjectsReturned(errors.MultipleObjectsReturned):
+        """`get()` found more than one record."""
+
+    _wire: dict[str, Any]
+    _live: dict[str, Any] | None
+    _origin: Origin
+
+    def __init_subclass__(cls, resource: str | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if resource is None and not hasattr(cls, "_meta"):
+            return
+        known = wire_resource(resource) if resource is not None else cls._meta.resource
+        cls._meta = collect(cls, known, _RESERVED)
+        bases = [base for base in cls.__mro__[1:] if hasattr(base, "DoesNotExist")]
+        for error in ("DoesNotExist", "MultipleObjectsReturned"):
+            parent = getattr(bases[0], error)
+            made = type(error, (parent,), {"__doc__": parent.__doc__, "__module__": cls.__module__})
+            made.__qualname__ = f"{cls.__qualname__}.{error}"
+            setattr(cls, error, made)
+        if resource is not None:
+            runtime.models[cls.__name__] = cls
+        else:
+            runtime.models.setdefault(cls.__name__, cls)
+
+    def __init__(self, **values: Any) -> None:
+        self._wire = {}
+        self._live = {}
+        self._origin = Origin()
+        key = values.pop("id", None)
+        if key is not None:
+            self._wire["_id"] = self._meta.fields["id"].check(key)
+            # Nothing is known of the record but its id, so a value set to None is a wish to clear it.
+            self._origin.selected = frozenset({"_id"})
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any], origin: Origin | None = None) -> Self:
+        """Make a record of what the API said. The dict is kept, not copied, and never changed."""
+        record = cls.__new__(cls)
+        record._init(wire, origin if origin is not None else Origin())
+        return record
+
+    def _init(self, wire: dict[str, Any], origin: Origin) -> None:
+        put = object.__setattr__
+        put(self, "_wire", wire)
+        put(self, "_live", None)
+        put(self, "_origin", origin)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            object.__setattr__(self, name, value)
+        except FieldError:
+            raise
+        except AttributeError as error:
+            if hasattr(type(self), name):
+                raise FieldError(str(error)) from None
+            raise self._meta.unknown(type(self), name) from None
+
+    # --- what changed -----------------------------------------------------------------------------------
+
+    def changes(self) -> dict[str, Any]:
+        """What differs from the API's word, as `{name: (old, new)}`. Makes no request.
+
+        Custom fields that the class declares stand under their own name, others under
+        `"custom": {label: (old, new)}`.
+
+        >>> company = Company.from_wire({"_id": "5f0c", "phase": "Trial"})
+        >>> company.phase = "Live"
+        >>> company.changes()
+        {'phase': ('Trial', 'Live')}
+        """
+        found: dict[str, Any] = {}
+        if not self._live:
+            return found
+        meta = self._meta
+        for name, value in self._live.items():
+            field = meta.fields[name]
+            difference: Any = field.difference(self, value)
+            if difference is None:
+                continue
+            if isinstance(field, CustomFields):
+                other = {}
+                for label, pair in difference.items():
+                    declared = meta.customs.get(label)
+                    if declared is None:
+                        other[label] = pair
+                    else:
+                        found[declared.name] = tuple(map(declared.kind.load, pair))
+                if other:
+                    found[name] = other
+            else:
+                found[name] = difference
+        return found
+
+    def _payload(self, fields: Iterable[str] | None = None) -> dict[str, Any]:
+        """The wire keys and values of what changed: what an update sends."""
+        if not self._live:
+            return {}
+        chosen = None if fields is None else set(fields)
+        sent: dict[str, Any] = {}
+        for name, value in self._live.items():
+            field = self._meta.fields[name]
+            if isinstance(field, CustomFields):
+                changed = field.difference(self, value) or {}
+                if chosen is not None and "custom" not in chosen:
+                    customs = self._meta.customs
+                    changed = {k: v for k, v in changed.items() if k in customs and customs[k].name in chosen}
+                if changed:
+                    sent["custom"] = field.dump({label: new for label, (_, new) in changed.items()})
+            elif (chosen is None or name in chosen) and field.difference(self, value) is not None:
+                sent[field.wire] = field.dump(value)
+        return sent
+
+    def _saved(self, answer: dict[str, Any], sent: dict[str, Any]) -> None:
+        """Take over what was sent and what the server said of it; other unsaved changes stay."""
+        wire = {**self._wire, **{key: value for key, value in sent.items() if key != "custom"}, **answer}
+        if "custom" in sent and not isinstance(answer.get("custom"), dict):
+            wire["custom"] = {**_object(self._wire.get("custom")), **sent["custom"]}
+        self._rebase(wire, self._unsent(sent))
+
+    def _refreshed(self, answer: dict[str, Any], names: tuple[str, ...] | None, discard: bool) -> None:
+        """Take over what the API says now, of the whole record or of some fields of it."""
+        unsent = self._unsent({})
+        if discard:
+            unsent = {} if names is None else {name: one for name, one in unsent.items() if name not in names}
+        if names is None:
+            self._rebase(answer, unsent)
+            self._origin.selected = None
+        else:
+            wires = {"_id", *(self._meta.fields[name].wire for name in names)}
+            self._rebase({**self._wire, **{key: one for key, one in answer.items() if key in wires}}, unsent, wires)
+
+    def _rebase(self, wire: dict[str, Any], unsent: dict[str, Any], asked: Iterable[str] = ()) -> None:
+        """Put `wire` under the unsaved values; the record parts from its peers."""
+        selected = self._origin.selected
+        self._origin = self._origin.alone()
+        if selected is not None:
+            self._origin.selected = selected | wire.keys() | set(asked)
+        self._wire = wire
+        if "custom" in unsent:
+            unsent["custom"] = {**_object(wire.get("custom")), **unsent["custom"]}
+        self._live = unsent or None
+
+    def _unsent(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """The changed values that were not part of `sent`; of `custom`, the changed keys only."""
+        rest = {}
+        for name, value in (self._live or {}).items():
+            field = self._meta.fields[name]
+            difference: Any = field.difference(self, value)
+            if difference is None:
+                continue
+            if isinstance(field, CustomFields):
+                before = sent.get("custom", {})
+                left = {
+                    label: new
+                    for label, (_, new) in difference.items()
+                    if label not in before or before[label] != new
+                }  # fmt: skip
+                if left:
+                    rest[name] = left
+            elif field.wire not in sent or sent[field.wire] != field.dump(value):
+                rest[name] = value
+        return rest
+
+    def full_clean(self) -> None:
+        """Raise `ValidationError` unless the record can be sent: its required fields are there.
+
+        `save()` and a batch call it before they send anything. Makes no request.
+        """
+        if self.id is not None:
+            return
+        missing = [
+            field.name
+            for wire in self._meta.resource.required
+            if (field := self._meta.by_wire.get(wire)) is not None and self._missing(field)
+        ]
+        for group in self._meta.resource.required_any:
+            fields = [self._meta.by_wire[wire] for wire in group if wire in self._meta.by_wire]
+            if fields and all(map(self._missing, fields)):
+                missing.append(" or ".join(field.name for field in fields))
+        if missing:
+            raise ValidationError(f"A new {type(self).__name__} needs {', '.join(missing)}.")
+
+    def _missing(self, field: Field[Any]) -> bool:
+        value = (self._live or {}).get(field.name, self._wire.get(field.wire))
+        return value is None or value == ""
+
+    def before_save(self) -> None:
+        """Called before a changed record is sent, alone or in a batch; subclasses may set fields in it."""
+
+    # --- verbs ------------------------------------------------------------------------------------------
+
+    def save(self, fields: Iterable[str] | None = None, *, using: Any = None) -> SaveResult:
+        """Send what changed: one PUT of just these keys, one POST for a new record, nothing if nothing did.
+
+        `fields` limits it to some Python names; the others stay changed. A new record with a key
+        (`external_id`, `source_id`) costs one GET more: Planhat would make a second record of it, this
+        raises `AlreadyExists`. Inside `planhat.batch()` it waits for the batch.
+        """
+        client = using or runtime.client_of(self)
+        result: SaveResult = client.run(client.writer.save(self, self._names(fields)))
+        return result
+
+    async def asave(self, fields: Iterable[str] | None = None, *, using: Any = None) -> SaveResult:
+        """Do what `save()` does, in a task."""
+        client = using or runtime.client_of(self)
+        result: SaveResult = await client.arun(client.writer.save(self, self._names(fields)))
+        return result
+
+    def delete(self, *, using: Any = None) -> None:
+        """Delete the record: one DELETE. Planhat deletes what hangs on a company with it."""
+        client = using or runtime.client_of(self)
+        client.run(client.writer.delete(self))
+
+    async def adelete(self, *, using: Any = None) -> None:
+        """Do what `delete()` does, in a task."""
+        client = using or runtime.client_of(self)
+        await client.arun(client.writer.delete(self))
+
+    def refresh(self, fields: Iterable[str] | None = None, *, discard: bool = False, using: Any = None) -> Self:
+        """Read the record again: one GET. Unsaved changes are kept unless `discard`."""
+        client = using or runtime.client_of(self)
+        client.run(client.writer.refresh(self, self._names(fields), discard))
+        return self
+
+    async def arefresh(self, fields: Iterable[str] | None = None, *, discard: bool = False, using: Any = None) -> Self:
+        """Do what `refresh()` does, in a task."""
+        client = using or runtime.client_of(self)
+        await client.arun(client.writer.refresh(self, self._names(fields), discard))
+        return self
+
+    async def aload(self, *relations: str, using: Any = None) -> Self:
+        """Load relations by name for this record and all that came with it, in a task."""
+        client = using or runtime.client_of(self)
+        await client.arun(runtime.load_named(self, relations))
+        return self
+
+    def _names(self, fields: Iterable[str] | None) -> tuple[str, ...] | None:
+        if fields is None:
+            return None
+        if isinstance(fields, str):
+            raise FieldError(f"fields takes a list of names: fields=[{fields!r}].")
+        chosen = tuple(fields)
+        for name in chosen:
+            if name not in self._meta.fields:
+                raise FieldError(f"{type(self).__name__} has no field {name!r}.{did_you_mean(name, self._meta.fields)}")
+        return chosen
+
+    # --- what there is ----------------------------------------------------------------------------------
+
+    @property
+    def synced_at(self) -> datetime | None:
+        """When the mirror that this record came from read it; None for a record from the API."""
+        return self._origin.synced_at
+
+    def to_wire(self) -> dict[str, Any]:
+        """The record as the API names it: what came, with your changes over it. A copy."""
+        wire = copy.deepcopy(self._wire)
+        changed = self._payload()
+        custom = changed.pop("custom", None)
+        if custom is not None:
+            wire["custom"] = {**(wire.get("custom") or {}), **custom}
+        return {**wire, **changed}
+
+    def clone(self) -> Self:
+        """A new, unsaved record with the values that may be written; ids and keys are left out."""
+        other = type(self)()
+        keys = set(self._meta.resource.keys)
+        for name, field in self._meta.fields.items():
+            if field.readonly or field.wire in keys or isinstance(field, Custom):
+                continue
+            if field.wire in self._wire or name in (self._live or {}):
+                setattr(other, name, copy.deepcopy(getattr(self, name)))
+        return other
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Model):
+            return NotImplemented
+        return self.id is not None and (self._meta.resource.name, self.id) == (other._meta.resource.name, other.id)
+
+    def __hash__(self) -> int:
+        if self.id is None:
+            raise TypeError(f"A {type(self).__name__} that was not saved yet has no identity to hash.")
+        return hash((self._meta.resource.name, self.id))
+
+    def __repr__(self) -> str:
+        changed = self.changes()
+        mark = f" changed: {', '.join(changed)}" if changed else ""
+        return f"<{type(self).__name__} {self.id or 'new'}{mark}>"
+
+    def __copy__(self) -> Self:
+        other = type(self).from_wire(self._wire, self._origin)
+        other._live = copy.deepcopy(self._live)
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (type(self), self._wire, self._live, self._origin.selected, self._origin.deleted)
+
+
+def _unpickle(
+    cls: type[Model], wire: dict[str, Any], live: dict[str, Any] | None, selected: frozenset[str] | None, deleted: bool
+) -> Model:
+    record = cls.from_wire(wire, Origin(selected=selected))
+    record._live = live
+    record._origin.deleted = deleted
+    return record
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+_RESERVED = frozenset(name for name in dir(Model) if not name.startswith("__") and name not in ("custom", "id"))

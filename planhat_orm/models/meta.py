@@ -1,0 +1,59 @@
+"""What a model class knows of itself: its resource, its fields by both names, its relations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConfigurationError, FieldError
+from ..fields import Custom, Field
+from ..fields.relations import Relation
+from ..names import did_you_mean
+from ..wire.resources import Resource
+
+
+@dataclass(slots=True)
+class Meta:
+    """The declaration of one model, collected over its base classes."""
+
+    resource: Resource
+    fields: dict[str, Field[Any]] = field(default_factory=dict)
+    by_wire: dict[str, Field[Any]] = field(default_factory=dict)
+    customs: dict[str, Custom[Any]] = field(default_factory=dict)
+    relations: dict[str, Relation[Any]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that can be set or filtered by."""
+        return [*self.fields, *self.relations]
+
+    def unknown(self, owner: type, name: str) -> FieldError:
+        """The error for a name that is no field: with the nearest one."""
+        return FieldError(f"{owner.__name__} has no field {name!r}.{did_you_mean(name, self.names)}")
+
+
+def collect(owner: type, resource: Resource, reserved: frozenset[str]) -> Meta:
+    """Read the declaration of `owner` from its class body and those of its bases."""
+    meta = Meta(resource)
+    for base in reversed(owner.__mro__):
+        for name, value in vars(base).items():
+            if isinstance(value, (Field, Relation)) and name in reserved:
+                raise ConfigurationError(
+                    f"{owner.__name__}.{name} hides the method {name}() of every model: "
+                    f"give the field another name; its label or wire name can stay."
+                )
+            if isinstance(value, Field):
+                meta.fields[name] = value
+            elif isinstance(value, Relation):
+                meta.relations[name] = value
+    for name, one in meta.fields.items():
+        if isinstance(one, Custom):
+            if one.label in meta.customs and meta.customs[one.label].name != name:
+                raise ConfigurationError(
+                    f"{owner.__name__} declares the custom field {one.label!r} twice: "
+                    f"as {meta.customs[one.label].name} and as {name}."
+                )
+            meta.customs[one.label] = one
+        else:
+            meta.by_wire[one.wire] = one
+    return meta

@@ -1,0 +1,40 @@
+"""An entry in the log of lost revenue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...fields import Bool, CustomFields, DateTime, Int, Number, One, Ref, Str, StrList
+from ..base import Model
+
+if TYPE_CHECKING:
+    from .company import Company
+
+
+class Churn(Model, resource="churn"):
+    """An entry in the log of lost revenue. It changes no revenue figure."""
+
+    company_id = Ref(
+        "Company",
+        required=True,
+        doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
+    )
+    company_name = Str(readonly=True, doc="Copy of the company's name.")
+    churn_date = DateTime()
+    value = Number(doc="Lost value.")
+    arr = Number()
+    currency = Str()
+    reasons = StrList()
+    products = StrList()
+    description = Str()
+    comment = Str(doc="Text in the official examples; typed object in one schema.")
+    only_downgrade = Bool(doc="Downgrade, not a loss; what the downgrades filter looks at (inferred).")
+    snoozed = Bool()
+    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Str(doc="Only in the placeholder page.")
+    custom = CustomFields()
+    created_at = DateTime(readonly=True, doc="Creation time.")
+    updated_at = DateTime(readonly=True, doc="Last update time.")
+    v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
+
+    company: One[Company] = One("Company", via="company_id")

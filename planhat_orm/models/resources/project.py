@@ -1,0 +1,35 @@
+"""A project with a company."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...fields import CustomFields, DateTime, Int, Number, One, Ref, Str
+from ..base import Model
+
+if TYPE_CHECKING:
+    from .company import Company
+
+
+class Project(Model, resource="project"):
+    """A project with a company."""
+
+    name = Str(required=True)
+    company_id = Ref(
+        "Company",
+        required=True,
+        doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
+    )
+    company_name = Str(readonly=True, doc="Copy of the company's name.")
+    external_id = Str(doc="Record id in your own system; keyable.")
+    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    currency = Str()
+    start_date = DateTime()
+    end_date = DateTime()
+    mrr = Number()
+    arr = Number()
+    nrr = Number()
+    custom = CustomFields()
+    v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
+
+    company: One[Company] = One("Company", via="company_id")

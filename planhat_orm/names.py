@@ -1,0 +1,55 @@
+"""Names: Planhat's camelCase and Python's snake_case, and the nearest right word for a wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake(name: str) -> str:
+    """Turn a wire name into a Python name: `lastUpdated` gives `last_updated`, `_id` gives `id`."""
+    return _HUMP.sub("_", name.lstrip("_")).lower()
+
+
+def camel(name: str) -> str:
+    """Turn a Python name into a wire name: `last_updated` gives `lastUpdated`."""
+    head, *rest = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that `name` most likely meant, or None when nothing is close."""
+    wrong = name.lower()
+    best = min(
+        ((_edits(wrong, choice.lower()), abs(len(wrong) - len(choice)), choice) for choice in choices),
+        default=None,
+    )
+    return best[2] if best is not None and best[0] <= max(1, len(wrong) // 3) else None
+
+
+def _edits(left: str, right: str) -> int:
+    """How many letters must be inserted, dropped, replaced, or swapped with a neighbour."""
+    before: list[int] = []
+    row = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        earlier, before, row = before, row, [i]
+        for j, b in enumerate(right, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" or, when nothing is close, the list of what there is.
+
+    Made to be put behind an error's first sentence.
+    """
+    known = sorted(choices)
+    match = nearest(name, known)
+    if match is not None:
+        return f" Did you mean {match!r}?"
+    return f" There is: {', '.join(known)}." if known else ""

@@ -1,0 +1,300 @@
+"""Kinds of values: how each is read, checked, written, and what two of them compare by.
+
+The one function that keeps the readings of a query equal is `comparable`: it turns a wire value into the
+scalar that every comparison uses. The Python predicate calls it on the record, the mirror stores exactly its
+result in the column, so neither can disagree with the other. What does not fit is None: it compares with
+nothing, and the record keeps it untouched (architecture law 6).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from dateutil import parser as dateutil_parser
+
+_EPOCH = date(1970, 1, 1)
+_OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
+_NUMERIC = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
+_DATE_LIKE = re.compile(r"(?=.*\d)(?=.*[-/:. ,])[\w\s:/.,+-]{6,40}\Z")
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Kind:
+    """What a field's values are.
+
+    `load` reads a wire value (and hands an odd one back as it is), `dump` writes one, `check` accepts or
+    refuses a value that is assigned (raising ValueError with what it should be), `comparable` gives the
+    scalar used by comparisons, `operand` turns a filter's value into such a scalar. `column` is how the
+    mirror keeps it. `copies` marks the kinds whose values can be edited in place.
+    """
+
+    name: str
+    load: Callable[[Any], Any]
+    dump: Callable[[Any], Any]
+    check: Callable[[Any], Any]
+    comparable: Callable[[Any], Any]
+    operand: Callable[[Any], Any]
+    column: str
+    copies: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Kind {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name.upper()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# --- text -----------------------------------------------------------------------------------------------
+
+
+def _load_text(raw: Any) -> Any:
+    # External ids come back as numbers now and then (API.md section 4).
+    return str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
+
+
+def _check_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("text (str)")
+    return value
+
+
+def _comparable_text(raw: Any) -> str | None:
+    value = _load_text(raw)
+    return value if isinstance(value, str) else None
+
+
+def _operand_text(value: Any) -> str:
+    text = _comparable_text(value)
+    if text is None:
+        raise ValueError("text (str)")
+    return text
+
+
+def _load_reference(raw: Any) -> Any:
+    # Lists were seen to expand a user to an object (API.md section 6).
+    return raw.get("_id") or raw.get("id") if isinstance(raw, dict) else _load_text(raw)
+
+
+def _comparable_reference(raw: Any) -> str | None:
+    value = _load_reference(raw)
+    return value if isinstance(value, str) else None
+
+
+# --- numbers --------------------------------------------------------------------------------------------
+
+
+def _load_number(raw: Any) -> Any:
+    if isinstance(raw, str) and _NUMERIC.match(raw):
+        return float(raw) if any(mark in raw for mark in ".eE") else int(raw)
+    return raw
+
+
+def _check_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a number (int or float)")
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError("a finite number")
+    return value
+
+
+def _check_integer(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a whole number (int)")
+    return value
+
+
+def _comparable_number(raw: Any) -> float | None:
+    value = _load_number(raw)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if number - number == 0 else None
+
+
+def _operand_number(value: Any) -> float:
+    number = None if isinstance(value, str) else _comparable_number(value)
+    if number is None:
+        raise ValueError("a number (int or float)")
+    return number
+
+
+# --- booleans -------------------------------------------------------------------------------------------
+
+
+def _check_boolean(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
+
+
+def _comparable_boolean(raw: Any) -> bool | None:
+    return raw if isinstance(raw, bool) else None
+
+
+# --- moments and days -----------------------------------------------------------------------------------
+
+
+def _load_datetime(raw: Any) -> Any:
+    if isinstance(raw, str):
+        return _parse_moment(raw)
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and abs(raw) > 1e10:
+        # `nextTouch` was once a millisecond timestamp (API.md section 9).
+        try:
+            return datetime.fromtimestamp(raw / 1000, UTC)
+        except (ValueError, OverflowError, OSError):
+            return raw
+    return raw
+
+
+def _parse_moment(text: str) -> Any:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        # `lastTouch` holds an id on old tenants; dateutil would read dates into many strings that are none.
+        if _OBJECT_ID.match(text) or not _DATE_LIKE.match(text):
+            return text
+        try:
+            moment = dateutil_parser.parse(text)
+        except (ValueError, OverflowError):
+            return text
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return text
+
+
+def _dump_datetime(value: Any) -> Any:
+    return iso(value) if isinstance(value, datetime) else value
+
+
+def iso(moment: datetime) -> str:
+    """Write an aware moment as Planhat does: UTC, milliseconds, `2021-07-28T16:15:50.772Z`."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def _check_datetime(value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a datetime with a time zone, such as datetime.now(UTC)")
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    raise ValueError("a datetime with a time zone, or a date")
+
+
+def _comparable_datetime(raw: Any) -> str | None:
+    value = _load_datetime(raw)
+    return iso(value) if isinstance(value, datetime) else None
+
+
+def _operand_datetime(value: Any) -> str:
+    if isinstance(value, str):
+        value = _load_datetime(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("a datetime with a time zone, such as datetime.now(UTC)")
+    try:
+        return iso(_check_datetime(value))
+    except ValueError:
+        raise ValueError("a datetime with a time zone, a date, or an ISO string") from None
+
+
+def _load_day(raw: Any) -> Any:
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and raw == raw and abs(raw) < 1e6:
+        try:
+            return _EPOCH + timedelta(days=int(raw))
+        except OverflowError:
+            return raw
+    if isinstance(raw, str):
+        moment = _parse_moment(raw)
+        return moment.date() if isinstance(moment, datetime) else raw
+    return raw
+
+
+def _check_day(value: Any) -> Any:
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise ValueError("a date")
+    return value
+
+
+def _dump_day(value: Any) -> Any:
+    return (value - _EPOCH).days if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+def _comparable_day(raw: Any) -> int | None:
+    value = _load_day(raw)
+    return (value - _EPOCH).days if isinstance(value, date) else None
+
+
+def _operand_day(value: Any) -> int:
+    if isinstance(value, str):
+        value = _load_day(value)
+    if isinstance(value, date):
+        return (value.date() if isinstance(value, datetime) else value).toordinal() - _EPOCH.toordinal()
+    raise ValueError("a date, or an ISO string such as '2026-01-31'")
+
+
+# --- containers and anything ----------------------------------------------------------------------------
+
+
+def _check_list(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("a list")
+    return list(value)
+
+
+def _check_object(value: Any) -> Any:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError("a dict with str keys")
+    return dict(value)
+
+
+def _nothing(raw: Any) -> None:
+    return None
+
+
+def _operand_json(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return _operand_datetime(value) if isinstance(value, datetime) else value.isoformat()
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise ValueError("a str, a number or a bool")
+
+
+def _comparable_any(raw: Any) -> Any:
+    if isinstance(raw, (str, bool)):
+        return raw
+    return None if raw is None or isinstance(raw, (list, dict)) else _comparable_number(raw)
+
+
+def _operand_any(value: Any) -> Any:
+    value = _operand_json(value)
+    return value if isinstance(value, (str, bool)) else _operand_number(value)
+
+
+TEXT = Kind("text", _load_text, _same, _check_text, _comparable_text, _operand_text, "text")
+ID = Kind("id", _load_text, _same, _check_text, _comparable_text, _operand_text, "text")
+REF = Kind("ref", _load_reference, _same, _check_text, _comparable_reference, _operand_text, "text")
+NUMBER = Kind("number", _load_number, _same, _check_number, _comparable_number, _operand_number, "number")
+INTEGER = Kind("integer", _load_number, _same, _check_integer, _comparable_number, _operand_number, "number")
+BOOLEAN = Kind("boolean", _same, _same, _check_boolean, _comparable_boolean, _check_boolean, "boolean")
+DATETIME = Kind(
+    "datetime", _load_datetime, _dump_datetime, _check_datetime, _comparable_datetime, _operand_datetime, "text"
+)
+DAY = Kind("day", _load_day, _dump_day, _check_day, _comparable_day, _operand_day, "integer")
+LIST = Kind("list", _same, _same, _check_list, _nothing, _operand_any, "json", copies=True)
+OBJECT = Kind("object", _same, _same, _check_object, _nothing, _operand_any, "json", copies=True)
+ANY = Kind("any", _same, _same, _same, _comparable_any, _operand_any, "json")

@@ -1,0 +1,158 @@
+"""Lookups: which go with which kind, and what each means in Python.
+
+A lookup here is a function of the comparable value and the operand. The mirror's SQL says the same of each;
+the property test in `tests/query` holds the two together, lookup by lookup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from ..errors import FieldError, ValidationError
+from ..names import did_you_mean
+from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, NUMBER, OBJECT, REF, TEXT, Kind
+
+_EQUALITY = frozenset({"exact", "in", "isnull"})
+_ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
+_PATTERN = frozenset(
+    {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex", "iregex"}
+)
+_PARTS = frozenset({"year", "month", "day", "week_day", "hour", "date"})
+
+LEGAL: dict[Kind, frozenset[str]] = {
+    TEXT: _EQUALITY | _ORDER | _PATTERN,
+    ID: _EQUALITY | _ORDER | _PATTERN,
+    REF: _EQUALITY | _ORDER | _PATTERN,
+    NUMBER: _EQUALITY | _ORDER,
+    INTEGER: _EQUALITY | _ORDER,
+    BOOLEAN: _EQUALITY,
+    DATETIME: _EQUALITY | _ORDER | _PARTS,
+    DAY: _EQUALITY | _ORDER | (_PARTS - {"hour", "date"}),
+    LIST: frozenset({"contains", "isnull", "overlap"}),
+    OBJECT: frozenset({"isnull"}),
+    ANY: _EQUALITY | _ORDER | _PATTERN | {"overlap"},
+}
+"""The lookups that each kind of value takes."""
+
+LOOKUPS = frozenset().union(*LEGAL.values())
+"""Every lookup there is."""
+
+
+def _alike(left: Any, right: Any) -> bool:
+    # True == 1 in Python but not in JSON: compare only like with like.
+    return isinstance(left, bool) == isinstance(right, bool) and isinstance(left, str) == isinstance(right, str)
+
+
+def equal(value: Any, operand: Any) -> bool:
+    """JSON equality of two scalars: 1 equals 1.0, and neither equals True."""
+    return _alike(value, operand) and bool(value == operand)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda value, operand: _alike(value, operand) and not isinstance(value, bool) and compare(value, operand)
+
+
+def _texts(compare: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+    return lambda value, operand: isinstance(value, str) and isinstance(operand, str) and compare(value, operand)
+
+
+def _folded(compare: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+    return _texts(lambda value, operand: compare(value.casefold(), operand.casefold()))
+
+
+def _part(value: Any, name: str) -> Any:
+    """A date part of a comparable: text of a moment (in UTC), or epoch days."""
+    if isinstance(value, int):
+        day = date.fromordinal(value + 719163)
+        moment = datetime(day.year, day.month, day.day)
+    else:
+        moment = datetime.fromisoformat(value)
+    if name == "week_day":
+        return moment.isoweekday() % 7 + 1  # Sunday is 1, as in Django
+    return moment.date().isoformat() if name == "date" else getattr(moment, name)
+
+
+def _part_equals(name: str) -> Callable[[Any, Any], bool]:
+    return lambda value, operand: bool(_part(value, name) == operand)
+
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "exact": equal,
+    "in": lambda value, operands: any(equal(value, operand) for operand in operands),
+    "gt": _ordered(lambda value, operand: value > operand),
+    "gte": _ordered(lambda value, operand: value >= operand),
+    "lt": _ordered(lambda value, operand: value < operand),
+    "lte": _ordered(lambda value, operand: value <= operand),
+    "range": lambda value, ends: COMPARE["gte"](value, ends[0]) and COMPARE["lte"](value, ends[1]),
+    "iexact": _folded(lambda value, operand: value == operand),
+    "contains": _texts(lambda value, operand: operand in value),
+    "icontains": _folded(lambda value, operand: operand in value),
+    "startswith": _texts(lambda value, operand: value.startswith(operand)),
+    "istartswith": _folded(lambda value, operand: value.startswith(operand)),
+    "endswith": _texts(lambda value, operand: value.endswith(operand)),
+    "iendswith": _folded(lambda value, operand: value.endswith(operand)),
+    "regex": _texts(lambda value, operand: re.search(operand, value) is not None),
+    "iregex": _texts(lambda value, operand: re.search(operand, value, re.IGNORECASE) is not None),
+    **{name: _part_equals(name) for name in _PARTS},
+}
+"""Each lookup on a present comparable; `isnull`, and lists, are the predicate's business."""
+
+
+def check_lookup(kind: Kind, op: str, name: str) -> None:
+    """Raise `FieldError` unless values of `kind` take the lookup `op`; `name` is the field's, for the message."""
+    legal = LEGAL[kind]
+    if op in legal:
+        return
+    if op not in LOOKUPS:
+        raise FieldError(f"There is no lookup {op!r} (in {name}__{op}).{did_you_mean(op, legal)}")
+    raise FieldError(f"{name} holds {_NOUNS[kind]}, which takes {', '.join(sorted(legal))}, not {op!r}.")
+
+
+def operand(kind: Kind, op: str, value: Any, name: str) -> Any:
+    """Turn a filter's value into what the lookup compares with; `ValidationError` when it cannot be."""
+    try:
+        return _operand(kind, op, value)
+    except (ValueError, TypeError) as wrong:
+        raise ValidationError(f"{name}__{op} needs {wrong}, not {type(value).__name__}.") from None
+
+
+def _operand(kind: Kind, op: str, value: Any) -> Any:
+    if op == "isnull":
+        if not isinstance(value, bool):
+            raise ValueError("True or False")
+        return value
+    if op in ("in", "overlap"):
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+            raise ValueError("a list of values")
+        return tuple(dict.fromkeys(kind.operand(one) for one in value if one is not None))
+    if op == "range":
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            raise ValueError("a pair (lowest, highest)")
+        return (kind.operand(value[0]), kind.operand(value[1]))
+    if op in _PARTS:
+        if op == "date":
+            return (value.date() if isinstance(value, datetime) else value).isoformat()
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("a whole number (int)")
+        return value
+    if op in _PATTERN and kind is not LIST:
+        if kind is ANY and op == "contains":
+            return kind.operand(value)
+        if not isinstance(value, str):
+            raise ValueError("text (str)")
+        if op in ("regex", "iregex"):
+            try:
+                re.compile(value)
+            except re.error as broken:
+                raise ValueError(f"a regular expression ({broken})") from None
+        return value
+    return kind.operand(value)
+
+
+_NOUNS = {
+    TEXT: "text", ID: "an id", REF: "an id", NUMBER: "a number", INTEGER: "a whole number", BOOLEAN: "True or False",
+    DATETIME: "a moment", DAY: "a day", LIST: "a list", OBJECT: "an object", ANY: "a value of any type",
+}  # fmt: skip

@@ -1,0 +1,84 @@
+"""The plan: what a query will do, said before it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+
+from .tree import All, Any, Node, Not, Target, Test
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing a source will do: a list to page through, a record to get, a statement to run."""
+
+    text: str
+    requests: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a query is answered, what the source filters, what is filtered here, and what it costs.
+
+    `requests` is exact when it can be known, None when it depends on how many rows there are (`cost` says
+    how). `full_scan` says that there are conditions and the API can use none of them. `print(plan)` is for
+    people, and a notebook shows it as a table; neither makes a call.
+    """
+
+    source: str
+    resource: str
+    steps: tuple[Step, ...]
+    served: tuple[str, ...] = ()
+    here: tuple[str, ...] = ()
+    requests: int | None = None
+    cost: str = ""
+    full_scan: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    def _rows(self) -> list[tuple[str, str]]:
+        where = "API" if self.source == "api" else self.source
+        rows = [("source", f"{where}, {self.resource}")]
+        rows += [("step", step.text + (f"  ({step.requests})" if step.requests else "")) for step in self.steps]
+        rows += [(f"filtered by the {where}", text) for text in self.served]
+        rows += [("filtered here", text) for text in self.here]
+        cost = self.cost if self.requests is None else f"{self.requests}" + (f", {self.cost}" if self.cost else "")
+        rows.append(("requests", cost))
+        rows += [("note", note) for note in self.notes]
+        return rows
+
+    def __str__(self) -> str:
+        rows = self._rows()
+        width = max(len(label) for label, _ in rows)
+        return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in self._rows())
+        return f"<table>{cells}</table>"
+
+
+def describe(node: Node) -> str:
+    """Write a tree as a person would read it: `mrr >= 1000 and not name contains 'test'`."""
+    match node:
+        case All(children):
+            return " and ".join(map(_inner, children)) or "everything"
+        case Any(children):
+            return " or ".join(map(_inner, children)) or "nothing"
+        case Not(child):
+            return f"not {_inner(child)}"
+        case Test(target, op, value):
+            shown = value.name if isinstance(value, Target) else repr(_neat(value))
+            if op in ("in", "overlap") and len(value) > 5:
+                shown = f"{len(value)} values"
+            return f"{target.name} {_SIGNS.get(op, op)} {shown}"
+
+
+def _neat(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _inner(node: Node) -> str:
+    text = describe(node)
+    return f"({text})" if isinstance(node, (All, Any)) and len(node.children) > 1 else text
+
+
+_SIGNS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}

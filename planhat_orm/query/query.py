@@ -1,0 +1,55 @@
+"""A query: everything about which records, in which order, how many, and which of their fields.
+
+It is frozen and speaks wire names only, so that a source (the API, the mirror) needs no model to answer it,
+and a queryset cannot change another one's query by accident.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .tree import EVERYTHING, Node, Target, both
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The records of `resource` that satisfy `where`, ordered, from `start` up to `stop`.
+
+    `order` holds `(target, descending)` pairs; the last word is always `_id` ascending. `select` names the
+    wire fields wanted (None: all); `hidden` includes what Planhat's lists leave out (archived contacts and
+    tasks). `max_age` bounds, in seconds, how old a mirror may be to answer.
+    """
+
+    resource: str
+    where: Node = EVERYTHING
+    order: tuple[tuple[Target, bool], ...] = ()
+    start: int = 0
+    stop: int | None = None
+    select: frozenset[str] | None = None
+    hidden: bool = False
+    max_age: float | None = None
+
+    def narrowed(self, condition: Node) -> Query:
+        """The same query with one more condition."""
+        return replace(self, where=both(self.where, condition))
+
+    def sliced(self, start: int, stop: int | None) -> Query:
+        """The query of `rows[start:stop]`, counted within this one's slice."""
+        begin = self.start + start
+        ends = [end for end in (self.stop, None if stop is None else self.start + stop) if end is not None]
+        return replace(self, start=begin, stop=max(begin, min(ends)) if ends else None)
+
+    @property
+    def limit(self) -> int | None:
+        """How many rows are wanted at most, or None for all."""
+        return None if self.stop is None else self.stop - self.start
+
+    @property
+    def is_sliced(self) -> bool:
+        """Whether a slice was taken; conditions can no longer be added then."""
+        return self.start != 0 or self.stop is not None
+
+    def changed(self, **values: Any) -> Query:
+        """The same query with some of its parts replaced."""
+        return replace(self, **values)

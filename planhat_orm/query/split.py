@@ -1,0 +1,75 @@
+"""The API reading of a tree: the part that a list endpoint can filter by itself.
+
+Only top-level AND conditions are looked at: a parameter narrows the list, so anything under OR or NOT would
+lose records. The whole tree is still checked here afterwards, so a server that ignores a parameter costs
+requests, never wrong rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..wire.resources import Resource
+from .tree import All, Node, Test
+
+MAX_VALUE_LENGTH = 2000
+"""Longest list of ids in one URL, in characters (API.md section 3)."""
+MAX_LISTS = 5
+"""Up to so many lists are asked for a condition on many ids; beyond that, one list of everything is fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What the server filters: one dict of parameters for each list to be asked (their results are disjoint).
+
+    `served` are the conditions those parameters express, for `explain()`; `impossible` says that no record
+    can match, so nothing need be asked.
+    """
+
+    lists: tuple[dict[str, str], ...] = ({},)
+    served: tuple[Test, ...] = ()
+    impossible: bool = False
+
+
+def split(where: Node, resource: Resource) -> Split:
+    """Find the list parameters that express conditions of `where`."""
+    lists: list[dict[str, str]] = [{}]
+    served: list[Test] = []
+    for test in where.children if isinstance(where, All) else (where,):
+        if not isinstance(test, Test) or test.target.hops or len(test.target.keys) != 1:
+            continue
+        param = next((p for p in resource.params.values() if p.field == test.target.keys[0]), None)
+        values = _values(test)
+        if param is None or values is None or any(param.name in params for params in lists):
+            continue
+        if not values:
+            return Split((), (test,), impossible=True)
+        groups = _groups(values) if param.many else [[value] for value in values]
+        if len(groups) * len(lists) > MAX_LISTS:
+            continue
+        lists = [{**params, param.name: ",".join(group)} for params in lists for group in groups]
+        served.append(test)
+    return Split(tuple(lists), tuple(served))
+
+
+def _values(test: Test) -> tuple[str, ...] | None:
+    """The texts a test asks a field to equal or, for a list of ids, to contain; None for any other test."""
+    if test.op in ("exact", "contains") and isinstance(test.value, str):
+        if test.op == "contains" and test.target.kind.name != "list":
+            return None
+        return None if "," in test.value or not test.value else (test.value,)
+    if test.op == "in" and all(isinstance(value, str) and value and "," not in value for value in test.value):
+        return tuple(dict.fromkeys(test.value))
+    return None
+
+
+def _groups(values: tuple[str, ...]) -> list[list[str]]:
+    groups: list[list[str]] = []
+    length = MAX_VALUE_LENGTH + 1
+    for value in values:
+        if length + len(value) + 1 > MAX_VALUE_LENGTH:
+            groups.append([])
+            length = 0
+        groups[-1].append(value)
+        length += len(value) + 1
+    return groups

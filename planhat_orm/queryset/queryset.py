@@ -1,0 +1,701 @@
+"""QuerySet: `Company.objects`, as Django has it, over a source that may be an API or a mirror.
+
+A queryset is a frozen query, a model to make of the rows, and a cache of what was fetched. Every method
+that refines returns a new one. Every method that does I/O costs requests, and says how many; each has an
+`a`-twin for tasks, made from the same flow.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from .. import runtime
+from ..errors import FieldError, PlanhatError, ValidationError
+from ..http.effects import Emit, Flow
+from ..http.flows import collected, mapped
+from ..models.base import Model
+from ..models.manager import Objects
+from ..models.state import Origin
+from ..names import did_you_mean
+from ..query.plan import Plan, describe
+from ..query.predicate import predicate
+from ..query.query import Query
+from ..query.tree import Node, Not, Q, Test
+from . import peers, writing
+from .aggregates import Aggregate, Wanted, loaded
+from .resolve import conditions, field_of, order, target
+from .results import Results
+from .scans import warn_full_scan
+from .values import Values, ValuesList
+
+if TYPE_CHECKING:
+    from ..fields.relations import Many, ManyToMany
+
+M = TypeVar("M", bound=Model, covariant=True)
+R = TypeVar("R")
+QS = TypeVar("QS", bound="QuerySet[Any]")
+
+
+class QuerySet(Results[M], Generic[M]):
+    """The records of a model that satisfy some conditions, lazily.
+
+    Iterate it, slice it, count it. `for company in Company.objects.filter(status="customer"): ...` asks for
+    pages as they are read; `async for` does the same in a task.
+    """
+
+    __slots__ = ("_client", "_prefetch", "_query", "_source", "model")
+
+    def __init__(self, model: type[Any]) -> None:
+        super().__init__()
+        self.model = model
+        self._query = Query(model._meta.resource.name)
+        self._source: Any = None
+        self._client: Any = None
+        self._prefetch: tuple[str, ...] = ()
+
+    def _clone(self, query: Query | None = None, **state: Any) -> Self:
+        other = type(self)(self.model)
+        other._query = query if query is not None else self._query
+        other._source = state.get("source", self._source)
+        other._client = state.get("client", self._client)
+        other._prefetch = state.get("prefetch", self._prefetch)
+        return other
+
+    # --- refining: no request ---------------------------------------------------------------------------
+
+    def all(self) -> Self:
+        """A fresh copy, with nothing fetched yet."""
+        return self._clone()
+
+    def filter(self, *args: Q, **lookups: Any) -> Self:
+        """Only records that satisfy all of the conditions.
+
+        What the API cannot filter is filtered here; `explain()` says which is which. Raises `FieldError` for
+        a name or lookup that does not exist, `ValidationError` for a value of another type.
+
+        >>> Company.objects.filter(Q(phase="Live") | Q(tags__contains="vip"), Company.h < 4, mrr__gte=1000)
+        <QuerySet Company: (phase = 'Live' or tags contains 'vip') and h < 4 and mrr >= 1000, not fetched>
+        """
+        self._refuse_slice("filter")
+        return self._clone(self._query.narrowed(conditions(self.model, args, lookups)))
+
+    def exclude(self, *args: Q, **lookups: Any) -> Self:
+        """Only records that do not satisfy the conditions: the exact complement of `filter()`."""
+        self._refuse_slice("exclude")
+        return self._clone(self._query.narrowed(Not(conditions(self.model, args, lookups))))
+
+    def order_by(self, *names: str) -> Self:
+        """Sort by fields, `"-mrr"` descending; missing values come last, ties in the order of ids."""
+        self._refuse_slice("order_by")
+        return self._clone(self._query.changed(order=order(self.model, names)))
+
+    def reverse(self) -> Self:
+        """The reverse of the order given by `order_by()`."""
+        if not self._query.order:
+            raise FieldError("reverse() needs an order: call order_by() first.")
+        return self._clone(self._query.changed(order=tuple((one, not down) for one, down in self._query.order)))
+
+    def only(self, *names: str) -> Self:
+        """Fetch these fields only (`select=`); reading another one raises `NotLoaded`."""
+        wires = {"_id"} | {self._wire(name) for name in names}
+        return self._clone(self._query.changed(select=frozenset(wires)))
+
+    def defer(self, *names: str) -> Self:
+        """Fetch all declared fields but these."""
+        left = {self._wire(name) for name in names}
+        rest = {wire for wire in self.model._meta.by_wire if wire not in left}
+        return self._clone(self._query.changed(select=frozenset(rest | {"_id"})))
+
+    def prefetch_related(self, *names: str) -> Self:
+        """Load relations with the records: one batch for each, nested by `__`."""
+        for name in names:
+            peers.check(self.model, name)
+        return self._clone(prefetch=(*self._prefetch, *names))
+
+    def select_related(self, *names: str) -> Self:
+        """The same as `prefetch_related()`: the API has no join, and the mirror needs none to be fast."""
+        return self.prefetch_related(*names)
+
+    def using(self, source: Any, *, max_age: float | None = None) -> Self:
+        """Read from another source or client: `"mirror"`, `"api"`, or a `Planhat`.
+
+        `max_age`, in seconds, makes a mirror that is older raise `StaleMirror`.
+        """
+        if isinstance(source, str):
+            if source not in ("api", "mirror"):
+                raise FieldError(f"There is no source {source!r}.{did_you_mean(source, ('api', 'mirror'))}")
+            return self._clone(self._query.changed(max_age=max_age), source=source)
+        if hasattr(source, "pages"):
+            return self._clone(self._query.changed(max_age=max_age), source=source)
+        return self._clone(self._query.changed(max_age=max_age), client=source)
+
+    def include_hidden(self) -> Self:
+        """Also what Planhat's lists leave out by default: archived contacts and completed tasks."""
+        return self._clone(self._query.changed(hidden=True))
+
+    def as_of(self, moment: str | date | datetime) -> Self:
+        """The records as they were at a moment, from the mirror's memory."""
+        client = self._using()
+        return self._clone(source=client.mirror.as_of(moment))  # type: ignore[attr-defined]
+
+    def distinct(self) -> Self:
+        """The same records: no record comes twice. (`values(...).distinct()` drops equal rows.)"""
+        return self._clone()
+
+    def values(self, *names: str) -> Values:
+        """Dicts of Python names and values instead of records; of all fields when none is named."""
+        return Values(self, self._value_names(names))
+
+    def values_list(self, *names: str, flat: bool = False) -> ValuesList:
+        """Tuples instead of records; with `flat=True` the values of one field."""
+        chosen = self._value_names(names)
+        if flat and len(chosen) != 1:
+            raise FieldError(f"values_list(flat=True) takes one field, not {len(chosen)}.")
+        return ValuesList(self, chosen, flat=flat)
+
+    @overload
+    def __getitem__(self, place: int) -> M: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+
+    def __getitem__(self, place: int | slice) -> M | Self:
+        if isinstance(place, slice):
+            if place.step is not None:
+                raise FieldError("A slice of a queryset takes no step: use list(queryset)[::step].")
+            start, stop = place.start or 0, place.stop
+            if start < 0 or (stop is not None and stop < 0):
+                raise FieldError("Counting from the end is not possible: order_by('-...') and count from the front.")
+            return self._clone(self._query.sliced(start, stop))
+        if place < 0:
+            raise FieldError("Counting from the end is not possible: use order_by('-...').first(), or last().")
+        while len(self._rows) <= place and not self._complete and self._cursor is not None:
+            self._more()
+        if len(self._rows) > place:
+            return self._rows[place]  # type: ignore[no-any-return]
+        found = [] if self._complete else list(self[place : place + 1])
+        if not found:
+            raise IndexError(f"There is no record {place} in this queryset.")
+        return found[0]
+
+    # --- fetching ---------------------------------------------------------------------------------------
+
+    def iterator(self) -> Iterator[M]:
+        """Stream the records page by page without keeping any: for more than fits in memory."""
+        for page in self._using().iterate(self._pages(keep_peers=False)):
+            yield from page
+
+    async def aiterator(self) -> AsyncIterator[M]:
+        """Do what `iterator()` does, in a task."""
+        async for page in self._using().aiterate(self._pages(keep_peers=False)):
+            for record in page:
+                yield record
+
+    def get(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M:
+        """The one record that satisfies the conditions.
+
+        One request by id, `external_id` or `source_id` where the resource takes them in its path
+        (API.md section 4); else the pages of `filter()`, until a second one turns up. Raises
+        `Model.DoesNotExist` or `Model.MultipleObjectsReturned`.
+        """
+        return self._run(self._get(key, args, lookups))
+
+    async def aget(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M:
+        """Do what `get()` does, in a task."""
+        return await self._arun(self._get(key, args, lookups))
+
+    def get_or_none(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M | None:
+        """The record, or None when there is none. In a loop, prefer `in_bulk()`: it asks once."""
+        return self._run(self._get_or_none(key, args, lookups))
+
+    async def aget_or_none(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M | None:
+        """Do what `get_or_none()` does, in a task."""
+        return await self._arun(self._get_or_none(key, args, lookups))
+
+    def first(self) -> M | None:
+        """The first record, or None. One request when nothing is filtered or sorted here."""
+        return self._run(self._first())
+
+    async def afirst(self) -> M | None:
+        """Do what `first()` does, in a task."""
+        return await self._arun(self._first())
+
+    def last(self) -> M | None:
+        """The last record, or None."""
+        return self._run(self._last())
+
+    async def alast(self) -> M | None:
+        """Do what `last()` does, in a task."""
+        return await self._arun(self._last())
+
+    def earliest(self, name: str) -> M:
+        """The record with the least value of a field; `DoesNotExist` when none has one."""
+        return self._run(self._extreme(name))
+
+    async def aearliest(self, name: str) -> M:
+        """Do what `earliest()` does, in a task."""
+        return await self._arun(self._extreme(name))
+
+    def latest(self, name: str) -> M:
+        """The record with the greatest value of a field; `DoesNotExist` when none has one."""
+        return self._run(self._extreme(f"-{name}"))
+
+    async def alatest(self, name: str) -> M:
+        """Do what `latest()` does, in a task."""
+        return await self._arun(self._extreme(f"-{name}"))
+
+    def count(self) -> int:
+        """How many there are. From the API: all pages, with the fewest fields that can tell."""
+        return self._run(self._count())
+
+    async def acount(self) -> int:
+        """Do what `count()` does, in a task."""
+        return await self._arun(self._count())
+
+    def exists(self) -> bool:
+        """Whether there is any. One request when the API does the whole filter."""
+        return self._run(self._exists())
+
+    async def aexists(self) -> bool:
+        """Do what `exists()` does, in a task."""
+        return await self._arun(self._exists())
+
+    def in_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
+        """The records of many ids by id, or by another field; missing ones are absent from the dict.
+
+        One GET each for a few, else the pages of the whole list, until all are found.
+        """
+        return self._run(self._in_bulk(keys, key))
+
+    async def ain_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
+        """Do what `in_bulk()` does, in a task."""
+        return await self._arun(self._in_bulk(keys, key))
+
+    def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+        """Figures over the records: `aggregate(total=Sum("mrr"), n=Count())`. Fetches those fields only."""
+        return self._run(self._aggregate(aggregates))
+
+    async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+        """Do what `aggregate()` does, in a task."""
+        return await self._arun(self._aggregate(aggregates))
+
+    def group_by(self, *names: str) -> Grouped:
+        """Figures for each value of some fields: `group_by("phase").aggregate(total=Sum("mrr"))`."""
+        return Grouped(self, names)
+
+    def explain(self) -> Plan:
+        """Where this is answered, what the source filters, what is filtered here, and what it costs. No request."""
+        return self._from().explain(self._needed())
+
+    # --- writing ----------------------------------------------------------------------------------------
+
+    def create(self, **values: Any) -> M:
+        """Create a record and return it: one POST, and a GET before it for each key given.
+
+        Raises `AlreadyExists` when a key is taken.
+        """
+        record, flow = writing.create(self, values)
+        self._run(flow)
+        return record  # type: ignore[no-any-return]
+
+    async def acreate(self, **values: Any) -> M:
+        """Do what `create()` does, in a task."""
+        record, flow = writing.create(self, values)
+        await self._arun(flow)
+        return record  # type: ignore[no-any-return]
+
+    def get_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+        """The record with a key, created with `defaults` when there is none: `(record, created)`."""
+        return self._run(writing.get_or_create(self, defaults or {}, key))
+
+    async def aget_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+        """Do what `get_or_create()` does, in a task."""
+        return await self._arun(writing.get_or_create(self, defaults or {}, key))
+
+    def update_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+        """Update the record with a key, or create it: one upsert, which is atomic on the server.
+
+        `key` is one keyable: `external_id=...`, `source_id=...`, `id=...`, or a contact's `email=...`.
+        """
+        return self._run(writing.update_or_create(self, defaults or {}, key))
+
+    async def aupdate_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+        """Do what `update_or_create()` does, in a task."""
+        return await self._arun(writing.update_or_create(self, defaults or {}, key))
+
+    def bulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
+        """Upsert records or dicts of Python names: ceil(n/5000) requests, an outcome for each.
+
+        A dict needs a key, or all that a new record needs. Raises `BulkError` with the complete result when
+        a row fails, unless `raise_on_error=False`.
+        """
+        return self._run(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
+
+    async def abulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
+        """Do what `bulk_upsert()` does, in a task."""
+        return await self._arun(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
+
+    def bulk_create(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+        """`bulk_upsert()` of records that must be new: one with an id is refused before anything is sent."""
+        return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
+
+    async def abulk_create(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+        """Do what `bulk_create()` does, in a task."""
+        return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
+
+    def bulk_update(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+        """`bulk_upsert()` of records that must exist: one without an id is refused before anything is sent."""
+        return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
+
+    async def abulk_update(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+        """Do what `bulk_update()` does, in a task."""
+        return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
+
+    def update(self, *, max_requests: int = 60, **values: Any) -> Any:
+        """Set fields on every record found: the pages to read them, then ceil(n/5000) bulk upserts.
+
+        Refuses before writing when that needs more than `max_requests` writes.
+        """
+        return self._run(writing.update(self, values, max_requests))
+
+    async def aupdate(self, *, max_requests: int = 60, **values: Any) -> Any:
+        """Do what `update()` does, in a task."""
+        return await self._arun(writing.update(self, values, max_requests))
+
+    def delete(self, *, max_requests: int = 60) -> int:
+        """Delete every record found, one DELETE each (the API has no bulk delete), and say how many.
+
+        Refuses before deleting when there are more than `max_requests`.
+        """
+        return self._run(writing.delete(self, max_requests))
+
+    async def adelete(self, *, max_requests: int = 60) -> int:
+        """Do what `delete()` does, in a task."""
+        return await self._arun(writing.delete(self, max_requests))
+
+    # --- managers ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def as_manager(cls) -> ObjectsOf[Self]:
+        """Make a custom queryset the `objects` of a model: `objects = AccountQuerySet.as_manager()`."""
+        return ObjectsOf(cls)
+
+    # --- displaying: no request -------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        query = self._query
+        parts = [f"{type(self).__name__} {self.model.__name__}: {describe(query.where)}"]
+        if query.order:
+            parts.append("by " + ", ".join(f"{'-' if down else ''}{one.name}" for one, down in query.order))
+        if query.is_sliced:
+            parts.append(f"[{query.start or ''}:{'' if query.stop is None else query.stop}]")
+        return f"<{', '.join(parts)}, {self._shown()}>"
+
+    def __reduce__(self) -> Any:
+        source = self._source if isinstance(self._source, str) else None
+        return _unpickle, (type(self), self.model, self._query, source, self._prefetch)
+
+    # --- flows ------------------------------------------------------------------------------------------
+
+    def _using(self) -> runtime.Client:
+        return self._client if self._client is not None else runtime.current()
+
+    def _from(self) -> runtime.Source:
+        if self._source is not None and not isinstance(self._source, str):
+            return self._source  # type: ignore[no-any-return]
+        return self._using().source(self._source)
+
+    def _run(self, flow: Flow[R]) -> R:
+        return self._using().run(flow)
+
+    async def _arun(self, flow: Flow[R]) -> R:
+        return await self._using().arun(flow)
+
+    def _before_fetch(self) -> None:
+        warn_full_scan(self._using(), self.explain())
+
+    def _needed(self) -> Query:
+        """The query with the fields that the prefetches need added to `only()`."""
+        if self._query.select is None or not self._prefetch:
+            return self._query
+        needed = peers.needed(self.model, self._prefetch)
+        return self._query.changed(select=self._query.select | needed)
+
+    def _pages(self, keep_peers: bool = True) -> Flow[None]:
+        source = self._from()
+        query = self._needed()
+        client = weakref.ref(self._using())
+        shared = self._origin(client, source, query)
+
+        def build(rows: list[dict[str, Any]]) -> Flow[None]:
+            origin = shared
+            if not keep_peers:
+                origin = self._origin(client, source, query)
+                origin.related = shared.related
+            records = [self.model.from_wire(row, origin) for row in rows]
+            origin.add_peers(records)
+            for name in self._prefetch:
+                yield from peers.load_path(records, name, source)
+            yield Emit(records)
+
+        yield from mapped(source.pages(query), build)
+
+    @staticmethod
+    def _origin(client: Any, source: runtime.Source, query: Query) -> Origin:
+        synced_at = getattr(source, "synced_at", None)
+        moment = synced_at(query.resource) if callable(synced_at) else None
+        return Origin(client, source.name, query.select, moment)
+
+    def _all(self) -> Flow[list[M]]:
+        return (yield from collected(self._pages()))
+
+    def _count(self) -> Flow[int]:
+        if self._complete:
+            return len(self._rows)
+        self._before_fetch()
+        return (yield from self._from().count(self._query))
+
+    def _exists(self) -> Flow[bool]:
+        if self._rows or self._complete:
+            return bool(self._rows)
+        found = yield from self[:1].only()._all()
+        return bool(found)
+
+    def _first(self) -> Flow[M | None]:
+        found: list[M] = self._rows[:1] or (yield from self[:1]._all())
+        return found[0] if found else None
+
+    def _last(self) -> Flow[M | None]:
+        found: list[M] = self._rows if self._complete else (yield from self._all())
+        return found[-1] if found else None
+
+    def _extreme(self, name: str) -> Flow[M]:
+        self._refuse_slice("latest" if name.startswith("-") else "earliest")
+        bare = name.removeprefix("-")
+        found = yield from self.order_by(name).exclude(**{f"{bare}__isnull": True})[:1]._all()
+        if not found:
+            raise self.model.DoesNotExist(f"No {self.model.__name__} of this queryset has a value in {bare}.")
+        return found[0]
+
+    def _get(self, key: str | None, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M]:
+        if key is not None and not isinstance(key, str):
+            args, key = (key, *args), None
+        if key is not None:
+            form, value = _split(key)
+            lookups = {**lookups, _FORM_NAMES[form]: value}
+            if lookups[_FORM_NAMES[form]] == "":
+                raise ValidationError("get() needs the id of one record; it got an empty one.")
+        direct = self._direct(lookups)
+        if direct is not None:
+            form, value, rest = direct
+            record = yield from self._by_id(form, value, args, rest)
+        else:
+            found = yield from self.filter(*args, **lookups)[:2]._all()
+            if len(found) > 1:
+                raise self.model.MultipleObjectsReturned(
+                    f"get() found more than one {self.model.__name__}: add a condition, or use filter()."
+                )
+            record = found[0] if found else None
+        if record is None:
+            names = ", ".join(lookups) or "these conditions"
+            raise self.model.DoesNotExist(f"There is no {self.model.__name__} with this {names}.")
+        return record
+
+    def _get_or_none(self, key: str | None, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M | None]:
+        try:
+            return (yield from self._get(key, args, lookups))
+        except self.model.DoesNotExist:
+            return None
+
+    def _direct(self, lookups: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
+        """The id form and value when one of the lookups is an id that the path takes."""
+        resource = self.model._meta.resource
+        if "get_by_id" not in resource.operations or self._query.is_sliced:
+            return None
+        for form, wire in (("_id", "_id"), ("extid-", resource.external_key), ("srcid-", "sourceId")):
+            field = self.model._meta.by_wire.get(wire) if wire else None
+            if field is None or form not in resource.id_forms:
+                continue
+            for name in (field.name, f"{field.name}__exact"):
+                value = lookups.get(name)
+                if value == "":
+                    raise ValidationError(f"{field.name} is empty: give the id of one record.")
+                if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+                    return form, str(value), {key: one for key, one in lookups.items() if key != name}
+        return None
+
+    def _by_id(self, form: str, value: str, args: tuple[Any, ...], rest: dict[str, Any]) -> Flow[Any]:
+        narrowed = self.filter(*args, **rest)
+        source = self._from()
+        row = yield from source.get(self.model._meta.resource, form, value)
+        if row is None:
+            return None
+        where = narrowed._query.where
+        if _has_hops(where):
+            found = yield from narrowed.filter(id=row["_id"])._all()
+            return found[0] if found else None
+        if not predicate(where)(row):
+            return None
+        origin = self._origin(weakref.ref(self._using()), source, Query(self._query.resource))
+        record = self.model.from_wire(row, origin)
+        origin.add_peers([record])
+        for name in self._prefetch:
+            yield from peers.load_path([record], name, source)
+        return record
+
+    def _in_bulk(self, keys: Iterable[str], key: str) -> Flow[dict[str, M]]:
+        if isinstance(keys, str):
+            raise ValidationError("in_bulk() takes a list of ids: in_bulk([...]).")
+        field_of(self.model, key)
+        wanted = list(dict.fromkeys(keys))
+        if not wanted:
+            return {}
+        found = yield from self.filter(**{f"{key}__in": wanted})._all()
+        return {getattr(record, key): record for record in found}
+
+    def _wanted(self, aggregates: dict[str, Aggregate]) -> Wanted:
+        if not aggregates:
+            raise FieldError("aggregate() needs a figure by name: aggregate(total=Sum('mrr')).")
+        wanted: dict[str, Any] = {}
+        for alias, one in aggregates.items():
+            if not isinstance(one, Aggregate) or not one.function:
+                raise FieldError(f"{alias} must be Count(), Sum(), Avg(), Min() or Max(), not {type(one).__name__}.")
+            if one.name is None and one.function != "count":
+                raise FieldError(f"{type(one).__name__}() needs a field: {type(one).__name__}('mrr').")
+            found = target(self.model, one.name) if one.name is not None else None
+            if found is not None and one.function in ("sum", "avg") and found.kind.name not in ("number", "integer"):
+                raise FieldError(f"{type(one).__name__} needs a field of numbers; {one.name} holds {found.kind.name}.")
+            if found is not None and found.hops:
+                raise FieldError(f"{one.name} goes over a relation: aggregate the other model instead.")
+            wanted[alias] = (one.function, found)
+        return wanted
+
+    def _aggregate(self, aggregates: dict[str, Aggregate]) -> Flow[dict[str, Any]]:
+        wanted = self._wanted(aggregates)
+        self._before_fetch()
+        rows = yield from self._from().aggregate(self._query, wanted)
+        return loaded(wanted, rows[0])
+
+    # --- small helpers ----------------------------------------------------------------------------------
+
+    def _related_to(self, record: Model, relation: Many[Any]) -> Self:
+        """The queryset behind `company.licenses`."""
+        if record.id is None:
+            raise PlanhatError(f"A {type(record).__name__} that was never saved has no {relation.name}.")
+        suffix = "__contains" if relation.model._meta.fields[relation.via].kind.name == "list" else ""
+        found = self._clone(source=_named(record), client=_client(record))
+        found = found.filter(**{f"{relation.via}{suffix}": record.id})
+        loaded_rows = record._origin.prefetched.get(relation.name)
+        if loaded_rows is not None and record.id in loaded_rows:
+            found._rows, found._complete = list(loaded_rows[record.id]), True
+        return found
+
+    def _listed_in(self, record: Model, relation: ManyToMany[Any]) -> Self:
+        """The queryset behind `issue.companies`."""
+        found = self._clone(source=_named(record), client=_client(record))
+        return found.filter(id__in=getattr(record, relation.via) or [])
+
+    def _value_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            return tuple(self.model._meta.fields)
+        for name in names:
+            if name not in self.model._meta.fields:
+                target(self.model, name)
+        return names
+
+    def _wire(self, name: str) -> str:
+        return field_of(self.model, name).wire
+
+    def _refuse_slice(self, verb: str) -> None:
+        if self._query.is_sliced:
+            raise FieldError(f"{verb}() comes before a slice: queryset.{verb}(...)[:n].")
+
+
+class Grouped:
+    """Records grouped by the values of some fields; `aggregate()` gives a row of figures for each group."""
+
+    def __init__(self, queryset: QuerySet[Any], names: tuple[str, ...]) -> None:
+        if not names:
+            raise FieldError("group_by() needs a field: group_by('phase').")
+        self._queryset = queryset
+        self._names = names
+        self._by = tuple(target(queryset.model, name) for name in names)
+        for one in self._by:
+            if one.kind.name in ("list", "object", "any") or one.hops:
+                raise FieldError(f"{one.name} cannot be grouped by: it is no single value of a declared field.")
+
+    def aggregate(self, **aggregates: Aggregate) -> list[dict[str, Any]]:
+        """The figures of each group, as dicts with the group's values under their names, in their order."""
+        return self._queryset._run(self._aggregate(aggregates))
+
+    async def aaggregate(self, **aggregates: Aggregate) -> list[dict[str, Any]]:
+        """Do what `aggregate()` does, in a task."""
+        return await self._queryset._arun(self._aggregate(aggregates))
+
+    def _aggregate(self, aggregates: dict[str, Aggregate]) -> Flow[list[dict[str, Any]]]:
+        queryset = self._queryset
+        wanted = queryset._wanted(aggregates)
+        taken = set(wanted) & set(self._names)
+        if taken:
+            raise FieldError(f"{', '.join(sorted(taken))} is a field that is grouped by: give the figure another name.")
+        queryset._before_fetch()
+        rows = yield from queryset._from().aggregate(queryset._query, wanted, self._by)
+        rows.sort(key=lambda row: [(row[one.name] is None, row[one.name] or 0) if not isinstance(row[one.name], str)
+                                   else (False, row[one.name]) for one in self._by])  # fmt: skip
+        return [{**{one.name: one.kind.load(row[one.name]) for one in self._by}, **loaded(wanted, row)} for row in rows]
+
+
+class ObjectsOf(Objects, Generic[QS]):
+    """The descriptor that `as_manager()` returns."""
+
+    def __init__(self, queryset: type[QS]) -> None:
+        self._queryset = queryset
+
+    def __get__(self, record: None, owner: type[Any]) -> QS:
+        """Return a fresh custom queryset over `owner`."""
+        if record is not None:
+            raise AttributeError(f"objects belongs to the class: use {owner.__name__}.objects.")
+        return self._queryset(owner)
+
+
+_FORM_NAMES = {"_id": "id", "extid-": "external_id", "srcid-": "source_id"}
+
+
+def _split(key: str) -> tuple[str, str]:
+    for form in ("extid-", "srcid-"):
+        if key.startswith(form):
+            return form, key.removeprefix(form)
+    return "_id", key
+
+
+def _has_hops(node: Node) -> bool:
+    if isinstance(node, Test):
+        return bool(node.target.hops)
+    if isinstance(node, Not):
+        return _has_hops(node.child)
+    return any(map(_has_hops, node.children))
+
+
+def _named(record: Model) -> str | None:
+    return record._origin.source if record._origin.source in ("api", "mirror") else None
+
+
+def _client(record: Model) -> Any:
+    reference = record._origin.client
+    return reference() if reference is not None else None
+
+
+def _unpickle(
+    cls: type[QuerySet[Any]], model: type[Model], query: Query, source: str | None, prefetch: tuple[str, ...]
+) -> QuerySet[Any]:
+    made = cls(model)
+    made._query, made._source, made._prefetch = query, source, prefetch
+    return made
+
+
+runtime.queryset_for = QuerySet
+runtime.load_related = peers.load_related
+runtime.load_named = peers.load_named

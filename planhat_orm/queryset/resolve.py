@@ -1,0 +1,178 @@
+"""From names to a tree: what `filter(company__status="customer")` means on a model.
+
+Every name, lookup and value is checked here, before any request, and wrong ones are answered with the
+nearest right word.
+"""
+
+from __future__ import annotations
+
+from typing import Any as Anything
+
+from ..errors import FieldError, ValidationError
+from ..fields import Many, ManyToMany, One
+from ..fields.base import Field
+from ..models.base import Model
+from ..names import did_you_mean
+from ..query.kinds import ANY, LIST, OBJECT
+from ..query.lookups import LOOKUPS, check_lookup, operand
+from ..query.tree import All, Any, F, Hop, Node, Not, Q, Target, Test, both
+
+_FIELD_TO_FIELD = frozenset({"exact", "gt", "gte", "lt", "lte"})
+_MAX_HOPS = 4
+
+
+def conditions(model: type[Model], args: tuple[Anything, ...], lookups: dict[str, Anything]) -> Node:
+    """The tree of `filter(*args, **lookups)`."""
+    for condition in args:
+        if not isinstance(condition, Q):
+            raise FieldError(
+                f"{model.__name__}.objects.filter() takes conditions such as Q(...) or {model.__name__}.name == ..., "
+                f"and lookups by name, not a {type(condition).__name__}."
+            )
+    return resolve(model, Q(*args, **lookups))
+
+
+def resolve(model: type[Model], condition: Q) -> Node:
+    """The tree of a `Q` on `model`."""
+    children = [
+        resolve(model, child) if isinstance(child, Q) else _leaf(model, child[0], child[1])
+        for child in condition.children
+    ]
+    node: Node
+    if condition.connector == "or":
+        node = Any(tuple(children))
+    else:
+        node = All()
+        for child in children:
+            node = both(node, child)
+    return Not(node) if condition.negated else node
+
+
+def target(model: type[Model], name: str) -> Target:
+    """The value that a name such as `mrr`, `custom__Tier` or `company__name` stands for."""
+    found, rest = _walk(model, tuple(name.split("__")))
+    if rest or not isinstance(found, Target):
+        raise FieldError(f"{name!r} is not a field of {model.__name__}: it cannot be sorted by, compared or added up.")
+    return found
+
+
+def order(model: type[Model], names: tuple[str, ...]) -> tuple[tuple[Target, bool], ...]:
+    """The `(target, descending)` pairs of `order_by("-mrr", "name")`."""
+    pairs = []
+    for name in names:
+        if not isinstance(name, str):
+            raise FieldError(f"order_by() takes names such as 'mrr' or '-mrr', not a {type(name).__name__}.")
+        found = target(model, name.removeprefix("-"))
+        if found.kind in (ANY, LIST, OBJECT):
+            hint = f"; declare it with Custom({found.keys[-1]!r}, str)" if found.kind is ANY else ""
+            raise FieldError(f"{name.removeprefix('-')} has no order: it holds {found.kind.name} values{hint}.")
+        if found.hops:
+            raise FieldError(f"order_by({name!r}) goes over a relation; sort by a field of {model.__name__}.")
+        pairs.append((found, name.startswith("-")))
+    return tuple(pairs)
+
+
+def field_of(model: type[Model], name: str) -> Field[Anything]:
+    """The field called `name`, or `FieldError` with the nearest one."""
+    try:
+        return model._meta.fields[name]
+    except KeyError:
+        raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.names)}") from None
+
+
+def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
+    found, rest = _walk(model, path)
+    op = rest[0] if rest else "exact"
+    shown = "__".join(path[: len(path) - len(rest)])
+    if isinstance(found, Target):
+        check_lookup(found.kind, op, shown)
+        return _test(model, found, op, value)
+    relation, hops = found
+    return _relation_test(relation, hops, op, value, shown)
+
+
+def _walk(
+    model: type[Model], path: tuple[str, ...]
+) -> tuple[Target | tuple[One[Anything] | Many[Anything] | ManyToMany[Anything], tuple[Hop, ...]], tuple[str, ...]]:
+    """Follow a path over relations to a field or a relation; what is left is the lookup."""
+    hops: tuple[Hop, ...] = ()
+    owner = model
+    for place, part in enumerate(path):
+        rest = path[place + 1 :]
+        shown = "__".join(path[: place + 1])
+        meta = owner._meta
+        if part == "custom" and rest and "custom" in meta.fields and not (len(rest) == 1 and rest[0] == "isnull"):
+            label, rest = rest[0], rest[1:]
+            declared = meta.customs.get(label)
+            kind = declared.kind if declared is not None else ANY
+            return Target(f"{shown}__{label}", ("custom", label), kind, hops), _lookup(rest, shown)
+        if part in meta.fields:
+            field = meta.fields[part]
+            return Target(shown, field.keys, field.kind, hops), _lookup(rest, shown)
+        relation = meta.relations.get(part)
+        if relation is None:
+            raise FieldError(f"{owner.__name__} has no field {part!r}.{did_you_mean(part, meta.names)}")
+        if not rest or (len(rest) == 1 and rest[0] in LOOKUPS and rest[0] not in relation.model._meta.names):
+            return (relation, hops), rest  # type: ignore[return-value]
+        hops = (*hops, relation.hop(owner))  # type: ignore[attr-defined]
+        if len(hops) > _MAX_HOPS:
+            raise FieldError(f"{'__'.join(path)!r} goes over more than {_MAX_HOPS} relations.")
+        owner = relation.model
+    raise FieldError(f"{model.__name__}.objects.filter() needs a field name, not {'__'.join(path)!r}.")
+
+
+def _lookup(rest: tuple[str, ...], shown: str) -> tuple[str, ...]:
+    if len(rest) > 1:
+        raise FieldError(f"{shown} is a field, so only one lookup can follow, not {'__'.join(rest)!r}.")
+    return rest
+
+
+def _test(model: type[Model], found: Target, op: str, value: Anything) -> Node:
+    if isinstance(value, F):
+        other = target(model, value.name)
+        if op not in _FIELD_TO_FIELD:
+            raise FieldError(f"F({value.name!r}) can be compared by {', '.join(sorted(_FIELD_TO_FIELD))}, not {op!r}.")
+        if other.hops or found.hops:
+            raise FieldError("F() compares two fields of one record: it does not go over relations.")
+        return Test(found, op, other)
+    if isinstance(value, Model):
+        value = _id(value, found.name)
+    if op == "exact" and value is None:
+        return Test(found, "isnull", True)
+    if op == "in" and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        value = [_id(one, found.name) if isinstance(one, Model) else one for one in value]
+        test = Test(found, op, operand(found.kind, op, value, found.name))
+        return Any((test, Test(found, "isnull", True))) if any(one is None for one in value) else test
+    return Test(found, op, operand(found.kind, op, value, found.name))
+
+
+def _relation_test(
+    relation: One[Anything] | Many[Anything] | ManyToMany[Anything],
+    hops: tuple[Hop, ...],
+    op: str,
+    value: Anything,
+    shown: str,
+) -> Node:
+    """A condition on a relation itself: `company=acme`, `company__in=[...]`, `licenses__isnull=True`."""
+    if isinstance(relation, One):
+        ref = relation.owner._meta.fields[relation.via]
+        found = Target(shown, ref.keys, ref.kind, hops)
+        if op not in ("exact", "in", "isnull"):
+            raise FieldError(f"{shown} is a relation, which takes exact, in and isnull, not {op!r}.")
+        return _test(relation.model, found, op, value)
+    hop = relation.hop(relation.owner)
+    key = Target(f"{shown}__id", ("_id",), relation.model._meta.fields["id"].kind, (*hops, hop))
+    if op == "isnull":
+        if not isinstance(value, bool):
+            raise ValidationError(f"{shown}__isnull needs True or False, not {type(value).__name__}.")
+        exists = Test(key, "isnull", False)
+        return Not(exists) if value else exists
+    if op in ("exact", "in", "contains"):
+        return _test(relation.model, key, "exact" if op == "contains" else op, value)
+    raise FieldError(f"{shown} is a relation, which takes exact, in and isnull, not {op!r}.")
+
+
+def _id(record: Model, shown: str) -> str:
+    if record.id is None:
+        raise ValidationError(f"{shown} is compared with a {type(record).__name__} that was never saved.")
+    return record.id

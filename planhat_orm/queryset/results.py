@@ -1,0 +1,122 @@
+"""Results: fetched page by page, as far as they are read, and kept.
+
+`for x in rows: break`, `bool(rows)` and `rows[0]` stop early and keep what came; the next loop goes on
+from there. Displaying a result never fetches anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ..errors import PlanhatError
+
+if TYPE_CHECKING:
+    from ..http.effects import Flow
+    from ..runtime import Client
+
+T = TypeVar("T", covariant=True)
+
+
+class Results(Generic[T]):
+    """A lazy sequence of what a query finds."""
+
+    __slots__ = ("_complete", "_cursor", "_rows")
+
+    def __init__(self) -> None:
+        self._rows: list[Any] = []
+        self._complete = False
+        self._cursor: Generator[Any, None, Any] | None = None
+
+    # What the subclasses say.
+
+    def _using(self) -> Client:
+        raise AssertionError("a subclass says which client")
+
+    def _pages(self) -> Flow[None]:
+        raise AssertionError("a subclass emits lists of results")
+
+    def _before_fetch(self) -> None:
+        """Called once before the first page is asked for."""
+
+    # Reading, in threads.
+
+    def __iter__(self) -> Iterator[T]:
+        place = 0
+        while True:
+            while place < len(self._rows):
+                yield self._rows[place]
+                place += 1
+            if not self._more():
+                return
+
+    def _more(self) -> bool:
+        """Fetch one page more; False when there is none."""
+        if self._complete:
+            return False
+        if self._cursor is None:
+            self._before_fetch()
+            self._cursor = self._using().iterate(self._pages())
+        try:
+            page = next(self._cursor)
+        except StopIteration:
+            self._complete, self._cursor = True, None
+            return False
+        except BaseException:
+            # What came is not the whole: forget it, so that the next reading starts over.
+            self._rows, self._cursor = [], None
+            raise
+        self._rows.extend(page)
+        return True
+
+    def _fill(self) -> list[Any]:
+        while self._more():
+            pass
+        return self._rows
+
+    def __len__(self) -> int:
+        return len(self._fill())
+
+    def __bool__(self) -> bool:
+        return bool(self._rows) or self._more_until_any()
+
+    def _more_until_any(self) -> bool:
+        while not self._rows:
+            if not self._more():
+                return False
+        return True
+
+    # Reading, in tasks.
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        if self._complete:
+            for row in self._rows:
+                yield row
+            return
+        self._before_fetch()
+        rows: list[Any] = []
+        pages = self._using().aiterate(self._pages())
+        try:
+            async for page in pages:
+                rows.extend(page)
+                for row in page:
+                    yield row
+        finally:
+            await pages.aclose()
+        self._rows, self._complete = rows, True
+
+    async def _afill(self) -> list[Any]:
+        if not self._complete:
+            async for _ in self:
+                pass
+        return self._rows
+
+    # Displaying.
+
+    def _shown(self) -> str:
+        if self._complete:
+            return f"{len(self._rows)} fetched"
+        return f"{len(self._rows)} fetched so far" if self._rows else "not fetched"
+
+    def __reduce__(self) -> Any:
+        raise PlanhatError(f"A {type(self).__name__} is not pickled: pickle list(it).")

@@ -1,0 +1,42 @@
+"""The warning of a query that makes the API list everything: once for each place in the user's code."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FullScanWarning, PlanhatError
+
+if TYPE_CHECKING:
+    from ..query.plan import Plan
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def warn_full_scan(client: Any, plan: Plan) -> None:
+    """Warn, or raise, as `Planhat(scan=...)` says, when `plan` filters nothing on the server."""
+    if not plan.full_scan:
+        return
+    policy = getattr(client, "scan", "warn")
+    if policy == "allow":
+        return
+    text = (
+        f"The API can filter {plan.resource} by none of these conditions, so all of them are listed: "
+        f"{'; '.join(plan.here)}. Query the mirror instead (.using('mirror')), stream with iterator(), or say "
+        f"Planhat(scan='allow'). explain() shows the plan."
+    )
+    if policy == "raise":
+        raise PlanhatError(text)
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    warnings.warn_explicit(
+        text,
+        FullScanWarning,
+        filename=frame.f_code.co_filename,
+        lineno=frame.f_lineno,
+        module=frame.f_globals.get("__name__", "__main__"),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )

@@ -1,0 +1,168 @@
+"""`values()` and `values_list()`: plain dicts and tuples of converted values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from ..errors import FieldError
+from ..fields import Custom
+from ..http.effects import Emit, Flow
+from ..http.flows import mapped
+from ..models.base import Model
+from ..query.predicate import fetch
+from .results import Results
+
+if TYPE_CHECKING:
+    from ..runtime import Client
+    from .queryset import QuerySet
+
+T = TypeVar("T", covariant=True)
+
+
+class _Rows(Results[T]):
+    """What the two have in common: rows made of a queryset's records."""
+
+    __slots__ = ("_distinct", "_names", "_queryset")
+
+    def __init__(self, queryset: QuerySet[Any], names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._queryset = queryset
+        self._names = names
+        self._distinct = False
+
+    def _clone(self, queryset: QuerySet[Any]) -> Self:
+        other = type(self)(queryset, self._names)
+        other._distinct = self._distinct
+        return other
+
+    def distinct(self) -> Self:
+        """Drop rows that are equal to an earlier one."""
+        other = self._clone(self._queryset)
+        other._distinct = True
+        return other
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+
+    def __getitem__(self, place: int | slice) -> T | Self:
+        if isinstance(place, slice):
+            if self._distinct:
+                raise FieldError("A slice comes before distinct(): list(rows.distinct())[:n].")
+            return self._clone(self._queryset[place])
+        return self._fill()[place]  # type: ignore[no-any-return]
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self) if self._distinct else self._queryset.count()
+
+    async def acount(self) -> int:
+        """Do what `count()` does, in a task."""
+        return len(await self._afill()) if self._distinct else await self._queryset.acount()
+
+    def first(self) -> T | None:
+        """The first row, or None."""
+        return next(iter(self[:1] if not self._distinct else self), None)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(self._names)} of {self._queryset!r}>"
+
+    def _using(self) -> Client:
+        return self._queryset._using()
+
+    def _before_fetch(self) -> None:
+        self._queryset._before_fetch()
+
+    def _pages(self) -> Flow[None]:
+        queryset = self._queryset
+        relations = tuple(dict.fromkeys(name.rsplit("__", 1)[0] for name in self._names if self._is_related(name)))
+        if relations:
+            queryset = queryset.prefetch_related(*relations)
+        wires = {"_id"} | {wire for name in self._names if (wire := self._wire(name)) is not None}
+        if queryset._query.select is None:
+            queryset = queryset._clone(queryset._query.changed(select=frozenset(wires)))
+        seen: list[Any] = []
+        known: set[Any] = set()
+
+        def build(records: list[Model]) -> Flow[None]:
+            rows = [self._row(record) for record in records]
+            yield Emit([row for row in rows if not self._distinct or _new(row, known, seen)])
+
+        yield from mapped(queryset._pages(keep_peers=False), build)
+
+    def _is_related(self, name: str) -> bool:
+        return "__" in name and not name.startswith("custom__") and name not in self._queryset.model._meta.fields
+
+    def _wire(self, name: str) -> str | None:
+        meta = self._queryset.model._meta
+        if name in meta.fields:
+            return meta.fields[name].wire
+        if name.startswith("custom__"):
+            return "custom"
+        relation = meta.relations.get(name.split("__")[0])
+        return str(meta.fields[relation.via].wire) if relation is not None else None
+
+    def _row(self, record: Model) -> Any:
+        raise AssertionError("a subclass makes rows")
+
+
+class Values(_Rows[dict[str, Any]]):
+    """Dicts of Python names and converted values."""
+
+    __slots__ = ()
+
+    def _row(self, record: Model) -> dict[str, Any]:
+        return {name: read(record, name) for name in self._names}
+
+
+class ValuesList(_Rows[Any]):
+    """Tuples of converted values, or bare values."""
+
+    __slots__ = ("_flat",)
+
+    def __init__(self, queryset: QuerySet[Any], names: tuple[str, ...], flat: bool = False) -> None:
+        super().__init__(queryset, names)
+        self._flat = flat
+
+    def _clone(self, queryset: QuerySet[Any]) -> Self:
+        other = super()._clone(queryset)
+        other._flat = self._flat
+        return other
+
+    def _row(self, record: Model) -> Any:
+        if self._flat:
+            return read(record, self._names[0])
+        return tuple(read(record, name) for name in self._names)
+
+
+def read(record: Any, name: str) -> Any:
+    """The converted value of a field, `custom__Label` or `relation__field`; None where a step is missing."""
+    fields = record._meta.fields
+    if name in fields:
+        field = fields[name]
+        if isinstance(field, Custom):
+            return field.kind.load(fetch(record._wire, field.keys))
+        return field.kind.load(record._wire.get(field.wire))
+    head, _, rest = name.partition("__")
+    if head == "custom":
+        declared = record._meta.customs.get(rest)
+        raw = fetch(record._wire, ("custom", rest))
+        return raw if declared is None else declared.kind.load(raw)
+    other = getattr(record, head)
+    return None if other is None else read(other, rest)
+
+
+def _new(row: Any, known: set[Any], seen: list[Any]) -> bool:
+    key = tuple(row.items()) if isinstance(row, dict) else row
+    try:
+        if key in known:
+            return False
+        known.add(key)
+    except TypeError:
+        # A row with a list in it has no hash.
+        if key in seen:
+            return False
+        seen.append(key)
+    return True

@@ -1,0 +1,125 @@
+"""The writing verbs of a queryset: they make records and hand them to the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import AlreadyExists, FieldError, PlanhatError, ValidationError
+from ..http.effects import Flow
+from ..models.base import Model
+from .resolve import field_of
+
+if TYPE_CHECKING:
+    from .queryset import QuerySet
+
+
+def create(queryset: QuerySet[Any], values: dict[str, Any]) -> tuple[Any, Flow[Any]]:
+    """A new record and the flow that saves it."""
+    record = queryset.model(**values)
+    if record.id is not None:
+        raise ValidationError(f"create() makes a new {queryset.model.__name__}: leave the id out; Planhat gives it.")
+    return record, queryset._using().writer.save(record)
+
+
+def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
+    """Get by the key, or create; when somebody else is faster, get after all."""
+    _keyable(queryset, key, "get_or_create")
+    found = yield from queryset._get_or_none(None, (), dict(key))
+    if found is not None:
+        return found, False
+    record, flow = create(queryset, {**key, **defaults})
+    try:
+        yield from flow
+    except AlreadyExists:
+        return (yield from queryset._get(None, (), dict(key))), False
+    return record, True
+
+
+def update_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
+    """One upsert by key, and the record as it then is."""
+    _keyable(queryset, key, "update_or_create")
+    record = queryset.model(**key, **{name: value for name, value in defaults.items() if name not in key})
+    for name in set(defaults) & set(key):
+        if defaults[name] != key[name]:
+            raise ValidationError(f"{name} is the key, so defaults cannot give it another value.")
+    result = yield from queryset._using().writer.send([record], upsert=True)
+    result.raise_for_failures()
+    return record, bool(result.created)
+
+
+def bulk_upsert(
+    queryset: QuerySet[Any],
+    rows: Iterable[Any],
+    chunk_size: int,
+    raise_on_error: bool,
+    must: Literal["create", "update"] | None = None,
+) -> Flow[Any]:
+    """Upsert records or dicts; every one is checked before the first is sent."""
+    records = [_record(queryset.model, row, place) for place, row in enumerate(rows)]
+    for place, record in enumerate(records):
+        if must == "create" and record.id is not None:
+            raise ValidationError(f"Row {place} of bulk_create() has an id, so it exists: use bulk_update().")
+        if must == "update" and record.id is None:
+            raise ValidationError(f"Row {place} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
+    result = yield from queryset._using().writer.send(records, chunk_size=chunk_size, upsert=True)
+    if raise_on_error:
+        result.raise_for_failures()
+    return result
+
+
+def update(queryset: QuerySet[Any], values: dict[str, Any], max_requests: int) -> Flow[Any]:
+    """Read the records, set the values, send the changed ones."""
+    if not values:
+        raise FieldError("update() needs values: update(phase='Live').")
+    for name in values:
+        field_of(queryset.model, name)
+    queryset._before_fetch()
+    records = yield from queryset._all()
+    writes = -(-len(records) // 5000)
+    if writes > max_requests:
+        raise PlanhatError(
+            f"update() of {len(records)} records takes {writes} bulk upserts, more than max_requests={max_requests}."
+        )
+    for record in records:
+        for name, value in values.items():
+            setattr(record, name, value)
+    result = yield from queryset._using().writer.send(records)
+    result.raise_for_failures()
+    return result
+
+
+def delete(queryset: QuerySet[Any], max_requests: int) -> Flow[int]:
+    """Read the ids, then delete one by one."""
+    queryset._before_fetch()
+    records = yield from queryset.only()._all()
+    if len(records) > max_requests:
+        raise PlanhatError(
+            f"delete() of {len(records)} records takes as many requests, more than max_requests={max_requests}. "
+            f"Pass delete(max_requests={len(records)}) if you mean it."
+        )
+    for record in records:
+        yield from queryset._using().writer.delete(record)
+    return len(records)
+
+
+def _keyable(queryset: QuerySet[Any], key: dict[str, Any], verb: str) -> None:
+    model = queryset.model
+    names = [model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire]
+    if len(key) != 1 or next(iter(key)) not in names:
+        raise FieldError(
+            f"{verb}() finds a {model.__name__} by one of its keys ({', '.join(names)}), not by "
+            f"{', '.join(key) or 'nothing'}: two callers could not tell that they mean the same record otherwise."
+        )
+    if next(iter(key.values())) in (None, ""):
+        raise ValidationError(f"{next(iter(key))} is empty: {verb}() needs a key.")
+
+
+def _record(model: type[Model], row: Any, place: int) -> Model:
+    if isinstance(row, Model):
+        if row._meta.resource is not model._meta.resource:
+            raise ValidationError(f"Row {place} is a {type(row).__name__}, not a {model.__name__}.")
+        return row
+    if not isinstance(row, dict):
+        raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts of Python names.")
+    return model(**row)

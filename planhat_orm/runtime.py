@@ -1,0 +1,152 @@
+"""What the layers know of each other upwards: the current client, and the few services it offers.
+
+Models sit below the client, yet `company.save()` needs one. This module cuts the cycle: it holds the current
+client in a `ContextVar` behind protocols, and a registry of the model classes by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .errors import ConfigurationError, PlanhatError
+from .names import did_you_mean
+
+if TYPE_CHECKING:
+    from .http.effects import Flow
+    from .query.plan import Plan
+    from .query.query import Query
+    from .wire.resources import Resource
+
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Where rows come from: the API or a mirror. Every method is a flow, so that it serves both drivers."""
+
+    name: str
+
+    def pages(self, query: Query) -> Flow[None]:
+        """Emit lists of wire records that satisfy the query, in its order, within its slice."""
+        ...
+
+    def count(self, query: Query) -> Flow[int]:
+        """Return how many records satisfy the query."""
+        ...
+
+    def aggregate(self, query: Query, wanted: Any, by: tuple[Any, ...] = ()) -> Flow[list[dict[str, Any]]]:
+        """Return one dict of figures (comparables), or one for each group with the group's values by name."""
+        ...
+
+    def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
+        """Return the record whose id in `form` (`_id`, `extid-`, `srcid-`) is `value`, or None."""
+        ...
+
+    def explain(self, query: Query) -> Plan:
+        """Say what answering the query takes, without doing it."""
+        ...
+
+
+class Writer(Protocol):
+    """What carries records to Planhat. Every method is a flow."""
+
+    def save(self, record: Any, fields: Iterable[str] | None = None) -> Flow[Any]:
+        """Send what changed of `record`, or queue it when a batch is open."""
+        ...
+
+    def delete(self, record: Any) -> Flow[Any]:
+        """Delete `record`, or queue that when a batch is open."""
+        ...
+
+    def refresh(self, record: Any, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[Any]:
+        """Read `record` again."""
+        ...
+
+    def send(self, items: Iterable[Any], **options: Any) -> Flow[Any]:
+        """Send what changed of many records, as bulk upserts."""
+        ...
+
+
+class Client(Protocol):
+    """What the rest of the library needs of a `Planhat`."""
+
+    @property
+    def writer(self) -> Writer:
+        """What carries records to Planhat."""
+        ...
+
+    def source(self, name: str | None = None) -> Source:
+        """The source called `name`, or the default one."""
+        ...
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow in this thread."""
+        ...
+
+    def iterate(self, flow: Flow[Any]) -> Generator[Any, None, Any]:
+        """Run a flow in this thread and yield what it emits."""
+        ...
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run a flow in this task."""
+        ...
+
+    def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
+        """Run a flow in this task and yield what it emits."""
+        ...
+
+
+_innermost: ContextVar[Client | None] = ContextVar("planhat_client", default=None)
+_latest: Client | None = None
+
+models: dict[str, type[Any]] = {}
+"""Every model class by its name; relations look their other end up here."""
+
+queryset_for: Callable[[type[Any]], Any]
+"""Build a queryset of a model. The queryset layer sets it when it is imported."""
+
+load_related: Callable[[Any, Any], Any]
+"""Load a relation of a record for all of its peers. The queryset layer sets it when it is imported."""
+
+load_named: Callable[[Any, Iterable[str]], Flow[None]]
+"""The flow that loads relations by name. The queryset layer sets it when it is imported."""
+
+
+def made(client: Client) -> None:
+    """Remember the client made last: it is the current one where no `with planhat:` is open."""
+    global _latest
+    _latest = client
+
+
+def enter(client: Client) -> Token[Client | None]:
+    """Make `client` the current one of this context."""
+    return _innermost.set(client)
+
+
+def leave(token: Token[Client | None]) -> None:
+    """Undo `enter`."""
+    _innermost.reset(token)
+
+
+def current() -> Client:
+    """Return the current client; `ConfigurationError` when there is none."""
+    client = _innermost.get() or _latest
+    if client is None:
+        raise ConfigurationError("There is no Planhat client yet: make one with `planhat = Planhat()`.")
+    return client
+
+
+def client_of(record: Any) -> Client:
+    """Return the client that loaded `record`, or the current one."""
+    reference = record._origin.client
+    client = reference() if reference is not None else None
+    return client if client is not None else current()
+
+
+def model(name: str) -> type[Any]:
+    """Return the model class called `name`; an error with the nearest name when there is none."""
+    try:
+        return models[name]
+    except KeyError:
+        raise PlanhatError(f"There is no model {name!r}.{did_you_mean(name, models)}") from None

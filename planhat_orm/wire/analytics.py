@@ -1,0 +1,147 @@
+"""The analytics host: metrics and user activities, sent and forgotten, and metrics read back.
+
+Every answer there is 200 and says only that the data arrived (API.md section 11). Nothing sent has a key,
+so nothing is sent again on a lost answer unless the caller says that once too often is fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ..errors import AmbiguousWrite, BadAnswer, ConnectionFailed, ServerError, ValidationError
+from ..http.effects import TENANT, Emit, Flow, Request, Response
+from .listing import rows_of
+from .records import encode
+from .resources import Resource, resource
+
+MAX_BYTES = 32_000_000
+"""Largest body that the analytics host takes (API.md section 3: 32 MB)."""
+
+
+def push_many(path: str, rows: Iterable[Mapping[str, Any]], *, at_least_once: bool = False) -> Flow[dict[str, Any]]:
+    """Send rows as arrays below 32 MB and return the answers summed up: `{"processed": n, "errors": []}`.
+
+    Each body is cut by its real bytes. A lost answer raises `AmbiguousWrite` after the other bodies were
+    sent, unless `at_least_once` allows repeating it.
+    """
+    total: dict[str, Any] = {}
+    lost: list[str] = []
+    start = 0
+    for bodies in _parts(rows):
+        request = Request(
+            "POST", path, body=b"[" + b",".join(bodies) + b"]", host="analytics", auth="none", repeat=at_least_once
+        )
+        try:
+            response: Response = yield request
+        except (ConnectionFailed, ServerError, BadAnswer) as failure:
+            if isinstance(failure, ConnectionFailed) and not failure.sent:
+                raise
+            lost.append(f"{start} to {start + len(bodies) - 1}")
+        else:
+            _sum(total, response)
+        start += len(bodies)
+    if lost:
+        raise AmbiguousWrite(
+            f"The answer for rows {', '.join(lost)} (counted from 0) was lost: they may or may not have arrived, and "
+            f"were not sent again. Pass at_least_once=True where a value sent twice does no harm."
+        )
+    return total
+
+
+def push_one(path: str, row: Mapping[str, Any], *, auth: Any = "none", at_least_once: bool = False) -> Flow[Any]:
+    """Send one object and return what the server said, or an empty dict."""
+    request = Request("POST", path, body=encode(row), host="analytics", auth=auth, repeat=at_least_once)
+    try:
+        response: Response = yield request
+    except (ConnectionFailed, ServerError, BadAnswer) as failure:
+        if isinstance(failure, ConnectionFailed) and not failure.sent:
+            raise
+        raise AmbiguousWrite(
+            f"The answer to POST {path} was lost: it may or may not have arrived, and was not sent again.",
+            request=request,
+        ) from failure
+    return _data(response) or {}
+
+
+def metrics_path() -> str:
+    """Where metrics are sent."""
+    return f"/{resource('metric').path}/{TENANT}"
+
+
+def activity_path(*, bulk: bool = False) -> str:
+    """Where user activities are sent."""
+    return f"/analytics/bulk/{TENANT}" if bulk else f"/analytics/{TENANT}"
+
+
+SEGMENT_PATH = "/dock/segment"
+
+
+def dimension_data(params: Mapping[str, str], *, limit: int, max_requests: int = 0) -> Flow[None]:
+    """Emit pages of dimension data, by offset, until one comes back empty.
+
+    Its rows have no order that could be asked for, so repeats are dropped by `_id`.
+    """
+    metric: Resource = resource("metric")
+    offset, requests = 0, 0
+    seen: set[str] = set()
+    while not max_requests or requests < max_requests:
+        query = (*params.items(), ("limit", str(limit)), ("offset", str(offset)))
+        response: Response = yield Request("GET", f"/{metric.path}", params=query, shape=list)
+        requests += 1
+        rows = rows_of(response)
+        fresh = [row for row in rows if row.get("_id") is None or row["_id"] not in seen]
+        seen.update(row["_id"] for row in fresh if row.get("_id") is not None)
+        if not fresh:
+            return
+        yield Emit(fresh)
+        offset += len(rows)
+
+
+def check_rows(kind: Resource, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Pass rows on; `ValidationError` for one that lacks what the endpoint silently drops it without."""
+    for place, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise ValidationError(f"Row {place} is a {type(row).__name__}: give dicts.")
+        missing = [name for name in kind.required if row.get(name) in (None, "")]
+        missing += [" or ".join(group) for group in kind.required_any if not any(row.get(name) for name in group)]
+        if missing:
+            raise ValidationError(f"Row {place} lacks {', '.join(missing)}; the server would ignore it silently.")
+        yield row
+
+
+def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    size = 2
+    for row in rows:
+        body = encode(row)
+        if part and size + len(body) + 1 > MAX_BYTES:
+            yield part
+            part, size = [], 2
+        part.append(body)
+        size += len(body) + 1
+    if part:
+        yield part
+
+
+def _data(response: Response) -> Any:
+    try:
+        return msgspec.json.decode(response.body) if response.body else None
+    except msgspec.DecodeError:
+        # What the sink answers beside "200" is open (API.md section 11).
+        return None
+
+
+def _sum(total: dict[str, Any], response: Response) -> None:
+    data = _data(response)
+    if not isinstance(data, dict):
+        return
+    for name, value in data.items():
+        if isinstance(value, list):
+            total[name] = [*total.get(name, []), *value]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            total[name] = total.get(name, 0) + value
+        else:
+            total[name] = value

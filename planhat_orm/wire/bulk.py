@@ -1,0 +1,302 @@
+"""Bulk upserts: as few requests as the limits allow, one after another, and an outcome for every row.
+
+A chunk of keyed rows may be repeated when its answer is lost: the keys make it find what it stored. Rows
+without a key travel in chunks of their own, which are sent once. A chunk that is refused whole is halved
+until the bad row is alone, so that the good ones are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ..errors import (
+    AuthenticationError,
+    BadAnswer,
+    ConnectionFailed,
+    InvalidRequest,
+    PermissionDenied,
+    RateLimited,
+    RequestError,
+    ServerError,
+    ValidationError,
+)
+from ..http.effects import Flow, Request, Response
+from . import paths
+from .listing import page
+from .outcomes import ERROR_LISTS, Outcome, dropped_reason, keys, read
+from .records import encode, resembles
+from .resources import BULK_MAX_ROWS, Resource
+
+MAX_BYTES = 32_000_000
+"""Largest body of one bulk upsert."""
+MAX_EXTRA_REQUESTS = 400
+"""How many requests may go into finding the bad rows among good ones, so that a file of bad rows stays cheap."""
+
+
+@dataclass(slots=True)
+class BulkAnswer:
+    """An outcome for every row in the order of the rows, and the server's answers summed up."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    summed: dict[str, Any] = field(default_factory=dict)
+    requests: int = 0
+
+
+def upsert(
+    resource: Resource, rows: Iterable[Mapping[str, Any]], *, chunk_size: int = BULK_MAX_ROWS
+) -> Flow[BulkAnswer]:
+    """Send rows as bulk upserts and return an outcome for each.
+
+    ceil(rows/5000) requests when all goes well. `rows` may be a generator; it is read a chunk at a time.
+    Never raises for what happens to a row or a chunk: that is in its outcome. `ValidationError` before
+    anything is sent for a chunk size that the API does not take.
+    """
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, int):
+        raise ValidationError(f"chunk_size must be a whole number, not {type(chunk_size).__name__}.")
+    if not 1 <= chunk_size <= BULK_MAX_ROWS:
+        raise ValidationError(f"chunk_size must be between 1 and {BULK_MAX_ROWS}, not {chunk_size}.")
+    answer = BulkAnswer()
+    sender = _Sender(resource, answer)
+    start = 0
+    for chunk in _chunks(rows, chunk_size):
+        answer.outcomes.extend(Outcome(start + place, "unknown") for place in range(len(chunk)))
+        yield from sender.send(start, chunk)
+        start += len(chunk)
+    return answer
+
+
+def _chunks(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise ValidationError(f"A bulk upsert takes dicts, not {type(row).__name__}.")
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row on its way: the places it stands for (more than one when rows with one key were merged)."""
+
+    places: list[int]
+    row: dict[str, Any]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class _Sender:
+    """Sends the chunks of one bulk write and fills in the outcomes."""
+
+    resource: Resource
+    answer: BulkAnswer
+    refused: RequestError | None = None
+    extra: int = 0
+
+    def send(self, start: int, chunk: Sequence[Mapping[str, Any]]) -> Flow[None]:
+        """Send one chunk of rows, as one request if their bytes fit and all have a key or none has."""
+        rows = self._prepare(start, chunk)
+        keyed = [row for row in rows if keys(self.resource, row.row)]
+        keyless = [row for row in rows if not keys(self.resource, row.row)]
+        for group, repeat in ((keyed, True), (keyless, False)):
+            for part in _by_bytes(group):
+                yield from self._deliver(part, repeat)
+
+    def _prepare(self, start: int, chunk: Sequence[Mapping[str, Any]]) -> list[_Row]:
+        """Merge rows that share a key: one request refuses them, or stores one of them at random."""
+        rows: list[_Row] = []
+        owner: dict[tuple[str, str], _Row] = {}
+        for place, raw in enumerate(chunk, start):
+            row = dict(raw)
+            mine = keys(self.resource, row)
+            twin = next((owner[key] for key in mine if key in owner), None)
+            if twin is None:
+                twin = _Row([place], row)
+                rows.append(twin)
+            elif _contradict(self.resource, twin.row, row):
+                self._settle([_Row([place], row)], "failed", "Another row of this batch has one of its keys but not "
+                             "the others: they cannot be one record.")  # fmt: skip
+                continue
+            else:
+                custom = {**(twin.row.get("custom") or {}), **(row.get("custom") or {})}
+                twin.row.update(row)
+                if custom:
+                    twin.row["custom"] = custom
+                twin.places.append(place)
+            owner.update((key, twin) for key in mine)
+        good = []
+        for one in rows:
+            try:
+                one.body = encode(one.row)
+            except ValidationError as wrong:
+                self._settle([one], "failed", str(wrong))
+                continue
+            good.append(one)
+        return good
+
+    def _deliver(self, rows: list[_Row], repeat: bool) -> Flow[None]:
+        """Send rows as one request and settle them, halving where the answer leaves something open."""
+        if not rows:
+            return
+        if self.refused is not None:
+            return self._settle(rows, "failed", f"Not sent: an earlier request was refused. {self.refused}")
+        body = b"[" + b",".join(row.body for row in rows) + b"]"
+        request = Request(
+            "PUT", paths.collection(self.resource), body=body, repeat=repeat, shape=dict, accept=(400, 403)
+        )
+        self.answer.requests += 1
+        try:
+            response: Response = yield request
+        except (AuthenticationError, RateLimited) as refusal:
+            self.refused = refusal
+            return self._settle(rows, "failed", _said(refusal))
+        except PermissionDenied as refusal:
+            return self._settle(rows, "failed", _said(refusal))
+        except InvalidRequest as refusal:
+            return (yield from self._halve(rows, repeat, _said(refusal)))
+        except ConnectionFailed as lost:
+            status = "unknown" if lost.sent else "failed"
+            return self._settle(rows, status, str(lost))
+        except (ServerError, BadAnswer) as lost:
+            return self._settle(rows, "unknown", _said(lost))
+        yield from self._settle_by(rows, response, repeat)
+
+    def _halve(self, rows: list[_Row], repeat: bool, error: str) -> Flow[None]:
+        self.extra += 2
+        if len(rows) == 1 or self.extra > MAX_EXTRA_REQUESTS:
+            return self._settle(rows, "failed", error)
+        middle = len(rows) // 2
+        yield from self._deliver(rows[:middle], repeat)
+        yield from self._deliver(rows[middle:], repeat)
+
+    def _settle_by(self, rows: list[_Row], response: Response, repeat: bool) -> Flow[None]:
+        data: dict[str, Any] = response.data
+        reading = read(self.resource, [row.row for row in rows], data)
+        told = reading.outcomes or reading.unchanged or reading.created_unnamed
+        if response.status in (400, 403) and not told:
+            text = "; ".join(dict.fromkeys(reading.errors)) or response.text[:500]
+            if response.status == 403:
+                self._sum(data)
+                return self._settle(rows, "failed", text)
+            if len(rows) > 1:
+                return (yield from self._halve(rows, repeat, text))
+        self._sum(data)
+        for place, outcome in reading.outcomes.items():
+            self._settle([rows[place]], outcome.status, outcome.error, outcome.id)
+        left = [rows[place] for place in reading.open]
+        if not left:
+            return
+        if len(left) == 1 and reading.errors:
+            return self._settle(left, "failed", reading.errors[0])
+        if not reading.errors and not reading.created_unnamed:
+            if reading.unchanged == len(left):
+                return self._settle(left, "unchanged")
+            if reading.unchanged == 0 and response.status < 300:
+                for row in left:
+                    self._settle([row], "dropped", dropped_reason(self.resource, row.row))
+                return
+        if repeat and (len(rows) > 1 or reading.created_unnamed == 0):
+            if len(rows) > 1:
+                # Ask again in parts: keyed rows find what they stored, and a row alone gets a clear answer.
+                return (yield from self._halve(left, repeat, "; ".join(reading.errors)) if len(left) > 1
+                        else self._deliver(left, repeat))  # fmt: skip
+            error = "; ".join(reading.errors) or "the server did not say what became of the row"
+            return self._settle(left, "failed" if reading.errors else "unknown", error)
+        yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
+
+    def _match_created(self, rows: list[_Row], count: int, ids: list[str], errors: list[str]) -> Flow[None]:
+        """Find out which rows without a key were inserted: the answer has their ids only."""
+        if len(rows) == 1 and count == 1:
+            return self._settle(rows, "created", id=ids[0] if ids else None)
+        left = list(rows)
+        for record in (yield from self._read(ids)):
+            match = next((row for row in left if resembles(record, row.row)), None)
+            if match is not None:
+                self._settle([match], "created", id=record["_id"])
+                left.remove(match)
+        if not left:
+            return
+        if not errors and count == len(rows):
+            # All of them were inserted; only which id is whose could not be told.
+            self._settle(left, "created")
+        elif errors and len(errors) == len(left):
+            self._settle(left, "failed", "; ".join(dict.fromkeys(errors)))
+        elif not errors and len(ids) == count:
+            for row in left:
+                self._settle([row], "dropped", dropped_reason(self.resource, row.row))
+        else:
+            self._settle(left, "unknown", "; ".join(errors) or "the server did not say what became of the row")
+
+    def _read(self, ids: list[str]) -> Flow[list[dict[str, Any]]]:
+        """The newest records, as far as they are among `ids`: one list, whatever their number."""
+        if not ids or "list" not in self.resource.operations:
+            return []
+        limit = min(self.resource.max_limit, len(ids) + 100)
+        try:
+            newest = yield from page(self.resource, limit=limit, sort="-_id")
+        except RequestError:
+            return []
+        chosen = set(ids)
+        return [record for record in newest if record.get("_id") in chosen]
+
+    def _settle(self, rows: Sequence[_Row], status: Any, error: str = "", id: str | None = None) -> None:
+        for row in rows:
+            for place in row.places:
+                outcome = self.answer.outcomes[place]
+                outcome.status = status
+                outcome.error = error
+                outcome.id = id or outcome.id or row.row.get("_id")
+
+    def _sum(self, data: Mapping[str, Any]) -> None:
+        """Add an answer to the total, as CRUDs' interface has it: numbers add up, lists join."""
+        total = self.answer.summed
+        for name, value in data.items():
+            if isinstance(value, list):
+                total[name] = [*total.get(name, []), *value]
+            elif isinstance(value, int) and not isinstance(value, bool):
+                total[name] = total.get(name, 0) + value
+            else:
+                total[name] = value
+
+
+def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The error lists of an answer that are not empty."""
+    return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
+
+
+def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    mine, theirs = dict(keys(resource, left)), dict(keys(resource, right))
+    return any(theirs.get(wire, value) != value for wire, value in mine.items())
+
+
+def _by_bytes(rows: list[_Row]) -> Iterator[list[_Row]]:
+    """Cut where the body would grow over the limit; a row that is too large alone still goes alone."""
+    part: list[_Row] = []
+    size = 0
+    for row in rows:
+        if part and size + len(row.body) + 1 > MAX_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += len(row.body) + 1
+    if part:
+        yield part
+
+
+def _said(error: RequestError) -> str:
+    """The server's own word where there is one: it belongs to the row, not to a log."""
+    text = error.detail.strip()
+    if text.startswith("{"):
+        try:
+            data = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
+        return str(data.get("message") or data.get("error") or text)
+    return text or str(error)

@@ -1,0 +1,220 @@
+"""Lists: complete, or an error.
+
+Offsets drift while others write, servers cap pages below what was asked, and a full last page looks like any
+other. So a list is read in the order of `_id`, which no write changes, and every page must prove that it
+continues the one before: its first record may not lie beyond the last one seen. Where it does, something to
+the left vanished, and the page is asked again further back. A page that is shorter than the longest one this
+server ever gave ends the list; one that is merely shorter than asked does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import BadAnswer, FieldError
+from ..http.effects import Emit, Flow, Request, Response
+from ..names import did_you_mean
+from . import paths
+from .resources import Resource
+
+PAGING = ("limit", "offset", "sort", "select")
+ALWAYS: dict[str, dict[str, str]] = {
+    # Without it answers older than 360 days are left out (API.md section 6).
+    "nps": {"npsExpiryDay": "36500"},
+}
+"""Parameters that a complete list of a resource needs."""
+
+
+def full_select(resource: Resource) -> tuple[str, ...] | None:
+    """The fields to name so that a list holds whole records; None where the list is not thin."""
+    if resource.thin_list is None:
+        return None
+    return tuple(resource.fields)
+
+
+def check_params(resource: Resource, params: Iterable[str]) -> None:
+    """Raise `FieldError` for a list parameter that the resource does not document, with the nearest one."""
+    known = [*PAGING, *resource.params, *resource.unconfirmed_params]
+    for name in params:
+        if name not in known:
+            raise FieldError(f"The list of {resource.path} has no parameter {name!r}.{did_you_mean(name, known)}")
+
+
+def page(
+    resource: Resource,
+    *,
+    limit: int,
+    offset: int = 0,
+    sort: str | None = "_id",
+    select: Iterable[str] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Flow[list[dict[str, Any]]]:
+    """Return one page of a list, as it came. One request. Raises `BadAnswer` unless it is an array of objects."""
+    response: Response = yield request_page(
+        resource, limit=limit, offset=offset, sort=sort, select=select, params=params
+    )
+    return rows_of(response)
+
+
+def request_page(
+    resource: Resource,
+    *,
+    limit: int,
+    offset: int = 0,
+    sort: str | None = "_id",
+    select: Iterable[str] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> Request:
+    """The request for one page of a list."""
+    query = [("limit", str(limit)), ("offset", str(offset))]
+    if sort:
+        query.append(("sort", sort))
+    chosen = tuple(select) if select is not None else full_select(resource)
+    if chosen:
+        query.append(("select", ",".join(dict.fromkeys(chosen))))
+    query += [*ALWAYS.get(resource.name, {}).items(), *(params or {}).items()]
+    return Request("GET", paths.collection(resource), params=tuple(dict(query).items()), shape=list)
+
+
+def rows_of(response: Response) -> list[dict[str, Any]]:
+    """The rows of an answered page; `BadAnswer` when one of them is no object."""
+    rows: list[dict[str, Any]] = response.data
+    for row in rows:
+        if not isinstance(row, dict):
+            raise BadAnswer(f"A list held a JSON {type(row).__name__} among its records.", response=response)
+    return rows
+
+
+def pages(
+    resource: Resource,
+    *,
+    select: Iterable[str] | None = None,
+    params: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    wanted: int | None = None,
+    expect: int | None = None,
+) -> Flow[None]:
+    """Emit the records of a list, page by page in the order of `_id`, each exactly once.
+
+    A record that exists from the first request to the last is among them, whatever is inserted or deleted
+    meanwhile. `limit` is the page size; `wanted` stops after so many records; `expect` is how many there can
+    be at most. Costs ceil(rows/page) requests, and one more to prove the end when no page was longer than
+    the last one. Raises `BadAnswer` where the server cannot be read to its end.
+    """
+    size = min(limit or resource.max_limit, resource.max_limit)
+    size = size if wanted is None else min(size, max(1, wanted))
+    anchor = ""  # the greatest id seen
+    rank = 0  # where the last page ended
+    overlap = 0  # how far the next page reaches back
+    longest = 0  # the longest page so far: a shorter one is the last
+    seen: set[str] = set()
+    before: list[Any] = []
+    while True:
+        offset = max(0, rank - overlap)
+        rows = yield from page(resource, limit=size, offset=offset, select=select, params=params)
+        ids: list[Any] = [row.get("_id") for row in rows]
+        if not _increasing(ids):
+            return (yield from _unsorted(resource, size, select, params, seen, wanted))
+        if offset and overlap and (not ids or ids[0] > anchor):
+            # Records to the left vanished since the last page: look further back, until the pages meet.
+            overlap = min(rank, overlap * 4)
+            continue
+        fresh = [row for row in rows if row["_id"] > anchor]
+        if wanted is not None:
+            fresh = fresh[: wanted - len(seen)]
+        if fresh:
+            seen.update(row["_id"] for row in fresh)
+            yield Emit(fresh)
+        if len(seen) in (wanted, expect) or not rows or len(rows) < longest or len(rows) > size:
+            return
+        if offset and ids == before:
+            return _offset_ignored(resource, offset, len(rows), size)
+        anchor, rank, before = max(anchor, ids[-1]), offset + len(rows), ids
+        longest = max(longest, len(rows))
+        # One record of overlap shows whether anything moved; of a single record nothing would be left over.
+        overlap = 1 if len(rows) > 1 else 0
+
+
+def _increasing(ids: list[Any]) -> bool:
+    return all(isinstance(one, str) for one in ids) and all(a < b for a, b in zip(ids, ids[1:], strict=False))
+
+
+def _offset_ignored(resource: Resource, offset: int, rows: int, size: int) -> None:
+    """A server that ignores `offset` gave all it has if the page is shorter than asked; else the rest is lost."""
+    if rows >= size:
+        raise BadAnswer(
+            f"GET /{resource.path} gave the same {rows} records at offset 0 and at offset {offset}: the server "
+            f"ignores the offset, so what comes after them cannot be read."
+        )
+
+
+_SWEEPS = 5
+
+
+def _unsorted(
+    resource: Resource,
+    size: int,
+    select: Iterable[str] | None,
+    params: Mapping[str, str] | None,
+    seen: set[str],
+    wanted: int | None,
+) -> Flow[None]:
+    """Emit what is not in `seen` from a server that does not sort by `_id`.
+
+    Nothing proves such pages, so the list is swept until a whole sweep shows nothing new.
+    """
+    for _ in range(_SWEEPS):
+        known, offset, before = len(seen), 0, None
+        while True:
+            rows = yield from page(resource, limit=size, offset=offset, select=select, params=params)
+            ids = [row.get("_id") for row in rows]
+            if not rows or ids == before:
+                if rows and offset:
+                    _offset_ignored(resource, offset, len(rows), size)
+                break
+            fresh = {row["_id"]: row for row in rows if isinstance(row.get("_id"), str) and row["_id"] not in seen}
+            emitted = list(fresh.values())[: None if wanted is None else wanted - len(seen)]
+            if emitted:
+                seen.update(row["_id"] for row in emitted)
+                yield Emit(emitted)
+            if len(seen) == wanted:
+                return
+            offset, before = offset + len(rows), ids
+        if len(seen) == known:
+            return
+    raise BadAnswer(
+        f"GET /{resource.path} is not sorted by _id and showed new records in each of {_SWEEPS} sweeps: "
+        f"it cannot be read completely while it changes this fast."
+    )
+
+
+def sorted_pages(
+    resource: Resource,
+    sort: str,
+    *,
+    select: Iterable[str] | None = None,
+    params: Mapping[str, str] | None = None,
+    limit: int | None = None,
+) -> Flow[None]:
+    """Emit the pages of a list in an order of the caller's, each record once, until an empty page.
+
+    Other orders than `_id` move while others write, so only a quiet list is complete this way.
+    """
+    size = min(limit or resource.max_limit, resource.max_limit)
+    offset = 0
+    longest = 0
+    seen: set[Any] = set()
+    before: list[Any] = []
+    while True:
+        rows = yield from page(resource, limit=size, offset=offset, sort=sort, select=select, params=params)
+        ids = [row.get("_id") for row in rows]
+        if offset and ids == before:
+            return _offset_ignored(resource, offset, len(rows), size)
+        fresh = [row for row, one in zip(rows, ids, strict=True) if one is None or one not in seen]
+        seen.update(ids)
+        if fresh:
+            yield Emit(fresh)
+        if not rows or len(rows) < longest or len(rows) > size:
+            return
+        offset, before, longest = offset + len(rows), ids, max(longest, len(rows))

@@ -1,0 +1,164 @@
+"""Outcomes: exactly one for every row of a bulk write, read from an answer that names rows only by key.
+
+The answer lists what was inserted and changed by key, counts what was equal already, and describes failures
+in a shape that nobody documents (API.md section 7). Rows are matched by their keys, never by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .resources import Resource
+
+Status = Literal["created", "updated", "unchanged", "failed", "dropped", "unknown"]
+
+ERROR_LISTS = ("createdErrors", "updatedErrors", "permissionErrors", "validationErrors")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one row: `error` is the server's word, or why nothing is known."""
+
+    index: int
+    status: Status
+    id: str | None = None
+    error: str = field(default="", repr=False)
+
+
+Key = tuple[str, str]
+
+
+def keys(resource: Resource, row: Mapping[str, Any]) -> list[Key]:
+    """The keyables of a row as comparable pairs; emails compare without case."""
+    found = []
+    for wire in resource.keys:
+        value = row.get(wire)
+        if value is not None and value != "":
+            text = str(value)
+            found.append((wire, text.casefold() if wire == "email" else text))
+    return found
+
+
+@dataclass(slots=True)
+class Reading:
+    """One answer, read against the rows it was given for.
+
+    `outcomes` has those rows (by their place in the chunk) that the answer tells of; `open` the others.
+    `errors` are messages that name no row; `unchanged` counts rows found equal, which are never named.
+    """
+
+    outcomes: dict[int, Outcome]
+    open: list[int]
+    errors: list[str]
+    unchanged: int
+    created_unnamed: int
+    created_ids: list[str]
+
+
+def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> Reading:
+    """Match an answer's lists with the rows."""
+    by_key = {key: place for place, row in enumerate(rows) for key in keys(resource, row)}
+    outcomes: dict[int, Outcome] = {}
+    nameless_ids: list[str] = []
+
+    for list_name, status in (("insertsKeys", "created"), ("updatesKeys", "updated")):
+        for entry in _entries(answer, list_name):
+            record_id = entry.get("_id")
+            place = _place(resource, entry, by_key, outcomes)
+            if place is not None:
+                outcomes[place] = Outcome(place, status, record_id)  # type: ignore[arg-type]
+            elif status == "created" and isinstance(record_id, str):
+                nameless_ids.append(record_id)
+    for record_id in answer.get("modified") or ():
+        place = by_key.get(("_id", str(record_id)))
+        if place is not None and place not in outcomes:
+            outcomes[place] = Outcome(place, "updated", str(record_id))
+
+    errors: list[str] = []
+    for list_name in ERROR_LISTS:
+        for item in answer.get(list_name) or ():
+            place = _failed_place(resource, item, rows, by_key, outcomes)
+            text = message(item)
+            if place is None:
+                errors.append(text)
+            else:
+                outcomes[place] = Outcome(place, "failed", error=text)
+
+    remaining = [place for place in range(len(rows)) if place not in outcomes]
+    created_total = _count(answer, "created")
+    named_created = sum(1 for outcome in outcomes.values() if outcome.status == "created")
+    return Reading(
+        outcomes=outcomes,
+        open=remaining,
+        errors=errors,
+        unchanged=_count(answer, "nonupdates"),
+        created_unnamed=max(0, created_total - named_created),
+        created_ids=nameless_ids or [one for one in answer.get("upsertedIds") or () if isinstance(one, str)],
+    )
+
+
+def _count(answer: Mapping[str, Any], name: str) -> int:
+    value = answer.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _entries(answer: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    for entry in answer.get(name) or ():
+        if isinstance(entry, Mapping):
+            yield entry
+        elif isinstance(entry, str):
+            yield {"_id": entry}
+
+
+def _place(
+    resource: Resource, entry: Mapping[str, Any], by_key: Mapping[Key, int], taken: Mapping[int, Outcome]
+) -> int | None:
+    for key in keys(resource, entry):
+        place = by_key.get(key)
+        if place is not None and place not in taken:
+            return place
+    return None
+
+
+def _failed_place(
+    resource: Resource,
+    item: Any,
+    rows: Sequence[Mapping[str, Any]],
+    by_key: Mapping[Key, int],
+    taken: Mapping[int, Outcome],
+) -> int | None:
+    """The row that an error item speaks of: by its keys, by an index, or by a key's value in its text."""
+    if isinstance(item, Mapping):
+        for part in (item, *(value for value in item.values() if isinstance(value, Mapping))):
+            place = _place(resource, part, by_key, taken)
+            if place is not None:
+                return place
+        index = item.get("index")
+        if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(rows) and index not in taken:
+            return index
+    text = message(item)
+    named = {place for (_, value), place in by_key.items() if len(value) > 2 and value in text and place not in taken}
+    return named.pop() if len(named) == 1 else None
+
+
+def message(item: Any) -> str:
+    """The text of an error item, whatever its shape."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Mapping):
+        for name in ("message", "error", "errmsg", "reason"):
+            if isinstance(item.get(name), str):
+                return str(item[name])
+    return str(item)
+
+
+def dropped_reason(resource: Resource, row: Mapping[str, Any]) -> str:
+    """Why the server most likely ignored a row without a word."""
+    if resource.name == "ticket" and not row.get("email"):
+        return "Planhat drops tickets without an email, without an error (API.md section 10)."
+    missing = [wire for wire in resource.required_bulk if row.get(wire) in (None, "")]
+    if missing and not row.get("_id"):
+        return f"The server ignored the row, most likely because {', '.join(missing)} is missing."
+    return "The server ignored the row: it counted it neither as stored nor as failed."

@@ -1,0 +1,44 @@
+"""Paths: the one place that puts an id into a URL, and refuses an empty one.
+
+A blank id would turn `GET /companies/<id>` into the list, and answer 200 (API.md section 4).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from ..errors import ValidationError
+from .resources import Resource
+
+_PREFIXES = ("extid-", "srcid-")
+
+
+def collection(resource: Resource) -> str:
+    """The path of the list, of creates and of bulk upserts."""
+    return f"/{resource.path}"
+
+
+def item(resource: Resource, key: str) -> str:
+    """The path of one record; `key` is an `_id`, or `extid-...` or `srcid-...` where the resource takes them."""
+    form, value = split_key(key)
+    if not value.strip():
+        raise ValidationError(f"An id of {resource.name} is empty. Give the id of one record.")
+    if form not in resource.id_forms:
+        takes = ", ".join(one if one == "_id" else f"{one}..." for one in resource.id_forms) or "no id at all"
+        raise ValidationError(f"{resource.path} are not found by {form}... in a path; it takes {takes}.")
+    return f"/{resource.path}/{quote(key, safe='')}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Split a key into its form and value: `extid-7` gives `("extid-", "7")`, a plain id `("_id", id)`."""
+    if not isinstance(key, str):
+        raise ValidationError(f"An id must be text (str), not {type(key).__name__}.")
+    for prefix in _PREFIXES:
+        if key.startswith(prefix):
+            return prefix, key.removeprefix(prefix)
+    return "_id", key
+
+
+def join_key(form: str, value: str) -> str:
+    """The reverse of `split_key`."""
+    return value if form == "_id" else form + value

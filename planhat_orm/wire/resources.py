@@ -1,0 +1,151 @@
+"""The table of Planhat's resources: paths, ids, keys, limits, list parameters and fields.
+
+The table itself is data, `resources.json`, one line a field, so that a correction is a one-line change.
+Everything that differs between two resources and is not behaviour belongs there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..names import did_you_mean
+
+BULK_MAX_ROWS = 5000
+"""Rows that one bulk upsert may carry (API.md section 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """What the API says of one field: its name on the wire, its type, and who may set it."""
+
+    name: str
+    type: str
+    read_only: bool = False
+    reference: str | None = None
+    enum: tuple[str, ...] = ()
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListParam:
+    """A filter of a list endpoint.
+
+    `field` is the wire field it compares, when it is an exact match; `many` says that a comma list is
+    documented; `hides` names the boolean field whose true rows the list leaves out without this parameter.
+    """
+
+    name: str
+    field: str | None = None
+    many: bool = False
+    hides: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the API, as `resources.json` describes it."""
+
+    name: str
+    path: str
+    attribute: str
+    operations: frozenset[str]
+    id_forms: tuple[str, ...]
+    keys: tuple[str, ...]
+    required: tuple[str, ...]
+    required_any: tuple[tuple[str, ...], ...]
+    required_bulk: tuple[str, ...]
+    required_any_bulk: tuple[tuple[str, ...], ...]
+    write_order: int
+    default_limit: int | None
+    max_limit: int
+    params: Mapping[str, ListParam]
+    unconfirmed_params: tuple[str, ...]
+    thin_list: frozenset[str] | None
+    fields: Mapping[str, FieldInfo]
+    push_fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+
+    @property
+    def external_key(self) -> str | None:
+        """The wire name that `extid-` refers to: `externalId`, but `extId` on invoices."""
+        if "extid-" not in self.id_forms:
+            return None
+        return "extId" if "extId" in self.fields else "externalId"
+
+    @property
+    def stamp(self) -> str | None:
+        """The wire name of the time of last change, or None where the resource has none (API.md section 9)."""
+        return next((name for name in ("updatedAt", "lastUpdated", "updateDate") if name in self.fields), None)
+
+    @property
+    def hidden_by(self) -> ListParam | None:
+        """The list parameter that brings archived rows back, for resources that hide them."""
+        return next((param for param in self.params.values() if param.hides), None)
+
+    @property
+    def implied(self) -> Mapping[str, str]:
+        """What tells this resource's records from others of the same list: notes are conversations."""
+        return {"type": "note"} if self.name == "note" else {}
+
+
+def _fields(raw: Mapping[str, Any]) -> Mapping[str, FieldInfo]:
+    return MappingProxyType(
+        {
+            name: FieldInfo(
+                name=name,
+                type=facts["type"],
+                read_only=facts.get("read_only", False),
+                reference=facts.get("reference"),
+                enum=tuple(facts.get("enum", ())),
+                default=facts.get("default"),
+            )
+            for name, facts in raw.items()
+        }
+    )
+
+
+def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
+    listing = raw.get("list") or {"default": None, "max": 0, "params": {}, "unconfirmed": []}
+    return Resource(
+        name=name,
+        path=raw["path"],
+        attribute=raw["attribute"],
+        operations=frozenset(raw["operations"]),
+        id_forms=tuple(raw["id_forms"]),
+        keys=tuple(raw["keys"]),
+        required=tuple(raw["required"]),
+        required_any=tuple(map(tuple, raw["required_any"])),
+        required_bulk=tuple(raw["required_bulk"]),
+        required_any_bulk=tuple(map(tuple, raw["required_any_bulk"])),
+        write_order=raw["write_order"],
+        default_limit=listing["default"],
+        max_limit=listing["max"],
+        params=MappingProxyType({key: ListParam(key, **facts) for key, facts in listing["params"].items()}),
+        unconfirmed_params=tuple(listing["unconfirmed"]),
+        thin_list=frozenset(raw["thin_list"]) if "thin_list" in raw else None,
+        fields=_fields(raw["fields"]),
+        push_fields=_fields(raw.get("push_fields", {})),
+    )
+
+
+@cache
+def resources() -> Mapping[str, Resource]:
+    """Every resource by its name (`company`, `line_item`, ...), read once."""
+    text = files(__package__).joinpath("resources.json").read_text("utf-8")
+    return MappingProxyType({name: _resource(name, raw) for name, raw in json.loads(text).items()})
+
+
+def resource(name: str) -> Resource:
+    """Return the resource called `name`.
+
+    Raises `ConfigurationError` with the nearest name for an unknown one.
+    """
+    try:
+        return resources()[name]
+    except KeyError:
+        raise ConfigurationError(f"There is no resource {name!r}.{did_you_mean(name, resources())}") from None

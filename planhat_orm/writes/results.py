@@ -1,0 +1,113 @@
+"""What became of each row: exactly one `RowResult` an object, and all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from ..errors import BulkError
+
+STATUSES = ("created", "updated", "unchanged", "deleted", "failed", "dropped", "unknown")
+_BAD = ("failed", "dropped", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The outcome of one object.
+
+    `status` is created, updated, unchanged, deleted, failed, dropped (the server ignored the row) or unknown
+    (its answer was lost); `error` is what the server said, verbatim, which may quote the record.
+    """
+
+    object: Any
+    status: str
+    error: str = field(default="", repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server holds what was sent."""
+        return self.status not in _BAD
+
+
+class BatchResult:
+    """The outcomes of a batch, in the order in which the objects were given."""
+
+    def __init__(self, rows: Iterable[RowResult] = (), requests: int = 0) -> None:
+        self.rows = list(rows)
+        self.requests = requests
+
+    def _of(self, status: str) -> list[RowResult]:
+        return [row for row in self.rows if row.status == status]
+
+    @property
+    def created(self) -> list[RowResult]:
+        """Rows that made a new record."""
+        return self._of("created")
+
+    @property
+    def updated(self) -> list[RowResult]:
+        """Rows that changed a record."""
+        return self._of("updated")
+
+    @property
+    def unchanged(self) -> list[RowResult]:
+        """Rows that the server holds already."""
+        return self._of("unchanged")
+
+    @property
+    def deleted(self) -> list[RowResult]:
+        """Records that were deleted."""
+        return self._of("deleted")
+
+    @property
+    def failed(self) -> list[RowResult]:
+        """Rows that the server refused, or that were never sent."""
+        return self._of("failed")
+
+    @property
+    def dropped(self) -> list[RowResult]:
+        """Rows that the server ignored without an error."""
+        return self._of("dropped")
+
+    @property
+    def unknown(self) -> list[RowResult]:
+        """Rows whose answer was lost: stored or not, nobody knows. Keyed ones may be sent again."""
+        return self._of("unknown")
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row succeeded."""
+        return all(row.ok for row in self.rows)
+
+    def raise_for_failures(self) -> None:
+        """Raise `BulkError` with this result when a row failed, was dropped, or is unknown."""
+        if not self.ok:
+            raise BulkError(f"{self}. See .result.failed, .dropped and .unknown: each has .object and .error.",
+                            result=self)  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[RowResult]:
+        return iter(self.rows)
+
+    def __bool__(self) -> bool:
+        raise TypeError("A result is not true or false: look at .ok, or at .failed.")
+
+    def __str__(self) -> str:
+        counts = {status: len(self._of(status)) for status in STATUSES}
+        told = ", ".join(f"{status} {number}" for status, number in counts.items() if number) or "nothing to send"
+        return f"{told}, in {self.requests} request{'' if self.requests == 1 else 's'}"
+
+    def __repr__(self) -> str:
+        return f"<BatchResult {self}>"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{escape(status)}</td><td>{len(self._of(status))}</td></tr>"
+            for status in STATUSES
+            if self._of(status)
+        )
+        return f"<table><tr><th>status</th><th>rows</th></tr>{cells}</table><p>{self.requests} requests</p>"

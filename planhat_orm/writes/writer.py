@@ -1,0 +1,182 @@
+"""The writer: what `save()`, `delete()` and `refresh()` of a record do, and how many records are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
+
+from ..errors import NotFound, PlanhatError, ReadOnlyError, ValidationError
+from ..http.effects import Flow
+from ..models.base import Model
+from ..models.state import SaveResult
+from ..wire import records
+from ..wire.resources import Resource
+from .batch import Batch, open_batch
+from .results import BatchResult
+from .send import send
+
+T = TypeVar("T")
+
+
+class Host(Protocol):
+    """What the writer needs of its client."""
+
+    read_only: bool
+    allow_delete: bool
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow in this thread."""
+        ...
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run a flow in this task."""
+        ...
+
+    def seconds(self, requests: int) -> float:
+        """How long so many requests take under the quota."""
+        ...
+
+    def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
+        """Told after records were stored."""
+        ...
+
+    def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
+        """Told after records were deleted."""
+        ...
+
+
+class RecordWriter:
+    """Carries the records of one client to Planhat."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow in this thread."""
+        return self._host.run(flow)
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run a flow in this task."""
+        return await self._host.arun(flow)
+
+    def seconds(self, requests: int) -> float:
+        """How long so many requests take under the quota."""
+        return self._host.seconds(requests)
+
+    def batch(self, *, dry_run: bool = False) -> Batch:
+        """A new unit of work."""
+        return Batch(self, dry_run=dry_run)
+
+    def guard(self, *, delete: bool = False) -> None:
+        """Raise `ReadOnlyError` where the client was made not to write, or not to delete."""
+        if self._host.read_only:
+            raise ReadOnlyError("This client only reads: it was made with Planhat(read_only=True).")
+        if delete and not self._host.allow_delete:
+            raise ReadOnlyError("This client does not delete: it was made with Planhat(allow_delete=False).")
+
+    def save(self, record: Model, fields: Iterable[str] | None = None) -> Flow[SaveResult]:
+        """Send what changed of a record, alone; inside a batch, queue it."""
+        self.guard()
+        chosen = tuple(fields) if fields is not None else None
+        if record._origin.deleted:
+            raise PlanhatError(f"{record!r} was deleted and cannot be saved; clone() makes a new one of it.")
+        batch = open_batch(self)
+        if batch is not None:
+            batch.add(record, chosen)
+            return SaveResult(queued=True)
+        resource = record._meta.resource
+        if record.id is None or record.changes():
+            record.before_save()
+        if record.id is None:
+            record.full_clean()
+        payload = record._payload(chosen)
+        if record.id is not None and not payload:
+            return SaveResult()
+        created = record.id is None
+        verb = "create" if created else "update"
+        if verb in resource.operations:
+            if created:
+                answer = yield from records.create(resource, payload)
+            else:
+                answer = yield from records.update(resource, record.id, payload)
+            names = _names(record, payload)
+            record._saved(answer, payload)
+        elif "bulk_upsert" in resource.operations:
+            names = _names(record, payload)
+            result = yield from send([record], upsert=True, only={id(record): chosen})
+            result.raise_for_failures()
+            created = bool(result.created)
+        else:
+            raise ValidationError(f"A {type(record).__name__} cannot be saved: {instead(resource, verb)}")
+        yield from self._host.wrote(resource, [record._wire])
+        return SaveResult(created=created, updated=not created, fields=names)
+
+    def delete(self, record: Model) -> Flow[None]:
+        """Delete a record; inside a batch, queue that."""
+        self.guard(delete=True)
+        if record.id is None:
+            raise PlanhatError(f"A {type(record).__name__} that was never saved cannot be deleted.")
+        batch = open_batch(self)
+        if batch is not None:
+            batch.delete(record)
+            return
+        resource = record._meta.resource
+        if "delete" not in resource.operations:
+            raise ValidationError(f"A {type(record).__name__} cannot be deleted: {instead(resource, 'delete')}")
+        yield from records.delete(resource, record.id)
+        record._origin = record._origin.alone(deleted=True)
+        yield from self._host.removed(resource, [record.id])
+
+    def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
+        """Read a record again, keeping its unsaved changes unless `discard`."""
+        if record.id is None:
+            raise PlanhatError(f"A {type(record).__name__} that was never saved cannot be read again.")
+        resource = record._meta.resource
+        if "get_by_id" not in resource.operations:
+            raise ValidationError(f"A {type(record).__name__} cannot be refreshed: {instead(resource, 'get_by_id')}")
+        names = tuple(fields) if fields is not None else None
+        try:
+            answer = yield from records.get(resource, record.id)
+        except NotFound as missing:
+            raise type(record).DoesNotExist(
+                f"{record!r} is not there any more.", request=missing.request, response=missing.response
+            ) from None
+        record._refreshed(answer, names, discard)
+
+    def send(self, items: Iterable[Any], **options: Any) -> Flow[BatchResult]:
+        """Send what changed of many records as bulk upserts."""
+        self.guard()
+        result = yield from send(items, **options)
+        stored: dict[str, list[Model]] = {}
+        for row in result.rows:
+            if row.status in ("created", "updated") and row.object.id is not None:
+                stored.setdefault(row.object._meta.resource.name, []).append(row.object)
+        for group in stored.values():
+            yield from self._host.wrote(group[0]._meta.resource, [record._wire for record in group])
+        return result
+
+
+def _names(record: Model, payload: dict[str, Any]) -> tuple[str, ...]:
+    """The Python names of the fields that a payload sends."""
+    by_wire = record._meta.by_wire
+    return tuple(by_wire[wire].name for wire in payload if wire in by_wire)
+
+
+_INSTEAD = {
+    ("ticket", "create"): "create tickets with planhat.ticket.bulk_upsert([...]).",
+    ("ticket", "update"): "update tickets with planhat.ticket.bulk_upsert([...]).",
+    ("ticket", "get_by_id"): "read one through planhat.conversation.get_by_id(...), as tickets are conversations.",
+    ("custom_field", "bulk_upsert"): "create or update custom fields one by one.",
+    ("metric", "create"): "send metrics with planhat.metrics.bulk_insert_metrics([...]).",
+    ("user_activity", "create"): "send activities with planhat.user_activity.create_activity({...}).",
+    ("workflow", "create"): "workflows can only be listed.",
+}
+
+
+def instead(resource: Resource, operation: str) -> str:
+    """What to do instead of an operation that a resource does not have."""
+    known = _INSTEAD.get((resource.name, operation))
+    if known:
+        return known
+    has = ", ".join(sorted(resource.operations))
+    return f"Planhat has no {operation} for /{resource.path}; there is {has}."

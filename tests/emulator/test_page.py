@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from planhat_orm.emulator import Emulator
+
+from .conftest import Serve
+
+Acme = tuple[Emulator, httpx.Client, str]
+
+
+class Balance(HTMLParser):
+    """Fails when a tag is closed that was not opened; keeps the scripts and outside assets it met."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.foreign: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+        self.foreign += [value or "" for name, value in attrs if name in ("src", "href", "action") and "//" in (value or "")]
+        self.foreign += [tag] * (tag == "script")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def page(emulator: Emulator, **query: str) -> str:
+    answer = httpx.get(f"{emulator.url}/__emulator__/", params=query)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    assert Balance(answer.text).foreign == []
+    return answer.text
+
+
+def test_records_are_shown_by_resource_and_paged(serve: Serve) -> None:
+    emulator, _ = serve(60)
+    companies = emulator.store.all("company")
+    first, second = page(emulator, show="company"), page(emulator, show="company", page="2")
+    assert companies[0]["name"] in first and companies[59]["name"] not in first
+    assert companies[59]["name"] in second and "page 2 of 2" in second
+    record = page(emulator, show="company", id=companies[0]["_id"])
+    assert "shareable" in record and companies[0]["externalId"] in record
+    assert "no company" in page(emulator, show="company", id="none")
+    for name in emulator.store.counts():
+        page(emulator, show=name)
+
+
+def test_calls_are_shown_and_cleared(acme: Acme) -> None:
+    emulator, client, _ = acme
+    client.get("/companies?sort=-name")
+    client.get("/companies/none")
+    text = page(emulator)
+    assert "GET /companies/none" in text and "sort=-name" in text and "404" in text
+    httpx.post(f"{emulator.url}/__emulator__/log/clear")
+    assert emulator.calls == 0 and "GET /companies/none" not in page(emulator)
+
+
+def test_text_of_records_and_calls_is_escaped(acme: Acme) -> None:
+    emulator, client, id = acme
+    evil = "<script>alert(1)</script>\"'&"
+    emulator.store.update("company", id, {"name": evil, "custom": {evil: evil}})
+    client.get("/companies", params={"x": evil})
+    client.get("/<script>alert(2)</script>")
+    for query in ({}, {"show": "company"}, {"show": "company", "id": id}, {"show": "company", "id": evil}, {"show": evil}):
+        assert "<script" not in page(emulator, **query)
+
+
+def test_faults_are_set_and_cleared_with_the_form(acme: Acme) -> None:
+    emulator, client, _ = acme
+    form = f"{emulator.url}/__emulator__/faults/form"
+    fields = {"kind": "status", "status": "503", "path": "/companies", "times": "all", "method": "", "after": ""}
+    assert httpx.post(form, data=fields, follow_redirects=True).status_code == 200
+    assert client.get("/companies").status_code == client.get("/companies").status_code == 503
+    assert "503" in page(emulator, show="faults")
+    assert httpx.post(form, data={"kind": "status", "status": "x"}).status_code == 400
+    httpx.post(form, data={"do": "clear"})
+    assert client.get("/companies").status_code == 200
+
+
+def test_state_log_and_records_are_json_for_another_process(acme: Acme) -> None:
+    emulator, client, id = acme
+    client.get("/companies", params={"limit": "5"})
+    url = f"{emulator.url}/__emulator__"
+    state = httpx.get(f"{url}/state").json()
+    assert state["records"]["company"] == 1 and state["calls"] == 1 and state["now"].startswith("2026-06-01")
+    call = httpx.get(f"{url}/log").json()[0]
+    assert call | {"at": 0, "bytes": 0} == {
+        "method": "GET", "path": "/companies", "query": {"limit": "5"}, "status": 200, "at": 0, "rows": 1, "bytes": 0,
+        "fault": None,
+    }  # fmt: skip
+    assert httpx.get(f"{url}/records/company").json()[0]["_id"] == id
+    assert httpx.get(f"{url}/records/planet").status_code == 404
+    assert httpx.delete(f"{url}/log").json() == [] and emulator.calls == 0
+
+
+@pytest.mark.parametrize("path", ["/__emulator__", "/__emulator__/"])
+def test_the_page_is_found_without_its_slash(empty: tuple[Emulator, httpx.Client], path: str) -> None:
+    emulator, _ = empty
+    assert httpx.get(emulator.url + path, follow_redirects=True).status_code == 200
