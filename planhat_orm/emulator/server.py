@@ -170,7 +170,8 @@ class _Server(uvicorn.Server):
 
 def _listen(port: int, asked: int) -> socket.socket:
     """Take the port; when a restart finds it taken, and nobody asked for that one, a free port."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named because asyncio turns Nagle's delay off only for sockets that say TCP.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((_HOST, port))

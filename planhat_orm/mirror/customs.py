@@ -36,7 +36,8 @@ def index(database: Database, names: Iterable[str]) -> None:
         quote = connection.dialect.identifier_preparer.quote
         for name, (table, label) in missing.items():
             literal = (label if database.postgres else str(path((label,)))).replace("'", "''").replace(":", "\\:")
-            expression = f"(custom ->> '{literal}'){' COLLATE "C"' if database.postgres else ''}"
+            collation = ' COLLATE "C"' if database.postgres else ""
+            expression = f"(custom ->> '{literal}'){collation}"
             connection.execute(text(f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(table)} ({expression})"))
 
 

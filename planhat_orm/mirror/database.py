@@ -75,6 +75,15 @@ class Database:
         with self.engine.connect().execution_options(planhat_writes=True) as connection, connection.begin():
             yield connection
 
+    def use_wal(self) -> None:
+        """Make SQLite write ahead, so that readers and the writer do not wait for each other. The file remembers."""
+        if not self.postgres:
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+            finally:
+                connection.close()
+
     def tables(self) -> set[str]:
         """The names of the tables that are there."""
         return set(inspect(self.engine).get_table_names())

@@ -29,6 +29,10 @@ HOME = {"note": ("conversation", "type", "note")}
 notes is the list of conversations (resources.yaml), so keeping both would fetch every one twice."""
 
 
+ASKED_FOR = {"metric"}
+"""Resources that are synced when named only: a value for every record, metric and day is a lot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its names in Python and on the wire, what it compares by, and how it is stored."""
@@ -40,7 +44,7 @@ class Column:
     indexed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """The table of one resource. `only` is the condition under which a row belongs to it (see `HOME`)."""
 
@@ -102,7 +106,7 @@ def resources_of(models: Iterable[Any] | None) -> list[str]:
     chosen: dict[str, int] = {}
     for model in runtime.models.values() if models is None else models:
         resource = _resource(model)
-        if models is None and not listed(resource):
+        if models is None and (not listed(resource) or resource.name in ASKED_FOR):
             continue
         chosen[layout(resource.name).table] = 0
     return sorted(chosen, key=lambda name: (layouts()[name].resource.write_order, name))

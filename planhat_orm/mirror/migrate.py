@@ -27,9 +27,7 @@ def upgrade(database: Database) -> str | None:
         raise ConfigurationError(
             f"{database.url.database} is not a mirror: it holds other tables. Choose another file or database."
         )
-    with database.engine.connect() as connection:
-        if not database.postgres:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    database.use_wal()
     with database.writing() as connection:
         if "mirror_meta" not in inspect(connection).get_table_names():
             tables.metadata.create_all(connection)

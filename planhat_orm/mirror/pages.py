@@ -151,10 +151,8 @@ class Pass:
         if not self.longest or first < self.rank - self._reach():
             return [first]
         step = self.longest - self._reach()
-        if self.expected is None:
-            pages = self._asked // 2
-        else:
-            pages = -(-(self.expected + 1 - first - self._reach()) // step)
+        rest = None if self.expected is None else self.expected + 1 - first - self._reach()
+        pages = self._asked // 2 if rest is None else -(-rest // step)
         return [first + step * n for n in range(max(1, min(self.ahead, pages)))]
 
     def _request(self, offset: int) -> Request:

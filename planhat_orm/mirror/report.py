@@ -184,7 +184,8 @@ class SyncPlan(Table):
         unknown = [one.model for one in self.models if one.rows is None]
         if unknown:
             yield f"never synced, so the least there can be: {', '.join(unknown)}"
-        yield f"{self.requests:,} requests, at least {self.seconds:.0f} seconds at {self.calls_per_min:g} calls a minute"
+        pace = f"{self.calls_per_min:g} calls a minute"
+        yield f"{self.requests:,} requests, at least {self.seconds:.0f} seconds at {pace}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ text on PostgreSQL compares by code point, as Python and SQLite do; JSON is text
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, cast
@@ -114,7 +113,6 @@ leases = Table(
 """Who may sync. `fence` grows with every holder; a page written under an old one is rolled back."""
 
 
-@cache
 def records(layout: Layout) -> Table:
     """The table that holds a resource's records."""
     return metadata.tables[layout.table]
