@@ -75,6 +75,7 @@ from .writes import Batch, BatchResult, RowResult, WritePlan
 __version__ = "0.1.0"
 
 __all__ = [
+    "NPS",
     "AlreadyExists",
     "AmbiguousWrite",
     "Asset",
@@ -111,7 +112,6 @@ __all__ = [
     "MirrorIncomplete",
     "Model",
     "MultipleObjectsReturned",
-    "NPS",
     "NotFound",
     "NotLoaded",
     "Note",

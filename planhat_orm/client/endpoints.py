@@ -146,13 +146,17 @@ class Endpoint:
         self._need("create")
         self._client.writer.guard()
         _is_object(data)
-        return (yield from records.create(self._resource, {**self._resource.implied, **data}))
+        record = yield from records.create(self._resource, {**self._resource.implied, **data})
+        yield from self._client.wrote(self._resource, [record])
+        return record
 
     def _update(self, key: str, data: Mapping[str, Any]) -> Flow[Record]:
         self._need("update")
         self._client.writer.guard()
         _is_object(data)
-        return (yield from records.update(self._resource, key, data))
+        record = yield from records.update(self._resource, key, data)
+        yield from self._client.wrote(self._resource, [record])
+        return record
 
     def _get(self, key: str) -> Flow[Record]:
         self._need("get_by_id")
@@ -170,6 +174,7 @@ class Endpoint:
         self._client.writer.guard()
         rows = [data] if isinstance(data, Mapping) else data
         answer = yield from bulk.upsert(self._resource, rows, chunk_size=chunk_size)
+        self._client.cache.drop(self._resource.name)
         response = BulkResponse(answer)
         bad = [one for one in answer.outcomes if one.status in ("failed", "dropped", "unknown")]
         if raise_on_error and bad:

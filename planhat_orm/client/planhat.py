@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..writes.results import BatchResult
 from ..writes.writer import RecordWriter
 from . import settings
 from .analytics import Metrics, UserActivities
+from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
 from .source import ApiSource
 
@@ -45,6 +46,7 @@ class Planhat:
     path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `scan` says what a
     query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
     `allow_delete=False` guard against writes. `timeout` is in seconds, for reading an answer.
+    `cache={User: 3600}` keeps the whole list of a small resource for so many seconds.
 
     >>> planhat = Planhat()                        # PLANHAT_API_TOKEN and the rest from the environment
     >>> planhat.company.get_by_id("extid-acme-1")  # doctest: +SKIP
@@ -90,6 +92,7 @@ class Planhat:
         read_only: bool = False,
         allow_delete: bool = True,
         scan: Literal["warn", "allow", "raise"] = "warn",
+        cache: Mapping[Any, float] | None = None,
         timeout: float | None = None,
         retry: Retry | None = None,
         clock: Clock | None = None,
@@ -117,6 +120,7 @@ class Planhat:
         if timeout is not None:
             self._session.set_timeout(timeout)
         self._session.notify = self._notify
+        self.cache = ListCache(cache, clock.now)
         self._driver = Driver(self._session)
         self._async_driver = AsyncDriver(self._session)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
@@ -256,12 +260,14 @@ class Planhat:
 
     def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
         """Write stored records through to the mirror, where it is open."""
+        self.cache.drop(resource.name)
         mirror = self._mirror
         if mirror is not None:
             yield Work(lambda: mirror.store(resource, rows))
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""
+        self.cache.drop(resource.name)
         mirror = self._mirror
         if mirror is not None:
             yield Work(lambda: mirror.remove(resource, ids))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..http.effects import Emit, Flow
-from ..http.flows import mapped
+from ..http.flows import collected, mapped
 from ..query import kinds
 from ..query.plan import Plan, Step, describe
 from ..query.predicate import Predicate, fetch, ordered, predicate
@@ -93,6 +93,12 @@ class ApiSource:
         where = yield from without_hops(query.where, self)
         way = strategy(query, where)
         test = self._test(way, query)
+        if self.client.cache.covers(query.resource):
+            rows = yield from self._cached(way, query)
+            chosen = ordered(filter(test, rows), query.order)[query.start : query.stop]
+            if chosen:
+                yield Emit(chosen)
+            return
         if query.order:
             found: list[dict[str, Any]] = []
 
@@ -107,6 +113,16 @@ class ApiSource:
                 yield Emit(chosen[start : start + PAGE])
             return
         yield from self._stream(way, query, test)
+
+    def _cached(self, way: Strategy, query: Query) -> Flow[list[dict[str, Any]]]:
+        """The whole list of a cached resource, hidden rows included."""
+        cache = self.client.cache
+        rows = None if query.fresh else cache.get(query.resource)
+        if rows is None:
+            whole = Query(query.resource, hidden=True)
+            rows = yield from collected(self._rows(strategy(whole, whole.where), whole, None))
+            cache.put(query.resource, rows)
+        return rows
 
     def _stream(self, way: Strategy, query: Query, test: Predicate) -> Flow[None]:
         passed = 0
@@ -258,6 +274,9 @@ class ApiSource:
 
     def get(self, known: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """One GET; None when there is no such record."""
+        if form == "_id" and self.client.cache.covers(known.name):
+            rows = yield from self._cached(strategy(Query(known.name), EVERYTHING), Query(known.name))
+            return next((one for one in rows if one.get("_id") == value), None)
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None

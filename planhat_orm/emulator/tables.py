@@ -64,9 +64,15 @@ class Table:
         if self._cache:
             self._cache.clear()
         for name, index in self._indexes.items():
-            if name in record:
-                for value in _entries(record[name]):
-                    index.setdefault(value, []).append(id)
+            value = record.get(name)
+            if type(value) is str and value:  # nearly always
+                if value in index:
+                    index[value].append(id)
+                else:
+                    index[value] = [id]
+            elif value is not None:
+                for entry in _entries(value):
+                    index.setdefault(entry, []).append(id)
 
     def replace(self, record: Record) -> None:
         """Put a new record in the place of the one with its `_id`."""

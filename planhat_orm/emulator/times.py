@@ -63,7 +63,7 @@ def length_in_months(start: str, end: str, *, included: bool) -> float:
     first, last = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
     if included:
         last += timedelta(days=1)
-    if last <= first:
+    if last <= first or last.year == 9999:
         return 0
     months = full_months(day_start(first), day_start(last))
     rest = (last - add_months(first, months)).days

@@ -24,6 +24,11 @@ COMPANY_TAILS = _words(
     "Analytics Bikes Brewing Capital Clinics Energy Farms Foods Freight Games Health Hotels Insurance Labs Logistics "
     "Media Motors Optics Paper Pharma Robotics Schools Software Steel Studios Systems Textiles Timber Travel Tools"
 )
+COMPANY_BODIES = tuple(
+    head + COMPANY_MIDDLES[(number + step) % len(COMPANY_MIDDLES)].lower()
+    for step in range(len(COMPANY_MIDDLES))
+    for number, head in enumerate(COMPANY_HEADS)
+)
 CITIES = (
     ("Rotterdam", "Netherlands", "NL"), ("Bergen", "Norway", "NO"), ("Lyon", "France", "FR"),
     ("Porto", "Portugal", "PT"),

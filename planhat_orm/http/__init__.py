@@ -1,0 +1,1 @@
+"""Traffic: effects, quota, retry, drivers. The only importer of httpx."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Any
 
 from ..errors import BadAnswer, RequestError
@@ -176,7 +177,7 @@ def ids_of(rows: list[Raw]) -> list[str] | None:
     ids = [row.get("_id") for row in rows]
     if not all(isinstance(id, str) and id for id in ids):
         return None
-    return ids if all(a < b for a, b in zip(ids, ids[1:], strict=False)) else None  # type: ignore[operator,return-value]
+    return ids if all(a < b for a, b in pairwise(ids)) else None  # type: ignore[operator,return-value]
 
 
 def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply: Apply) -> Flow[set[str]]:

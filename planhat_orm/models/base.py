@@ -15,6 +15,7 @@ from .. import errors, runtime
 from ..errors import FieldError, NotFound, ValidationError
 from ..fields import Custom, CustomFields, Id
 from ..fields.base import Field
+from ..html import table
 from ..names import did_you_mean
 from ..wire.resources import resource as wire_resource
 from .manager import Objects
@@ -29,6 +30,7 @@ class ModelType(type):
     """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> ModelType:
+        """Make the class."""
         namespace.setdefault("__slots__", ())
         return super().__new__(mcs, name, bases, namespace, **options)
 
@@ -341,6 +343,17 @@ class Model(metaclass=ModelType):
         changed = self.changes()
         mark = f" changed: {', '.join(changed)}" if changed else ""
         return f"<{type(self).__name__} {self.id or 'new'}{mark}>"
+
+    def _repr_html_(self) -> str:
+        changed = self.changes()
+        rows = []
+        for name, field in self._meta.fields.items():
+            if isinstance(field, Custom) or (field.wire not in self._wire and name not in changed):
+                continue
+            old, new = changed[name] if isinstance(changed.get(name), tuple) else (None, "")
+            rows.append((name, field.kind.load(self._wire.get(field.wire)) if name not in changed else old, new))
+        rows += [(one, *pair) for one, pair in changed.items() if one in {c.name for c in self._meta.customs.values()}]
+        return table(("field", "value", "changed to"), rows, repr(self))
 
     def __copy__(self) -> Self:
         other = type(self).from_wire(self._wire, self._origin)

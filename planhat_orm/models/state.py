@@ -15,7 +15,7 @@ class Origin:
     Peers are held weakly: a page must not stay in memory because one of its records does.
     """
 
-    __slots__ = ("client", "deleted", "prefetched", "related", "selected", "source", "synced_at", "_peers")
+    __slots__ = ("_peers", "client", "deleted", "prefetched", "related", "selected", "source", "synced_at")
 
     def __init__(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 
+from ..html import table
 from .tree import All, Any, Node, Not, Target, Test
 
 
@@ -52,8 +52,7 @@ class Plan:
         return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
 
     def _repr_html_(self) -> str:
-        cells = "".join(f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in self._rows())
-        return f"<table>{cells}</table>"
+        return table(("", ""), self._rows())
 
 
 def describe(node: Node) -> str:

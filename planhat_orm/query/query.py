@@ -18,7 +18,8 @@ class Query:
 
     `order` holds `(target, descending)` pairs; the last word is always `_id` ascending. `select` names the
     wire fields wanted (None: all); `hidden` includes what Planhat's lists leave out (archived contacts and
-    tasks). `max_age` bounds, in seconds, how old a mirror may be to answer.
+    tasks). `max_age` bounds, in seconds, how old a mirror may be to answer; `fresh` reads past
+    the client's cache.
     """
 
     resource: str
@@ -29,6 +30,7 @@ class Query:
     select: frozenset[str] | None = None
     hidden: bool = False
     max_age: float | None = None
+    fresh: bool = False
 
     def narrowed(self, condition: Node) -> Query:
         """The same query with one more condition."""

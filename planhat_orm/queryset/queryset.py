@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from .. import runtime
 from ..errors import FieldError, PlanhatError, ValidationError
+from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..models.base import Model
@@ -24,12 +25,12 @@ from ..query.plan import Plan, describe
 from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.tree import Node, Not, Q, Test
-from . import peers, writing
+from . import frames, peers, writing
 from .aggregates import Aggregate, Wanted, loaded
 from .resolve import conditions, field_of, order, target
 from .results import Results
 from .scans import warn_full_scan
-from .values import Values, ValuesList
+from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
     from ..fields.relations import Many, ManyToMany
@@ -135,6 +136,10 @@ class QuerySet(Results[M], Generic[M]):
     def include_hidden(self) -> Self:
         """Also what Planhat's lists leave out by default: archived contacts and completed tasks."""
         return self._clone(self._query.changed(hidden=True))
+
+    def fresh(self) -> Self:
+        """Read past the client's cache (`Planhat(cache=...)`), and put what comes into it."""
+        return self._clone(self._query.changed(fresh=True))
 
     def as_of(self, moment: str | date | datetime) -> Self:
         """The records as they were at a moment, from the mirror's memory."""
@@ -286,6 +291,30 @@ class QuerySet(Results[M], Generic[M]):
         """Figures for each value of some fields: `group_by("phase").aggregate(total=Sum("mrr"))`."""
         return Grouped(self, names)
 
+    def to_arrow(self) -> Any:
+        """The records as an Arrow table with typed columns; custom fields are columns too. Needs `[frames]`."""
+        return self._run(frames.arrow(self))
+
+    async def ato_arrow(self) -> Any:
+        """Do what `to_arrow()` does, in a task."""
+        return await self._arun(frames.arrow(self))
+
+    def to_polars(self) -> Any:
+        """The records as a polars DataFrame. Needs `[frames]`."""
+        return self._run(frames.polars(self))
+
+    async def ato_polars(self) -> Any:
+        """Do what `to_polars()` does, in a task."""
+        return await self._arun(frames.polars(self))
+
+    def to_pandas(self) -> Any:
+        """The records as a pandas DataFrame with Arrow's types. Needs `[frames]`."""
+        return self._run(frames.pandas(self))
+
+    async def ato_pandas(self) -> Any:
+        """Do what `to_pandas()` does, in a task."""
+        return await self._arun(frames.pandas(self))
+
     def explain(self) -> Plan:
         """Where this is answered, what the source filters, what is filtered here, and what it costs. No request."""
         return self._from().explain(self._needed())
@@ -394,6 +423,16 @@ class QuerySet(Results[M], Generic[M]):
             parts.append(f"[{query.start or ''}:{'' if query.stop is None else query.stop}]")
         return f"<{', '.join(parts)}, {self._shown()}>"
 
+    def _repr_html_(self) -> str:
+        shown = self._rows[:20]
+        if not shown:
+            return self.explain()._repr_html_() + table((), (), repr(self))
+        names = [name for name in _SHOWN if name in self.model._meta.fields]
+        if self._query.select is not None:
+            names = [one.name for one in self.model._meta.by_wire.values() if one.wire in self._query.select]
+        rows = [[read(record, name) for name in names] for record in shown]
+        return table(names, rows, repr(self))
+
     def __reduce__(self) -> Any:
         source = self._source if isinstance(self._source, str) else None
         return _unpickle, (type(self), self.model, self._query, source, self._prefetch)
@@ -491,7 +530,7 @@ class QuerySet(Results[M], Generic[M]):
         direct = self._direct(lookups)
         if direct is not None:
             form, value, rest = direct
-            record = yield from self._by_id(form, value, args, rest)
+            record: M | None = yield from self._by_id(form, value, args, rest)
         else:
             found = yield from self.filter(*args, **lookups)[:2]._all()
             if len(found) > 1:
@@ -660,6 +699,12 @@ class ObjectsOf(Objects, Generic[QS]):
             raise AttributeError(f"objects belongs to the class: use {owner.__name__}.objects.")
         return self._queryset(owner)
 
+
+_SHOWN = (
+    "id", "name", "subject", "action", "title", "email", "product", "status", "phase", "type", "mrr", "value", "h",
+    "company_name", "owner_id", "external_id", "source_id", "last_updated", "updated_at",
+)  # fmt: skip
+"""The fields that a notebook shows of records that were fetched whole."""
 
 _FORM_NAMES = {"_id": "id", "extid-": "external_id", "srcid-": "source_id"}
 

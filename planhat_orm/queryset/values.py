@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
 from ..fields import Custom
+from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
@@ -69,6 +70,10 @@ class _Rows(Results[T]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self._names)} of {self._queryset!r}>"
 
+    def _repr_html_(self) -> str:
+        rows = [row.values() if isinstance(row, dict) else row for row in self._rows[:20]]
+        return table(self._names, [tuple(row) if not isinstance(row, str) else (row,) for row in rows], repr(self))
+
     def _using(self) -> Client:
         return self._queryset._using()
 
@@ -98,11 +103,14 @@ class _Rows(Results[T]):
     def _wire(self, name: str) -> str | None:
         meta = self._queryset.model._meta
         if name in meta.fields:
-            return meta.fields[name].wire
+            return str(meta.fields[name].wire)
         if name.startswith("custom__"):
             return "custom"
         relation = meta.relations.get(name.split("__")[0])
-        return str(meta.fields[relation.via].wire) if relation is not None else None
+        if relation is None:
+            return None
+        via: str = meta.fields[relation.via].wire
+        return via
 
     def _row(self, record: Model) -> Any:
         raise AssertionError("a subclass makes rows")

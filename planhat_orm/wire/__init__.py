@@ -1,0 +1,1 @@
+"""Planhat's REST without objects: resources, paths, lists, records, bulk upserts, analytics."""

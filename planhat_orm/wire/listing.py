@@ -10,6 +10,7 @@ server ever gave ends the list; one that is merely shorter than asked does not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from ..errors import BadAnswer, FieldError
@@ -137,7 +138,7 @@ def pages(
 
 
 def _increasing(ids: list[Any]) -> bool:
-    return all(isinstance(one, str) for one in ids) and all(a < b for a, b in zip(ids, ids[1:], strict=False))
+    return all(isinstance(one, str) for one in ids) and all(a < b for a, b in pairwise(ids))
 
 
 def _offset_ignored(resource: Resource, offset: int, rows: int, size: int) -> None:

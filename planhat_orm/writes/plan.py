@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from ..html import table
 from ..wire.resources import BULK_MAX_ROWS
 
 
@@ -86,12 +86,8 @@ class WritePlan:
         return f"<WritePlan {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("action", "object", "field", "old", "new"))
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._cells(self.changes[: self.SHOWN])
-        )
-        return f"<table><tr>{head}</tr>{body}</table><p>{escape(self.summary())}</p>"
+        rows = self._cells(self.changes[: self.SHOWN])
+        return table(("action", "object", "field", "old", "new"), rows, self.summary())
 
     def to_json(self) -> str:
         """The changes as JSON, in a stable order, so that two plans can be compared with diff."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from ..errors import BulkError
+from ..html import table
 
 STATUSES = ("created", "updated", "unchanged", "deleted", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")
@@ -105,9 +105,5 @@ class BatchResult:
         return f"<BatchResult {self}>"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><td>{escape(status)}</td><td>{len(self._of(status))}</td></tr>"
-            for status in STATUSES
-            if self._of(status)
-        )
-        return f"<table><tr><th>status</th><th>rows</th></tr>{cells}</table><p>{self.requests} requests</p>"
+        rows = [(status, len(self._of(status))) for status in STATUSES if self._of(status)]
+        return table(("status", "rows"), rows, f"{self.requests} requests")

@@ -48,7 +48,12 @@ def test_metrics_that_nobody_owns_are_received_and_lost(acme: Acme) -> None:
 
 def test_wrong_metrics_are_reported(acme: Acme) -> None:
     emulator, _, _ = acme
-    items = [{"value": 1}, {"dimensionId": "a", "value": "1", "externalId": "acme"}, 5, {"dimensionId": "a", "value": 1}]
+    items = [
+        {"value": 1},
+        {"dimensionId": "a", "value": "1", "externalId": "acme"},
+        5,
+        {"dimensionId": "a", "value": 1},
+    ]
     body = httpx.post(f"{emulator.url}/dimensiondata/test-tenant", json=items).json()
     assert body["processed"] == 0 and [error["index"] for error in body["errors"]] == [0, 1, 2, 3]
 

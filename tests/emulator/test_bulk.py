@@ -56,7 +56,9 @@ def test_email_is_the_last_key_of_endusers(acme: Acme) -> None:
     emulator, client, id = acme
     person = emulator.store.insert("enduser", {"email": "a@acme.example", "companyId": id})
     items = [{"email": "a@acme.example", "position": "Boss"}]
-    assert client.put("/endusers", json=items).json()["updatesKeys"] == [{"_id": person["_id"], "email": "a@acme.example"}]
+    assert client.put("/endusers", json=items).json()["updatesKeys"] == [
+        {"_id": person["_id"], "email": "a@acme.example"}
+    ]
     items = [{"externalId": "u1", "email": "a@acme.example"}]
     assert client.put("/endusers", json=items).json()["created"] == 1
 
@@ -193,7 +195,10 @@ def test_bulk_asks_for_other_fields_than_create(serve: Serve) -> None:
     id = emulator.store.insert("company", {"name": "x"})["_id"]
     assert client.post("/tasks", json={"companyId": id}).status_code == 200
     assert client.put("/tasks", json=[{"companyId": id}]).json()["createdErrors"][0]["message"] == "mainType required"
-    assert client.put("/invoices", json=[{"cId": id}]).json()["createdErrors"][0]["message"] == "currency, invoiceDate required"
+    assert (
+        client.put("/invoices", json=[{"cId": id}]).json()["createdErrors"][0]["message"]
+        == "currency, invoiceDate required"
+    )
     assert client.post("/invoices", json={"cId": id}).status_code == 200
     license = {"companyId": id, "_currency": "EUR", "value": 1}
     assert client.put("/licenses", json=[license]).status_code == 200

@@ -90,7 +90,8 @@ def test_truncated_answers_break_off_in_the_body(acme: Acme) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "content", "kept"), [("html", "text/html", 1), ("cut_json", "application/json", 2), ("wrong_shape", "application/json", 2)]
+    ("kind", "content", "kept"),
+    [("html", "text/html", 1), ("cut_json", "application/json", 2), ("wrong_shape", "application/json", 2)],
 )
 def test_bad_bodies_come_with_200(acme: Acme, kind: Any, content: str, kept: int) -> None:
     emulator, client, _ = acme
@@ -123,7 +124,12 @@ def test_rules_choose_method_path_and_times(acme: Acme) -> None:
     statuses = [client.put(f"/companies/{id}", json={}).status_code for _ in range(4)]
     assert statuses == [200, 500, 500, 200]
     emulator.faults.add(status=503, path=r"/(users|tasks)$", times=None)
-    assert [client.get(f"/{path}").status_code for path in ("users", "tasks", "users", "users/1")] == [503, 503, 503, 404]
+    assert [client.get(f"/{path}").status_code for path in ("users", "tasks", "users", "users/1")] == [
+        503,
+        503,
+        503,
+        404,
+    ]
     emulator.faults.clear()
     assert client.get("/users").status_code == 200
 

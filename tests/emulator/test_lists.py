@@ -17,7 +17,13 @@ def names(client: httpx.Client, path: str, key: str = "name", **params: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "default", "maximum"),
-    [("company", 100, 5000), ("conversation", 30, 2000), ("task", 500, 10000), ("user", 10000, 10000), ("license", 100, 2000)],
+    [
+        ("company", 100, 5000),
+        ("conversation", 30, 2000),
+        ("task", 500, 10000),
+        ("user", 10000, 10000),
+        ("license", 100, 2000),
+    ],
 )
 def test_each_list_has_its_default_and_maximum(serve: Serve, name: str, default: int, maximum: int) -> None:
     emulator, client = serve()
@@ -61,7 +67,15 @@ def test_a_limit_that_is_none_is_the_default(serve: Serve, limit: str) -> None:
 
 def test_sort_is_mongos(serve: Serve) -> None:
     emulator, client = serve()
-    for name, value in (("b", "x"), ("a", 2), ("none", None), ("c", 10), ("B", "X"), ("flag", True), ("absent", "gone")):
+    for name, value in (
+        ("b", "x"),
+        ("a", 2),
+        ("none", None),
+        ("c", 10),
+        ("B", "X"),
+        ("flag", True),
+        ("absent", "gone"),
+    ):
         emulator.store.insert("company", {"name": name, **({} if value == "gone" else {"city": value})})
     ascending = ["none", "absent", "a", "c", "B", "b", "flag"]
     assert names(client, "/companies", sort="city") == ascending
@@ -198,7 +212,9 @@ def test_tickets_are_filtered_by_status_email_and_text(acme: tuple[Emulator, htt
 def test_lean_companies(serve: Serve) -> None:
     emulator, client = serve(6)
     rows = client.get("/leancompanies").json()
-    assert len(rows) == 6 and all({"_id", "name"} <= set(row) <= {"_id", "name", "externalId", "sourceId"} for row in rows)
+    assert len(rows) == 6 and all(
+        {"_id", "name"} <= set(row) <= {"_id", "name", "externalId", "sourceId"} for row in rows
+    )
     assert any("sourceId" not in row for row in rows)
     statuses = {row["_id"]: row["status"] for row in emulator.store.all("company")}
     some = sorted(set(statuses.values()))[:2]

@@ -25,7 +25,9 @@ class Balance(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag != "meta":
             self.open.append(tag)
-        self.foreign += [value or "" for name, value in attrs if name in ("src", "href", "action") and "//" in (value or "")]
+        self.foreign += [
+            value or "" for name, value in attrs if name in ("src", "href", "action") and "//" in (value or "")
+        ]
         self.foreign += [tag] * (tag == "script")
 
     def handle_endtag(self, tag: str) -> None:
@@ -68,7 +70,13 @@ def test_text_of_records_and_calls_is_escaped(acme: Acme) -> None:
     emulator.store.update("company", id, {"name": evil, "custom": {evil: evil}})
     client.get("/companies", params={"x": evil})
     client.get("/<script>alert(2)</script>")
-    for query in ({}, {"show": "company"}, {"show": "company", "id": id}, {"show": "company", "id": evil}, {"show": evil}):
+    for query in (
+        {},
+        {"show": "company"},
+        {"show": "company", "id": id},
+        {"show": "company", "id": evil},
+        {"show": evil},
+    ):
         assert "<script" not in page(emulator, **query)
 
 

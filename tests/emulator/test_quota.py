@@ -22,7 +22,15 @@ def test_calls_above_the_quota_get_429_with_headers(serve: Serve) -> None:
 
 def test_the_window_slides() -> None:
     quota = Quota(2, Switches())
-    assert [quota.admit(at) for at in (0, 30, 59.9, 60, 60.1, 90, 120.1)] == [True, True, False, True, False, True, True]
+    assert [quota.admit(at) for at in (0, 30, 59.9, 60, 60.1, 90, 120.1)] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_fast_clock_passes_the_minute_quickly(serve: Serve) -> None:

@@ -77,7 +77,11 @@ def test_company_status_follows_its_licenses(acme: Acme, licenses: list[Any], st
 def test_company_figures_follow_licenses_and_sales(acme: Acme) -> None:
     _, client, _ = acme
     platform = license("2026-01-01", "2027-01-01", 1250, product="Platform", autoRenews=True)
-    items = [platform, license("2025-12-01", "2026-12-01", 50, product="Support"), license("2020-01-01", "2021-01-01", 10)]
+    items = [
+        platform,
+        license("2025-12-01", "2026-12-01", 50, product="Support"),
+        license("2020-01-01", "2021-01-01", 10),
+    ]
     assert client.put("/licenses", json=items).json()["created"] == 3
     sales = [
         {"companyId": "extid-acme", "_currency": "EUR", "value": 250, "salesDate": "2026-05-20"},
@@ -148,7 +152,12 @@ def test_endusers_get_name_hash_and_company(acme: Acme) -> None:
     person = client.post("/endusers", json=body).json()
     assert (person["companyId"], person["companyName"], person["name"]) == (id, "Acme", "Ada Ex")
     assert person["emailMd5"] == hashlib.md5(b"ada@acme.example").hexdigest()
-    assert (person["featured"], person["archived"], person["npsUnsubscribed"], person["beats"]) == (False, False, False, 0)
+    assert (person["featured"], person["archived"], person["npsUnsubscribed"], person["beats"]) == (
+        False,
+        False,
+        False,
+        0,
+    )
     assert client.put(f"/endusers/{person['_id']}", json={"lastName": "Y"}).json()["name"] == "Ada Y"
 
 
@@ -310,7 +319,9 @@ def test_winning_an_opportunity_closes_it(acme: Acme) -> None:
 
 def test_invoice_numbers_are_never_reused(acme: Acme) -> None:
     _, client, id = acme
-    made = [client.post("/invoices", json={"cId": id, "amountTotal": 10, "invoiceDate": 20454}).json() for _ in range(5)]
+    made = [
+        client.post("/invoices", json={"cId": id, "amountTotal": 10, "invoiceDate": 20454}).json() for _ in range(5)
+    ]
     assert [one["invoiceNo"] for one in made] == [1, 2, 3, 4, 5]
     assert (made[0]["amountDue"], made[0]["invoiceDate"]) == (10, 20454)
     client.delete(f"/invoices/{made[4]['_id']}")
@@ -383,7 +394,12 @@ def test_nps_finds_its_contact(acme: Acme) -> None:
 def test_nps_has_two_spellings(serve: Serve) -> None:
     _, client = serve(3, nps_keys="nps")
     row = client.get("/nps").json()[0]
-    assert {"nps", "npsComment", "npsDate"} <= row.keys() and not {"score", "comment", "dateAnswered", "euId"} & row.keys()
+    assert {"nps", "npsComment", "npsDate"} <= row.keys() and not {
+        "score",
+        "comment",
+        "dateAnswered",
+        "euId",
+    } & row.keys()
 
 
 def test_issues_add_up_their_companies(acme: Acme) -> None:

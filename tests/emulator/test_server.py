@@ -85,7 +85,11 @@ def test_the_log_tells_calls_apart(serve: Serve) -> None:
     )  # fmt: skip
     assert first.bytes > 100 and first.at <= emulator.log[1].at
     assert (emulator.log[1].rows, emulator.log[2].status) == (2, 404)
-    assert (emulator.log.count("get"), emulator.log.count(path="/companies"), emulator.log.count("PUT", "/users")) == (2, 3, 0)
+    assert (emulator.log.count("get"), emulator.log.count(path="/companies"), emulator.log.count("PUT", "/users")) == (
+        2,
+        3,
+        0,
+    )
     emulator.log.clear()
     assert emulator.calls == 0
 
@@ -128,7 +132,9 @@ def test_the_tenant_is_invented_and_hangs_together() -> None:
             if "companyName" in row:
                 assert row["companyName"] == companies[row["companyId"]]["name"]
     assert len({row["phase"] for row in companies.values()}) >= 5
-    assert any(row["custom"] is None for row in companies.values()) and any("shareable" not in r for r in companies.values())
+    assert any(row["custom"] is None for row in companies.values()) and any(
+        "shareable" not in r for r in companies.values()
+    )
     labels = {row["name"] for row in store.all("custom_field") if row["parent"] == "Company"}
     assert labels >= {"Tier", "Plan", "Seats", "Reference customer", "Go-live", "Next review day", "Modules"}
     assert all(set(row["custom"] or ()) <= labels for row in companies.values())
@@ -185,7 +191,12 @@ def test_answers_carry_the_emulated_date(serve: Serve) -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4) | st.just("2026-01-01"),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4)
+    | st.just("2026-01-01"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=4,
 )

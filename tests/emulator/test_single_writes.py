@@ -24,7 +24,9 @@ def test_create_answers_with_the_whole_record_and_its_defaults(acme: Acme) -> No
     assert record["createDate"] == record["lastUpdated"] == record["updatedAt"]
     assert client.get(f"/companies/{record['_id']}").json() == record
     assert client.get("/companies/extid-1234").json() == record
-    assert emulator.store.get("company", record["_id"]) == {k: v for k, v in record.items() if k not in ("licenses", "sales")}
+    assert emulator.store.get("company", record["_id"]) == {
+        k: v for k, v in record.items() if k not in ("licenses", "sales")
+    }
 
 
 def test_a_second_create_with_the_same_key_makes_a_second_record(acme: Acme) -> None:
@@ -39,7 +41,9 @@ def test_update_changes_only_what_was_sent(acme: Acme) -> None:
     _, client, id = acme
     client.put(f"/companies/{id}", json={"city": "Lyon", "tags": ["a", "b"], "custom": {"Tier": "A", "Seats": 3}})
     before = client.get(f"/companies/{id}").json()
-    after = client.put(f"/companies/{id}", json={"tags": ["c"], "custom": {"Tier": "B"}, "mrr": 7, "name": "Acme"}).json()
+    after = client.put(
+        f"/companies/{id}", json={"tags": ["c"], "custom": {"Tier": "B"}, "mrr": 7, "name": "Acme"}
+    ).json()
     changed = {key for key in after if after[key] != before[key]}
     assert changed - {"lastUpdated", "updatedAt"} == {"tags", "custom"}
     assert after["tags"] == ["c"] and after["custom"] == {"Tier": "B", "Seats": 3}
@@ -140,7 +144,12 @@ def test_unknown_keys_are_dropped_or_stored(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("companies", {}), ("assets", {"name": "a"}), ("nps", {"email": "a@b.example"}), ("lineitems", {"fromDate": "2026-01-01"})],
+    [
+        ("companies", {}),
+        ("assets", {"name": "a"}),
+        ("nps", {"email": "a@b.example"}),
+        ("lineitems", {"fromDate": "2026-01-01"}),
+    ],
 )
 def test_required_fields_are_asked_for(acme: Acme, path: str, body: dict[str, Any]) -> None:
     _, client, _ = acme
@@ -174,7 +183,10 @@ def test_references_to_nobody_are_refused(acme: Acme) -> None:
 def test_an_update_that_changes_nothing_keeps_the_stamp(acme: Acme) -> None:
     _, client, id = acme
     before = client.get(f"/companies/{id}").json()
-    assert client.put(f"/companies/{id}", json={"name": "Acme", "city": None, "domains": ["acme.example"]}).json() == before
+    assert (
+        client.put(f"/companies/{id}", json={"name": "Acme", "city": None, "domains": ["acme.example"]}).json()
+        == before
+    )
     after = client.put(f"/companies/{id}", json={"name": "Acme 2"}).json()
     assert after["updatedAt"] == after["lastUpdated"] > before["updatedAt"]
     assert after["createDate"] == before["createDate"]

@@ -30,6 +30,7 @@ from .workflow import Workflow
 from .workspace import Workspace
 
 __all__ = [
+    "NPS",
     "Asset",
     "Campaign",
     "Churn",
@@ -43,7 +44,6 @@ __all__ = [
     "License",
     "LineItem",
     "Metric",
-    "NPS",
     "Note",
     "Objective",
     "Opportunity",

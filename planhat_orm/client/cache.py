@@ -1,0 +1,53 @@
+"""An opt-in cache of small tables, such as users: a whole list, kept for so many seconds.
+
+A cached resource is read as one full list and every query on it is answered from there. Own writes drop it;
+`.fresh()` reads past it. It is shared by the threads and tasks of one client. Everything larger belongs in
+the mirror, which is a cache with a schema and a date.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cachetools import TTLCache
+
+from ..errors import ConfigurationError
+
+
+class ListCache:
+    """Full lists by resource name, each with its own time to live."""
+
+    def __init__(self, seconds: Mapping[Any, float] | None, now: Callable[[], float]) -> None:
+        self._lock = threading.Lock()
+        self._lists: dict[str, TTLCache[str, list[dict[str, Any]]]] = {}
+        for model, ttl in (seconds or {}).items():
+            name = model._meta.resource.name if hasattr(model, "_meta") else None
+            if name is None:
+                raise ConfigurationError(
+                    f"cache takes model classes and seconds, as in cache={{User: 3600}}: {model!r}."
+                )
+            if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or ttl <= 0:
+                raise ConfigurationError(f"cache[{model.__name__}] must be a positive number of seconds, not {ttl!r}.")
+            self._lists[name] = TTLCache(1, ttl, timer=now)
+
+    def covers(self, resource: str) -> bool:
+        """Whether lists of this resource are cached."""
+        return resource in self._lists
+
+    def get(self, resource: str) -> list[dict[str, Any]] | None:
+        """The cached list, unless it is too old."""
+        with self._lock:
+            return self._lists[resource].get("rows")
+
+    def put(self, resource: str, rows: list[dict[str, Any]]) -> None:
+        """Keep a list that was just read."""
+        with self._lock:
+            self._lists[resource]["rows"] = rows
+
+    def drop(self, resource: str) -> None:
+        """Forget a list: a record of it was written."""
+        with self._lock:
+            if resource in self._lists:
+                self._lists[resource].clear()

@@ -1,0 +1,153 @@
+"""Data frames: records as typed columns, straight from pages or from the mirror, without making objects.
+
+pyarrow makes the columns; pandas and polars take them over. A value that does not fit its column's type is
+missing there, as it is in comparisons; lists of text stay lists, other containers become JSON text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..errors import ConfigurationError
+from ..fields import Custom
+from ..http.effects import Flow
+from ..http.flows import collected
+from ..models.base import Model
+from ..query import kinds
+from ..query.kinds import Kind
+from ..query.predicate import fetch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .queryset import QuerySet
+
+
+def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
+    """The records of a queryset as an Arrow table, one column for each field that occurs.
+
+    Declared custom fields stand under their own names, other ones as `custom.<label>`.
+    """
+    pyarrow = _module("pyarrow")
+    queryset._before_fetch()
+    source, query = queryset._from(), queryset._needed()
+    rows = yield from collected(source.pages(query))
+    model = queryset.model
+    chosen = query.select
+    columns: dict[str, Any] = {}
+    present = {wire for row in rows for wire in row}
+    for name, field in model._meta.fields.items():
+        if isinstance(field, Custom) or name == "custom":
+            continue
+        if (field.wire in chosen) if chosen is not None else (field.wire in present or name == "id"):
+            columns[name] = _column(pyarrow, field.kind, (row.get(field.wire) for row in rows))
+    if chosen is None or "custom" in chosen:
+        columns.update(_customs(pyarrow, model, rows))
+    return pyarrow.table(columns)
+
+
+def _customs(pyarrow: Any, model: type[Model], rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+    meta = model._meta
+    found: dict[str, Any] = {}
+    for label, declared in meta.customs.items():
+        found[declared.name] = _column(pyarrow, declared.kind, (fetch(row, ("custom", label)) for row in rows))
+    labels: dict[str, None] = {}
+    for row in rows:
+        custom = row.get("custom")
+        if isinstance(custom, dict):
+            labels.update(dict.fromkeys(custom))
+    for label in sorted(labels.keys() - meta.customs.keys()):
+        values = [fetch(row, ("custom", label)) for row in rows]
+        found[f"custom.{label}"] = _column(pyarrow, _guess(values), values)
+    return found
+
+
+def _guess(values: Iterable[Any]) -> Kind:
+    """The kind of an undeclared custom field: that of its values where they agree, else text."""
+    types = {type(value) for value in values if value is not None}
+    if types == {bool}:
+        return kinds.BOOLEAN
+    if types and types <= {int, float}:
+        return kinds.NUMBER
+    return kinds.LIST if types == {list} else kinds.TEXT if types <= {str} else kinds.ANY
+
+
+def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any]) -> Any:
+    make, value = _TYPES[kind.name]
+    return pyarrow.array([value(kind.load(one)) for one in raw], type=make(pyarrow))
+
+
+def _only(*types: type) -> Callable[[Any], Any]:
+    def keep(value: Any) -> Any:
+        if bool in types:
+            return value if isinstance(value, bool) else None
+        return value if isinstance(value, types) and not isinstance(value, bool) else None
+
+    return keep
+
+
+def _number(value: Any) -> float | None:
+    return kinds.NUMBER.comparable(value)  # type: ignore[no-any-return]
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number.is_integer() and abs(number) < 2**63 else None
+
+
+def _texts(value: Any) -> list[str] | None:
+    if not isinstance(value, list):
+        return None
+    return [one if isinstance(one, str) else msgspec.json.encode(one).decode() for one in value]
+
+
+def _json(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _day(value: Any) -> date | None:
+    return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
+
+_TYPES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "text": (lambda pa: pa.string(), _only(str)),
+    "id": (lambda pa: pa.string(), _only(str)),
+    "ref": (lambda pa: pa.string(), _only(str)),
+    "number": (lambda pa: pa.float64(), _number),
+    "integer": (lambda pa: pa.int64(), _integer),
+    "boolean": (lambda pa: pa.bool_(), _only(bool)),
+    "datetime": (lambda pa: pa.timestamp("ms", tz="UTC"), _only(datetime)),
+    "day": (lambda pa: pa.date32(), _day),
+    "list": (lambda pa: pa.list_(pa.string()), _texts),
+    "object": (lambda pa: pa.string(), _json),
+    "any": (lambda pa: pa.string(), _json),
+}
+
+
+def polars(queryset: QuerySet[Any]) -> Flow[Any]:
+    """The records as a polars DataFrame."""
+    module = _module("polars")
+    found = yield from arrow(queryset)
+    return module.from_arrow(found)
+
+
+def pandas(queryset: QuerySet[Any]) -> Flow[Any]:
+    """The records as a pandas DataFrame, with Arrow's types, so that whole numbers with gaps stay whole."""
+    module = _module("pandas")
+    found = yield from arrow(queryset)
+    return found.to_pandas(types_mapper=module.ArrowDtype)
+
+
+def _module(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ConfigurationError(f'Data frames need {name}: pip install "planhat_orm[frames]".') from None

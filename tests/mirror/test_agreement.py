@@ -1,0 +1,272 @@
+"""One query, one answer: SQL and the Python predicate agree on generated trees over generated records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from planhat_orm.mirror import Mirror, state, tables
+from planhat_orm.mirror.layout import layout
+from planhat_orm.mirror.store import Store
+from planhat_orm.query import kinds
+from planhat_orm.query.kinds import ANY, LIST, OBJECT, Kind
+from planhat_orm.query.lookups import LEGAL, operand
+from planhat_orm.query.predicate import fetch, ordered, predicate
+from planhat_orm.query.query import Query
+from planhat_orm.query.tree import All, Hop, Node, Not, Target
+from planhat_orm.query.tree import Any as Or
+from planhat_orm.query.tree import Test as Leaf
+
+from .conftest import TORTURE, Runner
+
+Row = dict[str, Any]
+NAMES = ("company", "license", "issue", "user")
+IDS = ("a1", "a2", "A2", "b%", "ß_")
+
+texts = st.text(alphabet='aAbBßİ\u0131%_"\\', max_size=3)
+odd_texts = st.sampled_from(
+    ["5", "05", "-7", "1.5", "1e3", "2026-01-31", "2026-01-31T10:00:00.000Z", "31 Jan 2026 10:00"]
+)
+numbers = st.integers(-3, 8) | st.sampled_from([0.5, 2.5, -1.5, 1e20, 2**53 + 1, 20500, 1770000000000])
+scalars = st.none() | st.booleans() | numbers | texts | odd_texts
+json = st.recursive(
+    scalars, lambda one: st.lists(one, max_size=3) | st.dictionaries(texts, one, max_size=2), max_leaves=4
+)
+moments = st.datetimes(datetime(2025, 12, 30), datetime(2026, 2, 3), timezones=st.just(UTC)).map(kinds.iso)
+
+LABELS = {
+    "Tier": kinds.TEXT, "Seats": kinds.NUMBER, "Renewed at": kinds.DATETIME, "Next day": kinds.DAY,
+    "Pilot": kinds.BOOLEAN, "Goals": kinds.LIST, "Box": kinds.OBJECT, "Thing": kinds.ANY, 'odd "label"\\': kinds.TEXT,
+}  # fmt: skip
+TOP = {
+    "name": kinds.TEXT, "externalId": kinds.TEXT, "owner": kinds.REF, "mrr": kinds.NUMBER, "h": kinds.INTEGER,
+    "arr": kinds.NUMBER, "autoRenews": kinds.BOOLEAN, "orgIndependent": kinds.BOOLEAN, "renewalDate": kinds.DATETIME,
+    "lastUpdated": kinds.DATETIME, "tags": kinds.LIST, "usage": kinds.OBJECT, "_id": kinds.ID, "shoeSize": kinds.NUMBER,
+}  # fmt: skip
+
+
+def values(kind: Kind) -> st.SearchStrategy[Any]:
+    """Mostly what the field holds, now and then anything."""
+    usual: dict[Kind, st.SearchStrategy[Any]] = {
+        kinds.TEXT: texts, kinds.ID: texts, kinds.REF: st.sampled_from(IDS) | st.just({"_id": "a1", "nickName": "b"}),
+        kinds.NUMBER: numbers, kinds.INTEGER: numbers, kinds.BOOLEAN: st.booleans(), kinds.DATETIME: moments,
+        kinds.DAY: st.integers(20450, 20500), LIST: st.lists(scalars, max_size=3), OBJECT: json, ANY: json,
+    }  # fmt: skip
+    return st.none() | usual[kind] | usual[kind] | scalars | json
+
+
+def dicts(fields: dict[str, Kind], **more: Any) -> st.SearchStrategy[Row]:
+    chosen = {key: values(kind) for key, kind in fields.items() if key != "_id"}
+    return st.fixed_dictionaries({}, optional={**chosen, **more})
+
+
+customs = dicts(LABELS)
+ids = st.lists(st.sampled_from(IDS), unique=True, max_size=4)
+
+
+def table(rows: st.SearchStrategy[Row]) -> st.SearchStrategy[list[Row]]:
+    return ids.flatmap(
+        lambda chosen: st.tuples(*(rows.map(lambda row, id=id: {"_id": id, **row}) for id in chosen))
+    ).map(list)
+
+
+tenants = st.fixed_dictionaries(
+    {
+        "company": table(dicts(TOP, custom=customs | json)),
+        "license": table(dicts({"companyId": kinds.REF, "value": kinds.NUMBER})),
+        "issue": table(
+            dicts({"title": kinds.TEXT}, companyIds=st.lists(st.sampled_from(IDS) | scalars, max_size=3) | json)
+        ),
+        "user": table(dicts({"email": kinds.TEXT, "isHidden": kinds.BOOLEAN})),
+    }
+)
+
+FORWARD = Hop("user", "owner", "_id")
+REVERSE = Hop("license", "_id", "companyId")
+LISTED = Hop("issue", "_id", "companyIds", many_far=True)
+FROM_LIST = Hop("company", "companyIds", "_id", many_near=True)
+LEAVES: list[tuple[tuple[Hop, ...], tuple[str, ...], Kind]] = [
+    *(((), (wire,), kind) for wire, kind in TOP.items()),
+    *(((), ("custom", label), kind) for label, kind in LABELS.items()),
+    *(((), ("custom", label), ANY) for label in LABELS),
+    ((), ("custom",), OBJECT),
+    ((FORWARD,), ("email",), kinds.TEXT),
+    ((FORWARD,), ("isHidden",), kinds.BOOLEAN),
+    ((REVERSE,), ("value",), kinds.NUMBER),
+    ((REVERSE,), ("_id",), kinds.ID),
+    ((LISTED,), ("title",), kinds.TEXT),
+    ((LISTED, FROM_LIST), ("name",), kinds.TEXT),
+    ((LISTED, FROM_LIST, FORWARD), ("email",), kinds.TEXT),
+]
+
+
+@st.composite
+def leaves(draw: Any) -> Node:
+    hops, keys, kind = draw(st.sampled_from(LEAVES))
+    target = Target(".".join(keys), keys, kind, hops)
+    op = draw(st.sampled_from(sorted(LEGAL[kind])))
+    if not hops and op in ("exact", "gt", "gte", "lt", "lte") and draw(st.integers(0, 4)) == 0:
+        _, other, other_kind = draw(st.sampled_from([leaf for leaf in LEAVES if not leaf[0]]))
+        return Leaf(target, op, Target(".".join(other), other, other_kind))
+    return Leaf(target, op, draw(operands(kind, op)))
+
+
+def operands(kind: Kind, op: str) -> st.SearchStrategy[Any]:
+    if op == "isnull":
+        return st.booleans()
+    if op in ("year", "month", "day", "week_day", "hour"):
+        return st.sampled_from([2026, 2025, 1, 12, 31, 7, 10, 0])
+    if op == "date":
+        return st.sampled_from([date(2026, 1, 31), date(2026, 1, 1)]).map(date.isoformat)
+    if op in ("regex", "iregex"):
+        return st.sampled_from(["a", "^A", "ß", "[ab]$", "\\d", "i", "%", "^.$"])
+    if kind in (LIST, ANY):
+        single = texts | odd_texts | st.integers(-3, 8) | st.booleans() | st.just(0.5)
+    elif kind in (kinds.NUMBER, kinds.INTEGER):
+        single = st.integers(-3, 8) | st.sampled_from([0.5, 1e20, float(2**53), 20500])
+    elif kind is kinds.BOOLEAN:
+        single = st.booleans()
+    elif kind is kinds.DATETIME:
+        single = moments
+    elif kind is kinds.DAY:
+        single = st.dates(date(2025, 12, 28), date(2026, 2, 2))
+    else:
+        single = texts | odd_texts | st.sampled_from(IDS)
+    if kind is ANY and op in ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith"):
+        single = texts
+    if op in ("in", "overlap"):
+        single = st.lists(single, max_size=3)
+    if op == "range":
+        single = st.tuples(single, single)
+    return single.map(lambda value: operand(kind, op, value, "x"))
+
+
+trees = st.recursive(
+    leaves(),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: All(tuple(parts)))
+        | st.lists(inner, max_size=3).map(lambda parts: Or(tuple(parts)))
+        | inner.map(Not)
+    ),
+    max_leaves=5,
+)
+
+
+def truth(node: Node, tenant: dict[str, list[Row]]) -> Callable[[Row], bool]:
+    """The tree read in Python, relations followed by looking at every record."""
+    match node:
+        case All(children):
+            return lambda row: all(truth(child, tenant)(row) for child in children)
+        case Or(children):
+            return lambda row: any(truth(child, tenant)(row) for child in children)
+        case Not(child):
+            return lambda row: not truth(child, tenant)(row)
+        case Leaf(target, op, value) if target.hops:
+            hop, *rest = target.hops
+            inner = truth(Leaf(Target(target.name, target.keys, target.kind, tuple(rest)), op, value), tenant)
+            return lambda row: any(_linked(hop, row, far) and inner(far) for far in tenant[hop.resource])
+        case _:
+            return predicate(node)
+
+
+def _linked(hop: Hop, near: Row, far: Row) -> bool:
+    def side(row: Row, wire: str, many: bool, resource: str) -> set[str]:
+        raw = row.get(wire)
+        if many:
+            return {one for one in raw if isinstance(one, str)} if isinstance(raw, list) else set()
+        value = layout(resource).by_wire[wire].kind.comparable(raw)
+        return set() if value is None else {value}
+
+    near_of = (
+        next(name for name in NAMES if hop.near in layout(name).by_wire and (hop.near != "_id"))
+        if hop.near != "_id"
+        else "company"
+    )
+    return bool(side(near, hop.near, hop.many_near, near_of) & side(far, hop.far, hop.many_far, hop.resource))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    mirror = Mirror(tmp_path_factory.mktemp("agreement") / "mirror.db")
+    yield mirror
+    mirror.close()
+
+
+def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:
+    with mirror.database.writing() as connection:
+        for name in NAMES:
+            connection.execute(delete(tables.records(layout(name))))
+            Store(connection, layout(name), postgres=mirror.database.postgres).write(tenant.get(name, []))
+            state.save(connection, state.State(name, complete=True))
+
+
+@settings(max_examples=5000 if TORTURE else 400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tenants, st.lists(trees, min_size=1, max_size=4))
+@example(
+    {"company": [{"_id": "a1", "custom": {"Seats": True}}]},
+    [Leaf(Target("s", ("custom", "Seats"), kinds.NUMBER), "exact", 1.0)],
+)
+def test_sql_and_python_choose_the_same_records(
+    shared: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
+) -> None:
+    tenant = {name: tenant.get(name, []) for name in NAMES}
+    fill(shared, tenant)
+    run = Runner()
+    for node in nodes:
+        expected = {row["_id"] for row in tenant["company"] if truth(node, tenant)(row)}
+        rows = run.rows(shared.source.pages(Query("company", where=node)))
+        assert {row["_id"] for row in rows} == expected, node
+        assert run(shared.source.count(Query("company", where=node))) == len(expected)
+
+
+ORDERS = [leaf for leaf in LEAVES if not leaf[0] and leaf[2] not in (LIST, OBJECT, ANY)]
+
+
+@settings(max_examples=2000 if TORTURE else 150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    table(dicts(TOP, custom=customs)),
+    st.lists(st.tuples(st.sampled_from(ORDERS), st.booleans()), max_size=2),
+    st.integers(0, 3),
+    st.none() | st.integers(0, 3),
+)
+def test_sql_and_python_sort_and_slice_alike(
+    shared: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None
+) -> None:
+    fill(shared, {"company": rows})
+    pairs = tuple((Target("x", keys, kind), descending) for (_, keys, kind), descending in order)
+    query = Query("company", order=pairs).sliced(start, None if length is None else start + length)
+    expected = ordered(rows, pairs)[start : None if length is None else start + length]
+    run = Runner()
+    assert run.rows(shared.source.pages(query)) == expected
+    assert run(shared.source.count(query)) == len(expected)
+
+
+@settings(max_examples=1000 if TORTURE else 100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    table(dicts(TOP, custom=customs)),
+    st.sampled_from(
+        [
+            leaf
+            for leaf in LEAVES
+            if leaf[2] in (kinds.NUMBER, kinds.INTEGER, kinds.TEXT, kinds.DATETIME) and not leaf[0]
+        ]
+    ),
+)
+def test_sql_and_python_add_up_alike(shared: Mirror, rows: list[Row], leaf: Any) -> None:
+    fill(shared, {"company": rows})
+    _, keys, kind = leaf
+    target = Target("x", keys, kind)
+    present = [value for row in rows if (value := kind.comparable(fetch(row, keys))) is not None]
+    functions = ["count", "min", "max", *(["sum", "avg"] if kind in (kinds.NUMBER, kinds.INTEGER) else [])]
+    [found] = Runner()(shared.source.aggregate(Query("company"), {one: (one, target) for one in functions}))
+    assert found["count"] == sum(fetch(row, keys) is not None for row in rows)
+    assert (found["min"], found["max"]) == ((min(present), max(present)) if present else (None, None))
+    if "sum" in functions:
+        assert found["sum"] == (pytest.approx(sum(present)) if present else None)
+        assert found["avg"] == (pytest.approx(sum(present) / len(present)) if present else None)
