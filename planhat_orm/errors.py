@@ -170,7 +170,17 @@ class BulkError(PlanhatError):
 
 
 class ConflictError(PlanhatError):
-    """The record changed on the server since it was read, in a field that was also changed here."""
+    """Records changed on the server since they were read, in fields that were also changed here.
+
+    `conflicts` lists each field, with its value as it was read, as it is here, and as it is there.
+    """
+
+    def __init__(self, message: str, *, conflicts: list[Any] | None = None) -> None:
+        super().__init__(message)
+        self.conflicts = conflicts or []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
 
 
 class MirrorError(PlanhatError):

@@ -51,7 +51,11 @@ class Source(Protocol):
 class Writer(Protocol):
     """What carries records to Planhat. Every method is a flow."""
 
-    def save(self, record: Any, fields: Iterable[str] | None = None) -> Flow[Any]:
+    def reconcile(self, queryset: Any, rows: Any, key: str, mapping: Any, **options: Any) -> Flow[Any]:
+        """Compare rows of another system with what is there, and return the plan."""
+        ...
+
+    def save(self, record: Any, fields: Iterable[str] | None = None, on_conflict: Any = None) -> Flow[Any]:
         """Send what changed of `record`, or queue it when a batch is open."""
         ...
 

@@ -21,6 +21,7 @@ from ..http.transport import Secrets
 from ..names import did_you_mean
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
+from ..writes.conflicts import Policy
 from ..writes.results import BatchResult
 from ..writes.writer import RecordWriter
 from . import settings
@@ -119,7 +120,7 @@ class Planhat:
         )
         if timeout is not None:
             self._session.set_timeout(timeout)
-        self._session.notify = self._notify
+        self._session.notify = self.notify
         self.cache = ListCache(cache, clock.now)
         self._driver = Driver(self._session)
         self._async_driver = AsyncDriver(self._session)
@@ -174,7 +175,8 @@ class Planhat:
             raise ConfigurationError(f"There is no event {event!r}.{did_you_mean(event, EVENTS)}")
         self._listeners[event].append(call)
 
-    def _notify(self, event: str, payload: Any) -> None:
+    def notify(self, event: str, payload: Any) -> None:
+        """Tell everybody who asked to be told of `event`."""
         for call in self._listeners[event]:
             call(payload)
 
@@ -237,9 +239,13 @@ class Planhat:
 
     # --- writing ----------------------------------------------------------------------------------------
 
-    def batch(self, *, dry_run: bool = False) -> Batch:
-        """A unit of work: saves inside `with planhat.batch() as batch:` leave together as bulk upserts."""
-        return self.writer.batch(dry_run=dry_run)
+    def batch(self, *, dry_run: bool = False, on_conflict: Policy | None = None) -> Batch:
+        """A unit of work: saves inside `with planhat.batch() as batch:` leave together as bulk upserts.
+
+        `dry_run=True` sends nothing, for a look at `plan()`. `on_conflict` ("raise", "ours", "theirs" or a
+        function) compares with the server first, which costs one list of the changed fields.
+        """
+        return self.writer.batch(dry_run=dry_run, on_conflict=on_conflict)
 
     def save_all(self, objects: Iterable[Any]) -> BatchResult:
         """Save many records as bulk upserts: only the changed ones travel, and only what changed of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 import time
@@ -23,6 +24,7 @@ from .faults import Fault, Faults
 from .log import Call, Log
 from .quota import Quota
 
+_log = logging.getLogger("planhat_orm.emulator")
 _LINGER_NONE = struct.pack("ii", 1, 0)
 _TICK = 0.02
 _HTML = b"<!doctype html><html><head><title>One moment</title></head><body><h1>One moment, please</h1></body></html>"
@@ -37,7 +39,9 @@ class Weather:
 
     def cut(self, scope: Scope) -> None:
         """Reset the connection a request came on: the client sees no answer, and no orderly end."""
-        transport = self.connections[tuple(scope["client"])]
+        transport = self.connections.get(tuple(scope["client"]))
+        if transport is None:
+            return  # the client was quicker
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
@@ -45,7 +49,9 @@ class Weather:
 
     def hang_up(self, scope: Scope) -> None:
         """Close the connection after what was sent so far."""
-        self.connections[tuple(scope["client"])].close()
+        transport = self.connections.get(tuple(scope["client"]))
+        if transport is not None:
+            transport.close()
 
 
 class Front:
@@ -63,6 +69,7 @@ class Front:
         self._retry_after = retry_after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call, as ASGI has it."""
         request = await _read(scope, receive)
         now = self._clock.now()
         limited = not is_analytics(request)
@@ -71,7 +78,7 @@ class Front:
             answer = self._too_many(now)
         else:
             fault = self._faults.take(request.method, request.path)
-            answer = self._api.answer(request) if fault is None or fault.does_the_work else Answer()
+            answer = self._work(request) if fault is None or fault.does_the_work else Answer()
         if fault is not None:
             answer = _spoil(answer, fault)
         if limited:
@@ -90,6 +97,13 @@ class Front:
             )
         )
         await self._deliver(answer, fault, scope, receive, send)
+
+    def _work(self, request: Incoming) -> Answer:
+        try:
+            return self._api.answer(request)
+        except Exception:
+            _log.exception("The emulator failed on %s %s", request.method, request.path)
+            return text(500, "Internal Server Error")
 
     def _too_many(self, now: float) -> Answer:
         answer = text(429, "Too many requests")

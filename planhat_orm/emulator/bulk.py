@@ -112,8 +112,8 @@ def _upsert(store: Store, name: str, item: Any, outcome: Outcome) -> None:
         outcome.unchanged += 1
 
 
-def _insertion(store: Store, name: str, item: Record) -> Record:
-    changes = _changes(store, name, item, None)
+def _insertion(store: Store, name: str, item: Record, *, trial: bool = False) -> Record:
+    changes = _changes(store, name, item, None, trial=trial)
     if name != "ticket":
         require(store, resource(name), changes, bulk=True)
     id = item.get("_id")
@@ -126,8 +126,8 @@ def _insertion(store: Store, name: str, item: Record) -> Record:
     return changes
 
 
-def _changes(store: Store, name: str, item: Any, old: Record | None) -> Record:
-    return read_ticket(store, item, old) if name == "ticket" else read_body(store, name, item, old)
+def _changes(store: Store, name: str, item: Any, old: Record | None, *, trial: bool = False) -> Record:
+    return read_ticket(store, item, old, trial=trial) if name == "ticket" else read_body(store, name, item, old)
 
 
 def _match(store: Store, name: str, item: Record) -> Record | None:
@@ -175,7 +175,11 @@ def _fails_whole(store: Store, name: str, items: list[Any], repeated: dict[int, 
                 raise Refusal("Expected an object")
             store.refuse_if_told(name, item)
             old = _match(store, name, item)
-            changes = _insertion(store, name, item) if old is None else _changes(store, name, item, old)
+            changes = (
+                _insertion(store, name, item, trial=True)
+                if old is None
+                else _changes(store, name, item, old, trial=True)
+            )
             trial = {"_id": "", **(template(name) if old is None else old), **changes}
             rules.complete(store, name, trial, old, changes)
         except Refusal as refusal:

@@ -36,7 +36,8 @@ _TICK = 0.01
 class Emulator:
     """A Planhat of your own: `with Emulator(companies=500) as emulator: Planhat(api_url=emulator.url, ...)`.
 
-    The tenant is made from `seed`, on the day `today`; `sizes` sets how many records of a kind it has
+    The tenant is made from `seed`, on the day `today` (1 June 2026 unless told otherwise, so that a seed gives the
+    same records on any day), and its time passes from there; `sizes` sets how many records of a kind it has
     (`endusers=10_000, licenses=1_500`). `companies=0` is an empty tenant. With `calls_per_min` calls above
     it get 429; `speed` lets the emulated time, and the quota's minute, pass faster. `page_cap` cuts
     pages below the documented maximum, for all resources or by name. Stopping and starting again keeps the

@@ -17,7 +17,7 @@ _CACHED_ORDERS = 8
 class Row:
     """A record, the number of its insertion, and its JSON in the shape last asked for."""
 
-    __slots__ = ("record", "number", "shape", "encoded")
+    __slots__ = ("encoded", "number", "record", "shape")
 
     def __init__(self, record: Record, number: int) -> None:
         self.record = record

@@ -141,12 +141,14 @@ class _Maker:
                 "owner": self._owner(), "phase": phase, "domains": [domain], "city": city, "country": country,
                 "address": f"{1 + number % 97} {words.STREETS[number % 6]}", "web": f"https://{domain}",
                 "h": min(10, int(random.random() * 8) + int(random.random() * 4)), "orgPath": id, "orgRootId": id,
-                "custom": self._company_custom(), "phaseSince": self._past(400), **self._stamps("company", _OLDEST_DAYS),
+                "custom": self._company_custom(), "phaseSince": self._past(400),
+                **self._stamps("company", _OLDEST_DAYS),
             }  # fmt: skip
             if number % 5:
                 record["sourceId"] = f"crm-{number:06d}"
             if number % 4 == 0:
                 record["coOwner"] = self._owner()
+                record["custom"]["Executive sponsor"] = self._owner()
             if number % 3:
                 record["tags"] = random.sample(words.COMPANY_TAGS, 1 + number % 3)
             if number % 6:

@@ -15,11 +15,11 @@ _RENAMED = {"title": "subject", "sourceId": "externalId", "createdAt": "createDa
 _NOT_KEPT = ("type", "companyExternalId", "domains", "name", "agentEmail")
 
 
-def read_ticket(store: Store, item: Any, old: Record | None) -> Record:
+def read_ticket(store: Store, item: Any, old: Record | None, *, trial: bool) -> Record:
     """Return the changes that a ticket item makes to the conversation it is kept as.
 
     An item without email is dropped without a word; a new one finds its company by id, external id,
-    domains, or the contact's own.
+    domains, or the contact's own. On trial an unknown contact is not made.
     """
     if not isinstance(item, dict):
         raise Refusal("Expected an object")
@@ -38,7 +38,8 @@ def read_ticket(store: Store, item: Any, old: Record | None) -> Record:
     if old is None and not changes.get("externalId") and store.switches.enforce_required != "none":
         raise Refusal("sourceId required")
     if old is None or old.get("email") != item["email"]:
-        changes["endusers"] = _requester(store, item, changes.get("companyId") or (old or {}).get("companyId"))
+        company_id = changes.get("companyId") or (old or {}).get("companyId")
+        changes["endusers"] = _requester(store, item, None if trial else company_id)
     return changes
 
 

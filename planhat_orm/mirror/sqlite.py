@@ -11,7 +11,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, FromClause, and_, case, cast, column, func, literal_column, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    FromClause,
+    and_,
+    case,
+    cast,
+    column,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy import Text as SqlText
 
 from ..query.kinds import ANY, BOOLEAN, ID, INTEGER, LIST, NUMBER, TEXT, Kind
@@ -88,7 +101,10 @@ class SqliteWords:
     def members(self, listed: Sql) -> tuple[Sql, Sql]:
         """The elements of a list; anything that is no list has none."""
         source = case((func.json_type(listed) == "array", listed), else_="[]")
-        each = func.json_each(source).table_valued(column("value", SqlText), column("type", SqlText)).alias()
+        each = func.json_each(source).table_valued(
+            column("value", SqlText), column("type", SqlText), joins_implicitly=True
+        )
+        each = each.alias()
         return each.c.value, each.c.type == "text"
 
     def raw(self, extra: Sql, value: Sql, wire: str) -> Sql:
@@ -129,7 +145,7 @@ class SqliteWords:
         if cell.kind in (LIST, ANY) and op in ("contains", "overlap") and all(isinstance(one, str) for one in wanted):
             # Our own encoder wrote the cell, so an element is in it letter by letter; text holds it without quotes.
             inside = (json_text(one) if cell.kind is LIST else json_text(one)[1:-1] for one in wanted)
-            return and_(or_(*(func.instr(self._json(cell), one) > 0 for one in inside)), asked)
+            return and_(or_(false(), *(func.instr(self._json(cell), one) > 0 for one in inside)), asked)
         return asked
 
     def _quick(self, cell: Cell, op: str, operand: Any) -> Sql | None:

@@ -244,21 +244,24 @@ class Model(metaclass=ModelType):
 
     # --- verbs ------------------------------------------------------------------------------------------
 
-    def save(self, fields: Iterable[str] | None = None, *, using: Any = None) -> SaveResult:
+    def save(self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Any = None) -> SaveResult:
         """Send what changed: one PUT of just these keys, one POST for a new record, nothing if nothing did.
 
         `fields` limits it to some Python names; the others stay changed. A new record with a key
         (`external_id`, `source_id`) costs one GET more: Planhat would make a second record of it, this
-        raises `AlreadyExists`. Inside `planhat.batch()` it waits for the batch.
+        raises `AlreadyExists`. Inside `planhat.batch()` it waits for the batch. `on_conflict` ("raise",
+        "ours", "theirs" or a function) reads the changed fields first, which costs one GET.
         """
         client = using or runtime.client_of(self)
-        result: SaveResult = client.run(client.writer.save(self, self._names(fields)))
+        result: SaveResult = client.run(client.writer.save(self, self._names(fields), on_conflict))
         return result
 
-    async def asave(self, fields: Iterable[str] | None = None, *, using: Any = None) -> SaveResult:
+    async def asave(
+        self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Any = None
+    ) -> SaveResult:
         """Do what `save()` does, in a task."""
         client = using or runtime.client_of(self)
-        result: SaveResult = await client.arun(client.writer.save(self, self._names(fields)))
+        result: SaveResult = await client.arun(client.writer.save(self, self._names(fields), on_conflict))
         return result
 
     def delete(self, *, using: Any = None) -> None:

@@ -383,6 +383,26 @@ class QuerySet(Results[M], Generic[M]):
         """Do what `bulk_update()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
+    def reconcile(
+        self, rows: Any, key: str, mapping: dict[str, Any] | None = None, *, delete: bool = False, empty: str = "skip"
+    ) -> Any:
+        """Compare rows of another system with these records, and return a plan to look at and `apply()`.
+
+        `rows` are dicts, a data frame, or the path of a CSV or JSON Lines file; `key` the field that matches
+        (`source_id`, `external_id`, a contact's `email`); `mapping` says which column goes to which field:
+        `{"Account ID": "source_id", "Tier": "custom.Tier", "ARR": ("mrr", lambda arr: float(arr) / 12)}`.
+        Empty cells are left alone unless `empty="clear"`; records without a row are deleted only with
+        `delete=True`. Costs the pages of the list; `apply()` sends only what differs.
+        """
+        return self._run(self._using().writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
+
+    async def areconcile(
+        self, rows: Any, key: str, mapping: dict[str, Any] | None = None, *, delete: bool = False, empty: str = "skip"
+    ) -> Any:
+        """Do what `reconcile()` does, in a task."""
+        writer = self._using().writer
+        return await self._arun(writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
+
     def update(self, *, max_requests: int = 60, **values: Any) -> Any:
         """Set fields on every record found: the pages to read them, then ceil(n/5000) bulk upserts.
 

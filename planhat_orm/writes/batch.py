@@ -35,7 +35,7 @@ class Batch:
     failed rows raises `BulkError`; the failed objects stay changed, and `retry()` sends just them again.
     """
 
-    def __init__(self, writer: RecordWriter, *, dry_run: bool = False) -> None:
+    def __init__(self, writer: RecordWriter, *, dry_run: bool = False, on_conflict: Any = None) -> None:
         self._writer = writer
         self._saves: dict[int, Model] = {}
         self._only: dict[int, tuple[str, ...] | None] = {}
@@ -43,6 +43,7 @@ class Batch:
         self._token: Token[Batch | None] | None = None
         self._sending = False
         self.dry_run = dry_run
+        self.on_conflict = on_conflict
         self.result = BatchResult()
 
     def add(self, record: Model, fields: tuple[str, ...] | None = None) -> None:
@@ -127,7 +128,9 @@ class Batch:
     def _send(self) -> Flow[None]:
         self._sending = True
         try:
-            saved = yield from self._writer.send(self._saves.values(), upsert=True, only=self._only)
+            saved = yield from self._writer.send(
+                self._saves.values(), upsert=True, only=self._only, on_conflict=self.on_conflict
+            )
             deleted = yield from self._delete_all()
         finally:
             self._sending = False

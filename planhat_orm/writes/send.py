@@ -20,7 +20,7 @@ class Sending:
     """One run over many records."""
 
     def __init__(self, items: Iterable[Model], *, chunk_size: int, upsert: bool, only: dict[int, Any]) -> None:
-        self.items = list(dict((id(item), item) for item in items).values())
+        self.items = list({id(item): item for item in items}.values())
         self.chunk_size = chunk_size
         self.upsert = upsert
         self.only = only  # id of a record -> the field names it was saved with, where given

@@ -9,10 +9,13 @@ from ..errors import NotFound, PlanhatError, ReadOnlyError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.state import SaveResult
+from ..runtime import Source
 from ..wire import records
 from ..wire.resources import Resource
 from .batch import Batch, open_batch
-from .results import BatchResult
+from .conflicts import check_policy, settle
+from .reconcile import ReconcilePlan, reconcile
+from .results import BatchResult, RowResult
 from .send import send
 
 T = TypeVar("T")
@@ -30,6 +33,14 @@ class Host(Protocol):
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow in this task."""
+        ...
+
+    def source(self, name: str | None = None) -> Source:
+        """The source called `name`."""
+        ...
+
+    def notify(self, event: str, payload: Any) -> None:
+        """Tell those who asked to be told."""
         ...
 
     def seconds(self, requests: int) -> float:
@@ -63,9 +74,10 @@ class RecordWriter:
         """How long so many requests take under the quota."""
         return self._host.seconds(requests)
 
-    def batch(self, *, dry_run: bool = False) -> Batch:
+    def batch(self, *, dry_run: bool = False, on_conflict: Any = None) -> Batch:
         """A new unit of work."""
-        return Batch(self, dry_run=dry_run)
+        check_policy(on_conflict)
+        return Batch(self, dry_run=dry_run, on_conflict=on_conflict)
 
     def guard(self, *, delete: bool = False) -> None:
         """Raise `ReadOnlyError` where the client was made not to write, or not to delete."""
@@ -74,9 +86,10 @@ class RecordWriter:
         if delete and not self._host.allow_delete:
             raise ReadOnlyError("This client does not delete: it was made with Planhat(allow_delete=False).")
 
-    def save(self, record: Model, fields: Iterable[str] | None = None) -> Flow[SaveResult]:
+    def save(self, record: Model, fields: Iterable[str] | None = None, on_conflict: Any = None) -> Flow[SaveResult]:
         """Send what changed of a record, alone; inside a batch, queue it."""
         self.guard()
+        check_policy(on_conflict)
         chosen = tuple(fields) if fields is not None else None
         if record._origin.deleted:
             raise PlanhatError(f"{record!r} was deleted and cannot be saved; clone() makes a new one of it.")
@@ -85,6 +98,8 @@ class RecordWriter:
             batch.add(record, chosen)
             return SaveResult(queued=True)
         resource = record._meta.resource
+        if on_conflict is not None:
+            yield from settle([record], on_conflict, self._host.source("api"))
         if record.id is None or record.changes():
             record.before_save()
         if record.id is None:
@@ -93,23 +108,36 @@ class RecordWriter:
         if record.id is not None and not payload:
             return SaveResult()
         created = record.id is None
+        try:
+            names, created = yield from self._save_alone(record, payload, chosen)
+        except PlanhatError as failure:
+            self._host.notify("failed", RowResult(record, "failed", getattr(failure, "detail", "") or str(failure)))
+            raise
+        self._host.notify("saved", RowResult(record, "created" if created else "updated"))
+        yield from self._host.wrote(resource, [record._wire])
+        return SaveResult(created=created, updated=not created, fields=names)
+
+    def _save_alone(
+        self, record: Model, payload: dict[str, Any], chosen: tuple[str, ...] | None
+    ) -> Flow[tuple[tuple[str, ...], bool]]:
+        """One POST or PUT, or a bulk upsert of one row where the resource has nothing else."""
+        resource = record._meta.resource
+        created = record.id is None
+        names = _names(record, payload)
         verb = "create" if created else "update"
         if verb in resource.operations:
             if created:
                 answer = yield from records.create(resource, payload)
             else:
                 answer = yield from records.update(resource, record.id, payload)
-            names = _names(record, payload)
             record._saved(answer, payload)
         elif "bulk_upsert" in resource.operations:
-            names = _names(record, payload)
             result = yield from send([record], upsert=True, only={id(record): chosen})
             result.raise_for_failures()
             created = bool(result.created)
         else:
             raise ValidationError(f"A {type(record).__name__} cannot be saved: {instead(resource, verb)}")
-        yield from self._host.wrote(resource, [record._wire])
-        return SaveResult(created=created, updated=not created, fields=names)
+        return names, created
 
     def delete(self, record: Model) -> Flow[None]:
         """Delete a record; inside a batch, queue that."""
@@ -143,10 +171,21 @@ class RecordWriter:
             ) from None
         record._refreshed(answer, names, discard)
 
-    def send(self, items: Iterable[Any], **options: Any) -> Flow[BatchResult]:
+    def reconcile(self, queryset: Any, rows: Any, key: str, mapping: Any, **options: Any) -> Flow[ReconcilePlan]:
+        """Compare rows of another system with what is there, and return the plan."""
+        self.guard()
+        return (yield from reconcile(self, queryset, rows, key, mapping, **options))
+
+    def send(self, items: Iterable[Any], *, on_conflict: Any = None, **options: Any) -> Flow[BatchResult]:
         """Send what changed of many records as bulk upserts."""
         self.guard()
+        items = list(items)
+        if on_conflict is not None:
+            yield from settle(items, on_conflict, self._host.source("api"))
         result = yield from send(items, **options)
+        for row in result.rows:
+            if row.status != "unchanged":
+                self._host.notify("saved" if row.ok else "failed", row)
         stored: dict[str, list[Model]] = {}
         for row in result.rows:
             if row.status in ("created", "updated") and row.object.id is not None:

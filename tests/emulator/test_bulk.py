@@ -64,7 +64,7 @@ def test_email_is_the_last_key_of_endusers(acme: Acme) -> None:
 
 
 def test_items_without_a_key_are_inserted(acme: Acme) -> None:
-    _, client, id = acme
+    _, client, _ = acme
     for _ in range(2):
         body = client.put("/assets", json=[{"name": "a", "companyId": "extid-acme"}]).json()
         assert body["created"] == 1 and body["insertsKeys"] == [{"_id": body["upsertedIds"][0]}]
@@ -80,7 +80,7 @@ def test_an_unknown_id_inserts_or_fails(serve: Serve) -> None:
 
 
 def test_bad_items_fail_alone_with_206(acme: Acme) -> None:
-    emulator, client, id = acme
+    emulator, client, _ = acme
     emulator.refuse("company", lambda row: "locked" if row.get("phase") == "Locked" else None)
     items: list[Any] = [
         {"externalId": "ok", "name": "Ok"},

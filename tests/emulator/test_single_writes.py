@@ -230,8 +230,10 @@ def test_every_resource_is_created_read_updated_and_deleted(serve: Serve, name: 
     company = emulator.store.insert("company", {"name": "Acme", "domains": ["acme.example"]})["_id"]
     deal = emulator.store.insert("deal", {"companyId": company})["_id"]
     body = {
-        "name": "n", "title": "t", "email": "a@acme.example", "companyId": company, "cId": company, "score": 8, "hours": 2,
-        "companyIds": [company], "type": "text", "parent": "Company", "dealId": deal, "fromDate": "2026-01-01", "value": 5,
+        "name": "n", "title": "t", "email": "a@acme.example", "companyId": company, "cId": company, "score": 8,
+        "hours": 2,
+        "companyIds": [company], "type": "text", "parent": "Company", "dealId": deal, "fromDate": "2026-01-01",
+        "value": 5,
         "date": "2026-05-05", "nickName": "n", "firstName": "f", "lastName": "l", "_currency": "EUR",
     }  # fmt: skip
     path = f"/{resources()[name].path}"

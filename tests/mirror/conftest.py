@@ -19,6 +19,16 @@ from planhat_orm.mirror import Mirror
 TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
 
 
+OPEN: list[Runner] = []
+
+
+@pytest.fixture(autouse=True)
+def close_connections() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().driver.close()
+
+
 class Runner:
     """Runs flows against an emulator, or against nothing, and keeps what they emit."""
 
@@ -26,6 +36,7 @@ class Runner:
         self.session = Session(url, url, Secrets("test-token", "test-tenant"), quota=Quota(1e9))
         self.driver = Driver(self.session)
         self.emitted: list[Any] = []
+        OPEN.append(self)
 
     def __call__(self, flow: Any) -> Any:
         steps = self.driver.iterate(flow)

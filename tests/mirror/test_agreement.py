@@ -206,7 +206,7 @@ def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:
             state.save(connection, state.State(name, complete=True))
 
 
-@settings(max_examples=5000 if TORTURE else 400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5000 if TORTURE else 200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tenants, st.lists(trees, min_size=1, max_size=4))
 @example(
     {"company": [{"_id": "a1", "custom": {"Seats": True}}]},
@@ -228,7 +228,7 @@ def test_sql_and_python_choose_the_same_records(
 ORDERS = [leaf for leaf in LEAVES if not leaf[0] and leaf[2] not in (LIST, OBJECT, ANY)]
 
 
-@settings(max_examples=2000 if TORTURE else 150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000 if TORTURE else 100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     table(dicts(TOP, custom=customs)),
     st.lists(st.tuples(st.sampled_from(ORDERS), st.booleans()), max_size=2),
@@ -247,7 +247,7 @@ def test_sql_and_python_sort_and_slice_alike(
     assert run(shared.source.count(query)) == len(expected)
 
 
-@settings(max_examples=1000 if TORTURE else 100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000 if TORTURE else 60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     table(dicts(TOP, custom=customs)),
     st.sampled_from(

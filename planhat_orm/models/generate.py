@@ -1,0 +1,135 @@
+"""Write a module of subclasses that declare an account's custom fields, typed.
+
+It is made of what `/customfields` lists: sorted, so that two runs differ only where the account does, and
+only for the models that are asked for.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import PlanhatError
+from ..names import did_you_mean
+from . import resources
+from .base import _RESERVED, Model
+
+_TYPES = {
+    "number": "float",
+    "rating": "float",
+    "checkbox": "bool",
+    "day": "date",
+    "date": "datetime",
+    "multipicklist": "list",
+    "team members": "list",
+    "endusers": "list",
+}
+"""The Python type of each of Planhat's field types (API.md section 9); all others hold text."""
+
+_WIDTH = 120
+
+
+def module(rows: Iterable[Mapping[str, Any]], models: Iterable[str] | None = None) -> str:
+    """The source of a module with one subclass for each model that has custom fields.
+
+    `rows` are records of `/customfields`; `models` limits it to some, by class name.
+    """
+    by_parent: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_parent.setdefault(_folded(str(row.get("parent", ""))), []).append(row)
+    chosen = [_model(name) for name in models] if models is not None else _all()
+    classes = [(model, by_parent.get(_folded(model.__name__), [])) for model in chosen]
+    classes = [(model, fields) for model, fields in classes if fields]
+    types = {_TYPES.get(str(row.get("type")), "str") for _, fields in classes for row in fields}
+    lines = [
+        '"""The custom fields of this Planhat account, written by `planhat models`. Run it again to renew."""',
+        "",
+        "from __future__ import annotations",
+        "",
+    ]
+    dates = sorted(types & {"date", "datetime"})
+    if dates:
+        lines += [f"from datetime import {', '.join(dates)}", ""]
+    names = sorted(["planhat_orm.Custom", *(f"planhat_orm.{model.__name__}" for model, _ in classes)])
+    imports = ", ".join(
+        name.split(".")[1] if name.endswith(".Custom") else f"{name.split('.')[1]} as _{name.split('.')[1]}"
+        for name in names
+    )
+    lines += _wrapped(f"from planhat_orm import {imports}", imports.split(", "))
+    for model, fields in classes:
+        lines += ["", "", f"class {model.__name__}(_{model.__name__}):"]
+        lines += [f'    """{model.__name__} with the custom fields of this account."""', ""]
+        lines += _fields(model, fields)
+    exported = ", ".join(f'"{model.__name__}"' for model, _ in classes)
+    return "\n".join([*lines, "", "", f"__all__ = [{exported}]", ""])
+
+
+def _all() -> list[type[Model]]:
+    return [getattr(resources, name) for name in resources.__all__]
+
+
+def _model(name: str) -> type[Model]:
+    by_name = {one.__name__.lower(): one for one in _all()}
+    try:
+        return by_name[name.lower()]
+    except KeyError:
+        raise PlanhatError(f"There is no model {name!r}.{did_you_mean(name, resources.__all__)}") from None
+
+
+def _folded(parent: str) -> str:
+    # Written with a capital in the table and without in the examples (resources.yaml, custom_field).
+    return re.sub(r"[^a-z]", "", parent.lower())
+
+
+def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    taken = {*model._meta.names, *_RESERVED}
+    lines = []
+    for row in sorted(rows, key=lambda row: str(row.get("name", ""))):
+        label = str(row.get("name", ""))
+        if not label:
+            continue
+        name = python_name(label, taken)
+        taken.add(name)
+        type_name = _TYPES.get(str(row.get("type")), "str")
+        arguments = [_quoted(label), type_name]
+        choices = row.get("listValues")
+        if isinstance(choices, list) and choices and row.get("type") in ("list", "multipicklist"):
+            inner = ", ".join(_quoted(str(one)) for one in choices)
+            arguments.append(f"choices=({inner}{',' if len(choices) == 1 else ''})")
+        if row.get("isFormula"):
+            arguments.append("readonly=True")
+        line = f"    {name} = Custom({', '.join(arguments)})"
+        if len(line) <= _WIDTH:
+            lines.append(line)
+        else:
+            lines += [f"    {name} = Custom(", *(f"        {one}," for one in arguments), "    )"]
+    return lines
+
+
+def python_name(label: str, taken: Iterable[str]) -> str:
+    """A Python name for a label that is not taken yet: "Go-live" gives `go_live`."""
+    name = re.sub(r"\W+", "_", label).strip("_").lower() or "field"
+    if name[0].isdigit() or not name.isidentifier():
+        name = f"field_{re.sub(r'[^0-9a-z_]', '_', name)}"
+    if keyword.iskeyword(name):
+        name += "_"
+    known = set(taken)
+    if name in known:
+        name = f"{name.rstrip('_')}_custom"
+    base, number = name, 2
+    while name in known:
+        name, number = f"{base}_{number}", number + 1
+    return name
+
+
+def _quoted(text: str) -> str:
+    escaped = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text.replace("\\", "\\\\")
+    return '"' + escaped.replace('"', '\\"') + '"'
+
+
+def _wrapped(line: str, parts: list[str]) -> list[str]:
+    if len(line) <= _WIDTH:
+        return [line]
+    return ["from planhat_orm import (", *(f"    {part}," for part in parts), ")"]

@@ -1,0 +1,102 @@
+"""What is opened, what is refused, and that a refusal leaves no trace."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from planhat_orm.errors import ConfigurationError, MirrorIncomplete
+from planhat_orm.mirror import Mirror
+from planhat_orm.models.resources import Company, Note
+from planhat_orm.query.query import Query
+
+from .conftest import Runner
+
+
+def test_nothing_is_opened_before_it_is_used(tmp_path: Path) -> None:
+    Mirror(tmp_path / "mirror.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_belongs_to_its_owner_alone(mirror: Mirror) -> None:
+    path = mirror.database.path
+    assert path is not None and stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes, which are not a database")
+    with pytest.raises(ConfigurationError, match="is not a mirror"):
+        Mirror(path).status()
+    assert path.read_text() == "my notes, which are not a database"
+
+
+def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE accounts(id)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match="other tables"):
+        Mirror(path).status()
+    assert path.read_bytes() == before and [one.name for one in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be created"):
+        Mirror(tmp_path / "nowhere" / "mirror.db").status()
+
+
+@pytest.mark.parametrize(
+    "where", ["", ":memory:", "sqlite://", "mysql://root:geheim@host/db", "oracle+nothing://x", "://"]
+)
+def test_what_cannot_hold_a_mirror_is_refused_without_its_password(where: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Mirror(where).status()
+    assert "geheim" not in str(refused.value)
+
+
+def test_a_model_never_synced_answers_nothing(mirror: Mirror, run: Runner) -> None:
+    with pytest.raises(MirrorIncomplete, match="company"):
+        run.rows(mirror.source.pages(Query("company")))
+
+
+def test_an_empty_file_becomes_a_mirror(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.db"
+    path.touch()
+    with Mirror(path) as mirror:
+        assert not list(mirror.status())
+
+
+def test_database_errors_carry_no_rows(mirror: Mirror) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    with pytest.raises(DBAPIError) as error, mirror.engine.begin() as connection:
+        connection.execute(text("INSERT INTO company (id, nosuch) VALUES (:id, 1)"), {"id": "a secret"})
+    assert "a secret" not in str(error.value)
+
+
+def test_a_table_class_has_the_tables_columns(mirror: Mirror) -> None:
+    from planhat_orm.mirror import tables
+    from planhat_orm.mirror.layout import tables as layouts
+
+    for layout in layouts():
+        made = mirror.table(layout.name)
+        assert {column.name for column in made.__table__.c} == {
+            column.name for column in tables.records(layout).c if not column.name.startswith("_")
+        }
+    assert mirror.table(Company) is mirror.table("company")
+    assert mirror.table(Note).__tablename__ == "conversation"
+
+
+def test_two_threads_open_one_file_at_once(make_mirror: Callable[..., Mirror], tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    mirrors = [make_mirror(tmp_path / "one.db") for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        assert [len(list(status)) for status in pool.map(lambda one: one.status(), mirrors)] == [0] * 6
