@@ -65,8 +65,10 @@ class RequestError(PlanhatError):
 
     `request` and `response` are this library's own (no token in them); `response` is None when no answer
     came, and both are None when a mirror answered; `attempts` counts how often it was sent; `detail` is
-    what the server said, verbatim.
+    what the server said, verbatim. `uncertain` says that a try before the last one may have been carried out.
     """
+
+    uncertain: bool = False
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class ServerError(RequestError):
 
 
 class ConnectionFailed(RequestError):
-    """No answer came. `sent` says whether the request may have reached the server."""
+    """No answer came. `sent` says whether any try of the request may have reached the server."""
 
     sent: bool = True
 

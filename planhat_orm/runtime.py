@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .errors import ConfigurationError, PlanhatError
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
     from .wire.resources import Resource
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A write to be recorded in an outbox.
+
+    `op` is create (must be new), upsert, update or delete; `record` is None for a new record; `patch` is what
+    is sent, `base` what the server said of those fields.
+    """
+
+    op: str
+    resource: str
+    record: str | None
+    patch: dict[str, Any] = field(repr=False)
+    base: dict[str, Any] = field(repr=False)
 
 
 class Source(Protocol):

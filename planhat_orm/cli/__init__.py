@@ -1,0 +1,20 @@
+"""The command line: `planhat`. It needs the extra `cli`, and says so when that is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+_EXTRA = {"typer", "rich"}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 when it did what was asked, 1 when not, 2 when the command line was wrong."""
+    try:
+        from .run import run
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] not in _EXTRA:
+            raise
+        sys.exit('planhat: the command line needs two packages more: pip install "planhat_orm[cli]"')
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))

@@ -32,6 +32,7 @@ from .source import ApiSource
 
 if TYPE_CHECKING:
     from ..mirror import Mirror
+    from ..mirror.outbox import Outbox
     from ..mirror.report import SyncReport
 
 T = TypeVar("T")
@@ -226,9 +227,32 @@ class Planhat:
         """Do what `sync()` does, in a task."""
         return await self.arun(self.mirror.sync(models or None, full=full))
 
+    @property
+    def outbox(self) -> Outbox | None:
+        """The writes that wait, or None without a mirror: list it, `.retry()`, `.discard(seq)`."""
+        return self.mirror.outbox if self.settings.mirror is not None else None
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether an `offline()` block is open: reads come from the mirror, writes wait."""
+        return _offline.get()
+
+    def push(self, *, on_conflict: Literal["raise", "ours", "theirs"] = "raise") -> BatchResult:
+        """Send what waits in the outbox, and find out what became of writes whose answer was lost.
+
+        ceil(n/5000) bulk upserts for each resource, one list to compare updates with, one GET for each new
+        key, one DELETE for each deletion. A field that the server's record changed too is held back as a
+        conflict, unless `on_conflict` is "ours" or "theirs". The result has one row for each entry.
+        """
+        return self.run(self.writer.push(on_conflict))
+
+    async def apush(self, *, on_conflict: Literal["raise", "ours", "theirs"] = "raise") -> BatchResult:
+        """Do what `push()` does, in a task."""
+        return await self.arun(self.writer.push(on_conflict))
+
     @contextmanager
     def offline(self) -> Iterator[Self]:
-        """Read everything from the mirror inside this block."""
+        """Inside this block every query reads the mirror, and every write waits in the outbox for `push()`."""
         token = _offline.set(True)
         client = runtime.enter(self)
         try:

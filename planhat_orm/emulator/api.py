@@ -74,7 +74,7 @@ class Api:
     def answer(self, request: Incoming) -> Answer:
         """Do what a request asks for."""
         try:
-            with self.store.lock:
+            with self.store.lock, self.store.moments.still():
                 if is_analytics(request):
                     return self._analytics(request)
                 if not auth.is_allowed(request.authorization, self._api_token):

@@ -5,6 +5,8 @@ All stored moments have that one form, so they compare as strings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -90,6 +92,7 @@ class Moments:
         self._clock = clock
         self._start = datetime(today.year, today.month, today.day, 9, tzinfo=UTC)
         self._zero: float | None = None
+        self._held: int | None = None
         self._cached = (-1, "")
 
     def run(self) -> None:
@@ -112,5 +115,16 @@ class Moments:
         """Return the present as an epoch day."""
         return (self.now().date() - EPOCH).days
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Let one moment last for a whole request, so that all its stamps agree."""
+        self._held = self._elapsed()
+        try:
+            yield
+        finally:
+            self._held = None
+
     def _elapsed(self) -> int:
+        if self._held is not None:
+            return self._held
         return 0 if self._zero is None else int((self._clock.now() - self._zero) * 1000)

@@ -92,7 +92,8 @@ class Driver:
             case Attempt(request):
                 return self._send(request)
             case Sleep(seconds):
-                return session.clock.sleep(seconds)
+                session.clock.sleep(seconds)
+                return session.clock.now()
             case Work(call):
                 return call()
             case Together(requests):
@@ -102,9 +103,6 @@ class Driver:
 
     def _send(self, request: Request) -> Response:
         session = self.session
-        metered = session.metered(request)
-        while metered and (wait := session.quota.reserve()):
-            session.clock.sleep(wait)
         headers = None
         try:
             client = self._open()
@@ -113,7 +111,7 @@ class Driver:
         except (httpx.TransportError, httpx.DecodingError) as failure:
             raise session.lost(request, failure) from failure
         finally:
-            if metered:
+            if request.metered:
                 session.quota.release(headers)
         return response
 
@@ -191,7 +189,8 @@ class AsyncDriver:
             case Attempt(request):
                 return await self._send(request)
             case Sleep(seconds):
-                return await session.clock.asleep(seconds)
+                await session.clock.asleep(seconds)
+                return session.clock.now()
             case Work(call):
                 return await asyncio.to_thread(call)
             case Together(requests):
@@ -206,9 +205,6 @@ class AsyncDriver:
 
     async def _send(self, request: Request) -> Response:
         session = self.session
-        metered = session.metered(request)
-        while metered and (wait := session.quota.reserve()):
-            await session.clock.asleep(wait)
         headers = None
         try:
             client = self._open()
@@ -217,7 +213,7 @@ class AsyncDriver:
         except (httpx.TransportError, httpx.DecodingError) as failure:
             raise session.lost(request, failure) from failure
         finally:
-            if metered:
+            if request.metered:
                 session.quota.release(headers)
         return response
 

@@ -34,6 +34,11 @@ class Request:
     shape: type | tuple[type, ...] | None = None
     accept: tuple[int, ...] = ()
 
+    @property
+    def metered(self) -> bool:
+        """Whether the quota counts this request: the analytics host is not limited (API.md section 3)."""
+        return self.host == "main"
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -53,14 +58,14 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Send this request once, now, whatever comes of it."""
+    """Send this request once, now, whatever comes of it. A metered one has its slot of the quota already."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait for so many seconds of the client's clock."""
+    """Wait for so many seconds of the client's clock; answered with what the clock says then."""
 
     seconds: float
 

@@ -46,7 +46,7 @@ _ADVICE = {
 class Retry:
     """How often and how long to try: exponential from `floor` to `ceiling` seconds, with jitter.
 
-    `deadline` bounds a request's whole life, waiting for 429 included.
+    `deadline` bounds a request's life from the first time it is sent, waiting for 429 included.
     """
 
     attempts: int = 5
@@ -56,7 +56,7 @@ class Retry:
 
     def pause(self, attempt: int) -> float:
         """Seconds before the try after `attempt`: at least half of the step, so that a floor remains."""
-        step = min(self.ceiling, self.floor * 2 ** (attempt - 1))
+        step = min(self.ceiling, self.floor * 2.0 ** min(attempt - 1, 60))
         return float(step * random.uniform(0.5, 1.0))
 
 
@@ -64,36 +64,46 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
     """Send `request` until it is answered, the tries are used up, or repeating could do harm.
 
     Raises the `RequestError` of its kind. For a request that must not be repeated a `ConnectionFailed`,
-    `ServerError` or `BadAnswer` means that it may have been carried out.
+    `ServerError` or `BadAnswer` means that it may have been carried out; the `uncertain` of any error says
+    whether an earlier try may have been.
     """
-    started = clock.now()
-    attempt = 0
-    limited = 0
+    started: float | None = None
+    sent = failed = limited = 0
+    uncertain = False
     while True:
-        attempt += 1
+        while request.metered and (wait := quota.reserve()):
+            yield Sleep(wait)
+        started = clock.now() if started is None else started
+        sent += 1
         try:
             response: Response = yield Attempt(request)
         except Unanswered as lost:
-            error: RequestError = _no_answer(request, lost, attempt)
+            error: RequestError = _no_answer(request, lost, sent, maybe_done=lost.sent or uncertain)
+            doubtful = lost.sent
             again = request.repeat or not lost.sent
-            wait = retry.pause(attempt)
+            failed += 1
+            wait = retry.pause(failed)
         else:
-            verdict = _judge(request, response, attempt)
+            verdict = _judge(request, response, sent)
             if isinstance(verdict, Response):
                 return verdict
             error = verdict
+            doubtful = isinstance(error, (ServerError, BadAnswer))
             if response.status == 429:
+                # Nothing was carried out, so this is no failed try: only the deadline ends it.
+                again = True
                 limited += 1
                 wait = _retry_after(response) or retry.pause(limited + 4)
-                quota.block(wait)
-                # Waiting for a slot is not a failed try: only the deadline ends it.
-                attempt -= 1
-                again = True
+                if request.metered:
+                    quota.block(min(wait, retry.deadline))
             else:
-                again = request.repeat and isinstance(error, (ServerError, BadAnswer))
-                wait = _retry_after(response) or retry.pause(attempt)
-        if not again or attempt >= retry.attempts or clock.now() + wait - started > retry.deadline:
+                again = request.repeat and doubtful
+                failed += 1
+                wait = _retry_after(response) or retry.pause(failed)
+        error.uncertain = uncertain
+        if not again or failed >= retry.attempts or clock.now() + wait - started > retry.deadline:
             raise error
+        uncertain = uncertain or doubtful
         yield Sleep(wait)
 
 
@@ -102,19 +112,21 @@ def _judge(request: Request, response: Response, attempt: int) -> Response | Req
     status = response.status
     if not (200 <= status < 300 or status in request.accept):
         return _refusal(request, response, attempt)
-    if request.shape is None:
+    html = response.body.lstrip()[:1] == b"<"
+    if request.shape is None and not html:
         return Response(status, response.headers, response.body, None, attempt)
     try:
         data = msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         if status in request.accept:
             return _refusal(request, response, attempt)
-        kind = "HTML" if response.body.lstrip()[:1] == b"<" else "no complete JSON"
+        # A page comes from something in front of Planhat, even where any answer of Planhat's would do.
+        kind = "HTML" if html else "no complete JSON"
         return BadAnswer(
             f"{request.method} {request.path} was answered {status} with {kind} ({len(response.body)} bytes).",
             request=request, response=response, attempts=attempt,
         )  # fmt: skip
-    if isinstance(data, request.shape):
+    if request.shape is None or isinstance(data, request.shape):
         return Response(status, response.headers, response.body, data, attempt)
     if status in request.accept:
         return _refusal(request, response, attempt)
@@ -135,14 +147,14 @@ def _refusal(request: Request, response: Response, attempt: int) -> RequestError
     )  # fmt: skip
 
 
-def _no_answer(request: Request, lost: Unanswered, attempt: int) -> ConnectionFailed:
-    fate = "it may have been carried out" if lost.sent and request.method != "GET" else "nothing was changed"
+def _no_answer(request: Request, lost: Unanswered, attempt: int, *, maybe_done: bool) -> ConnectionFailed:
+    fate = "it may have been carried out" if maybe_done and request.method != "GET" else "nothing was changed"
     error = ConnectionFailed(
         f"{request.method} {request.path} got no answer ({lost.reason}) after {attempt} "
         f"{'try' if attempt == 1 else 'tries'}; {fate}.",
         request=request, attempts=attempt,
     )  # fmt: skip
-    error.sent = lost.sent
+    error.sent = maybe_done
     return error
 
 

@@ -21,7 +21,9 @@ logger = logging.getLogger("planhat_orm")
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=60.0)
 LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20)
 
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_NEVER_SENT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
+)  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -42,10 +44,6 @@ class Session:
     def set_timeout(self, seconds: float) -> None:
         """Wait so long for an answer; connecting keeps its own, shorter limit."""
         self.timeout = httpx.Timeout(connect=min(10.0, seconds), read=seconds, write=seconds, pool=seconds)
-
-    def metered(self, request: Request) -> bool:
-        """Whether the quota counts this request: the analytics host is not limited (API.md section 3)."""
-        return request.host == "main"
 
     def outgoing(self, request: Request) -> dict[str, Any]:
         """Count the request and return the arguments for httpx's `build_request`."""

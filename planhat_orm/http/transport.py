@@ -39,7 +39,8 @@ class Secrets:
         elif auth == "tenant":
             token = self._need(self.tenant_token, "tenant_token", "PLANHAT_TENANT_TOKEN")
             headers["authorization"] = "Basic " + base64.b64encode(f"{token}:".encode()).decode()
-        if _PLACEHOLDER in path:
+        elif _PLACEHOLDER in path:
+            # Only here: in the path of any other call these letters are somebody's id.
             token = self._need(self.tenant_token, "tenant_token", "PLANHAT_TENANT_TOKEN")
             path = path.replace(_PLACEHOLDER, quote(token, safe=""))
         url = request.url.copy_with(raw_path=path.encode("ascii"))

@@ -48,7 +48,8 @@ def table_class(layout: Layout) -> Any:
         "model_config": {"protected_namespaces": ()},
         **fields,
     }
-    return type(SQLModel)(name, (MirrorBase,), namespace, table=True)
+    metaclass: Any = type(SQLModel)
+    return metaclass(name, (MirrorBase,), namespace, table=True)
 
 
 def _copy(source: Table, name: str, kind: Any) -> Column[Any]:

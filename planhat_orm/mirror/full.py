@@ -100,6 +100,7 @@ class _Full:
             yield job.progress(cursor["rows"], "reading")
 
         yield from walk.run(apply)
+        self.state.known["cap"] = max(OVERLAP, walk.longest)
         self.state.known["overlap"] = max(8, walk.overlap * 7 // 8)
 
     def _apply(self, page: Page, scope: bool | None, longest: int) -> None:
@@ -183,14 +184,15 @@ class _Full:
     def _finish(self) -> None:
         job, found = self.job, self.state
         with job.writing() as connection:
-            job.publish(connection)
+            job.publish(connection, look_for_silent=True)
             date = self.cursor.get("date")
             found.cursor = None
             found.complete = True
             found.as_of = found.full_as_of = date or self.cursor.get("sent") or state.now()
             found.synced_at = self.cursor.get("sent") or state.now()
             found.first_as_of = found.first_as_of or found.synced_at
-            found.known["unstamped"] = self.cursor.get("unstamped", 0)
+            found.known.update(unstamped=self.cursor.get("unstamped", 0), two=bool(self.cursor["two"]), unknown=0)
+            found.known["full_at"] = found.synced_at
             if self.top is not None:
                 # Rows read late carry stamps from after the pass began; what changed behind its back does too.
                 found.watermark = self.top if date is None else min(self.top, date)

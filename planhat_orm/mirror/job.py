@@ -20,11 +20,14 @@ from .lease import Lease
 from .pages import Traffic
 from .report import ModelReport, Progress
 from .rows import digest, encode
-from .state import State
+from .state import State, now
 from .store import Counts, Memory, Raw, Store
 
 _STAMPS = ("updatedAt", "lastUpdated", "updateDate")
 _PUBLISH = 2000
+MASS = 100
+MASS_SHARE = 0.2
+"""More records than both of these missing at once are not taken for deleted the first time."""
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Job:
     report: ModelReport
     rows_before: int | None = None
     traffic: Traffic = field(default_factory=Traffic)
-    seen_at: str = field(default_factory=state.now)
+    seen_at: str = field(default_factory=now)
 
     @property
     def stamp(self) -> str | None:
@@ -99,14 +102,15 @@ class Job:
                 [{"resource": self.layout.table, "record": id, "body": body} for id, body in staged.items()],
             )
 
-    def publish(self, connection: Connection) -> None:
+    def publish(self, connection: Connection, *, look_for_silent: bool = False) -> None:
         """Put what was kept aside into the table, all of it or, when the transaction fails, nothing."""
         stage, store = tables.stage, self.store(connection)
         mine = stage.c.resource == self.layout.table
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
-        self._count(store.remove(gone, self.memory))
+        if gone and self._believable(connection, len(gone)):
+            self._count(store.remove(gone, self.memory))
         floor = self.state.watermark
-        stamp = (self.stamp, floor) if self.stamp is not None and floor is not None else None
+        stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
         after = ""
         while True:
             statement = select(stage.c.record, stage.c.body).where(mine, stage.c.body.is_not(None))
@@ -119,6 +123,21 @@ class Job:
             rows = [msgspec.json.decode(row.body) for row in part]
             self._count(store.write(rows, memory=self.memory, stamp=stamp))
         self.clear_stage(connection)
+
+    def _believable(self, connection: Connection, gone: int) -> bool:
+        """Whether so many records can be taken for deleted: a token that lost a role looks just the same.
+
+        The second sync in a row that misses them is believed.
+        """
+        rows = state.live_rows(connection, self.layout)
+        if gone <= max(MASS, rows * MASS_SHARE) or self.state.known.get("mass"):
+            self.state.known["mass"] = 0
+            return True
+        self.state.known["mass"] = gone
+        self.report.notes.append(
+            f"{gone:,} of {rows:,} records were not listed any more; they stay until the next sync misses them too"
+        )
+        return False
 
     def clear_stage(self, connection: Connection) -> None:
         """Forget what was kept aside."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from . import state
+from .choice import choose
+from .incremental import FIRST
 from .layout import layout
 from .pages import OVERLAP
 from .report import ModelPlan, SyncPlan
@@ -24,5 +26,12 @@ def _model(connection: Connection, name: str, found: state.State | None, full: b
         # One page, and one more to prove that it is the last.
         return ModelPlan(name, "full", 2, None, None)
     rows = state.live_rows(connection, layout(name))
-    pages = max(1, -(-rows // (limit - OVERLAP))) + 1
-    return ModelPlan(name, "full", pages, rows, rows * found.known.get("bytes", 0) or None)
+    stamp = layout(name).resource.stamp or found.known.get("stamp")
+    method, _ = choose(found, stamp, rows, force_full=full)
+    each = found.known.get("bytes", 0)
+    if method == "incremental":
+        delta = max(FIRST, 2 * found.known.get("delta", 0))
+        # The newest changes, and the probe for deletions.
+        return ModelPlan(name, method, 1 + -(-delta // limit), rows, delta * each or None)
+    pages = max(1, -(-rows // max(1, limit - OVERLAP))) + 1
+    return ModelPlan(name, method, pages, rows, (rows * each // 40 if method == "scan" else rows * each) or None)

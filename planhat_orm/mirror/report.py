@@ -231,3 +231,5 @@ class MirrorStatus(Table):
     def _closing(self) -> Iterable[str]:
         size = "" if self.bytes is None else f", {self.bytes / 1e6:,.1f} MB"
         yield f"{self.where}{size}"
+        if self.upgraded_from is not None:
+            yield f"upgraded from version {self.upgraded_from} of the tables"

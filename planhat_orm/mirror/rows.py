@@ -160,7 +160,7 @@ class Rows:
         return [_unpack(plan, row, select) for row in rows]
 
 
-def _unpack(plan: list[tuple[str, str]], row: Sequence[Any], select: frozenset[str] | None) -> dict[str, Any]:
+def _unpack(plan: Sequence[tuple[str, str]], row: Sequence[Any], select: frozenset[str] | None) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     for (wire, storage), value in zip(plan, row, strict=False):
         if value is None:

@@ -52,7 +52,7 @@ class MirrorSource:
                 statement = self._reader(connection, query).count(query)
                 return int(connection.execute(statement).scalar_one())
 
-        return (yield Work(work))
+        return (yield Work(work))  # type: ignore[no-any-return]
 
     def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
@@ -69,7 +69,7 @@ class MirrorSource:
                 page = next(self._pages(connection, query), [])
                 return page[0] if page else None
 
-        return (yield Work(work))
+        return (yield Work(work))  # type: ignore[no-any-return]
 
     def aggregate(self, query: Query, wanted: Wanted, group_by: tuple[Target, ...] = ()) -> Flow[list[dict[str, Any]]]:
         """Return the figures of all matching records, or of each group, by alias and by the group targets' names."""
@@ -79,7 +79,7 @@ class MirrorSource:
                 self.check(connection, query)
                 return self._aggregate(connection, query, wanted, group_by)
 
-        return (yield Work(work))
+        return (yield Work(work))  # type: ignore[no-any-return]
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""

@@ -101,7 +101,7 @@ class Reader:
         statement = select(*shown, table.c["_extra"]).where(where).order_by(*self.order(query, table))
         return _sliced(statement, query)
 
-    def count(self, query: Query) -> Select[tuple[int]]:
+    def count(self, query: Query) -> Select[Anything]:
         """The statement that counts the records, within the query's slice."""
         table, where = self._from(query)
         if not query.is_sliced:

@@ -11,12 +11,17 @@ from sqlalchemy import insert, update
 from ..errors import BadAnswer, NotFound, PermissionDenied
 from ..http.effects import Flow, Work
 from . import state, tables
+from .choice import choose
 from .database import Database
+from .deletions import find_deleted
 from .full import full
+from .incremental import Disordered, incremental
 from .job import Job
 from .layout import layout
 from .lease import Lease, acquire
+from .pages import Unsorted
 from .report import ModelReport, SyncReport
+from .scan import TooMany, scan
 
 
 def sync(database: Database, names: Iterable[str], *, force_full: bool, history: bool) -> Flow[SyncReport]:
@@ -72,8 +77,7 @@ def _sync_model(
     job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history))
     try:
         yield job.progress(0, "starting")
-        mine.why = "first sync" if not job.state.complete else "asked for" if force_full else "no other way yet"
-        yield from full(job)
+        yield from _by_the_best_way(job, force_full=force_full)
         job.state.method, job.state.why = mine.method, mine.why
         yield Work(lambda: _keep(job))
     except (PermissionDenied, NotFound) as refused:
@@ -82,6 +86,29 @@ def _sync_model(
         mine.requests = job.traffic.requests
         mine.seconds = time.monotonic() - began
     yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
+
+
+def _by_the_best_way(job: Job, *, force_full: bool) -> Flow[None]:
+    """Sync by the method of choice, and by the next safer one where the list turns out not to be fit for it."""
+    method, why = choose(job.state, job.stamp, job.rows_before, force_full=force_full)
+    if method == "incremental":
+        try:
+            yield from incremental(job)
+            job.report.why = why
+            yield from find_deleted(job)
+            return
+        except Disordered as reason:
+            job.state.known["disordered_at"] = state.now()
+            method, why = "scan", str(reason)
+    if method == "scan" and job.stamp in job.layout.by_wire and not job.state.known.get("two"):
+        try:
+            yield from scan(job)
+            job.report.why = why
+            return
+        except (TooMany, Unsorted):
+            why += ", and a scan of the ids was not enough"
+    yield from full(job)
+    job.report.why = why
 
 
 def _keep(job: Job) -> None:

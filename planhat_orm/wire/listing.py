@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import BadAnswer, FieldError
 from ..http.effects import Emit, Flow, Request, Response
+from ..http.flows import collected, mapped
 from ..names import did_you_mean
 from . import paths
 from .resources import Resource
@@ -109,13 +110,16 @@ def pages(
     rank = 0  # where the last page ended
     overlap = 0  # how far the next page reaches back
     longest = 0  # the longest page so far: a shorter one is the last
+    asked = size
+    same = 0
     seen: set[str] = set()
     before: list[Any] = []
     while True:
         offset = max(0, rank - overlap)
-        rows = yield from page(resource, limit=size, offset=offset, select=select, params=params)
+        rows = yield from page(resource, limit=asked, offset=offset, select=select, params=params)
         ids: list[Any] = [row.get("_id") for row in rows]
-        if not _increasing(ids):
+        if not _increasing(ids) or (rank and rows and not overlap):
+            # Out of order; or one record a page, which leaves none to show that nothing moved.
             return (yield from _unsorted(resource, size, select, params, seen, wanted))
         if offset and overlap and (not ids or ids[0] > anchor):
             # Records to the left vanished since the last page: look further back, until the pages meet.
@@ -127,26 +131,31 @@ def pages(
         if fresh:
             seen.update(row["_id"] for row in fresh)
             yield Emit(fresh)
-        if len(seen) in (wanted, expect) or not rows or len(rows) < longest or len(rows) > size:
+        if len(seen) in (wanted, expect) or not rows or len(rows) < longest:
             return
-        if offset and ids == before:
-            return _offset_ignored(resource, offset, len(rows), size)
-        anchor, rank, before = max(anchor, ids[-1]), offset + len(rows), ids
-        longest = max(longest, len(rows))
+        same = same + 1 if offset and ids == before else 0
+        if same == _SAME:
+            return _offset_ignored(resource, len(rows), size)
         # One record of overlap shows whether anything moved; of a single record nothing would be left over.
-        overlap = 1 if len(rows) > 1 else 0
+        overlap = 1 if len(rows) > 1 or asked == 1 else 0
+        anchor, rank, before = max(anchor, ids[-1]), offset + len(rows), ids
+        longest, asked = max(longest, len(rows)), max(2, size)
 
 
 def _increasing(ids: list[Any]) -> bool:
     return all(isinstance(one, str) for one in ids) and all(a < b for a, b in pairwise(ids))
 
 
-def _offset_ignored(resource: Resource, offset: int, rows: int, size: int) -> None:
-    """A server that ignores `offset` gave all it has if the page is shorter than asked; else the rest is lost."""
-    if rows >= size:
+_SAME = 3
+"""So many times the page before, at another offset each: then the server ignores offsets, and nobody just inserted."""
+
+
+def _offset_ignored(resource: Resource, rows: int, size: int) -> None:
+    """A server that ignores `offset` gave all it has, unless the page is just as long as was asked."""
+    if rows == size:
         raise BadAnswer(
-            f"GET /{resource.path} gave the same {rows} records at offset 0 and at offset {offset}: the server "
-            f"ignores the offset, so what comes after them cannot be read."
+            f"GET /{resource.path} gave the same {rows} records at {_SAME + 1} offsets: the server ignores the "
+            f"offset, so what comes after them cannot be read."
         )
 
 
@@ -161,33 +170,28 @@ def _unsorted(
     seen: set[str],
     wanted: int | None,
 ) -> Flow[None]:
-    """Emit what is not in `seen` from a server that does not sort by `_id`.
+    """Emit what is not in `seen` from a server that does not sort by `_id`, in that order.
 
     Nothing proves such pages, so the list is swept until a whole sweep shows nothing new.
     """
+    found: dict[str, dict[str, Any]] = {}
     for _ in range(_SWEEPS):
-        known, offset, before = len(seen), 0, None
-        while True:
-            rows = yield from page(resource, limit=size, offset=offset, select=select, params=params)
-            ids = [row.get("_id") for row in rows]
-            if not rows or ids == before:
-                if rows and offset:
-                    _offset_ignored(resource, offset, len(rows), size)
-                break
-            fresh = {row["_id"]: row for row in rows if isinstance(row.get("_id"), str) and row["_id"] not in seen}
-            emitted = list(fresh.values())[: None if wanted is None else wanted - len(seen)]
-            if emitted:
-                seen.update(row["_id"] for row in emitted)
-                yield Emit(emitted)
-            if len(seen) == wanted:
-                return
-            offset, before = offset + len(rows), ids
-        if len(seen) == known:
-            return
-    raise BadAnswer(
-        f"GET /{resource.path} is not sorted by _id and showed new records in each of {_SWEEPS} sweeps: "
-        f"it cannot be read completely while it changes this fast."
-    )
+        known = len(found)
+        for row in (yield from collected(_walk(resource, size, "_id", select, params))):
+            if not isinstance(row.get("_id"), str):
+                raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
+            found[row["_id"]] = row
+        if len(found) == known:
+            break
+    else:
+        raise BadAnswer(
+            f"GET /{resource.path} is not sorted by _id and showed new records in each of {_SWEEPS} sweeps: "
+            f"it cannot be read completely while it changes this fast."
+        )
+    rest = [found[key] for key in sorted(found.keys() - seen)]
+    rest = rest if wanted is None else rest[: wanted - len(seen)]
+    for start in range(0, len(rest), size):
+        yield Emit(rest[start : start + size])
 
 
 def sorted_pages(
@@ -198,24 +202,36 @@ def sorted_pages(
     params: Mapping[str, str] | None = None,
     limit: int | None = None,
 ) -> Flow[None]:
-    """Emit the pages of a list in an order of the caller's, each record once, until an empty page.
+    """Emit the pages of a list in an order of the caller's, each record once, until a shorter or an empty page.
 
     Other orders than `_id` move while others write, so only a quiet list is complete this way.
     """
-    size = min(limit or resource.max_limit, resource.max_limit)
-    offset = 0
-    longest = 0
     seen: set[Any] = set()
+
+    def fresh(rows: list[dict[str, Any]]) -> Flow[None]:
+        new = [row for row in rows if row.get("_id") is None or row["_id"] not in seen]
+        seen.update(row["_id"] for row in new if row.get("_id") is not None)
+        if new:
+            yield Emit(new)
+
+    size = min(limit or resource.max_limit, resource.max_limit)
+    yield from mapped(_walk(resource, size, sort, select, params), fresh)
+
+
+def _walk(
+    resource: Resource, size: int, sort: str, select: Iterable[str] | None, params: Mapping[str, str] | None
+) -> Flow[None]:
+    """Emit pages as they come, by offset, until one is shorter than another was."""
+    offset = longest = same = 0
     before: list[Any] = []
     while True:
         rows = yield from page(resource, limit=size, offset=offset, sort=sort, select=select, params=params)
         ids = [row.get("_id") for row in rows]
-        if offset and ids == before:
-            return _offset_ignored(resource, offset, len(rows), size)
-        fresh = [row for row, one in zip(rows, ids, strict=True) if one is None or one not in seen]
-        seen.update(ids)
-        if fresh:
-            yield Emit(fresh)
-        if not rows or len(rows) < longest or len(rows) > size:
+        same = same + 1 if offset and ids == before else 0
+        if same == _SAME:
+            return _offset_ignored(resource, len(rows), size)
+        if rows:
+            yield Emit(rows)
+        if not rows or len(rows) < longest:
             return
         offset, before, longest = offset + len(rows), ids, max(longest, len(rows))

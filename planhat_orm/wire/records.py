@@ -165,12 +165,11 @@ def _by_keys(resource: Resource, keys: list[tuple[str, Any]]) -> Flow[dict[str, 
 
 
 def _nothing_there(resource: Resource, lost: RequestError) -> RequestError:
-    error = type(lost)(
+    return type(lost)(
         f"The new {resource.name} got no good answer, and was not there when its key was looked up {_LOOKS} times: "
         f"it was not created. Creating it again is safe.",
         request=lost.request, response=lost.response, attempts=lost.attempts, detail=lost.detail,
     )  # fmt: skip
-    return error
 
 
 def _ambiguous(resource: Resource, request: Request, candidates: list[dict[str, Any]]) -> AmbiguousWrite:
@@ -205,7 +204,7 @@ def _by_content(
         except RequestError:
             break
         since = _server_time(response) - (time.monotonic() - started) - 2.0
-        alike = [one for one in rows_of(response) if _made_at(one) >= since and resembles(one, row)]
+        alike = [one for one in rows_of(response) if made_at(one) >= since and resembles(one, row)]
         if len(alike) == 1:
             return alike[0]
         if alike:
@@ -220,7 +219,8 @@ def _server_time(response: Response) -> float:
         return time.time()
 
 
-def _made_at(record: Mapping[str, Any]) -> float:
+def made_at(record: Mapping[str, Any]) -> float:
+    """When a record was created, in seconds since 1970 by the server's clock: an ObjectId begins with it."""
     try:
         return float(int(str(record["_id"])[:8], 16))
     except (KeyError, ValueError):

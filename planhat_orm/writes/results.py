@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import BulkError
 from ..html import table
 
-STATUSES = ("created", "updated", "unchanged", "deleted", "failed", "dropped", "unknown")
+STATUSES = ("created", "updated", "unchanged", "deleted", "queued", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")
 
 
@@ -17,7 +17,7 @@ _BAD = ("failed", "dropped", "unknown")
 class RowResult:
     """The outcome of one object.
 
-    `status` is created, updated, unchanged, deleted, failed, dropped (the server ignored the row) or unknown
+    `status` is created, updated, unchanged, deleted, queued (in the outbox, offline), failed, dropped (the server ignored the row) or unknown
     (its answer was lost); `error` is what the server said, verbatim, which may quote the record.
     """
 
@@ -60,6 +60,11 @@ class BatchResult:
     def deleted(self) -> list[RowResult]:
         """Records that were deleted."""
         return self._of("deleted")
+
+    @property
+    def queued(self) -> list[RowResult]:
+        """Rows that wait in the outbox, written down offline."""
+        return self._of("queued")
 
     @property
     def failed(self) -> list[RowResult]:

@@ -5,7 +5,7 @@ What travels of a record is its difference and its key; what comes back clears o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import AlreadyExists, AmbiguousWrite, RequestError, ValidationError
@@ -15,21 +15,38 @@ from ..wire import bulk, records
 from ..wire.resources import BULK_MAX_ROWS, Resource
 from .results import BatchResult, RowResult
 
+Journal = Callable[[list[Model], dict[int, Any], int], Flow[tuple[dict[int, RowResult], int]]]
+"""Sends records through an outbox: given the records, the fields of each, and the chunk size."""
+
 
 class Sending:
     """One run over many records."""
 
-    def __init__(self, items: Iterable[Model], *, chunk_size: int, upsert: bool, only: dict[int, Any]) -> None:
+    def __init__(
+        self,
+        items: Iterable[Model],
+        *,
+        chunk_size: int = BULK_MAX_ROWS,
+        upsert: bool = False,
+        only: dict[int, Any] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         self.items = list({id(item): item for item in items}.values())
         self.chunk_size = chunk_size
         self.upsert = upsert
-        self.only = only  # id of a record -> the field names it was saved with, where given
+        self.only = only or {}  # id of a record -> the field names it was saved with, where given
         self.outcome: dict[int, RowResult] = {}
         self.requests = 0
+        self.journal = journal
 
     def run(self) -> Flow[BatchResult]:
         """Send everything and return the result. Raises `ValidationError` before the first request."""
         changed = self._check()
+        if self.journal is not None and changed:
+            outcomes, self.requests = yield from self.journal(changed, self.only, self.chunk_size)
+            self.outcome.update(outcomes)
+            yield from self._learn_ids([record for record in changed if record.id is None])
+            changed = []
         while changed:
             ready = [record for record in changed if not self._waits_for(record, changed)]
             for record in [] if ready else changed:
@@ -132,19 +149,13 @@ class Sending:
 _LEARN_AT_MOST = 50
 
 
-def send(
-    items: Iterable[Model],
-    *,
-    chunk_size: int = BULK_MAX_ROWS,
-    upsert: bool = False,
-    only: dict[int, Any] | None = None,
-) -> Flow[BatchResult]:
+def send(items: Iterable[Model], **options: Any) -> Flow[BatchResult]:
     """Send what changed of `items` and return the outcome of each.
 
     With `upsert` a record without an id that carries a key need not have all that a new one needs: it may
-    exist already.
+    exist already. `only` limits records to some fields, `journal` carries them through an outbox.
     """
-    return (yield from Sending(items, chunk_size=chunk_size, upsert=upsert, only=only or {}).run())
+    return (yield from Sending(items, **options).run())
 
 
 def _keyed(record: Model) -> bool:

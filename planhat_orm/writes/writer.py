@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
-from ..errors import NotFound, PlanhatError, ReadOnlyError, ValidationError
+from ..errors import FieldError, NotFound, PlanhatError, ReadOnlyError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.state import SaveResult
@@ -14,9 +14,11 @@ from ..wire import records
 from ..wire.resources import Resource
 from .batch import Batch, open_batch
 from .conflicts import check_policy, settle
+from .journal import deletion, queue, send_through, through, wish
+from .push import push
 from .reconcile import ReconcilePlan, reconcile
 from .results import BatchResult, RowResult
-from .send import send
+from .send import Journal, send
 
 T = TypeVar("T")
 
@@ -26,6 +28,16 @@ class Host(Protocol):
 
     read_only: bool
     allow_delete: bool
+
+    @property
+    def outbox(self) -> Any:
+        """The mirror's outbox, or None without a mirror."""
+        ...
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether writes are only to be recorded."""
+        ...
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow in this thread."""
@@ -86,6 +98,32 @@ class RecordWriter:
         if delete and not self._host.allow_delete:
             raise ReadOnlyError("This client does not delete: it was made with Planhat(allow_delete=False).")
 
+    def push(self, on_conflict: Any = "raise") -> Flow[BatchResult]:
+        """Send what waits in the outbox."""
+        self.guard()
+        check_policy(on_conflict)
+        if callable(on_conflict):
+            raise FieldError("push() settles conflicts by 'raise', 'ours' or 'theirs'.")
+        box = self._box()
+        if box is None:
+            raise PlanhatError("There is no outbox without a mirror: Planhat(mirror='planhat.db').")
+        return (yield from push(box, self._host.source("api"), on_conflict))
+
+    def _box(self) -> Any:
+        """The outbox; an error when writing offline without one."""
+        box = self._host.outbox
+        if box is None and self._host.is_offline:
+            raise PlanhatError("Offline writes wait in the mirror's outbox: make the client with Planhat(mirror=...).")
+        return box
+
+    def _journal(self) -> Journal | None:
+        box = self._box()
+        if box is None:
+            return None
+        return lambda changed, only, chunk_size: send_through(
+            box, self._host.source("api"), changed, only, chunk_size=chunk_size, offline=self._host.is_offline
+        )
+
     def save(self, record: Model, fields: Iterable[str] | None = None, on_conflict: Any = None) -> Flow[SaveResult]:
         """Send what changed of a record, alone; inside a batch, queue it."""
         self.guard()
@@ -108,8 +146,14 @@ class RecordWriter:
         if record.id is not None and not payload:
             return SaveResult()
         created = record.id is None
+        box = self._box()
+        one = wish(record, payload) if box is not None else None
+        if one is not None and self._host.is_offline:
+            yield from queue(box, [(one, record, payload)])
+            return SaveResult(fields=_names(record, payload), queued=True)
+        act = self._save_alone(record, payload, chosen)
         try:
-            names, created = yield from self._save_alone(record, payload, chosen)
+            names, created = yield from (through(box, one, record, act) if one is not None else act)
         except PlanhatError as failure:
             self._host.notify("failed", RowResult(record, "failed", getattr(failure, "detail", "") or str(failure)))
             raise
@@ -151,7 +195,12 @@ class RecordWriter:
         resource = record._meta.resource
         if "delete" not in resource.operations:
             raise ValidationError(f"A {type(record).__name__} cannot be deleted: {instead(resource, 'delete')}")
-        yield from records.delete(resource, record.id)
+        box = self._box()
+        if box is not None and self._host.is_offline:
+            yield from queue(box, [(deletion(record), record, {})])
+            return
+        act = records.delete(resource, record.id)
+        yield from (through(box, deletion(record), record, act) if box is not None else act)
         record._origin = record._origin.alone(deleted=True)
         yield from self._host.removed(resource, [record.id])
 
@@ -182,7 +231,7 @@ class RecordWriter:
         items = list(items)
         if on_conflict is not None:
             yield from settle(items, on_conflict, self._host.source("api"))
-        result = yield from send(items, **options)
+        result = yield from send(items, journal=self._journal(), **options)
         for row in result.rows:
             if row.status != "unchanged":
                 self._host.notify("saved" if row.ok else "failed", row)

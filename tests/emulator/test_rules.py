@@ -103,6 +103,15 @@ def test_company_figures_follow_licenses_and_sales(acme: Acme) -> None:
     assert record["licenses"][0]["_currency"]["_id"] == "EUR" and len(record["sales"]) == 3
 
 
+def test_embedded_licenses_are_current(acme: Acme) -> None:
+    _, client, _ = acme
+    made = client.post("/licenses", json=license("2026-01-01", "2027-01-01", 100)).json()
+    for id in ("l1", "l2"):
+        client.put(f"/licenses/{made['_id']}", json={"externalId": id})
+        assert client.get("/companies?select=licenses").json()[0]["licenses"][0]["externalId"] == id
+        assert company(client)["licenses"][0]["externalId"] == id
+
+
 def test_figures_are_recomputed_when_a_license_moves_or_goes(acme: Acme) -> None:
     emulator, client, _ = acme
     other = emulator.store.insert("company", {"name": "Other"})["_id"]

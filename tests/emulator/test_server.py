@@ -165,6 +165,10 @@ def test_records_of_the_store_are_copies(serve: Serve) -> None:
     emulator, client = serve(1)
     record = emulator.store.all("company")[0]
     record["domains"].append("spoilt.example")
+    for copy in (emulator.store.get("company", record["_id"]), emulator.store.insert("company", {"name": "x"})):
+        assert copy is not None
+        copy["name"] = "spoilt"
+    assert "spoilt" not in [row["name"] for row in emulator.store.all("company")]
     found = emulator.store.get("company", record["_id"])
     assert found is not None and found["domains"] == client.get(f"/companies/{record['_id']}").json()["domains"]
     assert "spoilt.example" not in found["domains"]

@@ -174,6 +174,15 @@ def test_references_to_companies_take_prefixes(acme: Acme, reference: str) -> No
     assert issue["companyIds"] == [id] and issue["companies"] == [{"_id": id, "name": "Acme"}]
 
 
+def test_references_take_prefixes_in_updates_too(acme: Acme) -> None:
+    emulator, client, id = acme
+    other = emulator.store.insert("company", {"name": "Other"})["_id"]
+    asset = emulator.store.insert("asset", {"name": "a", "companyId": other})["_id"]
+    moved = client.put(f"/assets/{asset}", json={"companyId": "extid-acme"}).json()
+    assert (moved["companyId"], moved["companyName"]) == (id, "Acme")
+    assert client.put("/assets", json=[{"_id": asset, "companyId": "srcid-crm-1"}]).json()["nonupdates"] == 1
+
+
 def test_references_to_nobody_are_refused(acme: Acme) -> None:
     _, client, _ = acme
     for reference in ("extid-none", "srcid-", "65f0c1a2b3d4e5f607001000", "acme"):

@@ -1,0 +1,5 @@
+"""`python -m planhat_orm.cli` is `planhat`."""
+
+from . import main
+
+main()

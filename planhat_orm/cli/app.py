@@ -1,0 +1,52 @@
+"""The list of commands. Each is a function in a module of its own, registered here in the order of `--help`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from . import doctor, emulator, export, metrics, query, show, status, sync
+from .demo import command as demo
+
+app = typer.Typer(
+    name="planhat",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"planhat_orm {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def planhat(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Planhat's records on the command line: a local copy, questions to it, and an emulator to try things on.
+
+    Settings come from PLANHAT_API_TOKEN, PLANHAT_TENANT_TOKEN, PLANHAT_API_URL, PLANHAT_MIRROR and
+    PLANHAT_CALLS_PER_MIN. "planhat doctor" checks them; "planhat demo" needs none of them.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+
+
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("sync")(sync.sync)
+app.command("plan")(sync.plan)
+app.command("status")(status.status)
+app.command("query")(query.query)
+app.command("show")(show.show)
+app.command("export")(export.export)
+app.add_typer(metrics.app, name="metrics")
+app.command("emulator")(emulator.emulator)

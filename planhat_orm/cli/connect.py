@@ -1,0 +1,88 @@
+"""The options that commands share, and the client they make of them and the environment.
+
+There is no option for a token: a command line is seen by everybody on the machine and kept in the shell's history.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .. import Planhat
+from ..errors import ConfigurationError
+from ..models import resources as declared
+from ..names import did_you_mean
+from ..wire.resources import Resource
+
+MIRROR = "planhat.db"
+
+MirrorOption = Annotated[
+    str, typer.Option("--mirror", envvar="PLANHAT_MIRROR", help="The local copy: a file, or a database URL.")
+]
+ApiUrlOption = Annotated[
+    str | None,
+    typer.Option("--api-url", envvar="PLANHAT_API_URL", help="Planhat's address, for other regions or an emulator."),
+]
+OnlineOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--online/--offline",
+        show_default=False,
+        help="Ask Planhat, or the mirror. Default: the mirror where it has the model, else Planhat.",
+    ),
+]
+ModelsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Company, License, ... (default: all)", show_default=False)
+]
+
+
+def connect(
+    mirror: str | None, api_url: str | None, *, token: bool = True, read: Literal["api", "mirror"] = "api"
+) -> Planhat:
+    """Make the client of a command; with `token` raise `ConfigurationError` before anything when there is none."""
+    # A list of everything is what a command line is for, and its cost is told, so no warning.
+    client = Planhat(api_url=api_url, mirror=mirror, scan="allow", read=read)
+    if token:
+        need_token(client)
+    return client
+
+
+def need_token(client: Planhat) -> None:
+    """Raise `ConfigurationError` when there is no token to ask Planhat with."""
+    if not client.settings.api_token:
+        raise ConfigurationError(
+            "There is no token: set PLANHAT_API_TOKEN (in Planhat: Settings, Private Apps). "
+            'To try things without an account: "planhat demo", or "planhat emulator".'
+        )
+
+
+def has_mirror(where: str) -> bool:
+    """Whether there is a mirror to ask. What a database URL leads to is seen when it is opened."""
+    path = where.removeprefix("sqlite:///")
+    return "://" in path or Path(path).exists()
+
+
+def need_mirror(where: str) -> None:
+    """Raise `ConfigurationError` when there is no mirror, instead of making an empty one."""
+    if not has_mirror(where):
+        raise ConfigurationError(f'There is no mirror {where}: "planhat sync" makes one, or name another with --mirror.')
+
+
+def model(name: str) -> type[Any]:
+    """The model called `name`, in any case; Planhat's own plural (`companies`) is understood too."""
+    models = {one: getattr(declared, one) for one in declared.__all__}
+    known = dict(models)
+    for one in models.values():
+        known |= {one._meta.resource.name: one, one._meta.resource.path: one}
+    folded = {key.lower(): one for key, one in known.items()}
+    if name.lower() not in folded:
+        raise ConfigurationError(f"There is no model {name!r}.{did_you_mean(name, models)}")
+    return folded[name.lower()]
+
+
+def title(resource: Resource | str) -> str:
+    """The name of a resource's model: `Company` for company."""
+    wanted = resource if isinstance(resource, str) else resource.name
+    return next((one for one in declared.__all__ if getattr(declared, one)._meta.resource.name == wanted), wanted)

@@ -1,0 +1,119 @@
+"""What a command prints: tables for people, CSV and JSON for programs.
+
+Results go to stdout, everything said about them to stderr, so that output can be piped. What records hold is
+shown as text: neither as markup nor, should it hold control characters, as commands to the terminal.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..query.kinds import iso
+
+_WIDE = 1000
+_CELL = 60
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that shows text as it is. Where nobody looks at it, lines are as long as they need."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, markup=False, highlight=False, emoji=False, width=None if stream.isatty() else _WIDE
+    )
+
+
+def say(text: str) -> None:
+    """Tell something about a result, on stderr."""
+    console(stderr=True).print(text, style="dim")
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Any]], *, to: Console | None = None, title: str | None = None
+) -> None:
+    """Print a table. Columns of numbers are set to the right."""
+    out = to or console()
+    body = [list(row) for row in rows]
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for number, name in enumerate(head):
+        values = [row[number] for row in body if row[number] is not None]
+        numeric = bool(values) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in values)
+        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        made.add_row(*map(cell, row))
+    with out.capture() as captured:
+        out.print(made)
+    # Rich fills every line up with spaces, which is no good in a file.
+    out.file.write("\n".join(line.rstrip() for line in captured.get().strip("\n").split("\n")) + "\n")
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    match value:
+        case None:
+            text = ""
+        case bool():
+            text = "yes" if value else "no"
+        case int():
+            text = f"{value:,}"
+        case float():
+            text = f"{value:,.2f}"
+        case datetime():
+            text = f"{value:%Y-%m-%d}" if value.time() == value.time().min else f"{value:%Y-%m-%d %H:%M}"
+        case list() if all(isinstance(one, str) for one in value):
+            text = ", ".join(value)
+        case list() | dict():
+            text = json.dumps(value, default=plain, ensure_ascii=False)
+        case _:
+            text = str(value)
+    text = "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)
+    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON and CSV have it: moments and days as ISO text."""
+    if isinstance(value, datetime):
+        return iso(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format) -> None:
+    """Print rows in a format; `names` are the columns."""
+    match form:
+        case Format.table:
+            table(names, ([row.get(name) for name in names] for row in rows))
+        case Format.json:
+            print(json.dumps(list(rows), default=plain, ensure_ascii=False, indent=2))
+        case Format.jsonl:
+            for row in rows:
+                print(json.dumps(row, default=plain, ensure_ascii=False))
+        case Format.csv:
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(names)
+            writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
+
+
+def _csv(value: Any) -> Any:
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, default=plain, ensure_ascii=False)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if value is None or isinstance(value, (str, int, float)) else plain(value)

@@ -1,0 +1,92 @@
+"""Running a command line: every error becomes one line on stderr and an exit code, none a traceback.
+
+Exit codes: 0 done, 1 it failed, 2 the command line was wrong, 130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import typer
+from typer.main import get_command
+
+from ..errors import PlanhatError
+from ..names import did_you_mean
+from .app import app
+
+# Typer brought its own copy of Click at some version, so the class is found by way of one that Typer exports.
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names hold letters that a terminal set to ASCII cannot show.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        try:
+            return int(get_command(app).main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
+        except _UsageError as wrong:
+            return _fail(_usage(wrong), 2)
+        except (typer.Abort, KeyboardInterrupt):
+            return _fail("stopped.", 130)
+        except BrokenPipeError:
+            # Whoever read our output has had enough; Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except PlanhatError as error:
+            return _fail(" ".join([str(error), *getattr(error, "__notes__", ())]), 1)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(f"{where}{error.strerror or type(error).__name__}.", 1)
+        except Exception as unexpected:
+            if os.environ.get("PLANHAT_TRACEBACK"):
+                raise
+            # Its text is not shown: it may quote a record.
+            return _fail(
+                f"unexpected {type(unexpected).__name__} {_place(unexpected)}. This is a fault of planhat_orm: "
+                f"please report it. PLANHAT_TRACEBACK=1 shows the details, which may quote records.",
+                1,
+            )
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"planhat: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _usage(wrong: Any) -> str:
+    context = wrong.ctx
+    path = context.command_path if context is not None else "planhat"
+    message = wrong.format_message()
+    if hasattr(wrong, "possibilities") and context is not None:
+        known = [name for one in context.command.params for name in one.opts if name.startswith("--")]
+        message = f"{path} has no option {wrong.option_name}.{did_you_mean(wrong.option_name, known)}"
+    return f'{message.rstrip(".")}. See "{path} --help".' if not message.endswith("?") else message
+
+
+def _place(error: BaseException) -> str:
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if "planhat_orm" in path.parts:
+            place = f"in {path.parent.name}/{path.name}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"planhat: {message}", file=sys.stderr)

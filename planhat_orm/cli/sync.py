@@ -1,0 +1,98 @@
+"""`planhat sync` and `planhat plan`: bringing the mirror up to date, and what that would take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .connect import MIRROR, ApiUrlOption, MirrorOption, ModelsArgument, connect, has_mirror, model, title
+from .out import console, table
+from .progress import Bars
+
+if TYPE_CHECKING:
+    from ..mirror.report import SyncPlan, SyncReport
+
+
+def sync(
+    models: ModelsArgument = None,
+    mirror: MirrorOption = MIRROR,
+    api_url: ApiUrlOption = None,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, deletions included.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what it would take. Makes no request.")] = False,
+) -> None:
+    """Bring the local copy up to date, all models or some.
+
+    It can be stopped and goes on where it was. For example: planhat sync Company License
+    """
+    chosen = [model(name) for name in models or ()]
+    if plan:
+        _plan(chosen, mirror, api_url, full)
+        return
+    with connect(mirror, api_url) as client:
+        with Bars(console(stderr=True)) as bars:
+            report = client.sync(*chosen, full=full, progress=bars)
+        show_report(report, console())
+
+
+def plan(
+    models: ModelsArgument = None,
+    mirror: MirrorOption = MIRROR,
+    api_url: ApiUrlOption = None,
+    full: Annotated[bool, typer.Option("--full", help="The plan of reading everything again.")] = False,
+) -> None:
+    """Say what a sync would take: requests, time, bytes. Makes no request."""
+    _plan([model(name) for name in models or ()], mirror, api_url, full)
+
+
+def show_report(report: SyncReport, to: Console) -> None:
+    """Print what a sync did."""
+    head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
+    rows = [
+        [title(one.model), one.new, one.changed, one.deleted, one.unchanged, one.requests, round(one.seconds, 1)]
+        + (["skipped", one.skipped] if one.skipped else [one.method, one.why])
+        for one in report
+    ]
+    table(head, rows, to=to)
+    for one in report:
+        for note in one.notes:
+            to.print(f"{title(one.model)}: {note}")
+    to.print(
+        f"{report.new:,} new, {report.changed:,} changed, {report.deleted:,} deleted: "
+        f"{report.requests:,} requests, {report.seconds:.1f} seconds"
+    )
+
+
+def _plan(chosen: list[Any], mirror: str, api_url: str | None, full: bool) -> None:
+    with _readable(mirror) as where, connect(where, api_url, token=False) as client:
+        _show_plan(client.mirror.plan(chosen or None, full=full), console())
+
+
+@contextmanager
+def _readable(mirror: str) -> Iterator[str]:
+    """The mirror, or an empty one for as long as the plan is made: a question leaves no file behind."""
+    if has_mirror(mirror):
+        yield mirror
+        return
+    with TemporaryDirectory(prefix="planhat-") as folder:
+        yield str(Path(folder, MIRROR))
+
+
+def _show_plan(plan: SyncPlan, to: Console) -> None:
+    rows = [
+        [title(one.model), one.method, one.requests, one.rows, None if one.bytes is None else math.ceil(one.bytes / 1000)]
+        for one in plan
+    ]
+    table(("model", "method", "requests", "records", "kilobytes"), rows, to=to)
+    unknown = [title(one.model) for one in plan if one.rows is None]
+    if unknown:
+        to.print(f"Never synced, so the least there can be: {', '.join(unknown)}")
+    to.print(
+        f"{plan.requests:,} requests, at least {plan.seconds:.0f} seconds at {plan.calls_per_min:g} calls a minute"
+    )
