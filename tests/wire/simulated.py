@@ -1,0 +1,75 @@
+"""A list endpoint without a network: it answers the requests of a flow, and lets others write in between."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from planhat_orm.http.effects import Emit, Flow, Request, Response
+
+
+class ListServer:
+    """Ids behind `limit` and `offset`, as Planhat serves them. `cap` is the longest page it gives."""
+
+    def __init__(self, ids: list[str], *, cap: int = 10_000, sort: bool = True, offset: bool = True) -> None:
+        self.ids = list(ids)
+        self.cap = cap
+        self.sort = sort
+        self.offset = offset
+        self.requests: list[dict[str, str]] = []
+
+    def answer(self, request: Request) -> Response:
+        params = dict(request.params)
+        self.requests.append(params)
+        ids = sorted(self.ids) if self.sort and params.get("sort") == "_id" else list(self.ids)
+        start = int(params["offset"]) if self.offset else 0
+        rows = [{"_id": one} for one in ids[start : start + min(int(params["limit"]), self.cap)]]
+        return Response(200, {}, b"", rows)
+
+
+def read(flow: Flow[Any], server: ListServer, between: Callable[[], None] = lambda: None) -> list[list[str]]:
+    """Drive a list flow by hand; return the ids of each emitted page. `between` runs before every request but one."""
+    pages: list[list[str]] = []
+    effect = next(flow)
+    while True:
+        answer = None
+        if isinstance(effect, Emit):
+            pages.append([row["_id"] for row in effect.item])
+        else:
+            assert isinstance(effect, Request)
+            assert len(server.requests) < 2_000, "the list does not end"
+            if server.requests:
+                between()
+            answer = server.answer(effect)
+        try:
+            effect = flow.send(answer)
+        except StopIteration:
+            return pages
+
+
+class Writers:
+    """Others who insert and delete at random; `stayed` are the ids that were there throughout."""
+
+    def __init__(self, server: ListServer, rng: random.Random, *, busy: int) -> None:
+        self.server = server
+        self.rng = rng
+        self.busy = busy
+        self.stayed = set(server.ids)
+
+    def write(self) -> None:
+        rng, ids = self.rng, self.server.ids
+        for _ in range(rng.randint(0, self.busy)):
+            if ids and rng.random() < 0.6:
+                # Often the oldest: that moves everything after it to the left.
+                gone = min(ids) if rng.random() < 0.4 else rng.choice(ids)
+                ids.remove(gone)
+                self.stayed.discard(gone)
+            else:
+                # Mostly at the end, as ObjectIds grow; sometimes anywhere.
+                number = rng.randint(0, 10**6) if rng.random() < 0.3 else 10**6 + rng.randint(0, 10**6)
+                ids.append(f"{number:08d}")
+
+
+def numbered(count: int) -> list[str]:
+    return [f"{number * 7:08d}" for number in range(count)]
