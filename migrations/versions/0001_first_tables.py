@@ -19,10 +19,12 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _mirror_alias()
     _mirror_change()
     _mirror_lease()
     _mirror_meta()
     _mirror_model()
+    _mirror_outbox()
     _mirror_run()
     _mirror_stage()
     _asset()
@@ -51,6 +53,33 @@ def upgrade() -> None:
     _user()
     _workflow()
     _workspace()
+
+
+def _mirror_alias() -> None:
+    op.create_table(
+        "mirror_alias",
+        sa.Column("temporary", TEXT, primary_key=True),
+        sa.Column("id", TEXT, nullable=False),
+    )
+
+
+def _mirror_outbox() -> None:
+    op.create_table(
+        "mirror_outbox",
+        sa.Column("seq", KEY, primary_key=True),
+        sa.Column("op_id", sa.Text(), nullable=False, unique=True),
+        sa.Column("op", sa.Text(), nullable=False),
+        sa.Column("resource", TEXT, nullable=False),
+        sa.Column("record", TEXT, nullable=False),
+        sa.Column("patch", sa.Text(), nullable=False),
+        sa.Column("base", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.Text()),
+    )
+    op.create_index("mirror_outbox_record", "mirror_outbox", ["resource", "record"])
+    op.create_index("mirror_outbox_state", "mirror_outbox", ["state", "seq"])
 
 
 def _mirror_change() -> None:

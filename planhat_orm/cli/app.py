@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, emulator, export, metrics, query, show, status, sync
+from . import doctor, emulator, metrics, query, show, status, sync
 from .demo import command as demo
 
 app = typer.Typer(
@@ -47,6 +47,5 @@ app.command("plan")(sync.plan)
 app.command("status")(status.status)
 app.command("query")(query.query)
 app.command("show")(show.show)
-app.command("export")(export.export)
 app.add_typer(metrics.app, name="metrics")
 app.command("emulator")(emulator.emulator)

@@ -34,7 +34,7 @@ OnlineOption = Annotated[
     ),
 ]
 ModelsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Company, License, ... (default: all)", show_default=False)
+    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Company, License, ...", show_default="all")
 ]
 
 
@@ -67,7 +67,7 @@ def has_mirror(where: str) -> bool:
 def need_mirror(where: str) -> None:
     """Raise `ConfigurationError` when there is no mirror, instead of making an empty one."""
     if not has_mirror(where):
-        raise ConfigurationError(f'There is no mirror {where}: "planhat sync" makes one, or name another with --mirror.')
+        raise ConfigurationError(f'There is no mirror {where}: "planhat sync" makes one, --mirror names another.')
 
 
 def model(name: str) -> type[Any]:
@@ -86,3 +86,9 @@ def title(resource: Resource | str) -> str:
     """The name of a resource's model: `Company` for company."""
     wanted = resource if isinstance(resource, str) else resource.name
     return next((one for one in declared.__all__ if getattr(declared, one)._meta.resource.name == wanted), wanted)
+
+
+def shown(where: str) -> str:
+    """The mirror as it may be printed: a database URL can hold a password."""
+    scheme, separator, _ = where.partition("://")
+    return f"in {scheme.partition('+')[0]}" if separator and scheme != "sqlite" else where.removeprefix("sqlite:///")

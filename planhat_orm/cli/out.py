@@ -36,9 +36,7 @@ class Format(StrEnum):
 def console(*, stderr: bool = False) -> Console:
     """A console that shows text as it is. Where nobody looks at it, lines are as long as they need."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr, markup=False, highlight=False, emoji=False, width=None if stream.isatty() else _WIDE
-    )
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=None if stream.isatty() else _WIDE)
 
 
 def say(text: str) -> None:
@@ -47,26 +45,27 @@ def say(text: str) -> None:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Any]], *, to: Console | None = None, title: str | None = None
+    head: Sequence[str], rows: Iterable[Sequence[Any]], *, to: Console | None = None, whole: bool = False
 ) -> None:
-    """Print a table. Columns of numbers are set to the right."""
+    """Print a table. Columns of numbers are set to the right; long values are cut unless `whole`."""
     out = to or console()
     body = [list(row) for row in rows]
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(head):
         values = [row[number] for row in body if row[number] is not None]
         numeric = bool(values) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in values)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in body:
-        made.add_row(*map(cell, row))
+        made.add_row(*(cell(value, whole) for value in row))
     with out.capture() as captured:
         out.print(made)
     # Rich fills every line up with spaces, which is no good in a file.
-    out.file.write("\n".join(line.rstrip() for line in captured.get().strip("\n").split("\n")) + "\n")
+    lines = [line.rstrip() for line in captured.get().split("\n")]
+    out.file.write("\n".join(line for line in lines if line) + "\n")
 
 
-def cell(value: Any) -> str:
-    """A value as a table shows it."""
+def cell(value: Any, whole: bool = False) -> str:
+    """A value as a table shows it, cut unless `whole`."""
     match value:
         case None:
             text = ""
@@ -85,7 +84,7 @@ def cell(value: Any) -> str:
         case _:
             text = str(value)
     text = "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)
-    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
+    return text if whole or len(text) <= _CELL else text[: _CELL - 1] + "…"
 
 
 def plain(value: Any) -> Any:

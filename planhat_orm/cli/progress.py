@@ -41,9 +41,7 @@ class Bars:
             self._tasks[event.model] = self._bars.add_task(title(event.model), total=event.total, requests=0)
         # The total of last time is a guess; a bar that is full is one that is done.
         total = max(event.rows, 1) if done else None if event.total is None else max(event.total, event.rows + 1)
-        self._bars.update(
-            self._tasks[event.model], completed=event.rows or done, total=total, requests=event.requests
-        )
+        self._bars.update(self._tasks[event.model], completed=event.rows or done, total=total, requests=event.requests)
 
     def __enter__(self) -> Self:
         self._bars.start()

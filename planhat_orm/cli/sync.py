@@ -85,10 +85,7 @@ def _readable(mirror: str) -> Iterator[str]:
 
 
 def _show_plan(plan: SyncPlan, to: Console) -> None:
-    rows = [
-        [title(one.model), one.method, one.requests, one.rows, None if one.bytes is None else math.ceil(one.bytes / 1000)]
-        for one in plan
-    ]
+    rows = [(title(one.model), one.method, one.requests, one.rows, _kilobytes(one.bytes)) for one in plan]
     table(("model", "method", "requests", "records", "kilobytes"), rows, to=to)
     unknown = [title(one.model) for one in plan if one.rows is None]
     if unknown:
@@ -96,3 +93,7 @@ def _show_plan(plan: SyncPlan, to: Console) -> None:
     to.print(
         f"{plan.requests:,} requests, at least {plan.seconds:.0f} seconds at {plan.calls_per_min:g} calls a minute"
     )
+
+
+def _kilobytes(count: int | None) -> int | None:
+    return None if count is None else math.ceil(count / 1000)

@@ -31,6 +31,8 @@ def choose(found: State, stamp: str | None, rows: int | None, *, force_full: boo
         return "full", "many records were missing last time"
     if known.get("unknown"):
         return "full", "the server has records that the mirror missed"
+    if not _older(known.get("unsorted_at"), TRUST_AGAIN):
+        return "full", "the list does not sort by _id"
     if stamp is None or found.watermark is None:
         return "full", "records carry no time of change"
     if known.get("unstamped"):

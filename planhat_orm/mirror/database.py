@@ -70,9 +70,10 @@ class Database:
                 yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it or nothing."""
-        with self.engine.connect().execution_options(planhat_writes=True) as connection, connection.begin():
+    def writing(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing. A durable one survives a power cut, too."""
+        options = {"planhat_writes": True, "planhat_durable": durable}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def use_wal(self) -> None:
@@ -136,5 +137,9 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("planhat_writes")
+    options = connection.get_execution_options()
+    writes = options.get("planhat_writes")
+    if writes:
+        # NORMAL may lose the last commits when the power fails, which a mirror can fetch again and an outbox cannot.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('planhat_durable') else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

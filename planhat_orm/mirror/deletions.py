@@ -17,6 +17,7 @@ from ..http.effects import Flow, Work
 from ..wire.listing import request_page, rows_of
 from . import state, tables
 from .pages import Page, Pass, Unsorted, ids_of
+from .store import TEMPORARY
 
 if TYPE_CHECKING:
     from .job import Job
@@ -162,4 +163,5 @@ def _sweep(job: Job, local: list[str], search: _Search) -> Flow[None]:
 def _ids(job: Job) -> list[str]:
     with job.reading() as connection:
         table = tables.records(job.layout)
-        return list(connection.execute(select(table.c.id).order_by(table.c.id)).scalars())
+        ids = connection.execute(select(table.c.id).order_by(table.c.id)).scalars()
+        return [id for id in ids if not id.startswith(TEMPORARY)]

@@ -147,6 +147,7 @@ class _Full:
         job = self.job
         job.report.notes.append("the list does not come sorted by _id, so it was read until nothing new showed")
         self.doubtful.clear()
+        self.state.known["unsorted_at"] = state.now()
         self.cursor.update(list=0, anchor="", rank=0, longest=0, rows=0)
         seen: set[str] = set()
 

@@ -97,6 +97,8 @@ class _Descent:
             end = offset > before[0] and ids[1] == before[2]
             before = (offset, *ids)
             top, low = top or stamps[0], stamps[-1]
+            if not offset:
+                yield from self._believe(rows, low)
             yield from self._take(rows)
             if low < self.floor or end:
                 return top
@@ -110,6 +112,24 @@ class _Descent:
                 raise Disordered(f"more than {len(rows) - 1} records have one {self.stamp}")
             else:
                 return top
+
+    def _believe(self, rows: list[Raw], low: str) -> Flow[None]:
+        """Check the first page against what is here: a record that changed later than its last one must be on it.
+
+        Stamps only grow, so one that is not was deleted, or the list is not in the order it seems to be in.
+        """
+        column = self.job.layout.by_wire.get(self.stamp)
+        if column is None:
+            raise Disordered(f"{self.stamp} is no documented field")
+        name, there = column.name, {row["_id"] for row in rows}
+
+        def work() -> str | None:
+            with self.job.reading() as connection:
+                return self.job.store(connection).newer(name, low, there, shown=not self.params)
+
+        missing: str | None = yield Work(work)
+        if missing is not None and not (yield from self.job.confirm([missing])):
+            raise Disordered(f"the list does not sort by {self.stamp}")
 
     def _page(self, offset: int, limit: int) -> Flow[list[Raw]]:
         request = request_page(

@@ -14,6 +14,7 @@ from ..wire.resources import Resource
 from . import classes, customs, plan, state, sync
 from .database import Database
 from .layout import layout, resources_of
+from .outbox import Outbox
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
 from .source import MirrorSource
 from .store import Memory, Raw, Store
@@ -64,6 +65,11 @@ class Mirror:
         """What answers queries from this mirror."""
         return MirrorSource(self.database)
 
+    @property
+    def outbox(self) -> Outbox:
+        """The writes that wait to be sent, or whose answer was lost."""
+        return Outbox(self.database, history=self.history_kept)
+
     def table(self, model: Any) -> Any:
         """The SQLModel class of a model's table, for `select(T).where(T.mrr > 500)`.
 
@@ -84,7 +90,7 @@ class Mirror:
 
     def status(self, pending: Mapping[str, int] | None = None) -> MirrorStatus:
         """How current the mirror is; `pending` are the writes that wait, by resource, from whoever keeps them."""
-        database, waiting = self.database, pending or {}
+        database, waiting = self.database, self.outbox.counts()
         with database.reading() as connection:
             states = state.load_all(connection)
             rows = {name: state.live_rows(connection, layout(name)) for name in states}

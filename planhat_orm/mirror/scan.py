@@ -17,6 +17,7 @@ from ..wire import records
 from ..wire.listing import full_select
 from . import state, tables
 from .pages import Page, Pass
+from .store import TEMPORARY
 
 if TYPE_CHECKING:
     from .job import Job
@@ -85,7 +86,8 @@ def _stamps(job: Job, page: Page) -> dict[str, str | None]:
         if page.last is not None:
             statement = statement.where(table.c.id <= page.last)
     with job.reading() as connection:
-        return {id: value for id, value in connection.execute(statement)}
+        found = connection.execute(statement)
+        return {id: value for id, value in found if not id.startswith(TEMPORARY)}
 
 
 def _finish(job: Job, rows: list[dict[str, Any]], gone: list[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, true
+from sqlalchemy import Connection, delete, insert, not_, select, true
 
 from . import tables
 from .layout import Layout
@@ -18,6 +18,8 @@ from .sqlite import json_text
 
 Raw = dict[str, Any]
 _CHUNK = 500
+TEMPORARY = "tmp:"
+"""How the id of a record begins that was made offline and not sent yet."""
 
 
 @dataclass(slots=True)
@@ -70,11 +72,26 @@ class Store:
         return found
 
     def between(self, after: str, last: str | None) -> dict[str, bytes]:
-        """The hashes of all records whose id is above `after` and, unless None, up to `last`."""
+        """The hashes of all records whose id is above `after` and, unless None, up to `last`.
+
+        Records that Planhat does not know yet are left out: their temporary ids are none of the list's.
+        """
         statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id > after)
+        statement = statement.where(not_(self.table.c.id.startswith(TEMPORARY, autoescape=True)))
         if last is not None:
             statement = statement.where(self.table.c.id <= last)
         return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
+
+    def newer(self, stamp: str, than: str, among: set[str], *, shown: bool) -> str | None:
+        """Some record with a later stamp that is not `among` these, or None; `shown` leaves out hidden ones."""
+        statement = select(self.table.c.id).where(
+            self.table.c[stamp] > than, not_(self.table.c.id.startswith(TEMPORARY, autoescape=True))
+        )
+        hidden = self.layout.resource.hidden_by
+        if shown and hidden is not None:
+            statement = statement.where(self.table.c[self.layout.by_wire[str(hidden.hides)].name].is_not(true()))
+        found = self.connection.execute(statement.limit(len(among) + 1)).scalars()
+        return next((id for id in found if id not in among), None)
 
     def shown(self, ids: Sequence[str], hides: str, hidden: bool) -> list[str]:
         """Those of some ids whose record is hidden by the field `hides`, or is not."""

@@ -100,6 +100,8 @@ def _by_the_best_way(job: Job, *, force_full: bool) -> Flow[None]:
         except Disordered as reason:
             job.state.known["disordered_at"] = state.now()
             method, why = "scan", str(reason)
+        except Unsorted:
+            method, why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
     if method == "scan" and job.stamp in job.layout.by_wire and not job.state.known.get("two"):
         try:
             yield from scan(job)

@@ -112,6 +112,33 @@ leases = Table(
 )
 """Who may sync. `fence` grows with every holder; a page written under an old one is rolled back."""
 
+outbox = Table(
+    "mirror_outbox",
+    metadata,
+    Column("seq", KEY, primary_key=True, autoincrement=True),
+    Column("op_id", Text, nullable=False, unique=True),
+    Column("op", Text, nullable=False),
+    Column("resource", TEXT, nullable=False),
+    Column("record", TEXT, nullable=False),
+    Column("patch", Text, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("created_at", Text, nullable=False),
+    Column("sent_at", Text),
+    Index("mirror_outbox_record", "resource", "record"),
+    Index("mirror_outbox_state", "state", "seq"),
+)
+"""Writes that are not acknowledged yet. `patch` is what is sent, `base` what the server said before; both JSON."""
+
+aliases = Table(
+    "mirror_alias",
+    metadata,
+    Column("temporary", TEXT, primary_key=True),
+    Column("id", TEXT, nullable=False),
+)
+"""The ids that records created offline got at last."""
+
 
 def records(layout: Layout) -> Table:
     """The table that holds a resource's records."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .. import errors, runtime
-from ..errors import FieldError, NotFound, ValidationError
+from ..errors import FieldError, NotFound, PlanhatError, ValidationError
 from ..fields import Custom, CustomFields, Id
 from ..fields.base import Field
 from ..html import table
@@ -103,7 +103,7 @@ class Model(metaclass=ModelType):
     def __setattr__(self, name: str, value: Any) -> None:
         try:
             object.__setattr__(self, name, value)
-        except FieldError:
+        except PlanhatError:
             raise
         except AttributeError as error:
             if hasattr(type(self), name):

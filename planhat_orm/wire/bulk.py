@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -16,8 +17,10 @@ import msgspec
 from ..errors import (
     AuthenticationError,
     BadAnswer,
+    BulkError,
     ConnectionFailed,
     InvalidRequest,
+    NotFound,
     PermissionDenied,
     RateLimited,
     RequestError,
@@ -27,7 +30,7 @@ from ..errors import (
 from ..http.effects import Flow, Request, Response
 from . import paths
 from .listing import page
-from .outcomes import ERROR_LISTS, Outcome, dropped_reason, keys, read
+from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
 from .records import encode, resembles
 from .resources import BULK_MAX_ROWS, Resource
 
@@ -35,6 +38,8 @@ MAX_BYTES = 32_000_000
 """Largest body of one bulk upsert."""
 MAX_EXTRA_REQUESTS = 400
 """How many requests may go into finding the bad rows among good ones, so that a file of bad rows stays cheap."""
+_ASK_SINGLY = 20
+_UNTOLD = "The server did not say what became of the row."
 
 
 @dataclass(slots=True)
@@ -53,33 +58,41 @@ def upsert(
 
     ceil(rows/5000) requests when all goes well. `rows` may be a generator; it is read a chunk at a time.
     Never raises for what happens to a row or a chunk: that is in its outcome. `ValidationError` before
-    anything is sent for a chunk size that the API does not take.
+    anything is sent for a chunk size that the API does not take, and for a list that holds more than dicts.
+    When a generator fails after rows of it were sent, `BulkError` has their outcomes.
     """
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, int):
         raise ValidationError(f"chunk_size must be a whole number, not {type(chunk_size).__name__}.")
     if not 1 <= chunk_size <= BULK_MAX_ROWS:
         raise ValidationError(f"chunk_size must be between 1 and {BULK_MAX_ROWS}, not {chunk_size}.")
+    if isinstance(rows, Sequence):
+        _check(rows)
     answer = BulkAnswer()
     sender = _Sender(resource, answer)
-    start = 0
-    for chunk in _chunks(rows, chunk_size):
+    source = iter(rows)
+    while True:
+        start = len(answer.outcomes)
+        try:
+            chunk = list(islice(source, chunk_size))
+            _check(chunk)
+        except Exception as failure:
+            if not start:
+                raise
+            raise BulkError(
+                f"The rows ended with {type(failure).__name__} after {start} of them were sent: "
+                f".result.outcomes has what became of those.",
+                result=answer,
+            ) from failure
+        if not chunk:
+            return answer
         answer.outcomes.extend(Outcome(start + place, "unknown") for place in range(len(chunk)))
         yield from sender.send(start, chunk)
-        start += len(chunk)
-    return answer
 
 
-def _chunks(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    chunk: list[Mapping[str, Any]] = []
+def _check(rows: Iterable[Any]) -> None:
     for row in rows:
         if not isinstance(row, Mapping):
             raise ValidationError(f"A bulk upsert takes dicts, not {type(row).__name__}.")
-        chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 @dataclass(slots=True)
@@ -116,19 +129,19 @@ class _Sender:
         for place, raw in enumerate(chunk, start):
             row = dict(raw)
             mine = keys(self.resource, row)
-            twin = next((owner[key] for key in mine if key in owner), None)
-            if twin is None:
-                twin = _Row([place], row)
+            twins = list({id(owner[key]): owner[key] for key in mine if key in owner}.values())
+            twin = twins[0] if twins else _Row([place], row)
+            if not twins:
                 rows.append(twin)
-            elif _contradict(self.resource, twin.row, row):
+            elif len(twins) > 1 or _contradict(self.resource, twin.row, row):
                 self._settle([_Row([place], row)], "failed", "Another row of this batch has one of its keys but not "
                              "the others: they cannot be one record.")  # fmt: skip
                 continue
             else:
-                custom = {**(twin.row.get("custom") or {}), **(row.get("custom") or {})}
+                before, now = twin.row.get("custom"), row.get("custom")
                 twin.row.update(row)
-                if custom:
-                    twin.row["custom"] = custom
+                if isinstance(before, Mapping) and isinstance(now, Mapping):
+                    twin.row["custom"] = {**before, **now}
                 twin.places.append(place)
             owner.update((key, twin) for key in mine)
         good = []
@@ -154,13 +167,13 @@ class _Sender:
         self.answer.requests += 1
         try:
             response: Response = yield request
-        except (AuthenticationError, RateLimited) as refusal:
-            self.refused = refusal
-            return self._settle(rows, "failed", _said(refusal))
-        except PermissionDenied as refusal:
-            return self._settle(rows, "failed", _said(refusal))
+        except (AuthenticationError, NotFound, PermissionDenied, RateLimited) as refusal:
+            if not isinstance(refusal, PermissionDenied):
+                self.refused = refusal
+            # A try before the refused one may have gone through.
+            return self._settle(rows, "unknown" if refusal.uncertain else "failed", _said(refusal))
         except InvalidRequest as refusal:
-            return (yield from self._halve(rows, repeat, _said(refusal)))
+            return (yield from self._halve(rows, repeat, "failed", _said(refusal)))
         except ConnectionFailed as lost:
             status = "unknown" if lost.sent else "failed"
             return self._settle(rows, status, str(lost))
@@ -168,10 +181,13 @@ class _Sender:
             return self._settle(rows, "unknown", _said(lost))
         yield from self._settle_by(rows, response, repeat)
 
-    def _halve(self, rows: list[_Row], repeat: bool, error: str) -> Flow[None]:
+    def _halve(self, rows: list[_Row], repeat: bool, status: Status, error: str) -> Flow[None]:
+        """Send rows again in two parts; a row that is alone, or too dear to look at, gets `status` and `error`."""
+        if len(rows) == 1:
+            return self._settle(rows, status, error)
         self.extra += 2
-        if len(rows) == 1 or self.extra > MAX_EXTRA_REQUESTS:
-            return self._settle(rows, "failed", error)
+        if self.extra > MAX_EXTRA_REQUESTS:
+            return self._settle(rows, status, f"{error} (one of {len(rows)} rows that were not looked at singly)")
         middle = len(rows) // 2
         yield from self._deliver(rows[:middle], repeat)
         yield from self._deliver(rows[middle:], repeat)
@@ -179,48 +195,72 @@ class _Sender:
     def _settle_by(self, rows: list[_Row], response: Response, repeat: bool) -> Flow[None]:
         data: dict[str, Any] = response.data
         reading = read(self.resource, [row.row for row in rows], data)
-        told = reading.outcomes or reading.unchanged or reading.created_unnamed
-        if response.status in (400, 403) and not told:
-            text = "; ".join(dict.fromkeys(reading.errors)) or response.text[:500]
-            if response.status == 403:
-                self._sum(data)
-                return self._settle(rows, "failed", text)
-            if len(rows) > 1:
-                return (yield from self._halve(rows, repeat, text))
-        self._sum(data)
         for place, outcome in reading.outcomes.items():
             self._settle([rows[place]], outcome.status, outcome.error, outcome.id)
         left = [rows[place] for place in reading.open]
-        if not left:
-            return
-        if len(left) == 1 and reading.errors:
-            return self._settle(left, "failed", reading.errors[0])
-        if not reading.errors and not reading.created_unnamed:
-            if reading.unchanged == len(left):
-                return self._settle(left, "unchanged")
-            if reading.unchanged == 0 and response.status < 300:
-                for row in left:
-                    self._settle([row], "dropped", dropped_reason(self.resource, row.row))
-                return
-        if repeat and (len(rows) > 1 or reading.created_unnamed == 0):
-            if len(rows) > 1:
-                # Ask again in parts: keyed rows find what they stored, and a row alone gets a clear answer.
-                return (yield from self._halve(left, repeat, "; ".join(reading.errors)) if len(left) > 1
-                        else self._deliver(left, repeat))  # fmt: skip
-            error = "; ".join(reading.errors) or "the server did not say what became of the row"
-            return self._settle(left, "failed" if reading.errors else "unknown", error)
-        yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
+        texts = "; ".join(dict.fromkeys(reading.errors))
+        if response.status in (400, 403) and not reading.stored:
+            yield from self._settle_refused(left, reading, response, repeat)
+        elif not left or self._settle_alike(left, reading, texts):
+            self._sum(data)
+        elif not repeat:
+            self._sum(data)
+            yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
+        elif len(left) < len(rows) or len(left) > 1:
+            # Ask again in parts: keyed rows find what they stored, and a row alone gets a clear answer.
+            self._sum({**data, **dict.fromkeys(ERROR_LISTS, []), **reading.named, "nonupdates": 0})
+            if len(left) == 1:
+                yield from self._deliver(left, repeat)
+            else:
+                yield from self._halve(left, repeat, "unknown", texts or _UNTOLD)
+        else:
+            self._sum(data)
+            self._settle(left, "unknown", texts or _UNTOLD)
+
+    def _settle_refused(self, left: list[_Row], reading: Reading, response: Response, repeat: bool) -> Flow[None]:
+        """Settle what an answer leaves open that stored nothing, because of rows which it may or may not name."""
+        texts = "; ".join(dict.fromkeys(reading.errors)) or response.text[:500]
+        if response.status == 403 or not left or (len(left) == 1 and not reading.outcomes):
+            self._sum(response.data)
+            return self._settle(left, "failed", texts)
+        self._sum({**dict.fromkeys(ERROR_LISTS, []), **reading.named})
+        if not reading.outcomes or self.extra >= MAX_EXTRA_REQUESTS:
+            return (yield from self._halve(left, repeat, "failed", texts))
+        # The bad rows are named, and out: the others may all be good.
+        self.extra += 1
+        yield from self._deliver(left, repeat)
+
+    def _settle_alike(self, left: list[_Row], reading: Reading, texts: str) -> bool:
+        """Settle the rows left open where all of them had the same fate; tell whether that was so."""
+        counts: dict[Status, int] = {
+            "created": reading.created_unnamed, "updated": reading.updated_unnamed, "unchanged": reading.unchanged,
+            "failed": len(reading.errors),
+        }  # fmt: skip
+        fates = [status for status, count in counts.items() if count]
+        if not fates:
+            for row in left:
+                self._settle([row], "dropped", dropped_reason(self.resource, row.row))
+            return True
+        if len(fates) > 1 or counts[fates[0]] != len(left):
+            return False
+        if fates == ["created"] and (len(left) > 1 or reading.created_ids) and not keys(self.resource, left[0].row):
+            return False  # which id is whose is still to be found out
+        if fates == ["failed"] and ";" in texts and len(left) <= _ASK_SINGLY:
+            return False  # so is which message
+        self._settle(left, fates[0], texts)
+        return True
 
     def _match_created(self, rows: list[_Row], count: int, ids: list[str], errors: list[str]) -> Flow[None]:
         """Find out which rows without a key were inserted: the answer has their ids only."""
         if len(rows) == 1 and count == 1:
             return self._settle(rows, "created", id=ids[0] if ids else None)
         left = list(rows)
-        for record in (yield from self._read(ids)):
-            match = next((row for row in left if resembles(record, row.row)), None)
-            if match is not None:
-                self._settle([match], "created", id=record["_id"])
-                left.remove(match)
+        records = yield from self._read(ids)
+        while found := _certain(records, left):
+            record, row = found
+            self._settle([row], "created", id=record["_id"])
+            records.remove(record)
+            left.remove(row)
         if not left:
             return
         if not errors and count == len(rows):
@@ -232,7 +272,7 @@ class _Sender:
             for row in left:
                 self._settle([row], "dropped", dropped_reason(self.resource, row.row))
         else:
-            self._settle(left, "unknown", "; ".join(errors) or "the server did not say what became of the row")
+            self._settle(left, "unknown", "; ".join(errors) or _UNTOLD)
 
     def _read(self, ids: list[str]) -> Flow[list[dict[str, Any]]]:
         """The newest records, as far as they are among `ids`: one list, whatever their number."""
@@ -269,6 +309,15 @@ class _Sender:
 def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The error lists of an answer that are not empty."""
     return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
+
+
+def _certain(records: list[dict[str, Any]], rows: list[_Row]) -> tuple[dict[str, Any], _Row] | None:
+    """A record and the row it was made of: it resembles no other row, or only such as are the same."""
+    for record in records:
+        alike = [row for row in rows if resembles(record, row.row)]
+        if alike and all(row.row == alike[0].row for row in alike):
+            return record, alike[0]
+    return None
 
 
 def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

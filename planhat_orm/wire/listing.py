@@ -9,7 +9,8 @@ server ever gave ends the list; one that is merely shorter than asked does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -111,16 +112,20 @@ def pages(
     overlap = 0  # how far the next page reaches back
     longest = 0  # the longest page so far: a shorter one is the last
     asked = size
-    same = 0
+    alone = False  # whether a page of one record was followed by another record
     seen: set[str] = set()
     before: list[Any] = []
+    ask = _asking(resource, "_id", select, params)
     while True:
         offset = max(0, rank - overlap)
-        rows = yield from page(resource, limit=asked, offset=offset, select=select, params=params)
+        rows = yield from ask(limit=asked, offset=offset)
         ids: list[Any] = [row.get("_id") for row in rows]
-        if not _increasing(ids) or (rank and rows and not overlap):
+        if not _increasing(ids) or (alone and rows and not overlap):
             # Out of order; or one record a page, which leaves none to show that nothing moved.
-            return (yield from _unsorted(resource, size, select, params, seen, wanted))
+            return (yield from _unsorted(resource, ask, size, seen, wanted))
+        if rank and rows and not overlap:
+            overlap, alone = 1, True
+            continue
         if offset and overlap and (not ids or ids[0] > anchor):
             # Records to the left vanished since the last page: look further back, until the pages meet.
             overlap = min(rank, overlap * 4)
@@ -133,43 +138,49 @@ def pages(
             yield Emit(fresh)
         if len(seen) in (wanted, expect) or not rows or len(rows) < longest:
             return
-        same = same + 1 if offset and ids == before else 0
-        if same == _SAME:
-            return _offset_ignored(resource, len(rows), size)
+        if offset and ids == before and (yield from _offset_ignored(resource, ask, asked, offset, ids)):
+            return
         # One record of overlap shows whether anything moved; of a single record nothing would be left over.
         overlap = 1 if len(rows) > 1 or asked == 1 else 0
         anchor, rank, before = max(anchor, ids[-1]), offset + len(rows), ids
-        longest, asked = max(longest, len(rows)), max(2, size)
+        longest, asked, alone = max(longest, len(rows)), max(2, size), alone and not fresh
 
 
 def _increasing(ids: list[Any]) -> bool:
     return all(isinstance(one, str) for one in ids) and all(a < b for a, b in pairwise(ids))
 
 
-_SAME = 3
-"""So many times the page before, at another offset each: then the server ignores offsets, and nobody just inserted."""
+_Ask = Callable[..., Flow[list[dict[str, Any]]]]
+"""A list, all settled but `limit` and `offset`."""
 
 
-def _offset_ignored(resource: Resource, rows: int, size: int) -> None:
-    """A server that ignores `offset` gave all it has, unless the page is just as long as was asked."""
-    if rows == size:
+def _asking(resource: Resource, sort: str, select: Iterable[str] | None, params: Mapping[str, str] | None) -> _Ask:
+    return partial(page, resource, sort=sort, select=None if select is None else tuple(select), params=params)
+
+
+_FAR = 100_000
+
+
+def _offset_ignored(resource: Resource, ask: _Ask, size: int, offset: int, ids: list[Any]) -> Flow[bool]:
+    """Whether the server ignores `offset`; a page that came twice may also mean that others write.
+
+    Such a server gave all it has, unless the page is just as long as was asked: then `BadAnswer`.
+    """
+    rows = yield from ask(limit=size, offset=offset + _FAR)
+    if [row.get("_id") for row in rows] != ids:
+        return False
+    if len(rows) == size:
         raise BadAnswer(
-            f"GET /{resource.path} gave the same {rows} records at {_SAME + 1} offsets: the server ignores the "
-            f"offset, so what comes after them cannot be read."
+            f"GET /{resource.path} gave the same {size} records at every offset: the server ignores it, so what "
+            f"comes after them cannot be read."
         )
+    return True
 
 
 _SWEEPS = 5
 
 
-def _unsorted(
-    resource: Resource,
-    size: int,
-    select: Iterable[str] | None,
-    params: Mapping[str, str] | None,
-    seen: set[str],
-    wanted: int | None,
-) -> Flow[None]:
+def _unsorted(resource: Resource, ask: _Ask, size: int, seen: set[str], wanted: int | None) -> Flow[None]:
     """Emit what is not in `seen` from a server that does not sort by `_id`, in that order.
 
     Nothing proves such pages, so the list is swept until a whole sweep shows nothing new.
@@ -177,7 +188,7 @@ def _unsorted(
     found: dict[str, dict[str, Any]] = {}
     for _ in range(_SWEEPS):
         known = len(found)
-        for row in (yield from collected(_walk(resource, size, "_id", select, params))):
+        for row in (yield from collected(_walk(resource, ask, size))):
             if not isinstance(row.get("_id"), str):
                 raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
             found[row["_id"]] = row
@@ -215,21 +226,18 @@ def sorted_pages(
             yield Emit(new)
 
     size = min(limit or resource.max_limit, resource.max_limit)
-    yield from mapped(_walk(resource, size, sort, select, params), fresh)
+    yield from mapped(_walk(resource, _asking(resource, sort, select, params), size), fresh)
 
 
-def _walk(
-    resource: Resource, size: int, sort: str, select: Iterable[str] | None, params: Mapping[str, str] | None
-) -> Flow[None]:
+def _walk(resource: Resource, ask: _Ask, size: int) -> Flow[None]:
     """Emit pages as they come, by offset, until one is shorter than another was."""
-    offset = longest = same = 0
+    offset = longest = 0
     before: list[Any] = []
     while True:
-        rows = yield from page(resource, limit=size, offset=offset, sort=sort, select=select, params=params)
+        rows = yield from ask(limit=size, offset=offset)
         ids = [row.get("_id") for row in rows]
-        same = same + 1 if offset and ids == before else 0
-        if same == _SAME:
-            return _offset_ignored(resource, len(rows), size)
+        if offset and rows and ids == before and (yield from _offset_ignored(resource, ask, size, offset, ids)):
+            return
         if rows:
             yield Emit(rows)
         if not rows or len(rows) < longest:

@@ -6,6 +6,7 @@ in a shape that nobody documents (API.md section 7). Rows are matched by their k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -46,15 +47,24 @@ class Reading:
     """One answer, read against the rows it was given for.
 
     `outcomes` has those rows (by their place in the chunk) that the answer tells of; `open` the others.
-    `errors` are messages that name no row; `unchanged` counts rows found equal, which are never named.
+    `errors` are messages that name no row, and `named` the error items that do; `unchanged` counts rows
+    found equal, which are never named, `created_unnamed` and `updated_unnamed` those that could not be told.
     """
 
     outcomes: dict[int, Outcome]
     open: list[int]
     errors: list[str]
+    named: dict[str, list[Any]]
     unchanged: int
     created_unnamed: int
+    updated_unnamed: int
     created_ids: list[str]
+
+    @property
+    def stored(self) -> bool:
+        """Whether the server holds any of the rows, by its own account."""
+        good = any(one.status in ("created", "updated") for one in self.outcomes.values())
+        return good or bool(self.unchanged or self.created_unnamed or self.updated_unnamed)
 
 
 def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> Reading:
@@ -65,36 +75,43 @@ def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[
 
     for list_name, status in (("insertsKeys", "created"), ("updatesKeys", "updated")):
         for entry in _entries(answer, list_name):
-            record_id = entry.get("_id")
+            record_id = str(entry["_id"]) if entry.get("_id") is not None else None
             place = _place(resource, entry, by_key, outcomes)
             if place is not None:
                 outcomes[place] = Outcome(place, status, record_id)  # type: ignore[arg-type]
-            elif status == "created" and isinstance(record_id, str):
+            elif status == "created" and record_id is not None:
                 nameless_ids.append(record_id)
     for record_id in answer.get("modified") or ():
         place = by_key.get(("_id", str(record_id)))
         if place is not None and place not in outcomes:
             outcomes[place] = Outcome(place, "updated", str(record_id))
 
+    by_value: dict[str, set[int]] = {}
+    for (_, value), place in by_key.items():
+        by_value.setdefault(value, set()).add(place)
     errors: list[str] = []
+    named: dict[str, list[Any]] = {}
     for list_name in ERROR_LISTS:
         for item in answer.get(list_name) or ():
-            place = _failed_place(resource, item, rows, by_key, outcomes)
+            place = _failed_place(resource, item, len(rows), by_key, by_value, outcomes)
             text = message(item)
             if place is None:
                 errors.append(text)
             else:
+                named.setdefault(list_name, []).append(item)
                 outcomes[place] = Outcome(place, "failed", error=text)
 
-    remaining = [place for place in range(len(rows)) if place not in outcomes]
-    created_total = _count(answer, "created")
-    named_created = sum(1 for outcome in outcomes.values() if outcome.status == "created")
+    def unnamed(name: str) -> int:
+        return max(0, _count(answer, name) - sum(1 for one in outcomes.values() if one.status == name))
+
     return Reading(
         outcomes=outcomes,
-        open=remaining,
+        open=[place for place in range(len(rows)) if place not in outcomes],
         errors=errors,
+        named=named,
         unchanged=_count(answer, "nonupdates"),
-        created_unnamed=max(0, created_total - named_created),
+        created_unnamed=unnamed("created"),
+        updated_unnamed=unnamed("updated"),
         created_ids=nameless_ids or [one for one in answer.get("upsertedIds") or () if isinstance(one, str)],
     )
 
@@ -122,25 +139,33 @@ def _place(
     return None
 
 
+_WRAPPERS = ("item", "row", "record", "doc", "document", "object", "data", "keys", "payload")
+_QUOTED = re.compile(r"""["'`]([^"'`]+)["'`]|\b([0-9a-f]{24})\b""")
+
+
 def _failed_place(
     resource: Resource,
     item: Any,
-    rows: Sequence[Mapping[str, Any]],
+    rows: int,
     by_key: Mapping[Key, int],
+    by_value: Mapping[str, set[int]],
     taken: Mapping[int, Outcome],
 ) -> int | None:
-    """The row that an error item speaks of: by its keys, by an index, or by a key's value in its text."""
+    """The row that an error item speaks of: by its keys, by an index, or by a key quoted in its text.
+
+    Only a quoted one: "at most 100 characters" must not be taken for the row whose external id is 100.
+    """
     if isinstance(item, Mapping):
-        for part in (item, *(value for value in item.values() if isinstance(value, Mapping))):
+        for part in (item, *(item[name] for name in _WRAPPERS if isinstance(item.get(name), Mapping))):
             place = _place(resource, part, by_key, taken)
             if place is not None:
                 return place
         index = item.get("index")
-        if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(rows) and index not in taken:
+        if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < rows and index not in taken:
             return index
-    text = message(item)
-    named = {place for (_, value), place in by_key.items() if len(value) > 2 and value in text and place not in taken}
-    return named.pop() if len(named) == 1 else None
+    words = {quoted or id for quoted, id in _QUOTED.findall(message(item))}
+    places = {place for word in words for place in by_value.get(word, ()) if place not in taken}
+    return places.pop() if len(places) == 1 else None
 
 
 def message(item: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.errors import BadAnswer, MirrorIncomplete
-from planhat_orm.http.effects import Request, Together
+from planhat_orm.http.effects import Emit, Request, Together
 from planhat_orm.mirror import Mirror, Progress
 from planhat_orm.query.query import Query
 
@@ -144,15 +144,21 @@ class Stop(Exception):
 def interrupted(run: Runner, flow: Any, requests: int, between: Callable[[], None] = lambda: None) -> bool:
     """Run a flow and cut it off before request number `requests`; tell whether it was."""
     answer: Any = None
+    error: Exception | None = None
     try:
         while True:
-            effect = flow.send(answer)
+            effect = flow.send(answer) if error is None else flow.throw(error)
+            answer = error = None
             if isinstance(effect, (Request, Together)):
                 requests -= len(effect.requests) if isinstance(effect, Together) else 1
                 if requests < 0:
                     return True
                 between()
-            answer = run.driver._perform(effect) if type(effect).__name__ != "Emit" else None
+            if not isinstance(effect, Emit):
+                try:
+                    answer = run.driver._perform(effect)
+                except Exception as failure:
+                    error = failure
     except StopIteration:
         return False
     finally:

@@ -1,0 +1,114 @@
+"""Conditions as they are typed on a command line: `mrr__gte=1000`, `custom__Tier=A`, `name!=Acme`.
+
+What stands before the sign is what `filter()` takes; what stands behind it is read by the kind of the field. A
+custom field has no kind of its own here, so its value is read as JSON where it is such (`10`, `true`, `"10"`), else
+as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import typer
+
+from ..errors import FieldError, ValidationError
+from ..query.kinds import ANY, BOOLEAN, INTEGER, NUMBER, Kind
+from ..query.lookups import LOOKUPS
+from ..queryset import QuerySet
+from ..queryset.resolve import target
+
+_TEXTS = frozenset(
+    {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex", "iregex"}
+)
+_NUMBERS = frozenset({"year", "month", "day", "week_day", "hour"})
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def narrowed(queryset: QuerySet[Any], conditions: list[str]) -> QuerySet[Any]:
+    """The queryset with every condition added."""
+    for text in conditions:
+        name, sign, raw = text.partition("=")
+        if not sign or not name.strip("! "):
+            raise typer.BadParameter(
+                f"{text!r} is no condition. Write field=value, such as status=customer, mrr__gte=1000 or name!=Acme"
+            )
+        wanted = name.removesuffix("!").strip()
+        value = _value(queryset.model, wanted, raw)
+        queryset = queryset.exclude(**{wanted: value}) if name.endswith("!") else queryset.filter(**{wanted: value})
+    return queryset
+
+
+def field_name(condition: str) -> str:
+    """The name that a condition is about, with its lookup."""
+    return condition.partition("=")[0].removesuffix("!").strip()
+
+
+def split(model: type[Any], name: str) -> tuple[Kind | None, str]:
+    """The kind of what a name leads to, and its lookup; no kind for a relation, or for a name that is wrong."""
+    head, _, last = name.rpartition("__")
+    for path, op in ((name, "exact"), *([(head, last)] if head and last in LOOKUPS else [])):
+        try:
+            return target(model, path).kind, op
+        except FieldError:
+            continue
+    return None, last if head and last in LOOKUPS else "exact"
+
+
+def _value(model: type[Any], name: str, raw: str) -> Any:
+    kind, op = split(model, name)
+    if op == "isnull":
+        return _boolean(name, raw)
+    if op in _TEXTS:
+        return raw
+    read = _reader(kind, op, name)
+    if op in ("in", "overlap", "range"):
+        return [read(one) for one in next(csv.reader([raw], skipinitialspace=True), [])]
+    return read(raw)
+
+
+def _reader(kind: Kind | None, op: str, name: str) -> Callable[[str], Any]:
+    if op in _NUMBERS:
+        return lambda raw: _number(name, raw)
+    if op == "date":
+        return lambda raw: _date(name, raw)
+    readers: dict[Kind | None, Callable[[str], Any]] = {
+        NUMBER: lambda raw: _number(name, raw),
+        INTEGER: lambda raw: _number(name, raw),
+        BOOLEAN: lambda raw: _boolean(name, raw),
+        ANY: _guess,
+    }
+    read = readers.get(kind, str)
+    return lambda raw: None if raw == "null" else read(raw)
+
+
+def _number(name: str, raw: str) -> float:
+    try:
+        return int(raw) if raw.lstrip("+-").isdecimal() else float(raw)
+    except ValueError:
+        raise ValidationError(f"{name} takes a number, not {raw!r}.") from None
+
+
+def _boolean(name: str, raw: str) -> bool:
+    try:
+        return _TRUTH[raw.lower()]
+    except KeyError:
+        raise ValidationError(f"{name} takes true or false, not {raw!r}.") from None
+
+
+def _date(name: str, raw: str) -> date:
+    try:
+        return date.fromisoformat(raw)
+    except ValueError:
+        raise ValidationError(f"{name} takes a day such as 2026-01-31, not {raw!r}.") from None
+
+
+def _guess(raw: str) -> Any:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return raw
+    return value if isinstance(value, (str, int, float, bool)) else raw

@@ -1,0 +1,1 @@
+"""`planhat demo`: the main job from end to end, on the embedded emulator."""

@@ -1,0 +1,29 @@
+"""`planhat models`: a module of typed subclasses for the account's custom fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..models.generate import module
+from .connect import ApiUrlOption, ModelsArgument, connect, model
+from .out import say
+
+
+def models(
+    names: ModelsArgument = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write. Default: print it.")] = None,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Write a Python module with the custom fields of this account, typed, as subclasses of the models."""
+    chosen = [model(name).__name__ for name in names] if names else None
+    with connect(None, api_url) as client:
+        rows = [row for page in client.custom_field.get_list() for row in page]
+        text = module(rows, chosen)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    out.write_text(text, "utf-8")
+    say(f"{out}: {len(rows)} custom fields listed.")

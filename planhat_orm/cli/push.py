@@ -1,0 +1,169 @@
+"""`planhat push`: send what waits in the outbox, or the differences of a file; `planhat outbox` looks after it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ..errors import ConfigurationError, FieldError
+from ..names import did_you_mean
+from ..query import kinds
+from ..writes.reconcile import ReconcilePlan, from_text
+from ..writes.results import BatchResult
+from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
+from .out import console, say, table
+
+outbox = typer.Typer(help="List, retry and discard the writes that wait.", no_args_is_help=False)
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "number": lambda value: from_text(kinds.NUMBER, str(value)),
+    "integer": lambda value: from_text(kinds.INTEGER, str(value)),
+    "boolean": lambda value: from_text(kinds.BOOLEAN, str(value)),
+    "date": lambda value: from_text(kinds.DAY, str(value)),
+    "moment": lambda value: from_text(kinds.DATETIME, str(value)),
+    "list": lambda value: from_text(kinds.LIST, str(value)),
+    "lower": lambda value: str(value).lower(),
+    "upper": lambda value: str(value).upper(),
+    "text": str,
+}
+"""What a mapping file can do with a cell before it is compared."""
+
+
+def push(
+    file: Annotated[Path | None, typer.Argument(help="A CSV or JSON Lines file to compare Planhat with.")] = None,
+    model_name: Annotated[str | None, typer.Option("--model", help="What the file's rows are: Company, ...")] = None,
+    key: Annotated[str, typer.Option(help="The field that tells which record a row is.")] = "source_id",
+    mapping: Annotated[
+        Path | None, typer.Option("--map", help="A TOML file: which column goes to which field.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete records that have no row in the file.")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="An empty cell clears the field, instead of leaving it.")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be sent.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
+    on_conflict: Annotated[str, typer.Option(help="For waiting writes: raise, ours or theirs.")] = "raise",
+    mirror: MirrorOption = MIRROR,
+    api_url: ApiUrlOption = None,
+) -> None:
+    """Send what waits in the outbox; or, given a file, the differences between its rows and Planhat's records."""
+    if file is None:
+        _push_outbox(mirror, api_url, on_conflict)
+        return
+    if model_name is None:
+        raise ConfigurationError("Say what the rows of the file are: --model Company.")
+    if not file.exists():
+        raise ConfigurationError(f"There is no file {file}.")
+    columns = read_mapping(mapping) if mapping is not None else None
+    with connect(None, api_url) as client:
+        found: ReconcilePlan = (
+            model(model_name)
+            .objects.using(client)
+            .reconcile(file, key, columns, delete=delete, empty="clear" if clear else "skip")
+        )
+        console().print(str(found))
+        if plan or not (found.creates or found.updates or found.deletions):
+            return
+        if not yes and not typer.confirm("Send this?"):
+            say("Nothing was sent.")
+            raise typer.Exit(1)
+        console().print(str(found.apply()))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping of a TOML file: `"Column" = "field"`, or `"Column" = {field = "mrr", convert = "number"}`."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"There is no file {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise ConfigurationError(f"{path.name} is no TOML: {wrong}.") from None
+    columns: dict[str, Any] = {}
+    for column, goal in found.get("columns", found).items():
+        if isinstance(goal, str):
+            columns[column] = goal
+            continue
+        if not isinstance(goal, dict) or not isinstance(goal.get("field"), str):
+            raise ConfigurationError(
+                f'{path.name}: {column!r} needs a field name, or {{field = "...", convert = "..."}}.'
+            )
+        convert = goal.get("convert", "text")
+        if convert not in _CONVERTERS:
+            raise FieldError(f"{path.name}: there is no conversion {convert!r}.{did_you_mean(convert, _CONVERTERS)}")
+        columns[column] = (goal["field"], _CONVERTERS[convert])
+    return columns
+
+
+def _push_outbox(mirror: str, api_url: str | None, on_conflict: str) -> None:
+    need_mirror(mirror)
+    policies: tuple[Literal["raise", "ours", "theirs"], ...] = ("raise", "ours", "theirs")
+    policy = next((one for one in policies if one == on_conflict), None)
+    if policy is None:
+        raise ConfigurationError(f"--on-conflict takes raise, ours or theirs.{did_you_mean(on_conflict, policies)}")
+    with connect(mirror, api_url) as client:
+        result = client.push(on_conflict=policy)
+        console().print(str(result))
+        _show_failures(result)
+        if not result.ok:
+            say('What could not be sent waits: "planhat outbox" lists it, with retry and discard.')
+            raise typer.Exit(1)
+
+
+def _show_failures(result: BatchResult) -> None:
+    bad = [row for row in result.rows if not row.ok]
+    if bad:
+        table(
+            ("seq", "write", "model", "record", "status", "why"),
+            ((r.object.seq, r.object.op, title(r.object.resource), r.object.record, r.status, r.error) for r in bad),
+        )
+
+
+@outbox.callback(invoke_without_command=True)
+def listed(context: typer.Context, mirror: MirrorOption = MIRROR) -> None:
+    """Show the writes that wait to be sent, or whose answer was lost."""
+    context.obj = mirror
+    if context.invoked_subcommand is not None:
+        return
+    need_mirror(mirror)
+    with connect(mirror, None, token=False) as client:
+        entries = client.mirror.outbox.entries()
+        if not entries:
+            console().print("The outbox is empty.")
+            return
+        table(
+            ("seq", "write", "model", "record", "fields", "state", "since", "why"),
+            (
+                (one.seq, one.op, title(one.resource), one.record, ", ".join(one.patch), one.state,
+                 one.created_at[:19].replace("T", " "), one.error)
+                for one in entries
+            ),
+        )  # fmt: skip
+
+
+@outbox.command("retry")
+def retry(
+    context: typer.Context,
+    seqs: Annotated[list[int] | None, typer.Argument(metavar="[SEQ]...", help="Which ones. Default: all.")] = None,
+) -> None:
+    """Let failed and conflicting writes be sent by the next push."""
+    need_mirror(context.obj)
+    with connect(context.obj, None, token=False) as client:
+        console().print(f"{client.mirror.outbox.retry(*(seqs or ()))} will be sent by the next push.")
+
+
+@outbox.command("discard")
+def discard(
+    context: typer.Context,
+    seqs: Annotated[list[int] | None, typer.Argument(metavar="[SEQ]...", help="Which ones.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+) -> None:
+    """Give writes up; the mirror shows Planhat's values again."""
+    if not seqs and not everything:
+        raise ConfigurationError("Say which ones by number (planhat outbox lists them), or --all.")
+    need_mirror(context.obj)
+    with connect(context.obj, None, token=False) as client:
+        console().print(f"{client.mirror.outbox.discard(*(seqs or ()))} discarded.")

@@ -1,0 +1,50 @@
+"""Where a command's answer comes from: the mirror where it holds the models asked for, else Planhat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .. import Planhat
+from ..errors import MirrorIncomplete
+from .connect import has_mirror, need_mirror, need_token, shown
+from .out import say
+
+T = TypeVar("T")
+
+
+def pick(client: Planhat, queryset: Any, online: bool | None) -> Any:
+    """The queryset over the source that was asked for, or over the better one."""
+    where = client.settings.mirror or ""
+    if online is False:
+        need_mirror(where)
+        return queryset.using("mirror")
+    if online is None and has_mirror(where):
+        try:
+            # Asks for no record, yet is refused where a model is missing.
+            list(queryset.using("mirror")[:0])
+        except MirrorIncomplete:
+            pass
+        else:
+            return queryset.using("mirror")
+    return queryset.using("api")
+
+
+def answer(client: Planhat, queryset: Any, online: bool | None, ask: Callable[[Any], T]) -> T:
+    """Ask a queryset, and say on stderr where the answer came from and what it cost."""
+    asked = pick(client, queryset, online)
+    plan = asked.explain()
+    if plan.source == "mirror":
+        found = ask(asked)
+        synced = client.mirror.source.synced_at(queryset.model._meta.resource.name)
+        moment = f", synced {synced:%Y-%m-%d %H:%M} UTC" if synced else ""
+        say(f"From the mirror {shown(client.settings.mirror or '')}{moment}.")
+        return found
+    need_token(client)
+    if plan.full_scan:
+        say("Planhat can filter by none of these conditions, so everything is listed. A mirror answers without that.")
+    before = client.calls
+    found = ask(asked)
+    requests = client.calls - before
+    say(f"From {client.settings.api_url}, in {requests} request{'' if requests == 1 else 's'}.")
+    return found
