@@ -73,10 +73,9 @@ def need_mirror(where: str) -> None:
 def model(name: str) -> type[Any]:
     """The model called `name`, in any case; Planhat's own plural (`companies`) is understood too."""
     models = {one: getattr(declared, one) for one in declared.__all__}
-    known = dict(models)
-    for one in models.values():
-        known |= {one._meta.resource.name: one, one._meta.resource.path: one}
-    folded = {key.lower(): one for key, one in known.items()}
+    folded: dict[str, type[Any]] = {}
+    for key, one in models.items():
+        folded |= dict.fromkeys((key.lower(), one._meta.resource.name, one._meta.resource.path), one)
     if name.lower() not in folded:
         raise ConfigurationError(f"There is no model {name!r}.{did_you_mean(name, models)}")
     return folded[name.lower()]

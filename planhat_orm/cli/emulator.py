@@ -41,7 +41,7 @@ def emulator(
         from ..emulator import Emulator
     except ModuleNotFoundError as missing:
         raise need_emulator(missing) from None
-    sizes = {
+    sizes: dict[str, Any] = {
         "users": users, "endusers": endusers, "licenses": licenses, "conversations": conversations, "tasks": tasks
     }  # fmt: skip
     served = Emulator(

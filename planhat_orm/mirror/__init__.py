@@ -1,10 +1,12 @@
 """The mirror: a copy of a tenant in SQLite or PostgreSQL that answers the same queries without a request."""
 
+from .history import Change
 from .mirror import Mirror
 from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
 from .source import MirrorSource
 
 __all__ = [
+    "Change",
     "Mirror",
     "MirrorSource",
     "MirrorStatus",

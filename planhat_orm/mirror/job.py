@@ -17,6 +17,7 @@ from . import state, tables
 from .database import Database
 from .layout import Layout
 from .lease import Lease
+from .outbox import Outbox
 from .pages import Traffic
 from .report import ModelReport, Progress
 from .rows import digest, encode
@@ -123,6 +124,7 @@ class Job:
             rows = [msgspec.json.decode(row.body) for row in part]
             self._count(store.write(rows, memory=self.memory, stamp=stamp))
         self.clear_stage(connection)
+        Outbox(self.database, history=self.history).reapply(connection, self.layout.table)
 
     def _believable(self, connection: Connection, gone: int) -> bool:
         """Whether so many records can be taken for deleted: a token that lost a role looks just the same.

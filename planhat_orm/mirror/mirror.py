@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Engine
 
 from ..http.effects import Flow
 from ..wire.resources import Resource
-from . import classes, customs, plan, state, sync
+from . import classes, customs, history, plan, state, sync
 from .database import Database
+from .history import Change, PastSource
 from .layout import layout, resources_of
 from .outbox import Outbox
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
@@ -79,9 +81,8 @@ class Mirror:
 
     def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
         """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""
-        database, names = self.database, self._names(models)
-        customs.index(database, names)
-        return sync.sync(database, names, force_full=full, history=self.history_kept)
+        names = self._names(models)
+        return (yield from sync.sync(lambda: self.database, names, force_full=full, history=self.history_kept))
 
     def plan(self, models: Iterable[Any] | None = None, *, full: bool = False) -> SyncPlan:
         """What a sync would take, before its first call."""
@@ -114,6 +115,42 @@ class Mirror:
             bytes=database.path.stat().st_size if database.path is not None else None,
             upgraded_from=database.upgraded,
         )
+
+    def history(self, record: Any) -> list[Change]:
+        """What changed of a record since it is mirrored, oldest first."""
+        home = layout(record._meta.resource.name)
+        return history.changes(self.database, resources=[home.table], record=record.id)
+
+    def changes(
+        self,
+        since: datetime | date | str | None = None,
+        *,
+        until: datetime | date | str | None = None,
+        models: Iterable[Any] | None = None,
+        fields: Iterable[str] | None = None,
+        origin: Literal["mine", "theirs"] | None = None,
+    ) -> list[Change]:
+        """What was seen to change, oldest first: `mirror.changes(since="2026-10-01", fields=["phase"])`.
+
+        `fields` are Python names, `custom.Label` for custom fields; `origin` tells your writes from others'.
+        """
+        found = history.changes(
+            self.database,
+            since=None if since is None else history.moment_of(since),
+            until=None if until is None else history.moment_of(until),
+            resources=None if models is None else self._names(models),
+            origin=origin,
+        )
+        chosen = None if fields is None else set(fields)
+        return found if chosen is None else [one for one in found if chosen & one.fields.keys()]
+
+    def as_of(self, moment: datetime | date | str) -> PastSource:
+        """The mirror as it was at a moment, as a source of queries."""
+        return PastSource(self.database, history.moment_of(moment))
+
+    def prune(self, older_than: timedelta) -> int:
+        """Forget changes that were seen longer ago, and return how many. Records stay as they are."""
+        return history.prune(self.database, older_than)
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""

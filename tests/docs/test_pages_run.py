@@ -40,7 +40,7 @@ def test_python_blocks_of_a_page_run_and_print_what_they_say(page: Path, tenant:
     namespace = {"__name__": "__main__"}
     for block in _python(page, ""):
         # The blank lines make the line numbers of a traceback those of the page.
-        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec", dont_inherit=True)
         printed = StringIO()
         with redirect_stdout(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore", FullScanWarning)  # docs/how-to/quotas-and-errors.md tells of it

@@ -1,0 +1,65 @@
+"""A pytest plugin, there as soon as the package is installed: an emulated Planhat, and a client of it.
+
+    def test_rescue(planhat_emulator, planhat):
+        rescue()                                   # your code, which uses Company.objects
+        assert planhat_emulator.log.count("PUT") == 1
+
+What the fixtures need is imported when one is used: pytest starts as fast without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..client import Planhat
+    from ..emulator import Emulator
+
+_COMPANIES = 20
+_NO_QUOTA = 1_000_000
+
+
+@pytest.fixture
+def planhat_emulator_options() -> Mapping[str, Any]:
+    """What the emulator of `planhat_emulator` is made with; override it for another size, seed or quota.
+
+    >>> @pytest.fixture
+    ... def planhat_emulator_options():
+    ...     return {"companies": 100, "licenses": 250}
+    """
+    return {}
+
+
+@pytest.fixture
+def planhat_emulator(planhat_emulator_options: Mapping[str, Any]) -> Iterator[Emulator]:
+    """A running emulator of Planhat with 20 companies and what belongs to them, and no quota."""
+    try:
+        from ..emulator import Emulator
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] not in ("starlette", "uvicorn"):
+            raise
+        pytest.fail('The fixture planhat_emulator needs: pip install "planhat_orm[emulator]"', pytrace=False)
+    with Emulator(**{"companies": _COMPANIES, **planhat_emulator_options}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def planhat(planhat_emulator: Emulator, tmp_path: Path) -> Iterator[Planhat]:
+    """The current client, connected to `planhat_emulator`, with a mirror of its own; closed after the test."""
+    from ..client import Planhat
+
+    emulator = planhat_emulator
+    client = Planhat(
+        emulator.api_token,
+        emulator.tenant_token,
+        api_url=emulator.url,
+        analytics_url=emulator.url,
+        mirror=tmp_path / "planhat.db",
+        calls_per_min=_NO_QUOTA,
+    )
+    with client:
+        yield client
