@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
-from .out import plain, table
+from .out import cell, plain, table
 from .source import answer
 
 
@@ -34,14 +34,20 @@ def show(
     """
     chosen = model(name)
     with connect(mirror, api_url, token=False) as client:
-        record = answer(client, chosen.objects.all(), online, lambda found: found.get(key))
+        try:
+            record = answer(client, chosen.objects.all(), online, lambda found: found.get(key))
+        except chosen.DoesNotExist as missing:
+            if missing.request is None and online is None:
+                missing.add_note("It may be newer than the mirror: --online asks Planhat.")
+            raise
         values = _values(record)
     if form is Shape.json:
         typer.echo(json.dumps(values, default=plain, ensure_ascii=False, indent=2))
         return
     custom = values.pop("custom", None) or {}
     rows = [*values.items(), *((f"custom {label}", value) for label, value in custom.items())]
-    table(("field", "value"), rows, whole=True)
+    # What a record has embedded can be a page long; JSON shows all of it.
+    table(("field", "value"), [(name, cell(value, whole=isinstance(value, str))) for name, value in rows], whole=True)
 
 
 def _values(record: Any) -> dict[str, Any]:

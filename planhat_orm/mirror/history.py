@@ -79,9 +79,7 @@ def changes(
             before = present[key] = _before(now, row)
             if (until is None or row.seen_at < until) and (origin is None or row.origin == origin):
                 fields = _fields(layout(row.resource), row, before, now)
-                found.append(
-                    Change(row.resource, row.record, row.kind, state.moment(row.seen_at), row.origin, fields)
-                )
+                found.append(Change(row.resource, row.record, row.kind, state.moment(row.seen_at), row.origin, fields))
     return found[::-1]
 
 
@@ -166,11 +164,7 @@ class PastSource(MirrorSource):
 
     def _put_back(self, connection: Connection, home: Layout) -> None:
         log = tables.changes
-        later = (
-            select(log)
-            .where(log.c.resource == home.table, log.c.seen_at > self.moment)
-            .order_by(log.c.seq.desc())
-        )
+        later = select(log).where(log.c.resource == home.table, log.c.seen_at > self.moment).order_by(log.c.seq.desc())
         rows = connection.execute(later).all()
         if not rows:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from ..http.effects import Flow
 from ..wire.resources import Resource
-from . import classes, customs, history, plan, state, sync
+from . import classes, history, plan, state, sync
 from .database import Database
 from .history import Change, PastSource
 from .layout import layout, resources_of
@@ -89,8 +89,8 @@ class Mirror:
         with self.database.reading() as connection:
             return plan.plan(connection, self._names(models), full=full, calls_per_min=self.calls_per_min)
 
-    def status(self, pending: Mapping[str, int] | None = None) -> MirrorStatus:
-        """How current the mirror is; `pending` are the writes that wait, by resource, from whoever keeps them."""
+    def status(self) -> MirrorStatus:
+        """How current the mirror is, model by model, and how many writes wait."""
         database, waiting = self.database, self.outbox.counts()
         with database.reading() as connection:
             states = state.load_all(connection)

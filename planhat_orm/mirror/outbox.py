@@ -23,10 +23,8 @@ from .database import Database
 from .layout import layout, layouts
 from .sqlite import json_text
 from .state import load, now
-from .store import Memory, Raw, Store
+from .store import TEMPORARY, Memory, Raw, Store
 
-TEMPORARY = "tmp:"
-"""How the id of a record begins that Planhat does not know yet."""
 OPEN = ("pending", "inflight", "unknown", "conflict", "failed")
 
 

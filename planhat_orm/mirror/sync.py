@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from sqlalchemy import insert, update
 
 from ..errors import BadAnswer, NotFound, PermissionDenied
 from ..http.effects import Flow, Work
-from . import state, tables
+from . import customs, state, tables
 from .choice import choose
 from .database import Database
 from .deletions import find_deleted
@@ -24,14 +24,16 @@ from .report import ModelReport, SyncReport
 from .scan import TooMany, scan
 
 
-def sync(database: Database, names: Iterable[str], *, force_full: bool, history: bool) -> Flow[SyncReport]:
+def sync(opened: Callable[[], Database], names: Iterable[str], *, force_full: bool, history: bool) -> Flow[SyncReport]:
     """Bring tables up to date. Emits `Progress`; returns the report."""
+    database: Database = yield Work(opened)
+    names = list(names)
     lease: Lease = yield Work(lambda: acquire(database))
     report = SyncReport()
     began = time.monotonic()
     failure: BadAnswer | None = None
     try:
-        report.run = yield Work(lambda: _start(database))
+        report.run = yield Work(lambda: _start(database, names))
         for name in names:
             try:
                 yield from _sync_model(database, name, lease, report, force_full=force_full, history=history)
@@ -48,7 +50,8 @@ def sync(database: Database, names: Iterable[str], *, force_full: bool, history:
     return report
 
 
-def _start(database: Database) -> int:
+def _start(database: Database, names: list[str]) -> int:
+    customs.index(database, names)
     with database.writing() as connection:
         made = connection.execute(insert(tables.runs).values(started_at=state.now()))
         key = made.inserted_primary_key
@@ -102,6 +105,7 @@ def _by_the_best_way(job: Job, *, force_full: bool) -> Flow[None]:
             method, why = "scan", str(reason)
         except Unsorted:
             method, why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
+    job.report.unchanged = 0
     if method == "scan" and job.stamp in job.layout.by_wire and not job.state.known.get("two"):
         try:
             yield from scan(job)
@@ -114,6 +118,9 @@ def _by_the_best_way(job: Job, *, force_full: bool) -> Flow[None]:
 
 
 def _keep(job: Job) -> None:
+    if not job.history:
+        # What changed from here on back was not noted, so the past begins anew.
+        job.state.known["memory_from"] = state.now()
     with job.writing() as connection:
         state.save(connection, job.state)
 

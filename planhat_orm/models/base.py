@@ -91,14 +91,11 @@ class Model(metaclass=ModelType):
     def from_wire(cls, wire: dict[str, Any], origin: Origin | None = None) -> Self:
         """Make a record of what the API said. The dict is kept, not copied, and never changed."""
         record = cls.__new__(cls)
-        record._init(wire, origin if origin is not None else Origin())
+        # Straight into the slots: a page has thousands of records, and none of these names needs a check.
+        _put_wire(record, wire)
+        _put_live(record, None)
+        _put_origin(record, origin if origin is not None else Origin())
         return record
-
-    def _init(self, wire: dict[str, Any], origin: Origin) -> None:
-        put = object.__setattr__
-        put(self, "_wire", wire)
-        put(self, "_live", None)
-        put(self, "_origin", origin)
 
     def __setattr__(self, name: str, value: Any) -> None:
         try:
@@ -368,6 +365,11 @@ class Model(metaclass=ModelType):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (type(self), self._wire, self._live, self._origin.selected, self._origin.deleted)
+
+
+_put_wire = Model.__dict__["_wire"].__set__
+_put_live = Model.__dict__["_live"].__set__
+_put_origin = Model.__dict__["_origin"].__set__
 
 
 def _unpickle(

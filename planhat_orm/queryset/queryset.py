@@ -661,8 +661,10 @@ class QuerySet(Results[M], Generic[M]):
         if not names:
             return tuple(self.model._meta.fields)
         for name in names:
-            if name not in self.model._meta.fields:
-                target(self.model, name)
+            if name in self.model._meta.fields:
+                continue
+            if any(hop.near == "_id" or hop.many_near for hop in target(self.model, name).hops):
+                raise FieldError(f"{name} has many values for one {self.model.__name__}: query the other model instead.")
         return names
 
     def _wire(self, name: str) -> str:

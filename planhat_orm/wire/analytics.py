@@ -11,35 +11,43 @@ from typing import Any
 
 import msgspec
 
-from ..errors import AmbiguousWrite, BadAnswer, ConnectionFailed, ServerError, ValidationError
+from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from .listing import rows_of
-from .records import encode
+from .records import encode, may_be_done, once
 from .resources import Resource, resource
 
 MAX_BYTES = 32_000_000
 """Largest body that the analytics host takes (API.md section 3: 32 MB)."""
 
 
-def push_many(path: str, rows: Iterable[Mapping[str, Any]], *, at_least_once: bool = False) -> Flow[dict[str, Any]]:
+def push_many(
+    path: str, rows: Iterable[Mapping[str, Any]], *, at_least_once: bool = False, whole: bool = False
+) -> Flow[dict[str, Any]]:
     """Send rows as arrays below 32 MB and return the answers summed up: `{"processed": n, "errors": []}`.
 
-    Each body is cut by its real bytes. A lost answer raises `AmbiguousWrite` after the other bodies were
-    sent, unless `at_least_once` allows repeating it.
+    Each body is cut by its real bytes; `whole` sends one, whatever its size. A lost answer raises
+    `AmbiguousWrite` after the other bodies were sent, unless `at_least_once` allows repeating it. A body that
+    is refused after others arrived raises `BulkError`.
     """
     total: dict[str, Any] = {}
     lost: list[str] = []
     start = 0
-    for bodies in _parts(rows):
+    for bodies in _parts(rows, float("inf") if whole else MAX_BYTES):
         request = Request(
             "POST", path, body=b"[" + b",".join(bodies) + b"]", host="analytics", auth="none", repeat=at_least_once
         )
         try:
             response: Response = yield request
-        except (ConnectionFailed, ServerError, BadAnswer) as failure:
-            if isinstance(failure, ConnectionFailed) and not failure.sent:
+        except RequestError as failure:
+            if may_be_done(failure):
+                lost.append(f"{start} to {start + len(bodies) - 1}")
+            elif start:
+                raise BulkError(
+                    f"The rows from {start} on (counted from 0) were not sent: {failure}{_lost_too(lost)}", result=total
+                ) from failure
+            else:
                 raise
-            lost.append(f"{start} to {start + len(bodies) - 1}")
         else:
             _sum(total, response)
         start += len(bodies)
@@ -51,18 +59,14 @@ def push_many(path: str, rows: Iterable[Mapping[str, Any]], *, at_least_once: bo
     return total
 
 
+def _lost_too(lost: list[str]) -> str:
+    return f" The answer for rows {', '.join(lost)} was lost." if lost else ""
+
+
 def push_one(path: str, row: Mapping[str, Any], *, auth: Any = "none", at_least_once: bool = False) -> Flow[Any]:
     """Send one object and return what the server said, or an empty dict."""
     request = Request("POST", path, body=encode(row), host="analytics", auth=auth, repeat=at_least_once)
-    try:
-        response: Response = yield request
-    except (ConnectionFailed, ServerError, BadAnswer) as failure:
-        if isinstance(failure, ConnectionFailed) and not failure.sent:
-            raise
-        raise AmbiguousWrite(
-            f"The answer to POST {path} was lost: it may or may not have arrived, and was not sent again.",
-            request=request,
-        ) from failure
+    response: Response = yield from once(request)
     return _data(response) or {}
 
 
@@ -86,18 +90,19 @@ def dimension_data(params: Mapping[str, str], *, limit: int, max_requests: int =
     """
     metric: Resource = resource("metric")
     offset, requests = 0, 0
+    before: list[dict[str, Any]] = []
     seen: set[str] = set()
     while not max_requests or requests < max_requests:
         query = (*params.items(), ("limit", str(limit)), ("offset", str(offset)))
         response: Response = yield Request("GET", f"/{metric.path}", params=query, shape=list)
         requests += 1
         rows = rows_of(response)
-        fresh = [row for row in rows if row.get("_id") is None or row["_id"] not in seen]
+        fresh = [row for row in rows if row.get("_id") is None or row["_id"] not in seen] if rows != before else []
         seen.update(row["_id"] for row in fresh if row.get("_id") is not None)
         if not fresh:
             return
         yield Emit(fresh)
-        offset += len(rows)
+        offset, before = offset + len(rows), rows
 
 
 def check_rows(kind: Resource, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -112,12 +117,12 @@ def check_rows(kind: Resource, rows: Iterable[Mapping[str, Any]]) -> Iterator[Ma
         yield row
 
 
-def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[bytes]]:
+def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[bytes]]:
     part: list[bytes] = []
     size = 2
     for row in rows:
         body = encode(row)
-        if part and size + len(body) + 1 > MAX_BYTES:
+        if part and size + len(body) + 1 > limit:
             yield part
             part, size = [], 2
         part.append(body)

@@ -31,7 +31,8 @@ from ..http.effects import Flow, Request, Response
 from . import paths
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
-from .records import encode, resembles
+from .records import encode
+from .resemblance import pair
 from .resources import BULK_MAX_ROWS, Resource
 
 MAX_BYTES = 32_000_000
@@ -39,6 +40,7 @@ MAX_BYTES = 32_000_000
 MAX_EXTRA_REQUESTS = 400
 """How many requests may go into finding the bad rows among good ones, so that a file of bad rows stays cheap."""
 _ASK_SINGLY = 20
+_NO_ERRORS: dict[str, list[Any]] = {name: [] for name in ERROR_LISTS}
 _UNTOLD = "The server did not say what became of the row."
 
 
@@ -208,7 +210,7 @@ class _Sender:
             yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
         elif len(left) < len(rows) or len(left) > 1:
             # Ask again in parts: keyed rows find what they stored, and a row alone gets a clear answer.
-            self._sum({**data, **dict.fromkeys(ERROR_LISTS, []), **reading.named, "nonupdates": 0})
+            self._sum({**data, **_NO_ERRORS, **reading.named, "nonupdates": 0})
             if len(left) == 1:
                 yield from self._deliver(left, repeat)
             else:
@@ -223,7 +225,9 @@ class _Sender:
         if response.status == 403 or not left or (len(left) == 1 and not reading.outcomes):
             self._sum(response.data)
             return self._settle(left, "failed", texts)
-        self._sum({**dict.fromkeys(ERROR_LISTS, []), **reading.named})
+        if reading.errors and self._settle_alike(left, reading, texts):
+            return self._sum(response.data)
+        self._sum({**_NO_ERRORS, **reading.named})
         if not reading.outcomes or self.extra >= MAX_EXTRA_REQUESTS:
             return (yield from self._halve(left, repeat, "failed", texts))
         # The bad rows are named, and out: the others may all be good.
@@ -241,11 +245,11 @@ class _Sender:
             for row in left:
                 self._settle([row], "dropped", dropped_reason(self.resource, row.row))
             return True
-        if len(fates) > 1 or counts[fates[0]] != len(left):
+        if len(fates) > 1 or counts[fates[0]] < len(left):
             return False
-        if fates == ["created"] and (len(left) > 1 or reading.created_ids) and not keys(self.resource, left[0].row):
+        if fates == ["created"] and not keys(self.resource, left[0].row):
             return False  # which id is whose is still to be found out
-        if fates == ["failed"] and ";" in texts and len(left) <= _ASK_SINGLY:
+        if fates == ["failed"] and len(set(reading.errors)) > 1 and 1 < len(left) <= _ASK_SINGLY:
             return False  # so is which message
         self._settle(left, fates[0], texts)
         return True
@@ -254,13 +258,10 @@ class _Sender:
         """Find out which rows without a key were inserted: the answer has their ids only."""
         if len(rows) == 1 and count == 1:
             return self._settle(rows, "created", id=ids[0] if ids else None)
-        left = list(rows)
-        records = yield from self._read(ids)
-        while found := _certain(records, left):
-            record, row = found
-            self._settle([row], "created", id=record["_id"])
-            records.remove(record)
-            left.remove(row)
+        pairs = pair((yield from self._read(ids)), [row.row for row in rows], self.resource)
+        for place, id in pairs.items():
+            self._settle([rows[place]], "created", id=id)
+        left = [row for place, row in enumerate(rows) if place not in pairs]
         if not left:
             return
         if not errors and count == len(rows):
@@ -309,15 +310,6 @@ class _Sender:
 def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The error lists of an answer that are not empty."""
     return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
-
-
-def _certain(records: list[dict[str, Any]], rows: list[_Row]) -> tuple[dict[str, Any], _Row] | None:
-    """A record and the row it was made of: it resembles no other row, or only such as are the same."""
-    for record in records:
-        alike = [row for row in rows if resembles(record, row.row)]
-        if alike and all(row.row == alike[0].row for row in alike):
-            return record, alike[0]
-    return None
 
 
 def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

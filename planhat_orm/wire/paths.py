@@ -23,6 +23,8 @@ def item(resource: Resource, key: str) -> str:
     form, value = split_key(key)
     if not value.strip():
         raise ValidationError(f"An id of {resource.name} is empty. Give the id of one record.")
+    if key in (".", ".."):
+        raise ValidationError(f"{key!r} is no id, and in a path it means another place.")
     if form not in resource.id_forms:
         takes = ", ".join(one if one == "_id" else f"{one}..." for one in resource.id_forms) or "no id at all"
         raise ValidationError(f"{resource.path} are not found by {form}... in a path; it takes {takes}.")

@@ -7,8 +7,10 @@ first, is sent once, and when its answer is lost the record is looked for instea
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -26,20 +28,32 @@ from ..errors import (
 from ..http.effects import Flow, Request, Response, Sleep
 from . import paths
 from .listing import ALWAYS, rows_of
+from .resemblance import resembles
 from .resources import Resource
 
-_LOST = (ConnectionFailed, ServerError, BadAnswer)
 _LOOKS = 3
 _PAUSE = 2.0
 _CANDIDATES = 50
+_SLACK = 2.0
 
 
 def encode(value: Any) -> bytes:
-    """Write JSON; `ValidationError` for a value that has no JSON form."""
+    """Write JSON; `ValidationError` for a value that has no JSON form, NaN and infinity among them."""
+    if _not_finite(value):
+        # msgspec writes them as null, which would clear the field.
+        raise ValidationError("This cannot be sent as JSON: it holds a number that is not finite (nan or inf).")
     try:
         return msgspec.json.encode(value)
     except (TypeError, ValueError, msgspec.EncodeError) as wrong:
         raise ValidationError(f"This cannot be sent as JSON: {wrong}.") from None
+
+
+def _not_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return not isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_not_finite, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_not_finite, value))
 
 
 def get(resource: Resource, key: str, select: Iterable[str] | None = None) -> Flow[dict[str, Any]]:
@@ -61,7 +75,15 @@ def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
 def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     """Change the given keys of a record and return it whole. One PUT; repeating it does no harm."""
     body = encode({name: value for name, value in changes.items() if name != "_id"})
-    response: Response = yield Request("PUT", paths.item(resource, key), body=body, shape=dict)
+    try:
+        response: Response = yield Request("PUT", paths.item(resource, key), body=body, shape=dict)
+    except NotFound as missing:
+        form, _ = paths.split_key(key)
+        moved = changes.get("sourceId" if form == "srcid-" else resource.external_key or "")
+        if missing.uncertain and form != "_id" and moved:
+            # A first try went through and gave the record another key than the one it was asked for by.
+            return (yield from get(resource, f"{form}{moved}"))
+        raise
     record: dict[str, Any] = response.data
     return record
 
@@ -77,7 +99,7 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
     try:
         response: Response = yield Request("DELETE", paths.item(resource, key))
     except NotFound as missing:
-        if missing.attempts > 1:
+        if missing.uncertain:
             return {}
         raise
     try:
@@ -86,6 +108,27 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
         # Three kinds of answer are known (API.md section 5), and any 2xx means done.
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def once(request: Request) -> Flow[Response]:
+    """Send what must not be repeated; `AmbiguousWrite` when its answer is lost."""
+    try:
+        return (yield request)
+    except RequestError as failure:
+        if not may_be_done(failure):
+            raise
+        raise AmbiguousWrite(
+            f"The answer to {request.method} {request.path} was lost: it may or may not have been carried out, and "
+            f"was not sent again.",
+            request=request,
+        ) from failure
+
+
+def may_be_done(failure: RequestError) -> bool:
+    """Whether a write that failed so may have been carried out all the same."""
+    if isinstance(failure, ConnectionFailed):
+        return failure.sent
+    return failure.uncertain or isinstance(failure, (ServerError, BadAnswer))
 
 
 # --- create ---------------------------------------------------------------------------------------------
@@ -98,7 +141,7 @@ def create(resource: Resource, row: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     nothing is changed. When the answer is lost the record is looked for by its key, or among the newest
     ones; `AmbiguousWrite` when that does not tell.
     """
-    keys = list(keys_of(resource, row))
+    keys = list(_findable(resource, row))
     for wire, value in keys:
         taken = yield from by_key(resource, wire, value)
         if taken is not None:
@@ -108,21 +151,32 @@ def create(resource: Resource, row: Mapping[str, Any]) -> Flow[dict[str, Any]]:
                 id=taken.get("_id"),
             )
     request = Request("POST", paths.collection(resource), body=encode(row), repeat=False, shape=dict)
-    started = time.monotonic()
-    while True:
-        try:
-            response: Response = yield request
-        except _LOST as lost:
-            if isinstance(lost, ConnectionFailed) and not lost.sent:
-                raise
-            found = yield from (_by_keys(resource, keys) if keys else _by_content(resource, row, started, lost))
-            if found is not None:
-                return found
-            if not keys:
-                raise _ambiguous(resource, request, []) from lost
-            raise _nothing_there(resource, lost) from lost
-        record: dict[str, Any] = response.data
-        return record
+    started: float = 0.0 if keys else (yield Sleep(0))
+    try:
+        response: Response = yield request
+    except RequestError as lost:
+        if not may_be_done(lost):
+            raise
+        record = yield from (
+            _by_keys(resource, keys, request, lost) if keys else _by_content(resource, row, request, started, lost)
+        )
+    else:
+        record = response.data
+    _made_here.append(record.get("_id"))
+    return record
+
+
+_made_here: deque[Any] = deque(maxlen=1000)
+"""Ids of records that were created by this process: none of them is another create's lost one."""
+
+
+def _findable(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The values of a row by which its record could be found again, keyables first."""
+    forms = {"extid-": resource.external_key, "srcid-": "sourceId"}
+    by_url = [wire for form, wire in forms.items() if form in resource.id_forms and wire]
+    for wire in dict.fromkeys((*resource.keys, *by_url)):
+        if wire != "_id" and row.get(wire) not in (None, ""):
+            yield wire, row[wire]
 
 
 def keys_of(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -137,109 +191,96 @@ def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | N
     form = "srcid-" if wire == "sourceId" else "extid-" if wire == resource.external_key else None
     if form in resource.id_forms:
         return (yield from find(resource, f"{form}{value}"))
-    if wire in resource.fields and "list" in resource.operations:
+    if wire == "email" and "list" in resource.operations:
         # An email is a key, but none for a URL: endusers can be listed by it, users are few.
-        params = {"email": str(value)} if wire == "email" and "email" in resource.params else {}
+        params = {"email": str(value)} if "email" in resource.params else {}
         if "archived" in resource.params:
             params["archived"] = "true"
         query = (("limit", str(resource.max_limit)), ("offset", "0"), *params.items())
         response: Response = yield Request("GET", paths.collection(resource), params=query, shape=list)
-        return next((row for row in rows_of(response) if _same_key(row.get(wire), value)), None)
+        return next((row for row in rows_of(response) if _same_email(row.get(wire), value)), None)
     return None
 
 
-def _same_key(left: Any, right: Any) -> bool:
+def _same_email(left: Any, right: Any) -> bool:
     return left is not None and str(left).casefold() == str(right).casefold()
 
 
-def _by_keys(resource: Resource, keys: list[tuple[str, Any]]) -> Flow[dict[str, Any] | None]:
+def _by_keys(
+    resource: Resource, keys: list[tuple[str, Any]], request: Request, lost: RequestError
+) -> Flow[dict[str, Any]]:
     """Look for a record whose create got no answer; the server may still be working, so look a few times."""
+    wire, value = keys[0]
     for look in range(_LOOKS):
         if look:
             yield Sleep(_PAUSE)
-        wire, value = keys[0]
-        found = yield from by_key(resource, wire, value)
+        try:
+            found = yield from by_key(resource, wire, value)
+        except RequestError:
+            raise _ambiguous(resource, request, "its key could not be looked up either") from lost
         if found is not None:
             return found
-    return None
-
-
-def _nothing_there(resource: Resource, lost: RequestError) -> RequestError:
-    return type(lost)(
+    raise type(lost)(
         f"The new {resource.name} got no good answer, and was not there when its key was looked up {_LOOKS} times: "
         f"it was not created. Creating it again is safe.",
         request=lost.request, response=lost.response, attempts=lost.attempts, detail=lost.detail,
-    )  # fmt: skip
-
-
-def _ambiguous(resource: Resource, request: Request, candidates: list[dict[str, Any]]) -> AmbiguousWrite:
-    what = f"{len(candidates)} new records look like it" if candidates else "no new record looks like it, for now"
-    return AmbiguousWrite(
-        f"The answer to creating a {resource.name} without a key was lost, and {what}. It was not sent again: "
-        f"look at .candidates before you repeat it, or give it an external or source id.",
-        request=request,
-        candidates=candidates,
-    )
+    ) from lost  # fmt: skip
 
 
 def _by_content(
-    resource: Resource, row: Mapping[str, Any], started: float, lost: RequestError
-) -> Flow[dict[str, Any] | None]:
+    resource: Resource, row: Mapping[str, Any], request: Request, started: float, lost: RequestError
+) -> Flow[dict[str, Any]]:
     """Look for a keyless record among the newest: one made since `started` with exactly what was sent.
 
     An ObjectId begins with the second it was made in, by the server's clock; the answer's Date header tells
     how that clock stands.
     """
     if "list" not in resource.operations:
-        return None
+        raise _ambiguous(resource, request, "it cannot be looked for") from lost
     params = [("limit", str(min(_CANDIDATES, resource.max_limit))), ("offset", "0"), ("sort", "-_id")]
     params += ALWAYS.get(resource.name, {}).items()
     if resource.fields:
         params.append(("select", ",".join(resource.fields)))
     for look in range(_LOOKS):
-        if look:
-            yield Sleep(_PAUSE)
+        now = yield Sleep(_PAUSE if look else 0)
         try:
             response: Response = yield Request("GET", paths.collection(resource), params=tuple(params), shape=list)
         except RequestError:
-            break
-        since = _server_time(response) - (time.monotonic() - started) - 2.0
-        alike = [one for one in rows_of(response) if made_at(one) >= since and resembles(one, row)]
+            raise _ambiguous(resource, request, "it could not be looked for either") from lost
+        since = _server_time(response) - (now - started) - _SLACK
+        alike = [
+            one
+            for one in rows_of(response)
+            if made_at(one) >= since and one["_id"] not in _made_here and resembles(one, row, resource)
+        ]
         if len(alike) == 1:
             return alike[0]
         if alike:
-            raise _ambiguous(resource, Request("POST", paths.collection(resource), repeat=False), alike) from lost
-    return None
+            raise _ambiguous(resource, request, f"{len(alike)} new records look like it", alike) from lost
+    raise _ambiguous(resource, request, "no new record looks like it, for now") from lost
+
+
+def _ambiguous(
+    resource: Resource, request: Request, what: str, candidates: list[dict[str, Any]] | None = None
+) -> AmbiguousWrite:
+    return AmbiguousWrite(
+        f"The answer to creating a {resource.name} was lost, and {what}. It was not sent again: look before you "
+        f"repeat it. With an external or source id it can be found for sure.",
+        request=request,
+        candidates=candidates,
+    )
 
 
 def _server_time(response: Response) -> float:
     try:
         return parsedate_to_datetime(response.headers["date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return time.time()
 
 
 def made_at(record: Mapping[str, Any]) -> float:
-    """When a record was created, in seconds since 1970 by the server's clock: an ObjectId begins with it."""
+    """The second in which a record was made, by the server's clock: an ObjectId begins with it."""
     try:
         return float(int(str(record["_id"])[:8], 16))
     except (KeyError, ValueError):
         return float("-inf")
-
-
-def resembles(record: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    """Whether a stored record can be the one that was sent: what it shows of the sent keys is the same.
-
-    Texts and numbers count; references may have been resolved and dates respelt, so they are passed over.
-    """
-    compared = 0
-    for name, value in sent.items():
-        if name not in record or isinstance(value, (dict, list)) or value is None:
-            continue
-        stored = record[name]
-        if isinstance(value, str) and (value.startswith(("extid-", "srcid-")) or value[:1].isdigit()):
-            continue
-        if stored != value:
-            return False
-        compared += 1
-    return compared > 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from ..errors import AmbiguousWrite, ConnectionFailed, NotFound, PlanhatError, RequestError
+from ..errors import AmbiguousWrite, NotFound, PlanhatError, RequestError
 from ..http.effects import Flow, Work
 from ..http.flows import collected
 from ..query.kinds import ID
@@ -22,6 +22,7 @@ from ..query.tree import Target, Test
 from ..runtime import Source
 from ..wire import bulk, listing, records
 from ..wire.outcomes import Outcome
+from ..wire.resemblance import resembles
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from .results import BatchResult, RowResult
 
@@ -85,7 +86,8 @@ class Pushing:
         sure = yield from self._refuse_taken([*again, *sure])
         writes = sorted((one for one in sure if one.op != "delete"), key=lambda one: one.seq)
         while writes:
-            ready = [one for one in writes if not self._waits(one, writes)]
+            unborn = {one.record: one.seq for one in writes if one.op != "update"}
+            ready = [one for one in writes if not self._waits(one, unborn)]
             order = min((resource(one.resource).write_order for one in ready), default=None)
             if order is None:
                 yield from self._fail(writes, "it refers to a record that was not created")
@@ -128,7 +130,7 @@ class Pushing:
         alike = [
             one
             for one in newest
-            if records.made_at(one) >= since and one["_id"] not in taken and records.resembles(one, entry.patch)
+            if records.made_at(one) >= since and one["_id"] not in taken and resembles(one, entry.patch, known)
         ]
         if len(alike) == 1:
             yield from self._ack(entry, "created", alike[0]["_id"], alike[0])
@@ -193,12 +195,11 @@ class Pushing:
 
     # --- sending ----------------------------------------------------------------------------------------
 
-    def _waits(self, entry: Waiting, pending: Sequence[Waiting]) -> bool:
-        """Whether an entry refers to a record that is still to be created here."""
-        temporary = {one.record for one in pending if one.op != "update" and one.seq != entry.seq}
-        if entry.op == "update" and entry.record in temporary:
-            return True
-        return any(isinstance(value, str) and value in temporary for value in entry.patch.values())
+    def _waits(self, entry: Waiting, unborn: dict[str, int]) -> bool:
+        """Whether an entry refers to a record that is still to be created here, by another entry."""
+        names = [entry.record] if entry.op == "update" else []
+        names += [value for value in entry.patch.values() if isinstance(value, str)]
+        return any(unborn.get(name, entry.seq) != entry.seq for name in names)
 
     def _write(self, known: Resource, entries: list[Waiting]) -> Flow[None]:
         rows, sent = [], []
@@ -318,13 +319,7 @@ _CLOCK_SLACK = 120.0
 
 def lost(failure: PlanhatError) -> bool:
     """Whether a failed write may have been carried out all the same."""
-    if isinstance(failure, ConnectionFailed):
-        return failure.sent
-    if isinstance(failure, AmbiguousWrite):
-        return True
-    return isinstance(failure, RequestError) and failure.response is not None and (
-        failure.response.status >= 500 or failure.response.status < 300
-    )  # fmt: skip
+    return isinstance(failure, AmbiguousWrite) or (isinstance(failure, RequestError) and records.may_be_done(failure))
 
 
 def push(box: Box, source: Source, on_conflict: Any = "raise") -> Flow[BatchResult]:
