@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -134,10 +135,10 @@ class Metrics:
         if not checked:
             return {}
         answer: Record
-        if auto_chunk or not isinstance(data, Mapping):
-            answer = yield from analytics.push_many(path, checked, at_least_once=at_least_once)
-        else:
+        if isinstance(data, Mapping):
             answer = yield from analytics.push_one(path, checked[0], at_least_once=at_least_once)
+        else:
+            answer = yield from analytics.push_many(path, checked, at_least_once=at_least_once, whole=not auto_chunk)
         if raise_on_error and answer.get("errors"):
             raise BulkError(f"The server named {len(answer['errors'])} metric rows as bad.", result=answer)
         if verify:
@@ -146,20 +147,20 @@ class Metrics:
 
     def _verify(self, rows: list[dict[str, Any]]) -> Flow[None]:
         """Read back what was pushed; the sink works behind its answer, so look a few times."""
-        days = [_days(row["date"]) if row.get("date") else _days(datetime.now(UTC)) for row in rows]
+        dated = [_days(row["date"]) for row in rows if row.get("date")]
+        first, last = (min(dated), max(dated)) if len(dated) == len(rows) else (0, _LAST_DAY)
         missing = list(range(len(rows)))
         for look in range(_LOOKS):
             if look:
                 yield Sleep(_PAUSE)
-            stored = yield from collected(self._read(min(days), max(days) + 1, None, None, 10000, 0))
-            pool: dict[tuple[str, float], int] = {}
-            for one in stored:
-                key = (str(one.get("dimensionId")), float(one.get("value") or 0))
-                pool[key] = pool.get(key, 0) + 1
+            pool: Counter[tuple[str, str, int | None]] = Counter()
+            for one in (yield from collected(self._read(first, last, None, None, 10000, 0))):
+                name, value = str(one.get("dimensionId")), _number(one.get("value"))
+                pool.update([(name, value, _days(one["time"]) if one.get("time") else None), (name, value, None)])
             missing = []
             for place, row in enumerate(rows):
-                key = (str(row["dimensionId"]), float(row["value"]))
-                if pool.get(key, 0) > 0:
+                key = (str(row["dimensionId"]), _number(row["value"]), _days(row["date"]) if row.get("date") else None)
+                if pool[key] > 0:
                     pool[key] -= 1
                 else:
                     missing.append(place)
@@ -245,6 +246,16 @@ class UserActivities:
 
 _LOOKS = 6
 _PAUSE = 5.0
+_LAST_DAY = 2_932_896
+"""The last day that a date can be: 9999-12-31."""
+
+
+def _number(value: Any) -> str:
+    """A number as a text that 1, 1.0 and "1" share."""
+    try:
+        return repr(float(value))
+    except (TypeError, ValueError):
+        return str(value)
 
 
 def _dated(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BulkError, FieldError, ValidationError
 from ..http.effects import Emit, Flow, Request, Response
-from ..http.flows import mapped
+from ..http.flows import at_most, mapped
 from ..query.split import MAX_VALUE_LENGTH
 from ..wire import bulk, listing, paths, records
-from ..wire.resources import BULK_MAX_ROWS, Resource, resource
+from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
 from ..writes.writer import instead
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Endpoint:
 
         Without `sort` the list is complete even while others write. `select` names wire fields (default:
         all); `limit` is the size of a page, `max_requests` stops early. Filters are those of API.md
-        section 6; unknown ones raise `FieldError`.
+        section 6; unknown ones raise `FieldError`. `companyId` takes many ids, as a list or with commas.
         """
         flow = self._list(sort, select, limit, max_requests, filters)
         return self._client.iterate(flow)
@@ -173,6 +173,10 @@ class Endpoint:
         self._need("bulk_upsert")
         self._client.writer.guard()
         rows = [data] if isinstance(data, Mapping) else data
+        implied = self._resource.implied
+        if implied:
+            # What has no id is new, and must say what it is.
+            rows = ({**implied, **row} if isinstance(row, Mapping) and not row.get("_id") else row for row in rows)
         answer = yield from bulk.upsert(self._resource, rows, chunk_size=chunk_size)
         self._client.cache.drop(self._resource.name)
         response = BulkResponse(answer)
@@ -193,35 +197,33 @@ class Endpoint:
         max_requests: int,
         filters: Mapping[str, Any],
     ) -> Flow[None]:
+        """Check what was asked, now, and return the flow that reads it."""
         self._need("list")
         listing.check_params(self._resource, filters)
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ValidationError(f"limit must be a positive whole number, not {limit!r}.")
-        chosen = _names(select)
-        flows = [
-            listing.pages(self._resource, select=chosen, params=params, limit=limit)
-            if sort in (None, "_id")
-            else listing.sorted_pages(self._resource, sort or "", select=chosen, params=params, limit=limit)
-            for params in _split_companies(_texts(filters))
-        ]
-        asked = 0
+        for name, number, least in (("limit", limit, 1), ("max_requests", max_requests, 0)):
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+                raise ValidationError(f"{name} must be a whole number from {least} on, not {number!r}.")
+        flow = self._read(sort, _names(select), limit, _split(self._resource, filters))
+        return at_most(max_requests, flow) if max_requests else flow
 
-        def count(rows: Page) -> Flow[None]:
-            nonlocal asked
-            asked += 1
-            yield Emit(rows)
-            if asked == max_requests:
-                raise _Stop
+    def _read(
+        self, sort: str | None, select: list[str] | None, limit: int | None, lists: list[dict[str, str]]
+    ) -> Flow[None]:
+        seen: set[Any] = set()
 
-        try:
-            for flow in flows:
-                yield from mapped(flow, count)
-        except _Stop:
-            return
+        def fresh(rows: Page) -> Flow[None]:
+            # A record of several companies, such as an issue, is in the lists of more than one.
+            new = [row for row in rows if row.get("_id") not in seen]
+            seen.update(row.get("_id") for row in new)
+            if new:
+                yield Emit(new)
 
-
-class _Stop(Exception):
-    """As many requests as allowed were made."""
+        for params in lists:
+            if sort in (None, "_id"):
+                pages = listing.pages(self._resource, select=select, params=params, limit=limit)
+            else:
+                pages = listing.sorted_pages(self._resource, sort or "", select=select, params=params, limit=limit)
+            yield from (mapped(pages, fresh) if len(lists) > 1 else pages)
 
 
 class Companies(Endpoint):
@@ -246,15 +248,10 @@ class Companies(Endpoint):
         return await self._client.arun(self._lean(external_id, source_id, status))
 
     def _lean(self, external_id: str | None, source_id: str | None, status: str | Iterable[str] | None) -> Flow[Page]:
-        params = []
-        if external_id:
-            params.append(("externalId", str(external_id)))
-        if source_id:
-            params.append(("sourceId", str(source_id)))
-        if status:
-            chosen = status.split(",") if isinstance(status, str) else list(status)
-            params.append(("status", ",".join(one.strip() for one in chosen)))
-        response: Response = yield Request("GET", "/leancompanies", params=tuple(params), shape=list)
+        chosen = status.split(",") if isinstance(status, str) else status
+        given = {"externalId": external_id, "sourceId": source_id, "status": chosen and [one.strip() for one in chosen]}
+        params = _texts(given)
+        response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
         return listing.rows_of(response)
 
 
@@ -276,7 +273,8 @@ class TimeEntries(Endpoint):
         if not isinstance(ids, (list, tuple)) or not ids:
             raise ValidationError('duplicate() needs the ids of time entries: duplicate({"ids": [...]}).')
         path = f"{paths.collection(self._resource)}/duplicate"
-        response: Response = yield Request("POST", path, body=records.encode(data), repeat=False, shape=(dict, list))
+        request = Request("POST", path, body=records.encode(data), repeat=False, shape=(dict, list))
+        response: Response = yield from records.once(request)
         return response.data if isinstance(response.data, dict) else {"records": response.data}
 
 
@@ -311,14 +309,24 @@ def _texts(filters: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _split_companies(params: dict[str, str]) -> list[dict[str, str]]:
-    """Cut a long `companyId` list so that each URL stays short (API.md section 3)."""
+def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The parameters of each list to be asked for: many companies are cut into URLs that are short enough.
+
+    Where a comma list is not documented (API.md section 6) each company is a list of its own.
+    """
+    params = _texts(filters)
+    for name in params:
+        several = isinstance(filters[name], (list, tuple, set, frozenset)) and len(filters[name]) > 1
+        if several and name != "companyId" and not resource.params.get(name, ListParam(name)).many:
+            raise ValidationError(f"The filter {name} takes one value: ask once for each.")
     value = params.get("companyId", "")
-    if len(value) <= MAX_VALUE_LENGTH:
+    many = "companyId" in params and resource.params["companyId"].many
+    if "," not in value or (many and len(value) <= MAX_VALUE_LENGTH):
         return [params]
     parts: list[list[str]] = [[]]
-    for one in dict.fromkeys(value.split(",")):
-        if parts[-1] and sum(map(len, parts[-1])) + len(parts[-1]) + len(one) > MAX_VALUE_LENGTH:
+    for one in dict.fromkeys(part.strip() for part in value.split(",")):
+        length = sum(map(len, parts[-1])) + len(parts[-1]) + len(one)
+        if parts[-1] and (not many or length > MAX_VALUE_LENGTH):
             parts.append([])
         parts[-1].append(one)
     return [{**params, "companyId": ",".join(part)} for part in parts]

@@ -35,8 +35,8 @@ def read(
     """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
     env = os.environ
     return Settings(
-        api_token=api_token or env.get("PLANHAT_API_TOKEN") or None,
-        tenant_token=tenant_token or env.get("PLANHAT_TENANT_TOKEN") or None,
+        api_token=_token(api_token or env.get("PLANHAT_API_TOKEN"), "api_token"),
+        tenant_token=_token(tenant_token or env.get("PLANHAT_TENANT_TOKEN"), "tenant_token"),
         api_url=_url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url"),
         analytics_url=_url(analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url"),
         mirror=mirror or env.get("PLANHAT_MIRROR") or None,
@@ -51,12 +51,25 @@ def _analytics(api_url: str | None) -> str:
     return given if given and host in ("127.0.0.1", "localhost", "::1") else ANALYTICS_URL
 
 
+def _token(token: str | None, name: str) -> str | None:
+    """A token without the line end it was copied with; an error that does not show it for an impossible one."""
+    token = (token or "").strip()
+    if not all("!" <= letter <= "~" for letter in token):
+        raise ConfigurationError(f"{name} has spaces or letters in it that no token has: copy it again.")
+    return token or None
+
+
 def _url(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(f"{name} must be an address such as {API_URL}, not {url!r}.")
-    if parts.username or parts.password:
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ConfigurationError(f"{name} must be an address such as {API_URL}; its host or port is wrong.") from None
+    if "@" in url:
         raise ConfigurationError(f"{name} must not carry a user or password: tokens have settings of their own.")
+    if not good or parts.query or parts.fragment:
+        raise ConfigurationError(f"{name} must be an address such as {API_URL}, not {url!r}.")
     return url.rstrip("/")
 
 

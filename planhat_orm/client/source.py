@@ -17,7 +17,7 @@ from ..query.plan import Plan, Step, describe
 from ..query.predicate import Predicate, fetch, ordered, predicate
 from ..query.query import Query
 from ..query.split import Split, split
-from ..query.tree import EVERYTHING, All, Node, Target, Test, both
+from ..query.tree import EVERYTHING, All, Node, Target, Test, both, tests_in
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
 from ..wire.resources import Resource, resource
@@ -306,7 +306,7 @@ class ApiSource:
                 steps.append(Step(f"GET {paths.collection(known)}{'?' + shown if shown else ''}", f"{page} a page"))
             if way.whole and not query.order and query.stop is not None and query.stop <= page and len(steps) == 1:
                 requests, cost = 1, ""
-        related = [test for test in _tests(query.where) if test.target.hops]
+        related = [test for test in tests_in(query.where) if test.target.hops]
         steps = [
             Step(f"GET /{resource(test.target.hops[0].resource).path} for the ids of: {describe(test)}")
             for test in related
@@ -326,13 +326,6 @@ class ApiSource:
             cost=cost,
             full_scan=query.where != EVERYTHING and not served and way.ids is None and not related,
         )
-
-
-def _tests(where: Node) -> list[Test]:
-    if isinstance(where, Test):
-        return [where]
-    children = where.children if hasattr(where, "children") else (where.child,)
-    return [test for child in children for test in _tests(child)]
 
 
 def _short(value: str) -> str:

@@ -22,6 +22,15 @@ T = TypeVar("T")
 _MISSING: Any = object()
 
 
+def same(left: Any, right: Any) -> bool:
+    """JSON equality: 1 equals 1.0, and at no depth does either equal True."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
+
+
 class Field(Generic[T]):
     """One field of a model.
 
@@ -145,7 +154,7 @@ class Field(Generic[T]):
         loaded = self.kind.load(old)
         if self.kind.copies and loaded is None and live == self._empty():
             return None
-        if loaded == live and isinstance(loaded, bool) == isinstance(live, bool):
+        if same(loaded, live):
             # None on a field that was not asked for is a wish to clear it; on one the API left out, nothing new.
             return (None, None) if live is None and raw is _MISSING and self._unasked(record) else None
         return loaded, live

@@ -15,7 +15,7 @@ from ..errors import ValidationError
 from ..names import did_you_mean
 from ..query import kinds
 from ..query.kinds import Kind
-from .base import _MISSING, Field
+from .base import _MISSING, Field, same
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -45,21 +45,30 @@ class CustomFields(Field[dict[str, Any]]):
         """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
         raw = self._raw(record)
         before = raw if isinstance(raw, dict) else {}
-        after = live if isinstance(live, dict) else {}
+        declared = record._meta.customs
         changed = {}
-        for label in [*after, *(key for key in before if key not in after)]:
-            old, new = before.get(label), after.get(label)
-            if not _same(old, new) and not (label not in before and new in ([], {})):
+        for label in [*live, *(key for key in before if key not in live)]:
+            old, new = before.get(label), live.get(label)
+            load = declared[label].kind.load if label in declared else _as_it_is
+            if not same(load(old), load(new)) and not (old is None and new in ([], {})):
                 changed[label] = (copy.deepcopy(old), new)
         return changed or None
+
+    def check(self, value: Any) -> Any:
+        """Return the dict to keep; None stands for one without any key."""
+        return super().check(value) or {}
+
+    def _read(self, record: Model, raw: Any) -> Any:
+        # Whatever is not a dict has no fields; the record keeps it.
+        return super()._read(record, raw if isinstance(raw, dict) else None)
 
     def dump(self, value: Any) -> Any:
         """Write the values under each label; a plain `date` has two meanings here and is refused."""
         return {label: dump_custom(label, one) for label, one in value.items()}
 
 
-def _same(old: Any, new: Any) -> bool:
-    return bool(old == new) and isinstance(old, bool) == isinstance(new, bool)
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def dump_custom(label: str, value: Any) -> Any:
@@ -119,7 +128,10 @@ class Custom(Field[T]):
     def _read(self, record: Model, raw: Any) -> Any:
         live = record._live
         if self.kind.copies:
-            return _labels(record).setdefault(self.label, self._empty())
+            labels = _labels(record)
+            if labels.get(self.label) is None:
+                labels[self.label] = self._empty()
+            return labels[self.label]
         if live is not None and "custom" in live:
             raw = live["custom"].get(self.label)
         return self.kind.load(raw)

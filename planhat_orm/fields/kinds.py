@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from ..errors import ValidationError
+from ..names import did_you_mean
 from ..query import kinds
 from .base import Field
 
@@ -26,9 +28,6 @@ class Choice(Field[str]):
         """Refuse a value that is none of the choices, naming the nearest one."""
         checked = super().check(value)
         if checked is not None and checked not in self.choices:
-            from ..errors import ValidationError
-            from ..names import did_you_mean
-
             raise ValidationError(f"{self.name} has no choice {checked!r}.{did_you_mean(checked, self.choices)}")
         return checked
 
@@ -38,6 +37,13 @@ class Id(Field[str]):
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.ID, **facts)
+
+    def check(self, value: Any) -> Any:
+        """Refuse an empty id."""
+        checked = super().check(value)
+        if checked == "":
+            raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
+        return checked
 
 
 class Number(Field[float]):
@@ -87,6 +93,14 @@ class StrList(Field[list[str]]):
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.LIST, **facts)
+
+    def check(self, value: Any) -> Any:
+        """Refuse a list that holds anything but text."""
+        checked = super().check(value)
+        wrong = next((one for one in checked or () if not isinstance(one, str)), "")
+        if wrong != "":
+            raise ValidationError(f"{self.name} must be a list of text (str), not of {type(wrong).__name__}.")
+        return checked
 
 
 class Dict(Field[dict[str, Any]]):

@@ -33,9 +33,7 @@ class Ref(Field[str]):
     def __get__(self, record: Model | None, owner: Any) -> Self | str:
         value: Any = super().__get__(record, owner) if record is not None else self
         # A record that was assigned unsaved stands here until it has an id.
-        if record is None or value is None or isinstance(value, str):
-            return value  # type: ignore[no-any-return]
-        return value.id  # type: ignore[no-any-return]
+        return getattr(value, "id", None) if hasattr(value, "_wire") else value
 
     def dump(self, value: Any) -> Any:
         """The id; of a company without one, its key in the form that references take (API.md section 4)."""
@@ -107,7 +105,7 @@ class One(Relation[M]):
         if pending is not None and not isinstance(pending, str):
             return pending  # type: ignore[no-any-return]
         key = getattr(record, self.via)
-        if key is None:
+        if not isinstance(key, str):
             return None  # type: ignore[return-value]
         loaded = record._origin.related.get(self.name, {})
         if key not in loaded:

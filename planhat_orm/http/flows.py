@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .effects import Emit, Flow
+from .effects import Emit, Flow, Request
 
 T = TypeVar("T")
 
@@ -44,3 +44,26 @@ def collected(flow: Flow[Any]) -> Flow[list[Any]]:
 
     yield from mapped(flow, keep)
     return items
+
+
+def at_most(requests: int, flow: Flow[None]) -> Flow[None]:
+    """Run `flow` until it wants one request more than so many; the end of it is then never reached."""
+    answer: Any = None
+    error: BaseException | None = None
+    try:
+        while True:
+            try:
+                effect = flow.throw(error) if error is not None else flow.send(answer)
+            except StopIteration:
+                return
+            if isinstance(effect, Request):
+                if not requests:
+                    return
+                requests -= 1
+            answer = error = None
+            try:
+                answer = yield effect
+            except Exception as failure:
+                error = failure
+    finally:
+        flow.close()

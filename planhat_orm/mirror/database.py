@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
@@ -23,6 +23,7 @@ from . import functions, migrate
 
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
+_LOCK = 0x504C414E484154
 _SIGNATURE = b"SQLite format 3\0"
 
 
@@ -74,6 +75,9 @@ class Database:
         """A transaction that writes: all of it or nothing. A durable one survives a power cut, too."""
         options = {"planhat_writes": True, "planhat_durable": durable}
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            if self.postgres:
+                # One writer at a time, as in SQLite.
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             yield connection
 
     def use_wal(self) -> None:

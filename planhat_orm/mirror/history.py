@@ -174,7 +174,7 @@ class PastSource(MirrorSource):
             past[key] = _before(past[key], row)
         quote = connection.dialect.identifier_preparer.quote
         schema = connection.execute(text("SELECT current_schema()")).scalar() if self.database.postgres else "main"
-        table, real = quote(home.table), f"{quote(schema)}.{quote(home.table)}"
+        table, real = quote(home.table), f"{quote(str(schema))}.{quote(home.table)}"
         packer = Rows(home, postgres=self.database.postgres)
         names = ["pk", *packer.names]
         listed = ", ".join(map(quote, names))

@@ -67,7 +67,7 @@ class Outbox:
         box = tables.outbox
         with self._database.reading() as connection:
             rows = connection.execute(select(box.c.resource, func.count()).group_by(box.c.resource))
-            return {resource: count for resource, count in rows}
+            return {row[0]: row[1] for row in rows}
 
     def alias(self, temporary: str) -> str | None:
         """The id that Planhat gave to a record that was created offline, once it has."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, literal_column, select
 
 from ..errors import ConfigurationError, MirrorIncomplete, StaleMirror
 from ..http.effects import Emit, Flow, Work
@@ -18,6 +18,7 @@ from ..wire.resources import Resource
 from . import state
 from .database import Database
 from .layout import Column, Layout, layout
+from .postgres import PostgresWords
 from .rows import Rows
 from .sql import Reader, Words, touched
 from .sqlite import SqliteWords
@@ -83,8 +84,7 @@ class MirrorSource:
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
-        words = SqliteWords()
-        reader = Reader(words, hidden=query.hidden)
+        reader = Reader(self.words(None), hidden=query.hidden)
         columns = _chosen(layout(query.resource), query)
         statement: Select[Any] = reader.count(query) if verb in ("count", "exists") else reader.rows(query, columns)
         text = str(statement.compile(self.database.engine))
@@ -124,9 +124,9 @@ class MirrorSource:
                         f"run planhat.sync({name!r})."
                     )
 
-    def words(self, connection: Connection) -> Words:
+    def words(self, connection: Connection | None) -> Words:
         """How this database says things; `connection` is where it may look something up to do so."""
-        return SqliteWords()
+        return PostgresWords(connection) if self.database.postgres else SqliteWords()
 
     def _reader(self, connection: Connection, query: Query) -> Reader:
         return Reader(self.words(connection), hidden=query.hidden)
@@ -152,8 +152,9 @@ class MirrorSource:
         ]
         statement = select(*groups, *figures).select_from(table).where(where)
         if groups:
-            terms = [term for group in groups for term in (group.element.is_(None), group.element)]
-            statement = statement.group_by(*(group.element for group in groups)).order_by(*terms)
+            # By their labels: an expression with parameters is another one each time it is written.
+            names = [f"g{n}" for n in range(len(groups))]
+            statement = statement.group_by(*names).order_by(*(literal_column(name).nulls_last() for name in names))
         names = [*(target.name for target in group_by), *wanted]
         kinds = [
             *(t.kind for t in group_by),

@@ -28,7 +28,7 @@ class Numeric(UserDefinedType[float]):
 TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 NUMBER: TypeEngine[float] = Double().with_variant(Numeric(), "sqlite")
 INTEGER = Integer().with_variant(BigInteger(), "postgresql")
-CELL = Text().with_variant(postgresql.JSONB(), "postgresql")
+CELL: TypeEngine[Any] = Text().with_variant(postgresql.JSONB(), "postgresql")
 TYPES: dict[str, TypeEngine[Any]] = {
     "text": TEXT,
     "number": NUMBER,

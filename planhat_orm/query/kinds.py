@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from dateutil import parser as dateutil_parser
@@ -19,7 +19,9 @@ from dateutil import parser as dateutil_parser
 _EPOCH = date(1970, 1, 1)
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
 _NUMERIC = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
-_DATE_LIKE = re.compile(r"(?=.*\d)(?=.*[-/:. ,])[\w\s:/.,+-]{6,40}\Z")
+_DATE_LIKE = re.compile(r"(?=.*\d{4})(?=.*[-/:. ,])[\w\s:/.,+-]{6,40}\Z")
+_DAYS = (datetime(2000, 1, 1), datetime(2004, 2, 2))
+"""Two days that have nothing in common: what a text leaves out of a date differs between them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -165,8 +167,10 @@ def _parse_moment(text: str) -> Any:
         if _OBJECT_ID.match(text) or not _DATE_LIKE.match(text):
             return text
         try:
-            moment = dateutil_parser.parse(text)
+            moment, other = (dateutil_parser.parse(text, default=day, tzinfos=_zone) for day in _DAYS)
         except (ValueError, OverflowError):
+            return text
+        if moment != other:
             return text
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
@@ -174,6 +178,13 @@ def _parse_moment(text: str) -> Any:
         return moment.astimezone(UTC)
     except OverflowError:
         return text
+
+
+def _zone(name: str | None, offset: int | None) -> tzinfo:
+    # A zone's name means one thing here and another there: only offsets count, and UTC.
+    if name is not None and offset is None:
+        raise ValueError(name)
+    return timezone(timedelta(seconds=offset or 0))
 
 
 def _dump_datetime(value: Any) -> Any:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from ..errors import FieldError, ValidationError
 from ..names import did_you_mean
 from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, NUMBER, OBJECT, REF, TEXT, Kind
 
+_EPOCH = date(1970, 1, 1).toordinal()
 _EQUALITY = frozenset({"exact", "in", "isnull"})
 _ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
 _PATTERN = frozenset(
@@ -66,7 +67,7 @@ def _folded(compare: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
 def _part(value: Any, name: str) -> Any:
     """A date part of a comparable: text of a moment (in UTC), or epoch days."""
     if isinstance(value, int):
-        day = date.fromordinal(value + 719163)
+        day = date.fromordinal(value + _EPOCH)
         moment = datetime(day.year, day.month, day.day)
     else:
         moment = datetime.fromisoformat(value)
@@ -127,14 +128,15 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
     if op in ("in", "overlap"):
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise ValueError("a list of values")
-        return tuple(dict.fromkeys(kind.operand(one) for one in value if one is not None))
+        found = [kind.operand(one) for one in value if one is not None]
+        return tuple({(isinstance(one, bool), one): one for one in found}.values())  # True is not 1
     if op == "range":
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise ValueError("a pair (lowest, highest)")
         return (kind.operand(value[0]), kind.operand(value[1]))
     if op in _PARTS:
         if op == "date":
-            return (value.date() if isinstance(value, datetime) else value).isoformat()
+            return date.fromordinal(DAY.operand(_utc(value)) + _EPOCH).isoformat()
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError("a whole number (int)")
         return value
@@ -150,6 +152,10 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
                 raise ValueError(f"a regular expression ({broken})") from None
         return value
     return kind.operand(value)
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo is not None else value
 
 
 _NOUNS = {

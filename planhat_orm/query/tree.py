@@ -80,6 +80,14 @@ def both(left: Node, right: Node) -> Node:
     return parts[0] if len(parts) == 1 else All(tuple(parts))
 
 
+def tests_in(node: Node) -> list[Test]:
+    """Every test of a tree."""
+    if isinstance(node, Test):
+        return [node]
+    children = (node.child,) if isinstance(node, Not) else node.children
+    return [test for child in children for test in tests_in(child)]
+
+
 class Q:
     """A condition by names, as in Django: `Q(phase="Live") | ~Q(tags__contains="vip")`.
 

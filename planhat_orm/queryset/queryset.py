@@ -24,7 +24,7 @@ from ..names import did_you_mean
 from ..query.plan import Plan, describe
 from ..query.predicate import predicate
 from ..query.query import Query
-from ..query.tree import Node, Not, Q, Test
+from ..query.tree import Node, Not, Q, tests_in
 from . import frames, peers, writing
 from .aggregates import Aggregate, Wanted, loaded
 from .resolve import conditions, field_of, order, target
@@ -81,12 +81,20 @@ class QuerySet(Results[M], Generic[M]):
         <QuerySet Company: (phase = 'Live' or tags contains 'vip') and h < 4 and mrr >= 1000, not fetched>
         """
         self._refuse_slice("filter")
-        return self._clone(self._query.narrowed(conditions(self.model, args, lookups)))
+        return self._narrowed(conditions(self.model, args, lookups))
 
     def exclude(self, *args: Q, **lookups: Any) -> Self:
         """Only records that do not satisfy the conditions: the exact complement of `filter()`."""
         self._refuse_slice("exclude")
-        return self._clone(self._query.narrowed(Not(conditions(self.model, args, lookups))))
+        return self._narrowed(Not(conditions(self.model, args, lookups)))
+
+    def _narrowed(self, condition: Node) -> Self:
+        """With one more condition; one on the very field that hides records brings the hidden ones in."""
+        query = self._query.narrowed(condition)
+        hidden = self.model._meta.resource.hidden_by
+        if hidden is not None and any(test.target.keys == (hidden.hides,) for test in tests_in(condition)):
+            query = query.changed(hidden=True)
+        return self._clone(query)
 
     def order_by(self, *names: str) -> Self:
         """Sort by fields, `"-mrr"` descending; missing values come last, ties in the order of ids."""
@@ -134,7 +142,10 @@ class QuerySet(Results[M], Generic[M]):
         return self._clone(self._query.changed(max_age=max_age), client=source)
 
     def include_hidden(self) -> Self:
-        """Also what Planhat's lists leave out by default: archived contacts and completed tasks."""
+        """Also what Planhat's lists leave out by default: archived contacts and completed tasks.
+
+        A condition on `archived` (or a task's `is_archived`) does the same.
+        """
         return self._clone(self._query.changed(hidden=True))
 
     def fresh(self) -> Self:
@@ -664,7 +675,9 @@ class QuerySet(Results[M], Generic[M]):
             if name in self.model._meta.fields:
                 continue
             if any(hop.near == "_id" or hop.many_near for hop in target(self.model, name).hops):
-                raise FieldError(f"{name} has many values for one {self.model.__name__}: query the other model instead.")
+                raise FieldError(
+                    f"{name} has many values for one {self.model.__name__}: query the other model instead."
+                )
         return names
 
     def _wire(self, name: str) -> str:
@@ -739,11 +752,7 @@ def _split(key: str) -> tuple[str, str]:
 
 
 def _has_hops(node: Node) -> bool:
-    if isinstance(node, Test):
-        return bool(node.target.hops)
-    if isinstance(node, Not):
-        return _has_hops(node.child)
-    return any(map(_has_hops, node.children))
+    return any(test.target.hops for test in tests_in(node))
 
 
 def _named(record: Model) -> str | None:

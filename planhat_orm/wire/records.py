@@ -113,7 +113,7 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
 def once(request: Request) -> Flow[Response]:
     """Send what must not be repeated; `AmbiguousWrite` when its answer is lost."""
     try:
-        return (yield request)
+        response: Response = yield request
     except RequestError as failure:
         if not may_be_done(failure):
             raise
@@ -122,6 +122,7 @@ def once(request: Request) -> Flow[Response]:
             f"was not sent again.",
             request=request,
         ) from failure
+    return response
 
 
 def may_be_done(failure: RequestError) -> bool:

@@ -27,7 +27,7 @@ def run(rows: int) -> Iterator[str]:
         one.phase = "Moved"
     finding = best(lambda: [one for one in objects if one.changes()])
     page = best(lambda: msgspec.json.decode(pages[0]))
-    yield f"find the changed ones among {rows:,}: {finding * 1000:.0f} ms; parsing one page of 5,000: {page * 1000:.0f} ms"
+    yield f"find the changed among {rows:,}: {finding * 1000:.0f} ms; parse a page of 5,000: {page * 1000:.0f} ms"
 
 
 def best(call: Callable[[], object], times: int = 3) -> float:

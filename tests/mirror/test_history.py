@@ -91,7 +91,7 @@ def test_the_past_answers_queries(story: Any, mirror: Mirror, run: Runner) -> No
 
 
 def test_the_past_joins_with_the_past(story: Any, mirror: Mirror, make_emulator: Callable[..., Emulator]) -> None:
-    ids, before, run = story
+    _, before, run = story
     run(mirror.sync("License"))
     query = Query(
         "company", where=Leaf(Target("v", ("value",), kinds.NUMBER, (Hop("license", "_id", "companyId"),)), "gt", 0.0)
