@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, emulator, metrics, query, show, status, sync
+from . import doctor, emulator, export, metrics, models, push, query, show, status, sync
 from .demo import command as demo
 
 app = typer.Typer(
@@ -33,8 +33,9 @@ def planhat(
 ) -> None:
     """Planhat's records on the command line: a local copy, questions to it, and an emulator to try things on.
 
-    Settings come from PLANHAT_API_TOKEN, PLANHAT_TENANT_TOKEN, PLANHAT_API_URL, PLANHAT_MIRROR and
-    PLANHAT_CALLS_PER_MIN. "planhat doctor" checks them; "planhat demo" needs none of them.
+    Settings come from PLANHAT_API_TOKEN, PLANHAT_TENANT_TOKEN,
+    PLANHAT_API_URL, PLANHAT_MIRROR and PLANHAT_CALLS_PER_MIN.
+    "planhat doctor" checks them; "planhat demo" needs none of them.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
@@ -47,5 +48,9 @@ app.command("plan")(sync.plan)
 app.command("status")(status.status)
 app.command("query")(query.query)
 app.command("show")(show.show)
+app.command("export")(export.export)
+app.command("push")(push.push)
+app.add_typer(push.outbox, name="outbox")
+app.command("models")(models.models)
 app.add_typer(metrics.app, name="metrics")
 app.command("emulator")(emulator.emulator)

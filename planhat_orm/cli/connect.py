@@ -34,7 +34,7 @@ OnlineOption = Annotated[
     ),
 ]
 ModelsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Company, License, ...", show_default="all")
+    list[str] | None, typer.Argument(metavar="MODEL", help="Company, License, ...", show_default="all")
 ]
 
 
@@ -75,7 +75,8 @@ def model(name: str) -> type[Any]:
     models = {one: getattr(declared, one) for one in declared.__all__}
     folded: dict[str, type[Any]] = {}
     for key, one in models.items():
-        folded |= dict.fromkeys((key.lower(), one._meta.resource.name, one._meta.resource.path), one)
+        for known in (key.lower(), one._meta.resource.name, one._meta.resource.path):
+            folded[known] = one
     if name.lower() not in folded:
         raise ConfigurationError(f"There is no model {name!r}.{did_you_mean(name, models)}")
     return folded[name.lower()]

@@ -31,9 +31,13 @@ def push(
 ) -> None:
     """Send metric values from a file. Needs PLANHAT_TENANT_TOKEN.
 
-    Columns: dimensionId, value, externalId, and where needed model (Company, EndUser, Asset, Project) and date.
+    Columns: dimensionId, value, externalId, and where needed date and
+    model (Company, EndUser, Asset, Project).
     """
-    rows = list(_rows(file))
+    try:
+        rows = list(_rows(file))
+    except UnicodeDecodeError:
+        raise ValidationError(f"{file.name} is no text in UTF-8.") from None
     with connect(None, api_url, token=verify) as client:
         answer = client.metrics.bulk_insert_metrics(rows, verify=verify)
     refused = answer.get("errors") or []

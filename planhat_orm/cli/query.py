@@ -25,7 +25,7 @@ def query(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="Company, License, Enduser, ...")],
     conditions: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONDITION]...", help="status=customer, mrr__gte=1000, name!=Acme", show_default=False),
+        typer.Argument(metavar="CONDITION", help="status=customer, mrr__gte=1000, name!=Acme", show_default=False),
     ] = None,
     order: Annotated[
         list[str] | None, typer.Option("--order", help="Sort by a field; -mrr is descending.", show_default=False)
@@ -51,11 +51,13 @@ def query(
 ) -> None:
     """Find records, count them, or add their figures up.
 
-    A condition is field=value or field!=value. Behind the field a comparison can follow, and a path over relations
-    before it: mrr__gte=1000, name__icontains=acme, phase__in=Live,Renewal, company__phase=Live, custom__Tier=A,
-    tags__contains=vip, renewal_date__lte=2026-12-31, owner_id=null.
+    A condition is field=value or field!=value. A comparison can follow
+    the field, and relations lead to it: mrr__gte=1000, phase__in=Live,Renewal,
+    name__icontains=acme, tags__contains=vip, renewal_date__lte=2026-12-31,
+    owner_id=null, custom__Tier=A, company__phase=Live.
 
-    For example: planhat query License company__phase=Renewal --sum mrr --by product
+    For example:
+    planhat query License company__phase=Renewal --sum mrr --by product
     """
     chosen = model(name)
     asked = conditions or []

@@ -20,7 +20,8 @@ from ..names import did_you_mean
 from .app import app
 
 # Typer brought its own copy of Click at some version, so the class is found by way of one that Typer exports.
-_UsageError: type[Any] = typer.BadParameter.__bases__[0]
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+_STOPPED = 130
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,11 +32,13 @@ def run(arguments: Sequence[str]) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         try:
-            return int(get_command(app).main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
+            code = int(get_command(app).main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
+            # Some versions of Typer turn Ctrl-C into this code, others into an exception.
+            return _fail("stopped.", _STOPPED) if code == _STOPPED else code
         except _UsageError as wrong:
             return _fail(_usage(wrong), 2)
         except (typer.Abort, KeyboardInterrupt):
-            return _fail("stopped.", 130)
+            return _fail("stopped.", _STOPPED)
         except BrokenPipeError:
             # Whoever read our output has had enough; Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,8 @@ from .out import console, table
 def status(mirror: MirrorOption = MIRROR) -> None:
     """Show what the local copy holds, and how current it is.
 
-    Every change that Planhat had stored by "as of" is in the copy; "pending" are writes that wait to be sent.
+    Every change that Planhat had stored by "as of" is in the copy;
+    "pending" counts the writes that wait to be sent.
     """
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:

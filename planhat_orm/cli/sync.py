@@ -24,12 +24,14 @@ def sync(
     models: ModelsArgument = None,
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
-    full: Annotated[bool, typer.Option("--full", help="Read everything again, deletions included.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read every record, not just what changed.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it would take. Makes no request.")] = False,
 ) -> None:
     """Bring the local copy up to date, all models or some.
 
-    It can be stopped and goes on where it was. For example: planhat sync Company License
+    It can be stopped, and goes on where it was.
+
+    For example: planhat sync Company License
     """
     chosen = [model(name) for name in models or ()]
     if plan:
@@ -45,7 +47,7 @@ def plan(
     models: ModelsArgument = None,
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
-    full: Annotated[bool, typer.Option("--full", help="The plan of reading everything again.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The plan of reading every record.")] = False,
 ) -> None:
     """Say what a sync would take: requests, time, bytes. Makes no request."""
     _plan([model(name) for name in models or ()], mirror, api_url, full)

@@ -134,7 +134,7 @@ class Metrics:
         path = analytics.metrics_path()
         if not checked:
             return {}
-        answer: Record
+        answer: analytics.Received
         if isinstance(data, Mapping):
             answer = yield from analytics.push_one(path, checked[0], at_least_once=at_least_once)
         else:
@@ -142,19 +142,18 @@ class Metrics:
         if raise_on_error and answer.get("errors"):
             raise BulkError(f"The server named {len(answer['errors'])} metric rows as bad.", result=answer)
         if verify:
-            yield from self._verify(checked)
+            yield from self._verify(checked, int(answer.at // 86400))
         return answer
 
-    def _verify(self, rows: list[dict[str, Any]]) -> Flow[None]:
+    def _verify(self, rows: list[dict[str, Any]], today: int) -> Flow[None]:
         """Read back what was pushed; the sink works behind its answer, so look a few times."""
-        dated = [_days(row["date"]) for row in rows if row.get("date")]
-        first, last = (min(dated), max(dated)) if len(dated) == len(rows) else (0, _LAST_DAY)
+        days = [_days(row["date"]) if row.get("date") else today for row in rows]
         missing = list(range(len(rows)))
         for look in range(_LOOKS):
             if look:
                 yield Sleep(_PAUSE)
             pool: Counter[tuple[str, str, int | None]] = Counter()
-            for one in (yield from collected(self._read(first, last, None, None, 10000, 0))):
+            for one in (yield from collected(self._read(min(days) - 1, max(days) + 1, None, None, 10000, 0))):
                 name, value = str(one.get("dimensionId")), _number(one.get("value"))
                 pool.update([(name, value, _days(one["time"]) if one.get("time") else None), (name, value, None)])
             missing = []
@@ -246,8 +245,6 @@ class UserActivities:
 
 _LOOKS = 6
 _PAUSE = 5.0
-_LAST_DAY = 2_932_896
-"""The last day that a date can be: 9999-12-31."""
 
 
 def _number(value: Any) -> str:

@@ -199,7 +199,7 @@ class Planhat:
                 )
             from ..mirror import Mirror
 
-            self._mirror = Mirror(self.settings.mirror)
+            self._mirror = Mirror(self.settings.mirror, calls_per_min=self.settings.calls_per_min)
         return self._mirror
 
     def sync(

@@ -8,6 +8,7 @@ The dict holds wire values under the fields' labels. A declared `Custom` reads a
 from __future__ import annotations
 
 import copy
+from collections.abc import Hashable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,7 +85,10 @@ def dump_custom(label: str, value: Any) -> Any:
 
 
 def _labels(record: Model) -> dict[str, Any]:
-    labels: dict[str, Any] = record.custom  # type: ignore[attr-defined]  # every model with Custom fields has it
+    """The dict to edit; a record whose custom fields were not asked for starts with an empty one."""
+    labels: dict[str, Any] | None = (record._live or {}).get("custom")
+    if labels is None:
+        labels = record._meta.fields["custom"]._read(record, record._wire.get("custom"))
     return labels
 
 
@@ -106,7 +110,9 @@ class Custom(Field[T]):
         readonly: bool = False,
         doc: str = "",
     ) -> None:
-        kind = KIND_OF.get(type)
+        if not label or not isinstance(label, str):
+            raise ValidationError("A custom field needs its label as Planhat shows it: Custom('Tier', str).")
+        kind = KIND_OF.get(type) if isinstance(type, Hashable) else None
         if kind is None:
             names = ", ".join(sorted(one.__name__ for one in KIND_OF))
             raise ValidationError(f"Custom({label!r}, ...) takes one of these types: {names}; not {type!r}.")
@@ -120,20 +126,17 @@ class Custom(Field[T]):
         return ("custom", self.label)
 
     def _raw(self, record: Model) -> Any:
-        raw = record._wire.get("custom", _MISSING)
-        if raw is _MISSING:
-            return _MISSING
-        return raw.get(self.label) if isinstance(raw, dict) else None
+        labels = (record._live or record._wire).get("custom", record._wire.get("custom", _MISSING))
+        if isinstance(labels, dict) and self.label in labels:
+            return labels[self.label]
+        return None if "custom" in record._wire else _MISSING
 
     def _read(self, record: Model, raw: Any) -> Any:
-        live = record._live
         if self.kind.copies:
             labels = _labels(record)
             if labels.get(self.label) is None:
                 labels[self.label] = self._empty()
             return labels[self.label]
-        if live is not None and "custom" in live:
-            raw = live["custom"].get(self.label)
         return self.kind.load(raw)
 
     def __set__(self, record: Model, value: T | None) -> None:

@@ -3,10 +3,12 @@
 from .history import Change
 from .mirror import Mirror
 from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
+from .search import Hit
 from .source import MirrorSource
 
 __all__ = [
     "Change",
+    "Hit",
     "Mirror",
     "MirrorSource",
     "MirrorStatus",

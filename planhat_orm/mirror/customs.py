@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from .database import Database
 from .layout import declared_customs
@@ -24,11 +24,7 @@ def index(database: Database, names: Iterable[str]) -> None:
     }
     if not wanted:
         return
-    there = {
-        str(one["name"])
-        for table in {name for name, _ in wanted.values()}
-        for one in inspect(database.engine).get_indexes(table)
-    }
+    there = database.indexes()
     missing = {name: found for name, found in wanted.items() if name not in there}
     if not missing:
         return

@@ -93,6 +93,12 @@ class Database:
         """The names of the tables that are there."""
         return set(inspect(self.engine).get_table_names())
 
+    def indexes(self) -> set[str]:
+        """The names of the indexes that are there."""
+        catalogue = "SELECT indexname FROM pg_indexes" if self.postgres else "SELECT name FROM sqlite_master"
+        with self.reading() as connection:
+            return set(connection.exec_driver_sql(catalogue).scalars())
+
     def close(self) -> None:
         """Close the connections. Using the database again opens new ones."""
         self.engine.dispose()

@@ -83,8 +83,8 @@ class Job:
         """Keep what differs: in the table on a first load, aside on any later sync."""
         gone = list(gone)
         if not self.state.complete:
-            self._count(store.write(rows, hashes=hashes))
-            self._count(store.remove(gone))
+            self.count(store.write(rows, hashes=hashes))
+            self.count(store.remove(gone))
             return
         staged: dict[str, str | None] = dict.fromkeys(gone)
         same: list[str] = []
@@ -109,7 +109,7 @@ class Job:
         mine = stage.c.resource == self.layout.table
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
         if gone and self._believable(connection, len(gone)):
-            self._count(store.remove(gone, self.memory))
+            self.count(store.remove(gone, self.memory))
         floor = self.state.watermark
         stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
         after = ""
@@ -122,7 +122,7 @@ class Job:
                 break
             after = part[-1].record
             rows = [msgspec.json.decode(row.body) for row in part]
-            self._count(store.write(rows, memory=self.memory, stamp=stamp))
+            self.count(store.write(rows, memory=self.memory, stamp=stamp))
         self.clear_stage(connection)
         Outbox(self.database, history=self.history).reapply(connection, self.layout.table)
 
@@ -179,7 +179,8 @@ class Job:
         found = self.store(connection).read(sample).values()
         return next((name for name in _STAMPS if all(isinstance(raw.get(name), str) for raw in found)), None)
 
-    def _count(self, counts: Counts) -> None:
+    def count(self, counts: Counts) -> None:
+        """Add to the report what became of records."""
         self.report.new += counts.new
         self.report.changed += counts.changed
         self.report.deleted += counts.deleted

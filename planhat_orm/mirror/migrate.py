@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
-from . import tables
+from . import tables, views
 
 if TYPE_CHECKING:
     from .database import Database
@@ -49,6 +49,7 @@ def upgrade(database: Database) -> str | None:
         # Another process may have been faster.
         now = _version_in(connection)
         if now != VERSIONS[-1]:
+            views.drop(connection)
             _run(connection)
             if now is None:
                 made = {"key": "created_at", "value": datetime.now(UTC).isoformat()}

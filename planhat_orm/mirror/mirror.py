@@ -6,18 +6,20 @@ import os
 import threading
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Engine
 
 from ..http.effects import Flow
 from ..wire.resources import Resource
-from . import classes, history, plan, state, sync
+from . import classes, export, history, plan, search, state, sync
 from .database import Database
 from .history import Change, PastSource
 from .layout import layout, resources_of
 from .outbox import Outbox
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
+from .search import Hit
 from .source import MirrorSource
 from .store import Memory, Raw, Store
 
@@ -31,7 +33,7 @@ class Mirror:
     `history` every change of a record is remembered. Nothing is opened before it is used.
 
     >>> mirror = Mirror("planhat.db")
-    >>> mirror.status()
+    >>> print(mirror.status())  # doctest: +SKIP
     """
 
     def __init__(
@@ -151,6 +153,30 @@ class Mirror:
     def prune(self, older_than: timedelta) -> int:
         """Forget changes that were seen longer ago, and return how many. Records stay as they are."""
         return history.prune(self.database, older_than)
+
+    def search(self, words: str, models: Iterable[Any] | None = None, *, limit: int = 20) -> list[Hit]:
+        """The records that hold all of some words, or words that begin so, best first.
+
+        Over names, notes, conversations, tickets and the like. The first search makes the index.
+
+        >>> mirror.search("renewal risk")[0].snippet
+        """
+        resources = None if models is None else self._names(models)
+        return search.search(self.database, words, resources, limit)
+
+    def export(
+        self, path: str | os.PathLike[str], format: str = "parquet", models: Iterable[Any] | None = None
+    ) -> list[Path]:
+        """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files."""
+        if models is not None:
+            return export.export(self.database, path, self._names(models), format)
+        with self.database.reading() as connection:
+            names = sorted(name for name, found in state.load_all(connection).items() if found.complete)
+        return export.export(self.database, path, names, format)
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Copy a SQLite mirror into a new file, of one moment even during a sync."""
+        return export.backup(self.database, path)
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""

@@ -27,6 +27,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -108,10 +109,10 @@ class PostgresWords:
 
     def members(self, listed: Sql) -> tuple[Sql, Sql]:
         """The elements of a list; anything that is no list has none."""
-        source = case((func.jsonb_typeof(listed) == "array", listed), else_=cast("[]", JSONB))
+        source = case((func.jsonb_typeof(listed) == "array", listed), else_=literal_column("'[]'::jsonb"))
         each = func.jsonb_array_elements(source).table_valued(column("value", JSONB), joins_implicitly=True)
         value = each.alias().c.value
-        return value.op("#>>")(cast("{}", ARRAY(Text()))), func.jsonb_typeof(value) == "string"
+        return value.op("#>>", return_type=Text())(literal_column("'{}'::text[]")), func.jsonb_typeof(value) == "string"
 
     def raw(self, extra: Sql, value: Sql, wire: str) -> Sql:
         """The entry of `_extra`, or the column's value as JSON."""
@@ -126,7 +127,7 @@ class PostgresWords:
         known = {one: functions.comparable(kind.name, one) for one in found}
         if kind is BOOLEAN:
             known = {one: None if value is None else int(value) for one, value in known.items()}
-        looked_up = literal(json_text(known), Text()).cast(JSONB).op("->>")(text)
+        looked_up = literal(json_text(known), Text()).cast(JSONB).op("->>", return_type=Text())(text)
         if kind is BOOLEAN:
             return cast(looked_up, Integer)
         return (
@@ -153,7 +154,7 @@ class PostgresWords:
             return None
         if not all(isinstance(one, str) for one in wanted) or not isinstance(cell.base.type, JSONB):
             return None
-        value = cell.base.op("->>")(_label(cell.path[0])).collate("C")
+        value = cell.base.op("->>", return_type=Text())(_label(cell.path[0])).collate("C")
         of_type = func.jsonb_typeof(cell.base.op("->", return_type=JSONB())(_label(cell.path[0])))
         texts = and_(self.among(value, wanted), of_type == "string")
         whole = [one for one in wanted if _WHOLE(one)]

@@ -138,16 +138,16 @@ class Reader:
     def _from(self, query: Query) -> tuple[FromClause, Sql]:
         home = layout(query.resource)
         table: FromClause = tables.records(home)
-        return table, and_(self._belongs(table, home), self.where(query.where, table, home))
+        return table, and_(self._belongs(table, home, hidden=self.hidden), self.where(query.where, table, home))
 
-    def _belongs(self, table: FromClause, home: Layout) -> Sql:
+    def _belongs(self, table: FromClause, home: Layout, *, hidden: bool) -> Sql:
         """The rows of a resource in its table that Planhat's own lists would show."""
         conditions: list[Sql] = [true()]
         if home.only is not None:
             conditions.append(table.c[home.only[0].name] == home.only[1])
-        hidden = home.resource.hidden_by
-        if hidden is not None and not self.hidden:
-            conditions.append(table.c[home.by_wire[str(hidden.hides)].name].is_not(true()))
+        param = home.resource.hidden_by
+        if param is not None and not hidden:
+            conditions.append(table.c[home.by_wire[str(param.hides)].name].is_not(true()))
         return and_(*conditions)
 
     def where(self, node: Node, table: FromClause, home: Layout) -> Sql:
@@ -168,7 +168,8 @@ class Reader:
         hop, rest = hops[0], hops[1:]
         there = layout(hop.resource)
         far = tables.records(there).alias()
-        inside = and_(self._belongs(far, there), self._over(test, rest, far, there))
+        # A condition over a relation sees what lists hide, as it does over the API.
+        inside = and_(self._belongs(far, there, hidden=True), self._over(test, rest, far, there))
         near = table.c[home.by_wire[hop.near].name]
         key = far.c[there.by_wire[hop.far].name]
         if hop.many_near:
@@ -225,7 +226,7 @@ class Reader:
         if op == "in":
             return self.words.among(value, operand) if operand else false()
         if op == "range":
-            return value.between(*operand)
+            return and_(value >= operand[0], value <= operand[1])
         if op == "contains":
             return self.words.contains(value, operand)
         if op == "startswith":

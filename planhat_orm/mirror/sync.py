@@ -10,7 +10,7 @@ from sqlalchemy import insert, update
 
 from ..errors import BadAnswer, NotFound, PermissionDenied
 from ..http.effects import Flow, Work
-from . import customs, state, tables
+from . import customs, state, tables, views
 from .choice import choose
 from .database import Database
 from .deletions import find_deleted
@@ -19,6 +19,7 @@ from .incremental import Disordered, incremental
 from .job import Job
 from .layout import layout
 from .lease import Lease, acquire
+from .metrics import metrics
 from .pages import Unsorted
 from .report import ModelReport, SyncReport
 from .scan import TooMany, scan
@@ -52,6 +53,7 @@ def sync(opened: Callable[[], Database], names: Iterable[str], *, force_full: bo
 
 def _start(database: Database, names: list[str]) -> int:
     customs.index(database, names)
+    views.refresh(database, names)
     with database.writing() as connection:
         made = connection.execute(insert(tables.runs).values(started_at=state.now()))
         key = made.inserted_primary_key
@@ -80,7 +82,10 @@ def _sync_model(
     job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history))
     try:
         yield job.progress(0, "starting")
-        yield from _by_the_best_way(job, force_full=force_full)
+        if name == "metric":
+            yield from metrics(job)
+        else:
+            yield from _by_the_best_way(job, force_full=force_full)
         job.state.method, job.state.why = mine.method, mine.why
         yield Work(lambda: _keep(job))
     except (PermissionDenied, NotFound) as refused:

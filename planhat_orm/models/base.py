@@ -64,9 +64,9 @@ class Model(metaclass=ModelType):
             return
         known = wire_resource(resource) if resource is not None else cls._meta.resource
         cls._meta = collect(cls, known, _RESERVED)
-        bases = [base for base in cls.__mro__[1:] if hasattr(base, "DoesNotExist")]
         for error in ("DoesNotExist", "MultipleObjectsReturned"):
-            parent = getattr(bases[0], error)
+            # Of the nearest base that has one of its own: a mixin has none.
+            parent = next(vars(base)[error] for base in cls.__mro__[1:] if error in vars(base))
             made = type(error, (parent,), {"__doc__": parent.__doc__, "__module__": cls.__module__})
             made.__qualname__ = f"{cls.__qualname__}.{error}"
             setattr(cls, error, made)
@@ -84,7 +84,8 @@ class Model(metaclass=ModelType):
             self._wire["_id"] = self._meta.fields["id"].check(key)
             # Nothing is known of the record but its id, so a value set to None is a wish to clear it.
             self._origin.selected = frozenset({"_id"})
-        for name, value in values.items():
+        # The whole dict first: the fields that have a name of their own go into it.
+        for name, value in sorted(values.items(), key=lambda item: item[0] != "custom"):
             setattr(self, name, value)
 
     @classmethod
@@ -98,14 +99,24 @@ class Model(metaclass=ModelType):
         return record
 
     def __setattr__(self, name: str, value: Any) -> None:
+        # Asked of the class, as a mixin without slots gives records a dict that takes any name.
+        if not hasattr(type(getattr(type(self), name, None)), "__set__"):
+            raise self._unsettable(name)
         try:
             object.__setattr__(self, name, value)
         except PlanhatError:
             raise
         except AttributeError as error:
-            if hasattr(type(self), name):
-                raise FieldError(str(error)) from None
-            raise self._meta.unknown(type(self), name) from None
+            raise FieldError(str(error)) from None
+
+    def _unsettable(self, name: str) -> FieldError:
+        relation = self._meta.relations.get(name)
+        if relation is not None:
+            what = f"{relation.via}, a list of ids" if relation.via in self._meta.fields else f"their {relation.via}"
+            return FieldError(f"{type(self).__name__}.{name} is a queryset and is not set: set {what}.")
+        if hasattr(type(self), name):
+            return FieldError(f"{type(self).__name__}.{name} is no field, so it is not set.")
+        return self._meta.unknown(type(self), name)
 
     # --- what changed -----------------------------------------------------------------------------------
 
@@ -143,8 +154,11 @@ class Model(metaclass=ModelType):
                 found[name] = difference
         return found
 
-    def _payload(self, fields: Iterable[str] | None = None) -> dict[str, Any]:
-        """The wire keys and values of what changed: what an update sends."""
+    def _payload(self, fields: Iterable[str] | None = None, *, guard: bool = True) -> dict[str, Any]:
+        """The wire keys and values of what changed: what an update sends.
+
+        Raises `ReadOnlyError` for a read-only list or dict that was edited in place, unless `guard=False`.
+        """
         if not self._live:
             return {}
         chosen = None if fields is None else set(fields)
@@ -156,9 +170,14 @@ class Model(metaclass=ModelType):
                 if chosen is not None and "custom" not in chosen:
                     customs = self._meta.customs
                     changed = {k: v for k, v in changed.items() if k in customs and customs[k].name in chosen}
+                for label in changed:
+                    if guard and label in self._meta.customs:
+                        self._meta.customs[label].guard(self)
                 if changed:
                     sent["custom"] = field.dump({label: new for label, (_, new) in changed.items()})
             elif (chosen is None or name in chosen) and field.difference(self, value) is not None:
+                if guard:
+                    field.guard(self)
                 sent[field.wire] = field.dump(value)
         return sent
 
@@ -310,21 +329,25 @@ class Model(metaclass=ModelType):
     def to_wire(self) -> dict[str, Any]:
         """The record as the API names it: what came, with your changes over it. A copy."""
         wire = copy.deepcopy(self._wire)
-        changed = self._payload()
+        changed = copy.deepcopy(self._payload(guard=False))
         custom = changed.pop("custom", None)
         if custom is not None:
-            wire["custom"] = {**(wire.get("custom") or {}), **custom}
+            wire["custom"] = {**_object(wire.get("custom")), **custom}
         return {**wire, **changed}
 
     def clone(self) -> Self:
         """A new, unsaved record with the values that may be written; ids and keys are left out."""
         other = type(self)()
+        other._live = {}
         keys = set(self._meta.resource.keys)
         for name, field in self._meta.fields.items():
             if field.readonly or field.wire in keys or isinstance(field, Custom):
                 continue
-            if field.wire in self._wire or name in (self._live or {}):
-                setattr(other, name, copy.deepcopy(getattr(self, name)))
+            live = self._live or {}
+            if name in live or field.wire in self._wire:
+                # As it is: a choice that nobody listed was read, so it is carried over.
+                value = live[name] if name in live else getattr(self, name)
+                other._live[name] = copy.deepcopy(value) if field.kind.copies else value
         return other
 
     def __eq__(self, other: object) -> bool:
@@ -357,7 +380,12 @@ class Model(metaclass=ModelType):
 
     def __copy__(self) -> Self:
         other = type(self).from_wire(self._wire, self._origin)
-        other._live = copy.deepcopy(self._live)
+        if self._live is not None:
+            # What can be edited in place is copied; a record that was assigned stays that record.
+            other._live = {
+                name: copy.deepcopy(value) if self._meta.fields[name].kind.copies else value
+                for name, value in self._live.items()
+            }
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from ..errors import ConfigurationError, FieldError
@@ -32,6 +33,10 @@ class Meta:
         return FieldError(f"{owner.__name__} has no field {name!r}.{did_you_mean(name, self.names)}")
 
 
+def _own(meta: Meta, name: str) -> Any:
+    return meta.fields.get(name) or meta.relations.get(name)
+
+
 def collect(owner: type, resource: Resource, reserved: frozenset[str]) -> Meta:
     """Read the declaration of `owner` from its class body and those of its bases."""
     meta = Meta(resource)
@@ -42,12 +47,19 @@ def collect(owner: type, resource: Resource, reserved: frozenset[str]) -> Meta:
                     f"{owner.__name__}.{name} hides the method {name}() of every model: "
                     f"give the field another name; its label or wire name can stay."
                 )
+            if isinstance(value, Custom) and not isinstance(_own(meta, name), (Custom, NoneType)):
+                raise ConfigurationError(
+                    f"{owner.__name__}.{name} hides Planhat's own {name}: "
+                    f"give the custom field another name; its label can stay."
+                )
             if isinstance(value, Field):
                 meta.fields[name] = value
             elif isinstance(value, Relation):
                 meta.relations[name] = value
     for name, one in meta.fields.items():
         if isinstance(one, Custom):
+            if "custom" not in meta.fields:
+                raise ConfigurationError(f"{owner.__name__}.{name}: Planhat's {resource.path} has no custom fields.")
             if one.label in meta.customs and meta.customs[one.label].name != name:
                 raise ConfigurationError(
                     f"{owner.__name__} declares the custom field {one.label!r} twice: "

@@ -280,7 +280,7 @@ def _nothing(raw: Any) -> None:
 def _operand_json(value: Any) -> Any:
     if isinstance(value, (datetime, date)):
         return _operand_datetime(value) if isinstance(value, datetime) else value.isoformat()
-    if value is None or isinstance(value, (str, int, float, bool)):
+    if isinstance(value, (str, int, float, bool)):
         return value
     raise ValueError("a str, a number or a bool")
 

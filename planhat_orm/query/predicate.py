@@ -48,7 +48,9 @@ def _test(test: Test) -> Predicate:
         return lambda row: (fetch(row, keys) is None) is operand
     if op == "overlap":
         return lambda row: _overlap(fetch(row, keys), operand)
-    if op == "contains" and target.kind in (LIST, ANY):
+    if op == "contains" and target.kind is LIST:
+        return lambda row: _overlap(fetch(row, keys), (operand,))
+    if op == "contains" and target.kind is ANY:
         return lambda row: _contains(fetch(row, keys), operand)
     compare = COMPARE[op]
     if isinstance(operand, Target):
@@ -72,14 +74,17 @@ def _test(test: Test) -> Predicate:
 
 
 def _contains(raw: Anything, operand: Anything) -> bool:
-    """Membership in a list; in text of a kind-less custom field, a substring."""
-    if isinstance(raw, list):
-        return any(equal(one, operand) for one in raw if isinstance(one, (str, int, float, bool)))
-    return isinstance(raw, str) and isinstance(operand, str) and operand in raw
+    """What an undeclared custom field contains: an element of a list, or a piece of a text."""
+    if isinstance(raw, str):
+        return isinstance(operand, str) and operand in raw
+    return _overlap(raw, (operand,))
 
 
 def _overlap(raw: Anything, operands: tuple[Anything, ...]) -> bool:
-    return isinstance(raw, list) and any(_contains(raw, operand) for operand in operands)
+    if not isinstance(raw, list):
+        return False
+    held = [one for one in raw if isinstance(one, (str, int, float))]
+    return any(equal(one, operand) for one in held for operand in operands)
 
 
 def ordered(rows: Iterable[Row], order: tuple[tuple[Target, bool], ...]) -> list[Row]:

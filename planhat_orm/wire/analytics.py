@@ -14,23 +14,29 @@ import msgspec
 from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from .listing import rows_of
-from .records import encode, may_be_done, once
+from .records import encode, may_be_done, once, server_time
 from .resources import Resource, resource
 
 MAX_BYTES = 32_000_000
 """Largest body that the analytics host takes (API.md section 3: 32 MB)."""
 
 
+class Received(dict[str, Any]):
+    """What the host said, and `at`: when, by its clock."""
+
+    at: float = 0.0
+
+
 def push_many(
     path: str, rows: Iterable[Mapping[str, Any]], *, at_least_once: bool = False, whole: bool = False
-) -> Flow[dict[str, Any]]:
+) -> Flow[Received]:
     """Send rows as arrays below 32 MB and return the answers summed up: `{"processed": n, "errors": []}`.
 
     Each body is cut by its real bytes; `whole` sends one, whatever its size. A lost answer raises
     `AmbiguousWrite` after the other bodies were sent, unless `at_least_once` allows repeating it. A body that
     is refused after others arrived raises `BulkError`.
     """
-    total: dict[str, Any] = {}
+    total = Received()
     lost: list[str] = []
     start = 0
     for bodies in _parts(rows, float("inf") if whole else MAX_BYTES):
@@ -50,6 +56,7 @@ def push_many(
                 raise
         else:
             _sum(total, response)
+            total.at = server_time(response)
         start += len(bodies)
     if lost:
         raise AmbiguousWrite(
@@ -63,11 +70,14 @@ def _lost_too(lost: list[str]) -> str:
     return f" The answer for rows {', '.join(lost)} was lost." if lost else ""
 
 
-def push_one(path: str, row: Mapping[str, Any], *, auth: Any = "none", at_least_once: bool = False) -> Flow[Any]:
+def push_one(path: str, row: Mapping[str, Any], *, auth: Any = "none", at_least_once: bool = False) -> Flow[Received]:
     """Send one object and return what the server said, or an empty dict."""
     request = Request("POST", path, body=encode(row), host="analytics", auth=auth, repeat=at_least_once)
     response: Response = yield from once(request)
-    return _data(response) or {}
+    answer = Received()
+    _sum(answer, response)
+    answer.at = server_time(response)
+    return answer
 
 
 def metrics_path() -> str:
@@ -131,16 +141,11 @@ def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[byt
         yield part
 
 
-def _data(response: Response) -> Any:
-    try:
-        return msgspec.json.decode(response.body) if response.body else None
-    except msgspec.DecodeError:
-        # What the sink answers beside "200" is open (API.md section 11).
-        return None
-
-
 def _sum(total: dict[str, Any], response: Response) -> None:
-    data = _data(response)
+    try:
+        data = msgspec.json.decode(response.body)
+    except msgspec.DecodeError:
+        return  # what the sink answers beside "200" is open (API.md section 11)
     if not isinstance(data, dict):
         return
     for name, value in data.items():

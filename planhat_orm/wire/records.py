@@ -248,7 +248,7 @@ def _by_content(
             response: Response = yield Request("GET", paths.collection(resource), params=tuple(params), shape=list)
         except RequestError:
             raise _ambiguous(resource, request, "it could not be looked for either") from lost
-        since = _server_time(response) - (now - started) - _SLACK
+        since = server_time(response) - (now - started) - _SLACK
         alike = [
             one
             for one in rows_of(response)
@@ -272,7 +272,8 @@ def _ambiguous(
     )
 
 
-def _server_time(response: Response) -> float:
+def server_time(response: Response) -> float:
+    """When an answer was given, by the server's clock."""
     try:
         return parsedate_to_datetime(response.headers["date"]).timestamp()
     except (KeyError, TypeError, ValueError):

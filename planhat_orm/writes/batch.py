@@ -14,6 +14,7 @@ from ..errors import PlanhatError
 from ..http.effects import Flow
 from ..models.base import Model
 from .plan import WritePlan, changes_of, cost
+from .push import lost
 from .results import BatchResult, RowResult
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Batch:
         finally:
             self._sending = False
         self.result = BatchResult([*saved.rows, *deleted], saved.requests + len(deleted))
-        self._saves, self._only = {}, {}
+        self._saves = {}  # which fields each was saved with is still needed by retry()
         self.result.raise_for_failures()
 
     def _delete_all(self) -> Flow[list[RowResult]]:
@@ -144,7 +145,8 @@ class Batch:
             try:
                 yield from self._writer.delete(record)
             except PlanhatError as failure:
-                rows.append(RowResult(record, "failed", getattr(failure, "detail", "") or str(failure)))
+                status = "unknown" if lost(failure) else "failed"
+                rows.append(RowResult(record, status, getattr(failure, "detail", "") or str(failure)))
             else:
                 rows.append(RowResult(record, "deleted"))
         return rows

@@ -20,7 +20,7 @@ from ..query.kinds import ID
 from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
-from ..wire import bulk, listing, records
+from ..wire import bulk, listing, matching, records
 from ..wire.outcomes import Outcome
 from ..wire.resemblance import resembles
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
@@ -243,11 +243,10 @@ class Pushing:
 
     def _settle(self, entries: list[Waiting], rows: list[Raw], outcomes: list[Outcome]) -> Flow[None]:
         done: list[tuple[int, str | None, Raw | None]] = []
+        ids = yield from self._ids(entries, outcomes)
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            if outcome.status in ("created", "updated", "unchanged"):
-                id = outcome.id
-                if id is None and entry.record.startswith(TEMPORARY):
-                    id = yield from self._find(entry)
+            if outcome.status in _GOOD:
+                id = outcome.id or ids.get(entry.seq)
                 if id is not None and entry.record.startswith(TEMPORARY):
                     self.aliases[entry.record] = id
                 done.append((entry.seq, id, {**row, **({"_id": id} if id else {})}))
@@ -262,15 +261,18 @@ class Pushing:
             if outcome.status in ("failed", "dropped"):
                 yield from self._fail([entry], outcome.error, outcome.status)
 
-    def _find(self, entry: Waiting) -> Flow[str | None]:
-        """The id of a record that an upsert found equal: the answer does not name it."""
-        known = resource(entry.resource)
-        for wire, value in records.keys_of(known, entry.patch):
-            self.requests += 1
-            found = yield from records.by_key(known, wire, value)
-            if found is not None:
-                return str(found["_id"])
-        return None
+    def _ids(self, entries: list[Waiting], outcomes: list[Outcome]) -> Flow[dict[int, str]]:
+        """The ids of records that an upsert found equal: the answer does not name them."""
+        nameless = [
+            entry
+            for entry, outcome in zip(entries, outcomes, strict=True)
+            if outcome.status in _GOOD and outcome.id is None and entry.record.startswith(TEMPORARY)
+        ]
+        if not nameless:
+            return {}
+        self.requests += min(len(nameless), matching.FEW)
+        found = yield from matching.find(resource(nameless[0].resource), [entry.patch for entry in nameless])
+        return {entry.seq: row["_id"] for entry, row in zip(nameless, found, strict=True) if row is not None}
 
     def _delete(self, entries: list[Waiting]) -> Flow[None]:
         for entry in sorted(entries, key=lambda one: -resource(one.resource).write_order):
@@ -313,6 +315,7 @@ class Pushing:
             yield Work(lambda: self.box.cancel(seqs))
 
 
+_GOOD = ("created", "updated", "unchanged")
 _CLOCK_SLACK = 120.0
 """How far this machine's clock and the server's may be apart, in seconds."""
 

@@ -18,7 +18,8 @@ class RowResult:
     """The outcome of one object.
 
     `status` is created, updated, unchanged, deleted, queued (in the outbox, offline), failed, dropped (the
-    server ignored the row) or unknown (its answer was lost); `error` is what the server said, verbatim, which may quote the record.
+    server ignored the row) or unknown (its answer was lost); `error` is what the server said, verbatim,
+    which may quote the record.
     """
 
     object: Any

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..errors import AlreadyExists, AmbiguousWrite, RequestError, ValidationError
+from ..errors import PlanhatError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
-from ..wire import bulk, records
+from ..wire import bulk, matching, records
 from ..wire.resources import BULK_MAX_ROWS, Resource
+from .push import lost
 from .results import BatchResult, RowResult
 
 Journal = Callable[[list[Model], dict[int, Any], int], Flow[tuple[dict[int, RowResult], int]]]
@@ -48,7 +49,8 @@ class Sending:
             yield from self._learn_ids([record for record in changed if record.id is None])
             changed = []
         while changed:
-            ready = [record for record in changed if not self._waits_for(record, changed)]
+            pending = set(map(id, changed))
+            ready = [record for record in changed if not self._waits_for(record, pending)]
             for record in [] if ready else changed:
                 self._settle(record, "failed", "It refers in a circle to records that were never saved.")
             order = min((record._meta.resource.write_order for record in ready), default=0)
@@ -74,12 +76,12 @@ class Sending:
             changed.append(record)
         return changed
 
-    def _waits_for(self, record: Model, pending: list[Model]) -> bool:
+    def _waits_for(self, record: Model, pending: set[int]) -> bool:
         """Whether a record refers to one that is still to be created here; it fails with that one."""
         for value in (record._live or {}).values():
             if not isinstance(value, Model) or value.id is not None:
                 continue
-            if any(value is other for other in pending):
+            if id(value) in pending:
                 return True
             outcome = self.outcome.get(id(value))
             if outcome is not None and not outcome.ok:
@@ -109,22 +111,21 @@ class Sending:
         self.requests += answer.requests
         for (record, payload), outcome in zip(sent, answer.outcomes, strict=True):
             if outcome.status in ("created", "updated", "unchanged"):
-                known = {"_id": outcome.id} if outcome.id else {}
-                record._saved(known, {key: value for key, value in payload.items() if key != "_id"})
+                named = {"_id": outcome.id} if outcome.id else {}
+                record._saved(named, {key: value for key, value in payload.items() if key != "_id"})
             self._settle(record, outcome.status, outcome.error)
         yield from self._learn_ids([record for record, _ in sent if record.id is None])
 
     def _learn_ids(self, nameless: list[Model]) -> Flow[None]:
         """Find the ids of upserted records: an answer names those it found equal by nothing."""
-        nameless = [record for record in nameless if self.outcome[id(record)].ok]
-        for record in nameless[:_LEARN_AT_MOST]:
-            resource = record._meta.resource
-            for wire, value in records.keys_of(resource, record._wire):
-                found = yield from records.by_key(resource, wire, value)
-                self.requests += 1
-                if found is not None:
-                    record._saved(found, {})
-                    break
+        waiting = [record for record in nameless if self.outcome[id(record)].ok]
+        for name in dict.fromkeys(record._meta.resource.name for record in waiting):
+            mine = [record for record in waiting if record._meta.resource.name == name]
+            found = yield from matching.find(mine[0]._meta.resource, [record._wire for record in mine])
+            self.requests += min(len(mine), matching.FEW)
+            for record, row in zip(mine, found, strict=True):
+                if row is not None:
+                    record._saved(row, {})
 
     def _send_alone(self, resource: Resource, record: Model, payload: dict[str, Any]) -> Flow[None]:
         created = record.id is None
@@ -133,10 +134,9 @@ class Sending:
                 answer = yield from records.create(resource, payload)
             else:
                 answer = yield from records.update(resource, record.id, payload)
-        except (AmbiguousWrite, AlreadyExists, RequestError) as failure:
-            lost = isinstance(failure, AmbiguousWrite)
+        except PlanhatError as failure:
             detail = getattr(failure, "detail", "")
-            self._settle(record, "unknown" if lost else "failed", detail or str(failure))
+            self._settle(record, "unknown" if lost(failure) else "failed", detail or str(failure))
         else:
             record._saved(answer, payload)
             self._settle(record, "created" if created else "updated")
@@ -144,9 +144,6 @@ class Sending:
 
     def _settle(self, record: Model, status: str, error: str = "") -> None:
         self.outcome[id(record)] = RowResult(record, status, error)
-
-
-_LEARN_AT_MOST = 50
 
 
 def send(items: Iterable[Model], **options: Any) -> Flow[BatchResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from planhat_orm.emulator import Emulator
 
 COMPANIES = 100
 """What the pages tell the reader to start: `planhat emulator --companies 100`."""
+
+_logger = logging.getLogger("planhat_orm")
 
 
 @pytest.fixture
@@ -29,12 +32,21 @@ def tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator
 
 
 @pytest.fixture
-def close_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close every client that a page made; readers leave that to the end of their process."""
+def clean_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a page did to the process: clients that readers leave to its end, classes, the level of a logger."""
     made: list[Planhat] = []
-    before = runtime._latest
-    monkeypatch.setattr(runtime, "made", lambda client, _made=runtime.made: (made.append(client), _made(client)))
+    latest, models, level = runtime._latest, dict(runtime.models), _logger.level
+    remember = runtime.made
+
+    def noted(client: Planhat) -> None:
+        made.append(client)
+        remember(client)
+
+    monkeypatch.setattr(runtime, "made", noted)
     yield
     for client in made:
         client.close()
-    runtime._latest = before
+    runtime._latest = latest
+    runtime.models.clear()
+    runtime.models.update(models)
+    _logger.setLevel(level)

@@ -34,7 +34,7 @@ def _named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.usefixtures("close_clients")
+@pytest.mark.usefixtures("clean_up")
 @pytest.mark.parametrize("page", [page for page in PAGES if _python(page, "")], ids=_named)
 def test_python_blocks_of_a_page_run_and_print_what_they_say(page: Path, tenant: Emulator) -> None:
     namespace = {"__name__": "__main__"}

@@ -170,6 +170,11 @@ def test_read_only_lists_that_were_edited_in_place_are_never_sent() -> None:
     record.products.append("Add-on")
     with pytest.raises(ReadOnlyError, match=r"Company\.products"):
         record._payload()
+    assert record._payload(["phase"]) == {}, "other fields can be saved"
+    scored = Account.from_wire({"_id": ID, "custom": {"Score": 5.0}})
+    scored.custom["Score"] = 6.0
+    with pytest.raises(ReadOnlyError, match=r"Account\.scored"):
+        scored._payload()
 
 
 def test_create_only_fields_are_for_new_records() -> None:

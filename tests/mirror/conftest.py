@@ -67,7 +67,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
     def new() -> str:
         made.append(f"mirror{len(made)}")
-        server.psql(f"CREATE DATABASE {made[-1]} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0;")
+        server.psql(f"CREATE DATABASE {made[-1]};")
         return str(server.get_uri(database=made[-1]))
 
     yield new

@@ -26,10 +26,11 @@ def demo(
     ] = None,
     quota: Annotated[int, typer.Option("--quota", min=1, help="Calls a minute; Planhat's is 200.")] = 200,
 ) -> None:
-    """See the whole job in under a minute, on an emulated Planhat: no account, no token, nothing installed or kept.
+    """See the whole job in under a minute, on an emulated Planhat: no account, no token, nothing kept.
 
-    It copies a tenant, asks questions offline, changes a few hundred records in three requests, and proves that the
-    copy and the server agree. It ends with exit code 1 if they do not.
+    It copies a tenant, asks questions offline, changes a few hundred
+    records in three requests, and proves that the copy and the server
+    agree. It ends with exit code 1 if they do not.
     """
     try:
         from ...emulator import Emulator

@@ -1,0 +1,108 @@
+"""Metric values, mirrored by day: dimension data is the one list with real date filters.
+
+A window of days is read whole and replaces what was stored of those days. Values of past days seldom change, so a
+sync reads again only the last days before the newest one it has.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from ..errors import BadAnswer
+from ..http.effects import Flow, Request, Work
+from ..wire.listing import rows_of
+from ..wire.paths import collection
+from . import state, tables
+
+if TYPE_CHECKING:
+    from .job import Job
+
+FIRST_DAYS = 90
+"""How far back the first sync reads."""
+AGAIN_DAYS = 3
+WINDOW_DAYS = 30
+_EPOCH = date(1970, 1, 1)
+
+Raw = dict[str, Any]
+
+
+def metrics(job: Job) -> Flow[None]:
+    """Bring the metric values of all days up to today, as the server counts days, up to date."""
+    job.traffic.mark()
+    known = job.state.known
+    rows = yield from _page(job, 0, 0, 0)  # nothing is that old: this asks for the server's clock
+    if rows:
+        raise BadAnswer("GET /dimensiondata ignores from and to, so its days cannot be told apart.")
+    started = job.traffic.first_date or state.now()
+    today = (state.moment(started).astimezone(UTC).date() - _EPOCH).days
+    newest = known.get("to_day")
+    first = known.setdefault("from_day", today - FIRST_DAYS)
+    day = first if newest is None or not job.state.complete else max(first, newest - AGAIN_DAYS)
+    job.report.why = "first sync" if newest is None else f"{today - day + 1} days since {_EPOCH + timedelta(days=day)}"
+    read = 0
+    while day <= today:
+        last = min(today, day + WINDOW_DAYS - 1)
+        found = yield from _window(job, day, last)
+        read += len(found)
+        yield Work(partial(_replace, job, day, last, found))
+        yield job.progress(read, "reading days")
+        day = last + 1
+    yield Work(lambda: _finish(job, started))
+    job.report.method = "by day"
+
+
+def _window(job: Job, first: int, last: int) -> Flow[list[Raw]]:
+    """All values of some days. Its order cannot be asked for, so it is read until a page shows nothing new."""
+    found: dict[str, Raw] = {}
+    offset = longest = 0
+    while True:
+        rows = yield from _page(job, first, last, offset)
+        fresh = {_key(row): row for row in rows if _key(row) not in found}
+        found.update(fresh)
+        if not fresh or len(rows) < longest:
+            return list(found.values())
+        offset, longest = offset + len(rows), max(longest, len(rows))
+
+
+def _page(job: Job, first: int, last: int, offset: int) -> Flow[list[Raw]]:
+    resource = job.layout.resource
+    params = {"from": first, "to": last, "limit": resource.max_limit, "offset": offset}
+    request = Request(
+        "GET", collection(resource), params=tuple((key, str(value)) for key, value in params.items()), shape=list
+    )
+    return rows_of((yield from job.traffic.ask(request)))
+
+
+def _key(row: Raw) -> str:
+    """A value's id, or what makes it one where the server gives none."""
+    return str(row.get("_id") or f"{row.get('dimensionId')}|{row.get('parentId')}|{row.get('time')}")
+
+
+def _replace(job: Job, first: int, last: int, found: list[Raw]) -> None:
+    table = tables.records(job.layout)
+    begin, end = (f"{_EPOCH + timedelta(days=day)}T00:00:00.000Z" for day in (first, last + 1))
+    rows = [{**row, "_id": _key(row)} for row in found]
+    with job.writing() as connection:
+        store = job.store(connection)
+        stored = connection.execute(select(table.c.id).where(table.c.time >= begin, table.c.time < end)).scalars().all()
+        there = {row["_id"] for row in rows}
+        job.count(store.write(rows))
+        job.count(store.remove([id for id in stored if id not in there]))
+        job.state.known["to_day"] = max(last, job.state.known.get("to_day", last))
+        state.save(connection, job.state)
+
+
+def _finish(job: Job, started: str) -> None:
+    found = job.state
+    with job.writing() as connection:
+        found.complete = True
+        found.as_of = found.full_as_of = started
+        found.synced_at = job.traffic.first_sent
+        found.first_as_of = found.first_as_of or found.synced_at
+        # Days replace each other without being noted.
+        found.known["memory_from"] = state.now()
+        state.save(connection, found)

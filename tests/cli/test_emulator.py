@@ -1,0 +1,62 @@
+"""`planhat emulator` serves until it is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .conftest import COMMAND, Run, clean, subprocess_run
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_what_it_prints_until_it_is_stopped(tmp_path: Path, how: signal.Signals) -> None:
+    options = ["--port", "0", "--companies", "12", "--licenses", "7", "--calls-per-min", "50", "--page-cap", "5"]
+    with subprocess.Popen(
+        [*COMMAND, "emulator", *options],
+        cwd=tmp_path, env=clean(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        printed: list[str] = []
+        while not printed or not printed[-1].startswith("Ctrl-C"):
+            printed.append(running.stdout.readline())
+            assert printed[-1], "it ended early"
+        exported = dict(
+            line.strip().removeprefix("export ").split("=", 1) for line in printed if line.startswith("export ")
+        )
+        assert "12 companies" in printed[0]
+        assert "7 licences" in printed[0]
+        url = exported["PLANHAT_API_URL"]
+        answer = httpx.get(
+            f"{url}/companies?limit=50", headers={"Authorization": f"Bearer {exported['PLANHAT_API_TOKEN']}"}
+        )
+        assert len(answer.json()) == 5
+        assert answer.headers["x-rate-limit-limit"] == "50"
+        assert httpx.get(f"{url}/__emulator__/").status_code == 200
+        synced = subprocess_run("query", "Company", "--count", cwd=tmp_path, environment=exported)
+        assert synced.out == "12\n"
+        running.send_signal(how)
+        _, err = running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert "Stopped after" in err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_is_one_line(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        shown = run("emulator", "--port", str(port), "--companies", "0")
+    assert shown.code == 1
+    assert shown.err == f"planhat: Port {port} is taken. Choose another, or 0 for a free one.\n"
+
+
+@pytest.mark.parametrize("option", ["--companies", "--endusers", "--calls-per-min", "--port"])
+def test_a_size_below_zero_is_refused(run: Run, option: str) -> None:
+    assert run("emulator", option, "-1").code == 2

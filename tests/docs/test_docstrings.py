@@ -1,0 +1,40 @@
+"""The examples in docstrings run, against an emulated tenant, or say `# doctest: +SKIP` themselves."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+import planhat_orm
+from planhat_orm.emulator import Emulator
+
+MODULES = [
+    planhat_orm.__name__,
+    *(
+        found.name
+        for found in pkgutil.walk_packages(planhat_orm.__path__, "planhat_orm.")
+        if "__main__" not in found.name
+    ),
+]
+
+
+def _examples(module: ModuleType) -> list[doctest.DocTest]:
+    known = {**{name: getattr(planhat_orm, name) for name in planhat_orm.__all__}, **vars(module)}
+    return [one for one in doctest.DocTestFinder().find(module, globs=known) if one.examples]
+
+
+@pytest.mark.usefixtures("tenant", "clean_up")
+def test_docstring_examples_run(tenant: Emulator) -> None:
+    planhat_orm.Planhat()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    told: list[str] = []
+    for name in MODULES:
+        if not name.endswith("__main__"):
+            for one in _examples(importlib.import_module(name)):
+                runner.run(one, out=told.append)
+    assert runner.tries >= 8, "the docstrings were not found"
+    assert not runner.failures, "".join(told)
