@@ -154,9 +154,12 @@ class Store:
             table.add(record)
 
     def new_id(self) -> str:
-        """Return the next ObjectId; the same seed gives the same ids."""
+        """Return the next ObjectId: it begins with its second, of the past for the seeded tenant."""
         self._ids += 1
-        return f"{0x65F0C1A2 + self._ids // 100:08x}{self._id_seed:010x}{self._ids:06x}"
+        second = 0x65F0C1A2 + self._ids // 100
+        if not self.loading:
+            second = max(second, int(self.moments.now().timestamp()))
+        return f"{second:08x}{self._id_seed:010x}{self._ids:06x}"
 
     def settle(self, name: str) -> None:
         """Bring the figures of companies up to date before somebody reads them."""

@@ -159,7 +159,8 @@ class Mirror:
 
         Over names, notes, conversations, tickets and the like. The first search makes the index.
 
-        >>> mirror.search("renewal risk")[0].snippet
+        >>> mirror.search("foods")[0].snippet
+        'Beaconbrook [Foods]'
         """
         resources = None if models is None else self._names(models)
         return search.search(self.database, words, resources, limit)

@@ -1,4 +1,7 @@
-"""The examples in docstrings run, against an emulated tenant, or say `# doctest: +SKIP` themselves."""
+"""The examples in docstrings run, against an emulated tenant, or say `# doctest: +SKIP` themselves.
+
+They know the public names, `planhat`, a client, and `mirror`, which holds its companies.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import doctest
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -22,19 +26,21 @@ MODULES = [
 ]
 
 
-def _examples(module: ModuleType) -> list[doctest.DocTest]:
-    known = {**{name: getattr(planhat_orm, name) for name in planhat_orm.__all__}, **vars(module)}
+def _examples(module: ModuleType, known: dict[str, Any]) -> list[doctest.DocTest]:
+    known = {**{name: getattr(planhat_orm, name) for name in planhat_orm.__all__}, **known, **vars(module)}
     return [one for one in doctest.DocTestFinder().find(module, globs=known) if one.examples]
 
 
 @pytest.mark.usefixtures("tenant", "clean_up")
 def test_docstring_examples_run(tenant: Emulator) -> None:
-    planhat_orm.Planhat()
+    planhat = planhat_orm.Planhat()
+    planhat.sync(planhat_orm.Company)
+    known = {"planhat": planhat, "mirror": planhat.mirror}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     told: list[str] = []
     for name in MODULES:
         if not name.endswith("__main__"):
-            for one in _examples(importlib.import_module(name)):
+            for one in _examples(importlib.import_module(name), known):
                 runner.run(one, out=told.append)
     assert runner.tries >= 8, "the docstrings were not found"
     assert not runner.failures, "".join(told)

@@ -191,14 +191,16 @@ def _linked(hop: Hop, near: Row, far: Row) -> bool:
     return bool(side(near, hop.near, hop.many_near, near_of) & side(far, hop.far, hop.many_far, hop.resource))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres: Callable[[], str]
-) -> Iterator[Mirror]:
-    where = tmp_path_factory.mktemp("agreement") / "mirror.db" if request.param == "sqlite" else postgres()
-    mirror = Mirror(where)
-    yield mirror
-    mirror.close()
+@pytest.fixture(scope="module")
+def in_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    with Mirror(tmp_path_factory.mktemp("agreement") / "mirror.db") as mirror:
+        yield mirror
+
+
+@pytest.fixture(scope="module")
+def in_postgres(postgres: Callable[[], str]) -> Iterator[Mirror]:
+    with Mirror(postgres()) as mirror:
+        yield mirror
 
 
 def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:

@@ -221,7 +221,7 @@ class Asker:
 
     def leaf(self, model: type[Model]) -> dict[str, Any]:
         dice = self.dice
-        name = dice.choice(FIELDS[model].split())
+        name = self.path(model, FIELDS[model].split())
         relation = model._meta.relations.get(name)
         if relation is not None:
             return self.relation(name, relation)
@@ -234,7 +234,7 @@ class Asker:
             names = [one for one in paths if op in LEGAL[target(model, one).kind]]
             if not names:
                 return self.leaf(model)
-            name = dice.choice(names)
+            name = self.path(model, names)
             found = target(model, name)
         if op in ("exact", "gt", "gte", "lt", "lte") and not found.hops and dice.random() < 0.15:
             other = dice.choice([one for one in FIELDS[model].split() if one in model._meta.fields])
@@ -243,6 +243,10 @@ class Asker:
             return {name: None}
         path = name if op == "exact" and dice.random() < 0.5 else f"{name}__{op}"
         return {path: self.operand(found, op)}
+
+    def path(self, model: type[Model], names: list[str]) -> str:
+        near = [one for one in names if one.split("__")[0] not in model._meta.relations]
+        return self.dice.choice(near if near and self.dice.random() < 0.7 else names)
 
     def relation(self, name: str, relation: Relation[Any]) -> dict[str, Any]:
         home = relation.model._meta.resource.name
