@@ -211,67 +211,116 @@ def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:
             state.save(connection, state.State(name, complete=True))
 
 
-@settings(max_examples=5000 if TORTURE else 200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(tenants, st.lists(trees, min_size=1, max_size=4))
-@example(
-    {"company": [{"_id": "a1", "custom": {"Seats": True}}]},
-    [Leaf(Target("s", ("custom", "Seats"), kinds.NUMBER), "exact", 1.0)],
-)
-def test_sql_and_python_choose_the_same_records(
-    shared: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
-) -> None:
-    tenant = {name: tenant.get(name, []) for name in NAMES}
-    fill(shared, tenant)
-    run = Runner()
-    for node in nodes:
-        expected = {row["_id"] for row in tenant["company"] if truth(node, tenant)(row)}
-        rows = run.rows(shared.source.pages(Query("company", where=node)))
-        assert {row["_id"] for row in rows} == expected, node
-        assert run(shared.source.count(Query("company", where=node))) == len(expected)
+def examples(count: int) -> Any:
+    """So many examples, fifty times as many for who has the time (PLANHAT_TORTURE=1)."""
+    return settings(
+        max_examples=count * 50 if TORTURE else count, deadline=None, suppress_health_check=list(HealthCheck)
+    )
 
 
 ORDERS = [leaf for leaf in LEAVES if not leaf[0] and leaf[2] not in (LIST, OBJECT, ANY)]
+ADDED = [leaf for leaf in ORDERS if leaf[2] in (kinds.NUMBER, kinds.INTEGER, kinds.TEXT, kinds.DATETIME)]
 
-
-@settings(max_examples=2000 if TORTURE else 100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
+conditions = given(tenants, st.lists(trees, min_size=1, max_size=6))
+sortings = given(
     table(dicts(TOP, custom=customs)),
     st.lists(st.tuples(st.sampled_from(ORDERS), st.booleans()), max_size=2),
     st.integers(0, 3),
     st.none() | st.integers(0, 3),
 )
-def test_sql_and_python_sort_and_slice_alike(
-    shared: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None
-) -> None:
-    fill(shared, {"company": rows})
+additions = given(table(dicts(TOP, custom=customs)), st.sampled_from(ADDED), st.sampled_from(ORDERS))
+
+
+def choose(mirror: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]) -> None:
+    tenant = {name: tenant.get(name, []) for name in NAMES}
+    fill(mirror, tenant)
+    run = Runner()
+    for node in nodes:
+        expected = {row["_id"] for row in tenant["company"] if truth(node, tenant)(row)}
+        rows = run.rows(mirror.source.pages(Query("company", where=node)))
+        assert {row["_id"] for row in rows} == expected, node
+        assert run(mirror.source.count(Query("company", where=node))) == len(expected)
+
+
+def sort(mirror: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None) -> None:
+    fill(mirror, {"company": rows})
     pairs = tuple((Target("x", keys, kind), descending) for (_, keys, kind), descending in order)
     query = Query("company", order=pairs).sliced(start, None if length is None else start + length)
     expected = ordered(rows, pairs)[start : None if length is None else start + length]
     run = Runner()
-    assert run.rows(shared.source.pages(query)) == expected
-    assert run(shared.source.count(query)) == len(expected)
+    assert run.rows(mirror.source.pages(query)) == expected
+    assert run(mirror.source.count(query)) == len(expected)
 
 
-@settings(max_examples=1000 if TORTURE else 60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    table(dicts(TOP, custom=customs)),
-    st.sampled_from(
-        [
-            leaf
-            for leaf in LEAVES
-            if leaf[2] in (kinds.NUMBER, kinds.INTEGER, kinds.TEXT, kinds.DATETIME) and not leaf[0]
-        ]
-    ),
-)
-def test_sql_and_python_add_up_alike(shared: Mirror, rows: list[Row], leaf: Any) -> None:
-    fill(shared, {"company": rows})
-    _, keys, kind = leaf
-    target = Target("x", keys, kind)
-    present = [value for row in rows if (value := kind.comparable(fetch(row, keys))) is not None]
-    functions = ["count", "min", "max", *(["sum", "avg"] if kind in (kinds.NUMBER, kinds.INTEGER) else [])]
-    [found] = Runner()(shared.source.aggregate(Query("company"), {one: (one, target) for one in functions}))
-    assert found["count"] == sum(fetch(row, keys) is not None for row in rows)
+def add_up(mirror: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
+    fill(mirror, {"company": rows})
+    target, group = (Target(name, keys, kind) for name, (_, keys, kind) in (("x", leaf), ("g", grouped)))
+    functions = ["count", "min", "max", *(["sum", "avg"] if target.kind in (kinds.NUMBER, kinds.INTEGER) else [])]
+    wanted = {one: (one, target) for one in functions}
+    run = Runner()
+    [found] = run(mirror.source.aggregate(Query("company"), wanted))
+    check_figures(found, rows, target)
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(group.kind.comparable(fetch(row, group.keys)), []).append(row)
+    results = run(mirror.source.aggregate(Query("company"), wanted, (group,)))
+    assert {one["g"] for one in results} == groups.keys() and len(results) == len(groups)
+    for one in results:
+        check_figures(one, groups[one["g"]], target)
+
+
+def check_figures(found: Row, rows: list[Row], target: Target) -> None:
+    present = [value for row in rows if (value := target.kind.comparable(fetch(row, target.keys))) is not None]
+    assert found["count"] == sum(fetch(row, target.keys) is not None for row in rows)
     assert (found["min"], found["max"]) == ((min(present), max(present)) if present else (None, None))
-    if "sum" in functions:
+    if "sum" in found:
         assert found["sum"] == (pytest.approx(sum(present)) if present else None)
         assert found["avg"] == (pytest.approx(sum(present) / len(present)) if present else None)
+
+
+@examples(100)
+@conditions
+@example(
+    {"company": [{"_id": "a1", "custom": {"Seats": True}}]},
+    [Leaf(Target("s", ("custom", "Seats"), kinds.NUMBER), "exact", 1.0)],
+)
+def test_sqlite_and_python_choose_the_same_records(
+    in_sqlite: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
+) -> None:
+    choose(in_sqlite, tenant, nodes)
+
+
+@examples(20)
+@conditions
+def test_postgres_and_python_choose_the_same_records(
+    in_postgres: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
+) -> None:
+    choose(in_postgres, tenant, nodes)
+
+
+@examples(50)
+@sortings
+def test_sqlite_and_python_sort_and_slice_alike(
+    in_sqlite: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None
+) -> None:
+    sort(in_sqlite, rows, order, start, length)
+
+
+@examples(20)
+@sortings
+def test_postgres_and_python_sort_and_slice_alike(
+    in_postgres: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None
+) -> None:
+    sort(in_postgres, rows, order, start, length)
+
+
+@examples(40)
+@additions
+def test_sqlite_and_python_add_up_alike(in_sqlite: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
+    add_up(in_sqlite, rows, leaf, grouped)
+
+
+@examples(15)
+@additions
+def test_postgres_and_python_add_up_alike(in_postgres: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
+    add_up(in_postgres, rows, leaf, grouped)

@@ -59,7 +59,7 @@ def test_changes_deletions_and_new_records_are_told_apart(
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("cap", [1, 2, 3, 29, 30, 31])
+@pytest.mark.parametrize("cap", [1, 2, 29, 30])
 def test_a_cap_below_the_limit_loses_nothing(make_emulator: Callable[..., Emulator], mirror: Mirror, cap: int) -> None:
     emulator = make_emulator(page_cap=cap)
     companies(emulator, 30)
@@ -67,7 +67,7 @@ def test_a_cap_below_the_limit_loses_nothing(make_emulator: Callable[..., Emulat
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("order", ["insertion", "newest", "random"])
+@pytest.mark.parametrize("order", ["newest", "random"])
 @pytest.mark.parametrize("sort", ["ignored", "lies"])
 def test_a_server_that_does_not_sort_is_read_all_the_same(
     make_emulator: Callable[..., Emulator], mirror: Mirror, sort: Any, order: Any
@@ -165,7 +165,7 @@ def interrupted(run: Runner, flow: Any, requests: int, between: Callable[[], Non
         flow.close()
 
 
-@pytest.mark.parametrize("page", range(1, 6))
+@pytest.mark.parametrize("page", (1, 3, 5))
 def test_an_interrupted_first_sync_goes_on_where_it_stopped(
     make_emulator: Callable[..., Emulator], mirror: Mirror, page: int, run: Runner
 ) -> None:
@@ -183,7 +183,7 @@ def test_an_interrupted_first_sync_goes_on_where_it_stopped(
     assert in_two <= in_one + 1
 
 
-@pytest.mark.parametrize("page", range(1, 6))
+@pytest.mark.parametrize("page", (1, 3, 5))
 def test_an_interrupted_resync_shows_no_change_and_deletes_nothing(
     make_emulator: Callable[..., Emulator], mirror: Mirror, page: int
 ) -> None:

@@ -67,7 +67,7 @@ def test_only_what_changed_is_read(make_emulator: Callable[..., Emulator], mirro
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("cap", [10, 11, 12, 25])
+@pytest.mark.parametrize("cap", [10, 12])
 def test_stamps_that_tie_across_pages_lose_nothing(
     make_emulator: Callable[..., Emulator], mirror: Mirror, cap: int
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_token_that_suddenly_sees_little_deletes_nothing_at_once(
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 40])
+@pytest.mark.parametrize("count", [0, 1, 40])
 def test_deletions_are_found_at_the_promised_price(
     make_emulator: Callable[..., Emulator], mirror: Mirror, count: int
 ) -> None:
@@ -162,7 +162,7 @@ def test_deletions_are_found_at_the_promised_price(
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("seed", range(40 if TORTURE else 6))
+@pytest.mark.parametrize("seed", range(40 if TORTURE else 3))
 def test_deletions_alone_are_exactly_the_deleted(
     make_emulator: Callable[..., Emulator], mirror: Mirror, seed: int
 ) -> None:
@@ -190,7 +190,7 @@ def test_an_interrupted_incremental_sync_publishes_nothing(
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("seed", range(200 if TORTURE else 25))
+@pytest.mark.parametrize("seed", range(200 if TORTURE else 6))
 def test_whatever_the_server_does_meanwhile_the_next_sync_is_equal(
     make_emulator: Callable[..., Emulator], mirror: Mirror, seed: int
 ) -> None:

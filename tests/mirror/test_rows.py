@@ -32,7 +32,7 @@ def records(name: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(keys, values, max_size=8).map(lambda raw: {**raw, "_id": "5f0c"})
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(layouts())).flatmap(lambda name: st.tuples(st.just(name), records(name))))
 def test_any_record_comes_back_as_it_was(case: tuple[str, dict[str, Any]]) -> None:
     name, raw = case
@@ -42,7 +42,7 @@ def test_any_record_comes_back_as_it_was(case: tuple[str, dict[str, Any]]) -> No
         assert same(back, raw)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(layouts())).flatmap(lambda name: st.tuples(st.just(name), records(name))))
 def test_a_column_holds_the_comparable(case: tuple[str, dict[str, Any]]) -> None:
     name, raw = case
