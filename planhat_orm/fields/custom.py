@@ -118,7 +118,7 @@ class Custom(Field[T]):
             raise ValidationError(f"Custom({label!r}, ...) takes one of these types: {names}; not {type!r}.")
         super().__init__(kind, wire="custom", choices=tuple(choices), readonly=readonly, doc=doc)
         self.label = label
-        self.index = index
+        self.index: bool = index
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ def test_the_whole_demo_ends_within_a_minute_and_its_counts_agree_with_the_log(t
     assert total[0] == sum(sent for sent, _ in steps) > 0
     assert steps[1] == (0, 0), "the questions are asked with the server off"
     assert "Both counts agree." in shown.out
-    assert "Yes: all 236 changed records are the same field by field" in shown.out
+    assert re.search(r"Yes: all \d{3} changed records are the same field by field", shown.out)
     assert "3 bulk upserts, one for each model" in shown.out
     assert list(tmp_path.iterdir()) == []
 

@@ -641,7 +641,7 @@ class Disagreement:
         )
 
 
-QUERIES_PER_TENANT = 25
+QUERIES_PER_TENANT = 40
 
 
 def disagreements(seeds: range, readings: dict[str, Callable[[Query, Tenant], list[str]]]) -> Iterator[Disagreement]:

@@ -16,8 +16,8 @@ from planhat_orm.query.tree import tests_in as leaves_of
 
 from .generated import QUERIES_PER_TENANT, Asker, Dice, Mirrored, by_api, by_python, disagreements, oracle, records
 
-TENANTS = 2000 if os.environ.get("PLANHAT_TORTURE") else 200
-PARTS = 8
+TENANTS = 2000 if os.environ.get("PLANHAT_TORTURE") else 126
+PARTS = 6
 
 
 @pytest.fixture(scope="module")

@@ -162,7 +162,7 @@ class Story:
         self._console.print(f"\n{self._steps}. {text}", style="bold")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, width=min(100, self._console.width))
+        self._console.print(textwrap.fill(text, min(100, self._console.width), break_long_words=False))
 
     def _code(self, text: str) -> None:
         self._console.print(f"\n{textwrap.indent(text, '    ')}\n", style="cyan")
