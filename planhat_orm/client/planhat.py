@@ -14,6 +14,7 @@ from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.drivers import AsyncDriver, Driver
 from ..http.effects import Flow, Work
+from ..http.flows import told
 from ..http.quota import Quota
 from ..http.retry import Retry
 from ..http.session import Session
@@ -213,19 +214,16 @@ class Planhat:
         Incremental where the API allows it, else by listing everything; `full=True` lists everything.
         `progress` is called with what happens, page by page.
         """
-        steps = self.iterate(self.mirror.sync(models or None, full=full))
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                report: SyncReport = stop.value
-                return report
-            if progress is not None:
-                progress(event)
+        return self.run(told(self.mirror.sync(models or None, full=full), progress))
 
-    async def a_sync(self, *models: type[Any], full: bool = False) -> SyncReport:
-        """Do what `sync()` does, in a task."""
-        return await self.arun(self.mirror.sync(models or None, full=full))
+    async def a_sync(
+        self,
+        *models: type[Any],
+        full: bool = False,
+        progress: Callable[[Any], None] | None = None,
+    ) -> SyncReport:
+        """Do what `sync()` does, in a task. (`async` is a word of Python's own, so the name has a gap.)"""
+        return await self.arun(told(self.mirror.sync(models or None, full=full), progress))
 
     @property
     def outbox(self) -> Outbox | None:

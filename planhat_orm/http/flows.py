@@ -67,3 +67,15 @@ def at_most(requests: int, flow: Flow[None]) -> Flow[None]:
                 error = failure
     finally:
         flow.close()
+
+
+def told(flow: Flow[T], listener: Callable[[Any], None] | None) -> Flow[T]:
+    """Run `flow`, telling `listener` everything it emits."""
+
+    def tell(item: Any) -> Flow[None]:
+        if listener is not None:
+            listener(item)
+        return
+        yield
+
+    return (yield from mapped(flow, tell))

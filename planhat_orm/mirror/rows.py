@@ -7,7 +7,7 @@ spellings, values of another type. A key that is in neither was absent. `unpack(
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -27,73 +27,15 @@ _MOMENT = re.compile(
 _NOT_FOR_POSTGRES = re.compile(rb"\\u0000|[0-9][eE]\+?[0-9]").search
 """PostgreSQL stores no NUL character, and its JSONB writes 1e22 as a whole number."""
 
-Store = Callable[[Any], tuple[Any, bool]]
-"""The value for the column, and whether the column alone gives the raw value back."""
+_TEXT, _NUMBER, _MOMENT_CODE, _DAY, _BOOLEAN, _JSON = range(6)
+_CODES = {"text": _TEXT, "number": _NUMBER, "integer": _DAY, "boolean": _BOOLEAN, "json": _JSON}
+_SPELT = ((str,), (int, float), (str,), (int, float), (), ())
+"""By code: the types whose values a column gives back as they were, if they equal their comparable."""
 
 
 def digest(encoded: bytes) -> bytes:
     """What tells whether a record is the one that is stored."""
     return blake2b(encoded, digest_size=16).digest()
-
-
-def _text(column: Column) -> Store:
-    comparable = column.kind.comparable
-
-    def store(raw: Any) -> tuple[Any, bool]:
-        return (raw, True) if type(raw) is str else (comparable(raw), False)
-
-    return store
-
-
-def _moment(column: Column) -> Store:
-    comparable = column.kind.comparable
-
-    def store(raw: Any) -> tuple[Any, bool]:
-        if type(raw) is str and _MOMENT(raw):
-            return raw, True
-        value = comparable(raw)
-        return value, type(raw) is str and value == raw
-
-    return store
-
-
-def _number(column: Column) -> Store:
-    comparable = column.kind.comparable
-
-    def store(raw: Any) -> tuple[Any, bool]:
-        if type(raw) is int and -_EXACT <= raw <= _EXACT:
-            return raw, True
-        value = comparable(raw)
-        return value, value is not None and type(raw) in (int, float) and value == raw
-
-    return store
-
-
-def _day(column: Column) -> Store:
-    comparable = column.kind.comparable
-
-    def store(raw: Any) -> tuple[Any, bool]:
-        value = comparable(raw)
-        return value, value is not None and type(raw) in (int, float) and value == raw
-
-    return store
-
-
-def _boolean(column: Column) -> Store:
-    return lambda raw: (raw, True) if type(raw) is bool else (None, False)
-
-
-def _json(column: Column) -> Store:
-    return lambda raw: (encode(raw).decode(), True)
-
-
-_STORES: dict[str, Callable[[Column], Store]] = {
-    "text": _text,
-    "number": _number,
-    "integer": _day,
-    "boolean": _boolean,
-    "json": _json,
-}
 
 
 class Rows:
@@ -107,8 +49,8 @@ class Rows:
         self._slots = {
             column.wire: (
                 place,
-                column.storage,
-                _moment(column) if column.kind is DATETIME else _STORES[column.storage](column),
+                _MOMENT_CODE if column.kind is DATETIME else _CODES[column.storage],
+                column.kind.comparable,
             )
             for place, column in enumerate(layout.columns)
         }
@@ -116,41 +58,54 @@ class Rows:
     def pack(self, raw: dict[str, Any], encoded: bytes | None = None) -> list[Any]:
         """The values of a record's row, its hash last."""
         encoded = encode(raw) if encoded is None else encoded
-        if self._postgres and _NOT_FOR_POSTGRES(encoded):
-            return self._pack_carefully(raw, encoded)
         values = self._blank.copy()
         extra: dict[str, Any] = {}
         slots = self._slots
         for key, value in raw.items():
-            if value is None or key not in slots:
+            slot = slots.get(key)
+            if slot is None or value is None:
                 extra[key] = value
                 continue
-            place, _, store = slots[key]
-            values[place], exact = store(value)
-            if not exact:
+            # One loop without calls: this runs for every field of every record.
+            place, code, comparable = slot
+            kind = type(value)
+            if code == _TEXT:
+                if kind is str:
+                    values[place] = value
+                    continue
+            elif code == _NUMBER:
+                if kind is float or (kind is int and -_EXACT <= value <= _EXACT):
+                    values[place] = value
+                    continue
+            elif code == _MOMENT_CODE:
+                if kind is str and _MOMENT(value):
+                    values[place] = value
+                    continue
+            elif code == _JSON:
+                values[place] = encode(value).decode()
+                continue
+            elif code == _BOOLEAN and kind is bool:
+                values[place] = value
+                continue
+            stored = values[place] = comparable(value)
+            if kind not in _SPELT[code] or stored != value:
                 extra[key] = value
+        if self._postgres and _NOT_FOR_POSTGRES(encoded):
+            self._spare_postgres(raw, values, extra)
         if extra:
             values[-2] = encode(extra).decode()
         values[-1] = digest(encoded)
         return values
 
-    def _pack_carefully(self, raw: dict[str, Any], encoded: bytes) -> list[Any]:
-        values = self._blank.copy()
-        extra: dict[str, Any] = {}
-        for key, value in raw.items():
-            if value is None or key not in self._slots:
-                extra[key] = value
-                continue
-            place, storage, store = self._slots[key]
-            stored, exact = store(value)
-            if isinstance(stored, str) and ("\\u0000" in stored if storage == "json" else "\0" in stored):
-                stored, exact = None, False
-            values[place] = stored
-            if not exact or storage == "json":
-                extra[key] = value
-        values[-2] = encode(extra).decode()
-        values[-1] = digest(encoded)
-        return values
+    def _spare_postgres(self, raw: dict[str, Any], values: list[Any], extra: dict[str, Any]) -> None:
+        """Keep in `extra` what PostgreSQL refuses, or would spell in another way."""
+        for key, (place, code, _) in self._slots.items():
+            stored = values[place]
+            if isinstance(stored, str) and ("\\u0000" in stored if code == _JSON else "\0" in stored):
+                values[place] = None
+                extra[key] = raw[key]
+            elif code == _JSON and stored is not None:
+                extra[key] = raw[key]
 
     def unpack(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None

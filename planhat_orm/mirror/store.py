@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, not_, select, true
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true
 
 from . import tables
 from .layout import Layout
@@ -77,21 +78,23 @@ class Store:
         Records that Planhat does not know yet are left out: their temporary ids are none of the list's.
         """
         statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id > after)
-        statement = statement.where(not_(self.table.c.id.startswith(TEMPORARY, autoescape=True)))
+        statement = statement.where(self._known())
         if last is not None:
             statement = statement.where(self.table.c.id <= last)
         return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
 
     def newer(self, stamp: str, than: str, among: set[str], *, shown: bool) -> str | None:
         """Some record with a later stamp that is not `among` these, or None; `shown` leaves out hidden ones."""
-        statement = select(self.table.c.id).where(
-            self.table.c[stamp] > than, not_(self.table.c.id.startswith(TEMPORARY, autoescape=True))
-        )
+        statement = select(self.table.c.id).where(self.table.c[stamp] > than, self._known())
         hidden = self.layout.resource.hidden_by
         if shown and hidden is not None:
             statement = statement.where(self.table.c[self.layout.by_wire[str(hidden.hides)].name].is_not(true()))
         found = self.connection.execute(statement.limit(len(among) + 1)).scalars()
         return next((id for id in found if id not in among), None)
+
+    def _known(self) -> ColumnElement[bool]:
+        """Not a temporary id, in words that are cheap."""
+        return or_(self.table.c.id < TEMPORARY, self.table.c.id >= TEMPORARY[:-1] + chr(ord(TEMPORARY[-1]) + 1))
 
     def shown(self, ids: Sequence[str], hides: str, hidden: bool) -> list[str]:
         """Those of some ids whose record is hidden by the field `hides`, or is not."""
@@ -133,20 +136,22 @@ class Store:
         counts = Counts()
         new: list[Raw] = []
         changed: list[Raw] = []
-        packed: list[list[Any]] = []
+        added: list[list[Any]] = []
+        replaced: list[list[Any]] = []
         for id, (raw, text) in encoded.items():
             hash = known.get(id)
             if hash == digest(text):
                 counts.unchanged += 1
                 continue
             (new if hash is None else changed).append(raw)
-            packed.append(self.rows.pack(raw, text))
+            (added if hash is None else replaced).append(self.rows.pack(raw, text))
         counts.new, counts.changed = len(new), len(changed)
         if changed and (memory is not None or stamp is not None):
             self._note_changes(changed, counts, memory, stamp)
         if memory is not None:
             self._note([(raw["_id"], "created", None) for raw in new], memory)
-        self._upsert(packed)
+        self._insert(added, self._filled(added))
+        self._insert(replaced, range(len(self.rows.names)))
         return counts
 
     def remove(self, ids: Sequence[str], memory: Memory | None = None) -> Counts:
@@ -197,17 +202,23 @@ class Store:
             ],
         )
 
-    def _upsert(self, packed: list[list[Any]]) -> None:
+    def _filled(self, packed: list[list[Any]]) -> Sequence[int]:
+        """The columns that some of these rows fill: most records leave most fields empty."""
+        return [place for place, values in enumerate(zip(*packed, strict=True)) if any(v is not None for v in values)]
+
+    def _insert(self, packed: list[list[Any]], places: Sequence[int]) -> None:
+        """Insert rows, or replace those that are there, through the given columns only."""
         if not packed:
             return
         quote = self.connection.dialect.identifier_preparer.quote
-        names = [quote(name) for name in self.rows.names]
+        names = [quote(self.rows.names[place]) for place in places]
         mark = "%s" if self._postgres else "?"
         statement = (
             f"INSERT INTO {quote(self.layout.table)} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
             f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in names if name != 'id')}"
         )
-        self.connection.exec_driver_sql(statement, [tuple(row) for row in packed])
+        chosen = itemgetter(*places)
+        self.connection.exec_driver_sql(statement, [chosen(row) for row in packed])
 
 
 def difference(now: Raw, before: Raw) -> Raw | None:

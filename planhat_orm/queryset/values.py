@@ -67,6 +67,12 @@ class _Rows(Results[T]):
         """The first row, or None."""
         return next(iter(self[:1] if not self._distinct else self), None)
 
+    async def afirst(self) -> T | None:
+        """Do what `first()` does, in a task."""
+        async for row in self[:1] if not self._distinct else self:
+            return row
+        return None
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self._names)} of {self._queryset!r}>"
 

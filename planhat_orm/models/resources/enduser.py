@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 class Enduser(Model, resource="enduser"):
     """A contact at a company."""
 
-    email = Str(required=True, doc="Email; keyable.")
+    email = Str(doc="Email; keyable.")
     first_name = Str()
     last_name = Str()
     name = Str(readonly=True, doc="First + last name, composed by the server.")
     company_id = Ref(
         "Company",
-        required=True,
         doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
     )
     company_name = Str(readonly=True, doc="Copy of the company's name.")
