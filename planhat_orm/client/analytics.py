@@ -130,7 +130,7 @@ class Metrics:
     ) -> Flow[Record]:
         self._client.writer.guard()
         rows = [data] if isinstance(data, Mapping) else list(data)
-        checked = [_dated(row) for row in analytics.check_rows(self._resource, rows)]
+        checked = [_dated(row) for row in analytics.check_rows(self._resource, rows, strict=verify)]
         path = analytics.metrics_path()
         if not checked:
             return {}

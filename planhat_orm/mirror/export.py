@@ -153,9 +153,9 @@ def _jsonl(connection: Connection, home: Layout, file: Path, postgres: bool, fac
 
 def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
     try:
-        import duckdb  # type: ignore[import-not-found]
+        import duckdb
     except ImportError:
-        raise ConfigurationError("This needs duckdb (pip install duckdb); it also reads Parquet exports.") from None
+        raise ConfigurationError("This needs duckdb (pip install "planhat_orm[duckdb]"); it also reads Parquet exports.") from None
     if path.exists():
         raise ConfigurationError(f"{path} exists: choose another name for the DuckDB file.")
     with tempfile.TemporaryDirectory() as folder:

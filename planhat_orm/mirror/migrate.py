@@ -6,6 +6,7 @@ something to do. Its batch mode is never used: it fails on tables with views, an
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,4 +89,11 @@ def _run(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    # Each step it takes is news to Alembic's users; ours hear of an upgrade from the mirror's status.
+    logger.setLevel(logging.WARNING)
+    try:
+        command.upgrade(config, "head")
+    finally:
+        logger.setLevel(level)

@@ -111,26 +111,27 @@ class Rows:
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None
     ) -> list[dict[str, Any]]:
         """The wire records of rows that hold `columns` and then `_extra`, cut down to the keys of `select`."""
-        plan = [(column.wire, column.storage) for column in columns]
-        return [_unpack(plan, row, select) for row in rows]
-
-
-def _unpack(plan: Sequence[tuple[str, str]], row: Sequence[Any], select: frozenset[str] | None) -> dict[str, Any]:
-    raw: dict[str, Any] = {}
-    for (wire, storage), value in zip(plan, row, strict=False):
-        if value is None:
-            continue
-        if storage == "text":
-            raw[wire] = value
-        elif storage == "json":
-            raw[wire] = decode(value)
-        elif storage == "boolean":
-            raw[wire] = bool(value)
-        else:
-            # PostgreSQL gives every number as a float.
-            raw[wire] = int(value) if type(value) is float and abs(value) < _EXACT and value.is_integer() else value
-    extra = row[len(plan)]
-    if extra is not None:
-        more = decode(extra)
-        raw.update(more if select is None else {key: one for key, one in more.items() if key in select})
-    return raw
+        wires = [column.wire for column in columns]
+        cells = [column.wire for column in columns if column.storage == "json"]
+        flags = [column.wire for column in columns if column.storage == "boolean"]
+        numbers = [column.wire for column in columns if column.storage == "number"] if self._postgres else []
+        found = []
+        for row in rows:
+            raw = {wire: value for wire, value in zip(wires, row, strict=False) if value is not None}
+            for wire in cells:
+                if wire in raw:
+                    raw[wire] = decode(raw[wire])
+            for wire in flags:
+                if wire in raw:
+                    raw[wire] = bool(raw[wire])
+            for wire in numbers:
+                # PostgreSQL gives every number as a float.
+                value = raw.get(wire)
+                if value is not None and abs(value) < _EXACT and value.is_integer():
+                    raw[wire] = int(value)
+            extra = row[-1]
+            if extra is not None:
+                more = decode(extra)
+                raw.update(more if select is None else {key: one for key, one in more.items() if key in select})
+            found.append(raw)
+        return found

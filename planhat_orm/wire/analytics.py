@@ -6,6 +6,7 @@ so nothing is sent again on a lost answer unless the caller says that once too o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..http.effects import TENANT, Emit, Flow, Request, Response
 from .listing import rows_of
 from .records import encode, may_be_done, once, server_time
 from .resources import Resource, resource
+
+logger = logging.getLogger("planhat_orm")
 
 MAX_BYTES = 32_000_000
 """Largest body that the analytics host takes (API.md section 3: 32 MB)."""
@@ -115,15 +118,24 @@ def dimension_data(params: Mapping[str, str], *, limit: int, max_requests: int =
         offset, before = offset + len(rows), rows
 
 
-def check_rows(kind: Resource, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Pass rows on; `ValidationError` for one that lacks what the endpoint silently drops it without."""
+def check_rows(
+    kind: Resource, rows: Iterable[Mapping[str, Any]], *, strict: bool = False
+) -> Iterator[Mapping[str, Any]]:
+    """Pass rows on, and say which lack what the endpoint keeps nothing without.
+
+    They are sent all the same, as the raw endpoint that this is, with a warning in the log; `strict` raises
+    `ValidationError` instead, before anything is sent.
+    """
     for place, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise ValidationError(f"Row {place} is a {type(row).__name__}: give dicts.")
         missing = [name for name in kind.required if row.get(name) in (None, "")]
         missing += [" or ".join(group) for group in kind.required_any if not any(row.get(name) for name in group)]
         if missing:
-            raise ValidationError(f"Row {place} lacks {', '.join(missing)}; the server would ignore it silently.")
+            text = f"Row {place} of {kind.attribute} lacks {', '.join(missing)}"
+            if strict:
+                raise ValidationError(f"{text}; the server would ignore it silently.")
+            logger.warning("%s: Planhat answers 200 and most likely keeps nothing of it.", text)
         yield row
 
 

@@ -246,8 +246,11 @@ class RecordWriter:
 
 def _names(record: Model, payload: dict[str, Any]) -> tuple[str, ...]:
     """The Python names of the fields that a payload sends."""
-    by_wire = record._meta.by_wire
-    return tuple(by_wire[wire].name for wire in payload if wire in by_wire)
+    meta = record._meta
+    names = [meta.by_wire[wire].name for wire in payload if wire in meta.by_wire and wire != "custom"]
+    for label in payload.get("custom") or ():
+        names.append(meta.customs[label].name if label in meta.customs else "custom")
+    return tuple(dict.fromkeys(names))
 
 
 _INSTEAD = {

@@ -38,7 +38,9 @@ def test_any_record_comes_back_as_it_was(case: tuple[str, dict[str, Any]]) -> No
     name, raw = case
     for postgres in (False, True):
         rows = Rows(layout(name), postgres=postgres)
-        back = rows.unpack(layout(name).columns, [rows.pack(raw)[:-1]])[0]
+        packed = rows.pack(raw)[:-1]
+        stored = [float(value) if postgres and type(value) is int else value for value in packed]
+        back = rows.unpack(layout(name).columns, [stored])[0]
         assert same(back, raw)
 
 

@@ -48,7 +48,7 @@ class Account(Company):
 
 FIELDS: dict[type[Model], str] = {
     Account: """id name external_id owner_id mrr h auto_renews org_independent renewal_date last_updated tags usage tier
-    seats share renewed golive pilot goals box odd custom__Thing custom__Whatever custom__Tier custom
+    seats share renewed golive pilot goals box odd custom__Thing custom__Thing custom__Thing custom__Whatever custom__Tier custom
     owner__email owner__nick_name owner__is_hidden licenses__value licenses__product licenses__auto_renews
     licenses__renewal_date endusers__email endusers__archived tasks__action tasks__is_archived issues__title
     issues__company_ids notes__subject org_root__name org_root__custom__Tier org_root__owner__email
@@ -103,6 +103,8 @@ def new_id(name: str, number: int) -> str:
 WORDS = ("a", "A", "b", "ab", "aB", "AB", "ba", "a%", "%", "_", "a_b", "\\", "ß", "ss", "SS", "ẞ", "İ", "i̇", "ı", "I",
          "i", "ſ", "s", "S", "'", '"', "", " a", "é", "É", "\u0130b", "𝄞", "a\nb", "K", "K")  # fmt: skip
 SPELT = ("5", "05", "-7", "1.5", "1e1", "2026-01-31", "2026-01-31T10:00:00.000Z", "31 Jan 2026 10:00", "true", "null")
+ALIKE = (True, False, 1, 0, 1.0, "1", "true", "a", "A", "")
+"""What two readings may take for the same, or not."""
 NUMBERS = (0, 1, 2, 3, -1, 5, 7, 10, 0.5, 1.5, -2.5, 1e20, 2**53 + 1, 20500, 20484)
 START = datetime(2025, 12, 30, tzinfo=UTC)
 
@@ -152,7 +154,7 @@ class Dice(random.Random):
             return self.choice((20450, 20484, 20485, 20500, "2026-01-31", 20484.0))
         if kind is kinds.LIST:
             return [self.scalar() for _ in range(self.randrange(4))]
-        return self.json()
+        return self.choice(ALIKE) if kind is kinds.ANY and roll < 0.7 else self.json()
 
     def row(self, name: str, number: int) -> Row:
         found: Row = {"_id": new_id(name, number)}
@@ -294,15 +296,41 @@ class Asker:
             return dice.choice((date(2026, 1, 31), date(2026, 1, 30), date(2025, 12, 28), "2026-02-16"))
         if kind is kinds.BOOLEAN:
             return dice.random() < 0.5
-        text = op in ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith")
-        if kind in (kinds.ANY, kinds.LIST) and not text:
-            value = dice.scalar()
+        if dice.random() < 0.5 and (near := self.nearby(found, op)) is not None:
+            return near
+        if kind in (kinds.ANY, kinds.LIST) and op not in TEXTUAL:
+            value = dice.scalar() if dice.random() < 0.4 else dice.choice(ALIKE)
             return value if value is not None else "a"
         if kind in (kinds.NUMBER, kinds.INTEGER):
             return dice.choice(NUMBERS)
         word = dice.choice(WORDS + SPELT)
         return word if dice.random() < 0.7 else word.swapcase()
 
+
+    def nearby(self, found: Target, op: str) -> Any:
+        """A value that some record has at the target, or one that is nearly it; None for want of one."""
+        dice = self.dice
+        home = found.hops[-1].resource if found.hops else None
+        rows = [row for name, some in self.tenant.items() if home in (None, name) for row in some]
+        held = [raw for row in rows if (raw := raw_at(row, found.keys)) is not None]
+        if not held:
+            return None
+        raw = dice.choice(held)
+        if isinstance(raw, list) and raw:
+            raw = dice.choice(raw)
+        if isinstance(raw, str) and found.kind in (kinds.TEXT, kinds.ANY, kinds.LIST):
+            start = dice.randrange(len(raw) + 1)
+            return dice.choice((raw, raw[start:], raw[:start], raw[start : start + 1], raw.swapcase(), raw.casefold(), raw.upper()))
+        if op in TEXTUAL or not isinstance(raw, (int, float)):
+            return None
+        if found.kind in (kinds.NUMBER, kinds.INTEGER):
+            return dice.choice((int(raw), raw + 0.5, raw + 1)) if abs(raw) < 1e15 else None
+        if found.kind in (kinds.ANY, kinds.LIST):
+            return dice.choice((raw, raw, int(raw), float(raw), bool(raw), not raw))
+        return None
+
+
+TEXTUAL = ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith")
 
 # --- the oracle -----------------------------------------------------------------------------------------
 #
