@@ -155,7 +155,9 @@ def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
     try:
         import duckdb
     except ImportError:
-        raise ConfigurationError("This needs duckdb (pip install "planhat_orm[duckdb]"); it also reads Parquet exports.") from None
+        raise ConfigurationError(
+            'This needs duckdb: pip install "planhat_orm[duckdb]". It reads Parquet exports, too.'
+        ) from None
     if path.exists():
         raise ConfigurationError(f"{path} exists: choose another name for the DuckDB file.")
     with tempfile.TemporaryDirectory() as folder:

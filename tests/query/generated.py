@@ -88,7 +88,7 @@ CUSTOM = {
     "Go-live": kinds.DAY, "Pilot": kinds.BOOLEAN, "Goals": kinds.LIST, "Box": kinds.OBJECT,
     'an "odd" \\ label\'s': kinds.TEXT, "Thing": kinds.ANY,
 }  # fmt: skip
-SIZES = {"company": 6, "license": 5, "issue": 4, "enduser": 4, "task": 4, "conversation": 4, "user": 3}
+SIZES = {"company": 10, "license": 5, "issue": 4, "enduser": 4, "task": 4, "conversation": 4, "user": 3}
 MARKS = {"company": "c", "license": "d", "issue": "e", "enduser": "f", "task": "1", "conversation": "2", "user": "3"}
 REFERRED = {"owner": "user", "ownerId": "user", "companyId": "company", "orgRootId": "company", "parent": None,
             "companyIds": "company"}  # fmt: skip
@@ -188,9 +188,9 @@ class Asker:
         dice = self.dice
         model = dice.choice([*FIELDS, Account, Account, Account])
         found: QuerySet[Any] = model.objects
-        for _ in range(dice.choice((0, 1, 1, 1, 2))):
+        for _ in range(dice.choice((0, 1, 1, 1, 1, 2))):
             verb = dice.choice((found.filter, found.filter, found.exclude))
-            found = verb(self.tree(model, dice.choice((0, 0, 1, 2)))) if dice.random() < 0.7 else verb(**self.leaf(model))
+            found = verb(self.tree(model, dice.choice((0, 0, 0, 1, 2)))) if dice.random() < 0.7 else verb(**self.leaf(model))
         if dice.random() < 0.2:
             found = found.include_hidden()
         if dice.random() < 0.85:
