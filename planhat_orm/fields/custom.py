@@ -117,7 +117,7 @@ class Custom(Field[T]):
             names = ", ".join(sorted(one.__name__ for one in KIND_OF))
             raise ValidationError(f"Custom({label!r}, ...) takes one of these types: {names}; not {type!r}.")
         super().__init__(kind, wire="custom", choices=tuple(choices), readonly=readonly, doc=doc)
-        self.label = label
+        self.label: str = label
         self.index: bool = index
 
     @property

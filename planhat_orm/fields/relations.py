@@ -31,9 +31,12 @@ class Ref(Field[str]):
     def __get__(self, record: Model, owner: Any) -> str: ...
 
     def __get__(self, record: Model | None, owner: Any) -> Self | str:
-        value: Any = super().__get__(record, owner) if record is not None else self
+        if record is None:
+            return self
+        value: Any = super().__get__(record, owner)
         # A record that was assigned unsaved stands here until it has an id.
-        return getattr(value, "id", None) if hasattr(value, "_wire") else value
+        found: str = value.id if hasattr(value, "_wire") else value
+        return found
 
     def dump(self, value: Any) -> Any:
         """The id; of a company without one, its key in the form that references take (API.md section 4)."""
