@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, emulator, export, metrics, models, push, query, show, status, sync
+from . import doctor, emulator, export, history, metrics, models, push, query, show, status, sync
 from .demo import command as demo
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ app.command("show")(show.show)
 app.command("export")(export.export)
 app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")
+app.command("history")(history.history)
 app.command("models")(models.models)
 app.add_typer(metrics.app, name="metrics")
 app.command("emulator")(emulator.emulator)

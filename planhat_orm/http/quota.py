@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
+from math import isfinite
 
 from .clock import Clock
 
@@ -92,11 +93,12 @@ class Quota:
             return
         ours = self.limit - self._in_flight - len(self._done)
         # Calls that are not ours count as ours made now; they come back with the period.
-        self._done.extend([now] * max(0, int(ours - remaining)))
+        self._done.extend([now] * int(ours - max(0.0, remaining)))
 
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text or "nan")
     except ValueError:
         return None
+    return number if isfinite(number) else None

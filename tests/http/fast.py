@@ -31,13 +31,14 @@ class Delivery:
     def __init__(
         self, request: Request, *answers: Response | Unanswered, retry: Retry | None = None, quota: Quota | None = None
     ) -> None:
-        clock = quota.clock if quota else HandClock()
+        quota = quota or Quota(1_000_000, HandClock())
+        clock = quota.clock
         assert isinstance(clock, HandClock)
         self.tries = 0
         self.pauses: list[float] = []
         self.error: RequestError | None = None
         self.response: Response | None = None
-        flow = deliver(request, retry or Retry(), quota or Quota(clock=clock), clock)
+        flow = deliver(request, retry or Retry(), quota, clock)
         answer: Any = None
         throw: Exception | None = None
         try:
@@ -56,7 +57,7 @@ class Delivery:
                             answer = given
                         else:
                             throw = given
-                        if quota:
+                        if request.metered:
                             quota.release(given.headers if isinstance(given, Response) else None)
                     case _:
                         raise AssertionError(effect)

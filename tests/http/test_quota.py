@@ -72,19 +72,27 @@ def test_a_server_that_leaves_less_is_believed(name: str) -> None:
     assert quota.reserve() == 0.0
     quota.release({name: "3"})
     assert quota.budget() == 3
+    clock.pass_by(1)
     used(quota, 3)
-    assert quota.reserve() == 60
+    assert quota.reserve() == 59
     clock.pass_by(60)
     assert quota.budget() == 200
 
 
-@pytest.mark.parametrize("value", ["199", "1000", "", "many", "nan"])
+@pytest.mark.parametrize("value", ["199", "1000", "", "many", "nan", "inf"])
 def test_a_server_that_leaves_more_or_talks_nonsense_changes_nothing(value: str) -> None:
     quota = Quota(200, HandClock())
     used(quota, 10)
     assert quota.reserve() == 0.0
     quota.release({"x-rate-limit-remaining": value})
     assert quota.budget() == 189
+
+
+def test_a_server_that_leaves_less_than_nothing_leaves_nothing() -> None:
+    quota = Quota(200, HandClock())
+    assert quota.reserve() == 0.0
+    quota.release({"x-rate-limit-remaining": "-1e15"})
+    assert quota.budget() == 0
 
 
 @pytest.mark.parametrize(("calls_per_min", "first", "wait"), [(1, 1, 60), (0.5, 1, 120), (0.01, 1, 6000), (2.9, 2, 60)])
@@ -109,7 +117,6 @@ def test_many_calls_a_minute_are_only_held_to_the_hard_limit() -> None:
 @pytest.mark.parametrize(("headers", "least", "most"), [({"retry_after": "20"}, 20, 20), ({}, 4, 8)])
 def test_a_429_waits_for_everybody(headers: dict[str, str], least: float, most: float) -> None:
     clock = HandClock()
-    quota = Quota(200, clock)
     waits: list[float] = []
     started = clock.now()
 
