@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check types bench torture docs clean help
+.PHONY: demo test check bench torture docs test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -14,6 +14,7 @@ help:
 	@echo "make check    lint and types only"
 	@echo "make bench    speed, as ratios measured in one run"
 	@echo "make torture  the long proofs"
+	@echo "make test-peers  other people's clients against the emulator"
 	@echo "make docs     write the generated parts of docs/ anew"
 
 $(STAMP): pyproject.toml
@@ -39,8 +40,19 @@ bench: $(STAMP)
 torture: $(STAMP)
 	PLANHAT_TORTURE=1 $(BIN)/python -m pytest -n 2 tests
 
+# CRUDs asks for a certifi of the day it was released, which not every index has: its own needs are put in by hand.
+.venv-peers/.installed: Makefile
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps cruds==1.9.1
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check \
+		certifi "urllib3>=2.8,<3" PyYAML jsonschema robocorp-planhat==1.0.0
+	@touch .venv-peers/.installed
+
+test-peers: $(STAMP) .venv-peers/.installed
+	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/peers
+
 docs: $(STAMP)
 	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

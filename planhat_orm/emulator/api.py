@@ -98,8 +98,11 @@ class Api:
         name = _BY_PATH.get(head)
         if name is None or name == "metric":
             return text(404, "Not found")
-        handler = self._handlers().get((request.method, bool(id)))
-        if handler is None or not self._has(name, request.method, bool(id)):
+        method = request.method
+        if method == "PATCH" and id and self.store.switches.patch == "update":
+            method = "PUT"
+        handler = self._handlers().get((method, bool(id)))
+        if handler is None or not self._has(name, method, bool(id)):
             return text(404, f"Cannot {request.method} {request.path}")
         return handler(name, id, request)
 

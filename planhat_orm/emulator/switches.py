@@ -62,6 +62,8 @@ class Switches:
     """Section 7: a key twice in one request fails the request (400), or only the repetition."""
     error_item: Literal["object", "string", "indexed"] = "object"
     """Section 7: items of `createdErrors`: object with message and keys, plain text, or object with index."""
+    patch: Literal["update", "refuse"] = "update"
+    """Section 5 knows no PATCH, yet CRUDs updates single records with it: taken like PUT, or 404."""
     delete_answer: Literal["documented", "counts", "document", "nothing"] = "documented"
     """Section 5: what DELETE returns; "documented" differs by resource."""
 

@@ -5,7 +5,7 @@ import base64
 import httpx
 import pytest
 
-from planhat_orm.emulator import Emulator
+from planhat_orm.emulator import Emulator, Switches
 
 from .conftest import Serve
 
@@ -36,7 +36,6 @@ def test_wrong_credentials_get_401_with_a_plain_string(empty: tuple[Emulator, ht
         ("GET", "/notes"),
         ("GET", "/activities"),
         ("POST", "/companies/bulk"),
-        ("PATCH", "/companies/1"),
         ("POST", "/tickets"),
         ("GET", "/tickets/65f0c1a2b3d4e5f607001007"),
         ("PUT", "/tickets/65f0c1a2b3d4e5f607001007"),
@@ -100,3 +99,16 @@ def test_a_model_can_be_forbidden_or_missing(serve: Serve) -> None:
     assert answer.json()["permissionErrors"] == [{"message": "Forbidden", "externalId": "a"}]
     emulator.allow()
     assert client.get("/invoices").status_code == 200
+
+
+@pytest.mark.parametrize(("patch", "status"), [("update", 200), ("refuse", 404)])
+def test_patch_is_taken_like_put_or_refused(patch: str, status: int) -> None:
+    with Emulator(companies=0, switches=Switches(patch=patch)) as emulator:
+        company = emulator.store.insert("company", {"name": "Acme"})
+        answer = httpx.patch(
+            f"{emulator.url}/companies/{company['_id']}",
+            json={"phase": "Live"},
+            headers={"Authorization": "Bearer test-token"},
+        )
+        assert answer.status_code == status
+        assert (emulator.store.get("company", company["_id"]).get("phase") == "Live") is (status == 200)

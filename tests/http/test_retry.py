@@ -69,7 +69,13 @@ def test_a_429_may_always_go_again_and_is_no_failed_try(request_: Request) -> No
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, InvalidRequest), (401, AuthenticationError), (403, PermissionDenied), (404, NotFound), (413, InvalidRequest)],
+    [
+        (400, InvalidRequest),
+        (401, AuthenticationError),
+        (403, PermissionDenied),
+        (404, NotFound),
+        (413, InvalidRequest),
+    ],
 )
 def test_a_refusal_is_final(status: int, error: type[Exception]) -> None:
     done = Delivery(GET, answer(status, b"no"))
