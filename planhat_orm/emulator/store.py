@@ -52,6 +52,7 @@ class Store:
         self.invoice_number = 0
         self._tables = {name: Table(_indexed(name)) for name in resources() if name not in HOME}
         self._id_seed = random.Random(seed).getrandbits(40)
+        self._id_own = random.getrandbits(40)
         self._ids = 0
         self._settled_day = moments.day()
 
@@ -154,12 +155,15 @@ class Store:
             table.add(record)
 
     def new_id(self) -> str:
-        """Return the next ObjectId: it begins with its second, of the past for the seeded tenant."""
+        """Return the next ObjectId: its second, what is this store's own, a number.
+
+        Those of the seeded tenant are of the past, and the same for the same seed.
+        """
         self._ids += 1
-        second = 0x65F0C1A2 + self._ids // 100
+        second, own = 0x65F0C1A2 + self._ids // 100, self._id_seed
         if not self.loading:
-            second = max(second, int(self.moments.now().timestamp()))
-        return f"{second:08x}{self._id_seed:010x}{self._ids:06x}"
+            second, own = max(second, int(self.moments.now().timestamp())), self._id_own
+        return f"{second:08x}{own:010x}{self._ids:06x}"
 
     def settle(self, name: str) -> None:
         """Bring the figures of companies up to date before somebody reads them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
@@ -36,6 +37,17 @@ _SPELT = ((str,), (int, float), (str,), (int, float), (), ())
 def digest(encoded: bytes) -> bytes:
     """What tells whether a record is the one that is stored."""
     return blake2b(encoded, digest_size=16).digest()
+
+
+def _spelt_out(value: Any) -> Any:
+    """A JSON value with large floats written in full: JSONB would turn 1e20 into a whole number, but keeps a `.0`."""
+    if isinstance(value, dict):
+        return {key: _spelt_out(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_spelt_out(one) for one in value]
+    if isinstance(value, float) and abs(value) >= 1e15:
+        return msgspec.Raw(f"{Decimal(value):f}.0".encode())
+    return value
 
 
 class Rows:
@@ -105,7 +117,7 @@ class Rows:
                 values[place] = None
                 extra[key] = raw[key]
             elif code == _JSON and stored is not None:
-                extra[key] = raw[key]
+                values[place] = encode(_spelt_out(raw[key])).decode()
 
     def unpack(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None

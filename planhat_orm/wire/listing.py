@@ -123,6 +123,8 @@ def pages(
         if not _increasing(ids) or (alone and rows and not overlap):
             # Out of order; or one record a page, which leaves none to show that nothing moved.
             return (yield from _unsorted(resource, ask, size, seen, wanted))
+        if offset and rows and ids == before and (yield from _offset_ignored(resource, ask, asked, offset, ids)):
+            return
         if rank and rows and not overlap:
             overlap, alone = 1, True
             continue
@@ -137,8 +139,6 @@ def pages(
             seen.update(row["_id"] for row in fresh)
             yield Emit(fresh)
         if len(seen) in (wanted, expect) or not rows or len(rows) < longest:
-            return
-        if offset and ids == before and (yield from _offset_ignored(resource, ask, asked, offset, ids)):
             return
         # One record of overlap shows whether anything moved; of a single record nothing would be left over.
         overlap = 1 if len(rows) > 1 or asked == 1 else 0

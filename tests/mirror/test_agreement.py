@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -280,14 +282,15 @@ def check_figures(found: Row, rows: list[Row], target: Target) -> None:
 
 
 VALUES: list[Any] = [
-    None, "", "a", "A", "ab", "aB", "b", "%", "_", "a%b", "ß", "SS", "ss", "İ", "i", "\u0131", "z", "é", "5", "05", "-7",
+    None, "", "a", "A", "ab", "aB", "b", "%", "_", "a%b", "ß", "SS", "ss", "İ", "i", "\u0131",
+    "z", "é", "5", "05", "-7",
     "1.5", "1e3", "true", '"', "\\", "2026-01-31", "2026-01-31T10:00:00.000Z", "2026-01-31T11:00:00+01:00", "a1",
     "2025-12-31T23:59:59.999Z", "31 Jan 2026 10:00", "2026-02-31T00:00:00.000Z", True, False, 0, 1, 5, -7, 1.5, 2**53,
     2**53 + 1, 1e20, 20484, 20500, 1769853600000, [], ["a"], ["A", 1], [True], [1], [1.5, "b"], ["5", ["a"]], [None],
     {}, {"_id": "a1"}, {"id": "b"}, {"a": 1}, {"true": True},
 ]  # fmt: skip
 OPERANDS: list[Any] = [
-    "", "a", "A", "aB", "%", "_", "ß", "ss", "SS", "i", "İ", "5", "05", "-7", "1.5", '"', "\\", "a1", "z", "[ab]$", "^A",
+    "", "a", "A", "aB", "%", "_", "ß", "ss", "SS", "i", "İ", "5", "05", "-7", "1.5", '"', "\\", "a1", "z",
     True, False, 0, 1, 5, -7, 1.5, 2**53, 1e20, 20484, 2026, 1, 31, 10, 7, date(2026, 1, 31),
     datetime(2026, 1, 31, 10, tzinfo=UTC), datetime(2025, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
 ]  # fmt: skip
@@ -300,30 +303,31 @@ def every_test() -> Iterator[Leaf]:
         target = Target(".".join(keys), keys, kind)
         for op in sorted(LEGAL[kind]):
             many = op in ("in", "overlap", "range")
-            offered = [[one, other] for one, other in zip(OPERANDS, OPERANDS[1:], strict=False)] if many else OPERANDS
+            offered = [[one, other] for one, other in pairwise(OPERANDS)] if many else OPERANDS
             for one in offered if op not in ("regex", "iregex") else ["a", "^A", "[ab]$", "ß", "^.$"]:
                 try:
                     yield Leaf(target, op, operand(kind, op, one, "x"))
                 except (ValidationError, AttributeError):
                     continue
         for op in ("exact", "gt", "gte", "lt", "lte") if kind not in (LIST, OBJECT) else ():
-            for _, other, other_kind in flat:
+            for _, other, other_kind in flat[::2]:
                 if other_kind not in (LIST, OBJECT):
                     yield Leaf(target, op, Target(".".join(other), other, other_kind))
 
 
-def agree_on_everything(mirror: Mirror) -> None:
+def agree_on_everything(mirror: Mirror, share: float) -> None:
+    """Ask every test, or without PLANHAT_TORTURE=1 a share of them."""
     rows = []
     for number, raw in enumerate(VALUES):
         others = (raw, VALUES[number - 1], VALUES[number * 7 % len(VALUES)])
         row = {key: others[place % 3] for place, key in enumerate(sorted(TOP)) if key != "_id"}
         custom = {label: others[place % 3] for place, label in enumerate(sorted(LABELS))}
         rows.append({**row, "_id": f"r{number:02d}", "custom": custom})
-        same_everywhere = dict.fromkeys((key for key in TOP if key != "_id"), raw)
-        rows.append({**same_everywhere, "_id": f"s{number:02d}", "custom": dict.fromkeys(LABELS, raw)})
     rows.append({"_id": "none"})
     fill(mirror, {"company": rows})
     found = list(dict.fromkeys(every_test()))
+    if not TORTURE:
+        found = random.Random(1).sample(found, int(len(found) * share))
     table = tables.records(layout("company"))
     with mirror.database.reading() as connection:
         reader = mirror.source._reader(connection, Query("company", hidden=True))
@@ -338,11 +342,11 @@ def agree_on_everything(mirror: Mirror) -> None:
 
 
 def test_every_lookup_on_every_value_means_the_same_in_sqlite(in_sqlite: Mirror) -> None:
-    agree_on_everything(in_sqlite)
+    agree_on_everything(in_sqlite, 0.2)
 
 
 def test_every_lookup_on_every_value_means_the_same_in_postgres(in_postgres: Mirror) -> None:
-    agree_on_everything(in_postgres)
+    agree_on_everything(in_postgres, 0.1)
 
 
 @examples(60)

@@ -56,7 +56,7 @@ FIELDS: dict[type[Model], str] = {
     License: """id company_id product value auto_renews renewal_date custom__Tier company__name company__mrr company__tags
     company__custom__Tier company__owner__email company__licenses__value company parent parent__product""",
     Issue: """id title company_ids archived companies__name companies__owner__email companies__h companies""",
-    Enduser: """id email company_id archived featured tags company__name company__owner__nick_name company
+    Enduser: """id email email email company_id archived featured tags company__name company__owner__nick_name company
     company__issues__title""",
     Task: """id action company_id is_archived repeat_days start_time parent__action parent__is_archived subtasks__action
     company__name owner__email subtasks company""",
@@ -145,15 +145,15 @@ class Dice(random.Random):
             return self.choice(WORDS) if wire != "type" else self.choice(("note", "note", "call"))
         if kind in (kinds.NUMBER, kinds.INTEGER):
             return self.choice(NUMBERS) if roll < 0.9 else self.choice(("5", "1.5", "-1"))
-        if kind is kinds.BOOLEAN:
-            return roll < 0.6
         if kind is kinds.DATETIME:
             moment = self.moment()
             return self.choice((kinds.iso(moment), moment.isoformat(), int(moment.timestamp() * 1000), f"{moment:%d %b %Y %H:%M}"))
         if kind is kinds.DAY:
             return self.choice((20450, 20484, 20485, 20500, "2026-01-31", 20484.0))
+        if kind is kinds.BOOLEAN:
+            return roll < 0.6 if roll < 0.94 else self.choice((0, 1))
         if kind is kinds.LIST:
-            return [self.scalar() for _ in range(self.randrange(4))]
+            return [self.choice((self.scalar(), self.choice(ALIKE))) for _ in range(self.randrange(4))]
         return self.choice(ALIKE) if kind is kinds.ANY and roll < 0.7 else self.json()
 
     def row(self, name: str, number: int) -> Row:
@@ -183,10 +183,12 @@ class Asker:
     def __init__(self, dice: Dice, tenant: Tenant) -> None:
         self.dice = dice
         self.tenant = tenant
+        self.home = ""
 
     def queryset(self) -> QuerySet[Any]:
         dice = self.dice
-        model = dice.choice([*FIELDS, Account, Account, Account])
+        model = dice.choice([*FIELDS, Account, Account, Account, Enduser])
+        self.home = model._meta.resource.name
         found: QuerySet[Any] = model.objects
         for _ in range(dice.choice((0, 1, 1, 1, 1, 2))):
             verb = dice.choice((found.filter, found.filter, found.exclude))
@@ -223,6 +225,13 @@ class Asker:
 
     def leaf(self, model: type[Model]) -> dict[str, Any]:
         dice = self.dice
+        if model is Account and dice.random() < 0.15:
+            return self.alike()
+        if model is Enduser and dice.random() < 0.3:
+            # The one text that the API filters by itself, and only when it is compared exactly.
+            op = dice.choice(("exact", "in", "iexact", "startswith", "contains", "gte", "regex"))
+            word = next((near for _ in range(3) if (near := self.nearby(target(model, "email"), op))), "a")
+            return {f"email__{op}": [word, "b"] if op == "in" else "^" if op == "regex" else word}
         name = self.path(model, FIELDS[model].split())
         relation = model._meta.relations.get(name)
         if relation is not None:
@@ -245,6 +254,16 @@ class Asker:
             return {name: None}
         path = name if op == "exact" and dice.random() < 0.5 else f"{name}__{op}"
         return {path: self.operand(found, op)}
+
+    def alike(self) -> dict[str, Any]:
+        """A comparison that is wrong as soon as true is 1, or 1 is "1"."""
+        dice = self.dice
+        name = dice.choice(("custom__Thing", "custom__Thing", "pilot", "goals"))
+        ops = {"pilot": ("exact", "in"), "goals": ("contains", "overlap")}.get(name, ("exact", "in", "gt", "gte", "lt", "lte"))
+        op = dice.choice(ops)
+        values = (True, False) if name == "pilot" or dice.random() < 0.3 else ALIKE
+        many = [dice.choice(values) for _ in range(2)]
+        return {f"{name}__{op}": many if op in ("in", "overlap") else many[0]}
 
     def path(self, model: type[Model], names: list[str]) -> str:
         near = [one for one in names if one.split("__")[0] not in model._meta.relations]
@@ -286,10 +305,11 @@ class Asker:
     def one(self, found: Target, op: str) -> Any:
         """One operand; more often than not a value that a record has there, or nearly so."""
         dice, kind = self.dice, found.kind
-        if kind is kinds.REF or found.keys == ("_id",):
-            return new_id(dice.choice(list(SIZES)), dice.randrange(7))
-        if found.keys == ("companyIds",):
-            return new_id("company", dice.randrange(7))
+        if kind is kinds.REF or found.keys[0] in ("_id", "companyIds"):
+            home = found.hops[-1].resource if found.hops else self.home
+            there = REFERRED.get(found.keys[0]) or home.replace("note", "conversation")
+            key = new_id(there, dice.randrange(SIZES[there] + 1))
+            return key if op not in TEXTUAL + ("contains",) else key[dice.choice((0, 0, 1, 22)) :]
         if kind is kinds.DATETIME:
             return dice.choice((dice.moment(), kinds.iso(dice.moment()), dice.moment().date()))
         if kind is kinds.DAY:

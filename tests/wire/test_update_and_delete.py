@@ -1,0 +1,113 @@
+"""Update and delete may be repeated, and a first try that went through is a success."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planhat_orm import NotFound, ServerError, ValidationError
+from planhat_orm.http.effects import Unanswered
+from planhat_orm.wire import records
+from planhat_orm.wire.resources import resource, resources
+
+from .direct import Direct, lost_after, lost_before, status, times
+
+COMPANY = resource("company")
+
+
+@pytest.fixture
+def direct() -> Direct:
+    one = Direct()
+    one.store.insert("company", {"name": "Acme", "externalId": "a", "sourceId": "s", "phase": "Trial"})
+    return one
+
+
+def acme(direct: Direct) -> dict[str, Any]:
+    (record,) = direct.store.all("company")
+    return record
+
+
+@pytest.mark.parametrize("spell", [lost_before, lost_after, status(500), status(429), status(200, b"<html>")])
+@pytest.mark.parametrize("key", ["_id", "extid-a", "srcid-s"])
+def test_an_update_survives_bad_weather(direct: Direct, spell: Any, key: str) -> None:
+    direct.weather = times(2, spell)
+    key = acme(direct)["_id"] if key == "_id" else key
+    assert direct.run(records.update(COMPANY, key, {"phase": "Live"}))["phase"] == "Live"
+    assert acme(direct)["phase"] == "Live"
+
+
+def test_an_id_in_the_changes_is_not_sent(direct: Direct) -> None:
+    direct.run(records.update(COMPANY, "extid-a", {"_id": "x", "phase": "Live"}))
+    assert direct.bodies() == [{"phase": "Live"}]
+
+
+@pytest.mark.parametrize(("key", "wire"), [("extid-a", "externalId"), ("srcid-s", "sourceId")])
+def test_an_update_that_gave_the_record_another_key_is_a_success(direct: Direct, key: str, wire: str) -> None:
+    direct.weather = times(1, lost_after)
+    assert direct.run(records.update(COMPANY, key, {wire: "new"}))[wire] == "new"
+
+
+def test_an_update_of_nothing_there_is_not_found(direct: Direct) -> None:
+    for weather in (times(0, lost_before), times(1, lost_before)):
+        direct.weather = weather
+        with pytest.raises(NotFound):
+            direct.run(records.update(COMPANY, "extid-none", {"externalId": "b"}))
+
+
+@pytest.mark.parametrize("spell", [lost_before, lost_after, status(500), status(429), status(200, b"<html>")])
+def test_a_delete_survives_bad_weather(direct: Direct, spell: Any) -> None:
+    direct.weather = times(1, spell)
+    direct.run(records.delete(COMPANY, acme(direct)["_id"]))
+    assert direct.store.all("company") == []
+
+
+def test_a_page_in_the_place_of_an_answer_is_no_deletion(direct: Direct) -> None:
+    direct.weather = status(200, b"<!doctype html>")
+    with pytest.raises(Exception, match="HTML"):
+        direct.run(records.delete(COMPANY, acme(direct)["_id"]))
+
+
+def test_a_delete_of_nothing_there_is_not_found_unless_we_may_have_done_it(direct: Direct) -> None:
+    missing = "65f0c1a2b3d4e5f6070010ff"
+
+    def refused(request: Any, work: Any) -> Any:
+        raise Unanswered("ConnectError", sent=False)
+
+    for spell in (refused, status(429)):
+        direct.weather = times(1, spell)
+        with pytest.raises(NotFound):
+            direct.run(records.delete(COMPANY, missing))
+    direct.weather = times(1, lost_after)
+    assert direct.run(records.delete(COMPANY, missing)) == {}
+
+
+@pytest.mark.parametrize("delete_answer", ["documented", "counts", "document", "nothing"])
+def test_every_kind_of_delete_answer_is_taken(delete_answer: str) -> None:
+    direct = Direct(delete_answer=delete_answer)
+    for name in ("company", "conversation", "task"):
+        company = direct.store.insert("company", {"name": "Acme"})["_id"]
+        fields = {} if name == "company" else {"companyId": company, "type": "note"}
+        record = company if name == "company" else direct.store.insert(name, fields)["_id"]
+        answer = direct.run(records.delete(resource(name), record))
+        assert isinstance(answer, dict)
+        assert direct.store.get(name, record) is None
+
+
+def test_only_an_id_can_be_deleted() -> None:
+    for name, one in resources().items():
+        for key in ("extid-1", "srcid-1"):
+            with pytest.raises(ValidationError, match="by its _id only"):
+                Direct().run(records.delete(resource(name), key))
+        if "delete" in one.operations:
+            with pytest.raises(ValidationError, match="is empty"):
+                Direct().run(records.delete(one, " "))
+
+
+def test_tries_that_are_used_up_raise_the_last_error(direct: Direct) -> None:
+    direct.weather = status(500, b"m@rker")
+    with pytest.raises(ServerError) as raised:
+        direct.run(records.update(COMPANY, "extid-a", {"phase": "Live"}))
+    assert raised.value.attempts == 5
+    assert raised.value.detail == "m@rker"
+    assert "m@rker" not in str(raised.value)

@@ -1,0 +1,189 @@
+"""Each kind of write under each kind of fault: what the caller gets, and what the server then holds.
+
+The table in docs/reference/faults.md is what this test saw; `make docs` writes it anew. While it runs, every log,
+exception and repr is kept and searched for the two tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planhat_orm import AmbiguousWrite, Planhat, PlanhatError
+from planhat_orm.emulator import Emulator
+from planhat_orm.http.clock import Clock
+from planhat_orm.http.retry import Retry
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
+TOKEN, TENANT = "secret-api-token-5f1c", "secret-tenant-token-77ab"
+TIMEOUT = 0.3
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "500, nothing done": {"kind": "status", "status": 500},
+    "502, but done": {"kind": "status", "status": 502, "done": True},
+    "reset before it is done": {"kind": "reset_before"},
+    "reset after it is done": {"kind": "reset_after"},
+    "timeout, but done": {"kind": "timeout_after", "delay": TIMEOUT * 3},
+    "429": {"kind": "rate_limit"},
+    "429 with Retry-After": {"kind": "rate_limit", "retry_after": 2},
+    "HTML on 200, but done": {"kind": "html", "done": True},
+    "truncated JSON, but done": {"kind": "truncated"},
+}
+
+
+@dataclass(frozen=True)
+class Write:
+    """One kind of write: where it goes, how it is made, and how often the server holds its effect."""
+
+    name: str
+    method: str
+    path: str
+    make: Callable[[Planhat, Emulator], Any]
+    held: Callable[[Emulator], int]
+    wanted: int = 1
+
+
+def _company(emulator: Emulator) -> dict[str, Any]:
+    return emulator.store.all("company")[0]
+
+
+def _rows(name: str, **values: Any) -> Callable[[Emulator], int]:
+    def count(emulator: Emulator) -> int:
+        return sum(all(row.get(key) == one for key, one in values.items()) for row in emulator.store.all(name))
+
+    return count
+
+
+WRITES = [
+    Write("create with a key", "POST", "/companies$",
+          lambda p, e: p.company.create({"name": "New", "externalId": "new-1"}), _rows("company", externalId="new-1")),
+    Write("create without a key", "POST", "/conversations$",
+          lambda p, e: p.conversation.create({"companyId": _company(e)["_id"], "subject": "Just this", "type": "note"}),
+          _rows("conversation", subject="Just this")),
+    Write("update", "PUT", "/companies/.+",
+          lambda p, e: p.company.update(_company(e)["_id"], {"phase": "Moved"}), _rows("company", phase="Moved")),
+    Write("bulk upsert with keys", "PUT", "/companies$",
+          lambda p, e: p.company.bulk_upsert([{"name": f"B{n}", "externalId": f"b-{n}"} for n in range(3)]).outcomes,
+          lambda e: sum(_rows("company", externalId=f"b-{n}")(e) for n in range(3)), 3),
+    Write("bulk upsert without keys", "PUT", "/conversations$",
+          lambda p, e: p.conversation.bulk_upsert(
+              [{"companyId": _company(e)["_id"], "subject": f"K{n}", "type": "note"} for n in range(3)]).outcomes,
+          lambda e: sum(_rows("conversation", subject=f"K{n}")(e) for n in range(3)), 3),
+    Write("delete", "DELETE", "/companies/.+",
+          lambda p, e: p.company.delete(_company(e)["_id"]), lambda e: int(not e.store.all("company"))),
+    Write("metrics", "POST", "/dimensiondata/.+",
+          lambda p, e: p.metrics.bulk_insert_metrics([{"dimensionId": "m", "value": 7, "externalId": "first"}]),
+          _rows("metric", dimensionId="m")),
+    Write("activity", "POST", "/analytics/.+",
+          lambda p, e: p.user_activity.create_activity({"email": "ada@first.example", "action": "login"}),
+          _rows("user_activity", action="login")),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[tuple[list[tuple[str, str, str, int, str]], str]]:
+    """Run every pair once; also everything that was logged, raised, shown or pickled meanwhile, as one text."""
+    rows, seen = [], _Seen()
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(seen)
+    root.setLevel(logging.DEBUG)
+    try:
+        for write in WRITES:
+            for fault, rule in FAULTS.items():
+                rows.append(_run(write, fault, rule, seen))
+    finally:
+        root.removeHandler(seen)
+        root.setLevel(level)
+    yield rows, "\n".join(seen.texts)
+
+
+class _Seen(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def _run(write: Write, fault: str, rule: dict[str, Any], seen: _Seen) -> tuple[str, str, str, int, str]:
+    with Emulator(companies=0, api_token=TOKEN, tenant_token=TENANT, speed=100) as emulator:
+        emulator.store.insert("company", {"name": "First", "externalId": "first", "domains": ["first.example"]})
+        emulator.faults.add(method=write.method, path=write.path, times=1, **rule)
+        retry = Retry(attempts=3, floor=0.5, ceiling=2.0, deadline=120.0)
+        planhat = Planhat(api_token=TOKEN, tenant_token=TENANT, api_url=emulator.url, timeout=TIMEOUT, retry=retry,
+                          clock=Clock(100))  # fmt: skip
+        try:
+            answer = write.make(planhat, emulator)
+        except PlanhatError as failure:
+            got = type(failure).__name__
+            seen.texts += [str(failure), repr(failure), *traceback.format_exception(failure)]
+            seen.texts.append(pickle.dumps(failure).decode("latin-1"))
+            assert isinstance(pickle.loads(pickle.dumps(failure)), type(failure))
+        else:
+            got = _told(answer)
+            seen.texts.append(repr(answer))
+        seen.texts.append(repr(planhat))
+        planhat.close()
+        sent = emulator.log.count(write.method, write.path.rstrip("$").removesuffix("/.+"))
+        held = write.held(emulator)
+    return write.name, fault, got, sent, f"{held} of {write.wanted}"
+
+
+def _told(answer: Any) -> str:
+    if isinstance(answer, list):
+        return ", ".join(dict.fromkeys(outcome.status for outcome in answer))
+    return "success"
+
+
+def test_no_write_is_doubled_and_no_success_is_lost(table: Any) -> None:
+    for write, fault, got, sent, held in table[0]:
+        stored, wanted = map(int, held.split(" of "))
+        case = f"{write}, {fault}: {got}, sent {sent} times, {held}"
+        assert stored <= wanted, case
+        if got in ("success", "created", "updated", "unchanged", "created, updated"):
+            assert stored == wanted, case
+        elif got not in (AmbiguousWrite.__name__, "unknown"):
+            assert stored == 0, case
+
+
+def test_what_may_have_been_done_and_has_no_key_is_sent_once(table: Any) -> None:
+    for write, fault, got, sent, _ in table[0]:
+        if write in ("create without a key", "bulk upsert without keys", "metrics", "activity") and "429" not in fault:
+            assert sent == 1, f"{write}, {fault}: {got}, sent {sent} times"
+
+
+def test_neither_token_shows_in_any_log_error_repr_or_pickle(table: Any) -> None:
+    assert "HTTP Request" in table[1], "httpx's own log lines are among what was searched"
+    assert TOKEN not in table[1]
+    assert TENANT not in table[1]
+
+
+def test_the_page_in_the_reference_says_what_was_seen(table: Any) -> None:
+    page = _page(table[0])
+    if os.environ.get("PLANHAT_WRITE_DOCS"):
+        PAGE.write_text(page, "utf-8")
+    assert PAGE.read_text("utf-8") == page, "run make docs"
+
+
+def _page(rows: list[tuple[str, str, str, int, str]]) -> str:
+    lines = [
+        "# Faults",
+        "",
+        "What the caller gets, how often the request is sent, and what the server holds afterwards, when one fault meets one",
+        "write. A test causes each of them on the emulator and writes this page (`make docs`). The rules behind it are in",
+        "[what may be sent twice](../explanation/exactly-once.md).",
+    ]
+    for name in dict.fromkeys(row[0] for row in rows):
+        lines += ["", f"## {name[0].upper()}{name[1:]}", "", "| fault | the caller gets | sent | the server holds |",
+                  "|---|---|---|---|"]  # fmt: skip
+        lines += [f"| {fault} | {got} | {sent} | {held} |" for write, fault, got, sent, held in rows if write == name]
+    return "\n".join(lines) + "\n"
