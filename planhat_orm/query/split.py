@@ -16,6 +16,8 @@ MAX_VALUE_LENGTH = 2000
 """Longest list of ids in one URL, in characters (API.md section 3)."""
 MAX_LISTS = 5
 """Up to so many lists are asked for a condition on many ids; beyond that, one list of everything is fewer."""
+MAX_LISTS_BY_ID = 2
+"""The same for the records' own ids: companies come 5,000 a page, and the list stops when all were found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def split(where: Node, resource: Resource) -> Split:
         if not values:
             return Split((), (test,), impossible=True)
         groups = _groups(values) if param.many else [[value] for value in values]
-        if len(groups) * len(lists) > MAX_LISTS:
+        if len(groups) * len(lists) > (MAX_LISTS_BY_ID if param.field == "_id" else MAX_LISTS):
             continue
         lists = [{**params, param.name: ",".join(group)} for params in lists for group in groups]
         served.append(test)

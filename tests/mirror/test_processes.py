@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from sqlalchemy import text
 
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import MirrorError
+from planhat_orm.http.drivers import AsyncDriver
 from planhat_orm.mirror import Mirror, choice, lease
 from planhat_orm.query.query import Query
 
@@ -199,3 +201,21 @@ def test_the_past_on_postgres(
     past = {row["_id"]: row for row in run.rows(mirror.as_of(before).pages(Query("company")))}
     assert {id: {k: v for k, v in row.items() if k not in ("licenses", "sales")} for id, row in past.items()} == rows
     assert len(mirror_rows(mirror, "company")) == 5
+
+
+def test_tasks_sync_and_read_as_threads_do(make_emulator: Callable[..., Emulator], mirror: Mirror) -> None:
+    emulator = make_emulator(page_cap=10)
+    companies(emulator, 35)
+    session = Runner(emulator.url).session
+
+    async def work() -> list[int]:
+        driver = AsyncDriver(session)
+        await driver.run(mirror.sync("Company"))
+        reads = [driver.run(mirror.source.count(Query("company"))) for _ in range(5)]
+        counts = list(await asyncio.gather(*reads))
+        pages = [page async for page in driver.iterate(mirror.source.pages(Query("company")))]
+        await driver.close()
+        return [*counts, *map(len, pages)]
+
+    assert asyncio.run(work()) == [35] * 6
+    assert_equal(mirror, emulator, "company")

@@ -128,3 +128,8 @@ def lost_before(request: Request, work: Callable[[], Response]) -> Response:
 
 def status(code: int, body: bytes = b"no") -> Spoil:
     return lambda request, work: Response(code, {}, body)
+
+
+def done_but(code: int, body: bytes = b"no") -> Spoil:
+    """Do the work, and answer something else."""
+    return lambda request, work: (work(), Response(code, {}, body))[1]

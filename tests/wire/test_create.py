@@ -12,7 +12,7 @@ from planhat_orm.http.effects import Unanswered
 from planhat_orm.wire.records import create
 from planhat_orm.wire.resources import resource, resources
 
-from .direct import Direct, lost_after, lost_before, status, times
+from .direct import Direct, done_but, lost_after, lost_before, status, times
 
 COMPANY = resource("company")
 KEYED = {"name": "Acme", "externalId": "a", "sourceId": "s"}
@@ -68,8 +68,7 @@ def test_keys_are_looked_for_as_they_are(direct: Direct) -> None:
 
 
 @pytest.mark.parametrize("row", [KEYED, KEYLESS], ids=["keyed", "keyless"])
-@pytest.mark.parametrize("spell", [lost_after, lambda r, w: (w(), status(500)(r, w))[1], lambda r, w: (w(), status(200, b"<")(r, w))[1],
-                                   lambda r, w: (w(), status(200, b'{"_id": "5')(r, w))[1]])  # fmt: skip
+@pytest.mark.parametrize("spell", [lost_after, done_but(500), done_but(200, b"<"), done_but(200, b'{"_id": "5')])
 def test_a_create_that_went_through_is_a_success_whatever_came_back(direct: Direct, row: Any, spell: Any) -> None:
     for number in range(30):
         direct.store.insert("company", {"name": f"Company {number}"})
@@ -81,8 +80,13 @@ def test_a_create_that_went_through_is_a_success_whatever_came_back(direct: Dire
 
 @pytest.mark.parametrize(
     ("spell", "error"),
-    [(lost_before, ConnectionFailed), (status(500), ServerError), (status(502), ServerError), (status(200, b"<"), BadAnswer)],
-)  # fmt: skip
+    [
+        (lost_before, ConnectionFailed),
+        (status(500), ServerError),
+        (status(502), ServerError),
+        (status(200, b"<"), BadAnswer),
+    ],
+)
 def test_a_keyed_create_that_left_nothing_behind_raises_and_may_be_repeated(
     direct: Direct, spell: Any, error: type[PlanhatError]
 ) -> None:
