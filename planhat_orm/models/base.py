@@ -46,7 +46,7 @@ class Model(metaclass=ModelType):
 
     _meta: ClassVar[Meta]
     id = Id(wire="_id", readonly=True, doc="Planhat's own id, 24 hex characters; None until the record is created.")
-    objects: ClassVar[Objects] = Objects()
+    objects: ClassVar = Objects()
 
     class DoesNotExist(NotFound):
         """`get()` found no such record."""
@@ -98,25 +98,30 @@ class Model(metaclass=ModelType):
         _put_origin(record, origin if origin is not None else Origin())
         return record
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Asked of the class, as a mixin without slots gives records a dict that takes any name.
-        if not hasattr(type(getattr(type(self), name, None)), "__set__"):
-            raise self._unsettable(name)
-        try:
-            object.__setattr__(self, name, value)
-        except PlanhatError:
-            raise
-        except AttributeError as error:
-            raise FieldError(str(error)) from None
+    if not TYPE_CHECKING:
+        # A type checker that knew of it would let any name be set.
 
-    def _unsettable(self, name: str) -> FieldError:
-        relation = self._meta.relations.get(name)
-        if relation is not None:
-            what = f"{relation.via}, a list of ids" if relation.via in self._meta.fields else f"their {relation.via}"
-            return FieldError(f"{type(self).__name__}.{name} is a queryset and is not set: set {what}.")
-        if hasattr(type(self), name):
-            return FieldError(f"{type(self).__name__}.{name} is no field, so it is not set.")
-        return self._meta.unknown(type(self), name)
+        def __setattr__(self, name: str, value: Any) -> None:
+            # Asked of the class, as a mixin without slots gives records a dict that takes any name.
+            if not hasattr(type(getattr(type(self), name, None)), "__set__"):
+                raise self._unsettable(name)
+            try:
+                object.__setattr__(self, name, value)
+            except PlanhatError:
+                raise
+            except AttributeError as error:
+                raise FieldError(str(error)) from None
+
+        def _unsettable(self, name: str) -> FieldError:
+            relation = self._meta.relations.get(name)
+            if relation is not None:
+                what = (
+                    f"{relation.via}, a list of ids" if relation.via in self._meta.fields else f"their {relation.via}"
+                )
+                return FieldError(f"{type(self).__name__}.{name} is a queryset and is not set: set {what}.")
+            if hasattr(type(self), name):
+                return FieldError(f"{type(self).__name__}.{name} is no field, so it is not set.")
+            return self._meta.unknown(type(self), name)
 
     # --- what changed -----------------------------------------------------------------------------------
 

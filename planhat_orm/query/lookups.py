@@ -109,7 +109,12 @@ def check_lookup(kind: Kind, op: str, name: str) -> None:
         return
     if op not in LOOKUPS:
         raise FieldError(f"There is no lookup {op!r} (in {name}__{op}).{did_you_mean(op, legal)}")
-    raise FieldError(f"{name} holds {_NOUNS[kind]}, which takes {', '.join(sorted(legal))}, not {op!r}.")
+    raise FieldError(f"{name} holds {noun(kind)}, which takes {', '.join(sorted(legal))}, not {op!r}.")
+
+
+def noun(kind: Kind) -> str:
+    """What a field of a kind holds, in words."""
+    return _NOUNS[kind]
 
 
 def operand(kind: Kind, op: str, value: Any, name: str) -> Any:

@@ -6,17 +6,21 @@ nearest right word.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any as Anything
 
 from ..errors import FieldError, ValidationError
-from ..fields import Many, ManyToMany, One
+from .. import runtime
+from ..fields import Many, ManyToMany, One, Ref
 from ..fields.base import Field
 from ..models.base import Model
 from ..names import did_you_mean
-from ..query.kinds import ANY, LIST, OBJECT
-from ..query.lookups import LOOKUPS, check_lookup, operand
+from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, NUMBER, OBJECT, REF, TEXT, Kind
+from ..query.lookups import LOOKUPS, check_lookup, noun, operand
 from ..query.tree import All, Any, F, Hop, Node, Not, Q, Target, Test, both
+from ..wire.resources import Resource
 
+_OF_RELATIONS = ("exact", "in", "isnull")
 _FIELD_TO_FIELD = frozenset({"exact", "gt", "gte", "lt", "lte"})
 _MAX_HOPS = 4
 
@@ -77,7 +81,10 @@ def field_of(model: type[Model], name: str) -> Field[Anything]:
     try:
         return model._meta.fields[name]
     except KeyError:
-        raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.names)}") from None
+        relation = model._meta.relations.get(name)
+        if relation is not None and relation.via in model._meta.fields:
+            raise FieldError(f"{name!r} is a relation of {model.__name__}: its field is {relation.via!r}.") from None
+        raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.fields)}") from None
 
 
 def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
@@ -85,8 +92,10 @@ def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
     op = rest[0] if rest else "exact"
     shown = "__".join(path[: len(path) - len(rest)])
     if isinstance(found, Target):
+        if op == "exact" and value is None:
+            return Test(found, "isnull", True)
         check_lookup(found.kind, op, shown)
-        return _test(model, found, op, value)
+        return _test(model, found, op, _plain(value, lambda: _referred(model, path), shown))
     relation, hops = found
     return _relation_test(relation, hops, op, value, shown)
 
@@ -111,7 +120,8 @@ def _walk(
             return Target(shown, field.keys, field.kind, hops), _lookup(rest, shown)
         relation = meta.relations.get(part)
         if relation is None:
-            raise FieldError(f"{owner.__name__} has no field {part!r}.{did_you_mean(part, meta.names)}")
+            known = [*meta.names, *(_OF_RELATIONS if hops and not rest else ())]
+            raise FieldError(f"{owner.__name__} has no field {part!r}.{did_you_mean(part, known)}")
         if not rest or (len(rest) == 1 and rest[0] in LOOKUPS and rest[0] not in relation.model._meta.names):
             return (relation, hops), rest  # type: ignore[return-value]
         hops = (*hops, relation.hop(owner))  # type: ignore[attr-defined]
@@ -134,13 +144,16 @@ def _test(model: type[Model], found: Target, op: str, value: Anything) -> Node:
             raise FieldError(f"F({value.name!r}) can be compared by {', '.join(sorted(_FIELD_TO_FIELD))}, not {op!r}.")
         if other.hops or found.hops:
             raise FieldError("F() compares two fields of one record: it does not go over relations.")
+        if not _comparable(found.kind, other.kind):
+            raise FieldError(
+                f"{found.name} and {other.name} cannot be compared: one holds {noun(found.kind)}, "
+                f"the other {noun(other.kind)}."
+            )
         return Test(found, op, other)
-    if isinstance(value, Model):
-        value = _id(value, found.name)
     if op == "exact" and value is None:
         return Test(found, "isnull", True)
     if op == "in" and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
-        value = [_id(one, found.name) if isinstance(one, Model) else one for one in value]
+        value = list(value)
         test = Test(found, op, operand(found.kind, op, value, found.name))
         return Any((test, Test(found, "isnull", True))) if any(one is None for one in value) else test
     return Test(found, op, operand(found.kind, op, value, found.name))
@@ -154,14 +167,17 @@ def _relation_test(
     shown: str,
 ) -> Node:
     """A condition on a relation itself: `company=acme`, `company__in=[...]`, `licenses__isnull=True`."""
+    value = _plain(value, lambda: relation.model._meta.resource, shown)
     if isinstance(relation, One):
         ref = relation.owner._meta.fields[relation.via]
         found = Target(shown, ref.keys, ref.kind, hops)
-        if op not in ("exact", "in", "isnull"):
+        if op not in _OF_RELATIONS:
             raise FieldError(f"{shown} is a relation, which takes exact, in and isnull, not {op!r}.")
         return _test(relation.model, found, op, value)
     hop = relation.hop(relation.owner)
     key = Target(f"{shown}__id", ("_id",), relation.model._meta.fields["id"].kind, (*hops, hop))
+    if op == "exact" and value is None:
+        op, value = "isnull", True
     if op == "isnull":
         if not isinstance(value, bool):
             raise ValidationError(f"{shown}__isnull needs True or False, not {type(value).__name__}.")
@@ -172,7 +188,40 @@ def _relation_test(
     raise FieldError(f"{shown} is a relation, which takes exact, in and isnull, not {op!r}.")
 
 
-def _id(record: Model, shown: str) -> str:
-    if record.id is None:
-        raise ValidationError(f"{shown} is compared with a {type(record).__name__} that was never saved.")
-    return record.id
+def _plain(value: Anything, there: Callable[[], Resource | None], shown: str) -> Anything:
+    """A value with ids in the place of records, which must be of the resource that is referred to."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(one, there, shown) for one in value] if any(isinstance(one, Model) for one in value) else value
+    if not isinstance(value, Model):
+        return value
+    resource = there()
+    if resource is None or value._meta.resource is not resource:
+        raise ValidationError(f"{shown} is not compared with a {type(value).__name__}: it refers to no such record.")
+    if value.id is None:
+        raise ValidationError(f"{shown} is compared with a {type(value).__name__} that was never saved.")
+    return value.id
+
+
+def _referred(model: type[Model], path: tuple[str, ...]) -> Resource | None:
+    """The resource whose ids the field at a path holds; None when it holds no ids."""
+    for part in path:
+        if part in model._meta.fields:
+            field = model._meta.fields[part]
+            name = field.model if isinstance(field, Ref) else None
+            listed = [one.model for one in model._meta.relations.values() if one.via == part]
+            found = runtime.model(name) if name else model if field.kind is ID and part == "id" else (*listed, None)[0]
+            return found._meta.resource if found is not None else None
+        if part not in model._meta.relations:
+            return None
+        model = model._meta.relations[part].model
+    return None
+
+
+_FAMILIES = ((TEXT, ID, REF), (NUMBER, INTEGER), (BOOLEAN,), (DATETIME,), (DAY,))
+
+
+def _comparable(left: Kind, right: Kind) -> bool:
+    """Whether values of two kinds can be equal; those of an undeclared custom field may be anything."""
+    if LIST in (left, right) or OBJECT in (left, right):
+        return False
+    return ANY in (left, right) or any(left in family and right in family for family in _FAMILIES)

@@ -248,7 +248,8 @@ class Asker:
             name = self.path(model, names)
             found = target(model, name)
         if op in ("exact", "gt", "gte", "lt", "lte") and not found.hops and dice.random() < 0.15:
-            other = dice.choice([one for one in FIELDS[model].split() if one in model._meta.fields])
+            others = [one for one in FIELDS[model].split() if one in model._meta.fields or one.startswith("custom__")]
+            other = dice.choice([one for one in others if alike_kinds(found.kind, target(model, one).kind)] or [name])
             return {f"{name}__{op}": F(other)}
         if op == "exact" and dice.random() < 0.1:
             return {name: None}
@@ -348,6 +349,12 @@ class Asker:
         if found.kind in (kinds.ANY, kinds.LIST):
             return dice.choice((raw, raw, int(raw), float(raw), bool(raw), not raw))
         return None
+
+
+def alike_kinds(left: kinds.Kind, right: kinds.Kind) -> bool:
+    families = ((kinds.TEXT, kinds.ID, kinds.REF), (kinds.NUMBER, kinds.INTEGER))
+    same = left is right or any(left in family and right in family for family in families)
+    return same and kinds.LIST is not right is not kinds.OBJECT or kinds.ANY in (left, right) and {left, right}.isdisjoint({kinds.LIST, kinds.OBJECT})
 
 
 TEXTUAL = ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith")

@@ -41,6 +41,10 @@ def where(rows: list[dict[str, Any]], test: Callable[[dict[str, Any]], Any]) -> 
     return found
 
 
+def custom(row: dict[str, Any]) -> dict[str, Any]:
+    return row.get("custom") or {}
+
+
 # --- filter and exclude ---------------------------------------------------------------------------------
 
 
@@ -52,7 +56,7 @@ def test_filter_and_exclude_are_complements(rows: Rows) -> None:
         ({"mrr__gte": 500}, lambda row: row["mrr"] >= 500),
         ({"name__icontains": "HAVEN"}, lambda row: "haven" in row["name"].lower()),
         ({"tags__contains": "Gold"}, lambda row: "Gold" in row["tags"]),
-        ({"custom__Tier": "A"}, lambda row: row["custom"].get("Tier") == "A"),
+        ({"custom__Tier": "A"}, lambda row: custom(row).get("Tier") == "A"),
         ({"renewal_date__isnull": True}, lambda row: row.get("renewalDate") is None),
         ({"status": "customer", "mrr__lt": 2000}, lambda row: row["status"] == "customer" and row["mrr"] < 2000),
     ]:
@@ -122,9 +126,7 @@ def test_an_empty_q_is_no_condition() -> None:
 def test_conditions_are_values() -> None:
     assert Q(phase="Live") == Q(phase="Live") != Q(phase="Trial")
     assert len({Q(phase="Live"), Q(phase="Live"), ~Q(phase="Live")}) == 2
-    assert repr(~(Q(phase="Live") | Q(mrr__gt=5))) == "~Q(Q(Q(phase='Live') | Q(mrr__gt=5)))" or "phase='Live'" in repr(
-        ~(Q(phase="Live") | Q(mrr__gt=5))
-    )
+    assert "phase='Live'" in repr(~(Q(phase="Live") | Q(mrr__gt=5)))
     with pytest.raises(TypeError, match="combine with & | ~"):
         bool(Q(phase="Live") and Q(mrr=5))
     with pytest.raises(TypeError):
@@ -151,7 +153,7 @@ def test_two_fields_of_a_record(rows: Rows) -> None:
         assert ids(Company.objects.filter(**{op: F("arr")})) == where(companies, test)
     assert ids(Company.objects.filter(mrr=F("mr"))) == where(companies, lambda row: row["mrr"] == row["mr"])
     assert ids(Account.objects.filter(mrr__lt=F("seats"))) == [
-        row["_id"] for row in companies if row["mrr"] < (row["custom"].get("Seats") or -1)
+        row["_id"] for row in companies if row["mrr"] < (custom(row).get("Seats") or -1)
     ]
 
 
@@ -288,7 +290,7 @@ def test_lists(rows: Rows) -> None:
 
 def test_custom_fields_declared_and_not(rows: Rows) -> None:
     companies = rows("company")
-    expected = where(companies, lambda row: row["custom"].get("Tier") == "A")
+    expected = where(companies, lambda row: custom(row).get("Tier") == "A")
     for queryset in (
         Account.objects.filter(tier="A"),
         Account.objects.filter(Account.tier == "A"),
@@ -300,27 +302,27 @@ def test_custom_fields_declared_and_not(rows: Rows) -> None:
         Company.objects.filter(Q.custom("Tier", iexact="a")),
     ):
         assert ids(queryset) == expected
-    many = where(companies, lambda row: (row["custom"].get("Seats") or 0) > 100)
+    many = where(companies, lambda row: (custom(row).get("Seats") or 0) > 100)
     assert ids(Account.objects.filter(seats__gt=100)) == ids(Company.objects.filter(custom__Seats__gt=100)) == many
     plain = Company.objects.filter(Q.custom("Reference customer", True) & Q.custom("Seats", gte=10, lt=500))
     assert ids(plain) == where(
-        companies, lambda row: row["custom"].get("Reference customer") is True and 10 <= row["custom"].get("Seats", 0) < 500
+        companies, lambda row: custom(row).get("Reference customer") is True and 10 <= custom(row).get("Seats", 0) < 500
     )
-    module = next(row["custom"]["Modules"][0] for row in companies if row["custom"].get("Modules"))
+    module = next(custom(row)["Modules"][0] for row in companies if custom(row).get("Modules"))
     assert ids(Account.objects.filter(modules__contains=module)) == ids(
         Company.objects.filter(custom__Modules__contains=module)
     )
     assert ids(Company.objects.filter(custom__Nowhere="x")) == []
-    assert len(Company.objects.filter(custom__isnull=False)) == 40
+    assert len(Company.objects.filter(custom__isnull=False)) == sum(row["custom"] is not None for row in companies)
 
 
 def test_dates_of_custom_fields(rows: Rows) -> None:
     companies = rows("company")
-    live = where(companies, lambda row: (row["custom"].get("Go-live") or "9") < "2025")
+    live = where(companies, lambda row: (custom(row).get("Go-live") or "9") < "2025")
     assert ids(Account.objects.filter(golive__lt=datetime(2025, 1, 1, tzinfo=UTC))) == live
     day = date(1970, 1, 1).toordinal()
     limit = date(2026, 7, 1)
-    soon = where(companies, lambda row: row["custom"].get("Next review day", 0) > limit.toordinal() - day)
+    soon = where(companies, lambda row: custom(row).get("Next review day", 0) > limit.toordinal() - day)
     assert ids(Account.objects.filter(review__gt=limit)) == soon
 
 
@@ -351,8 +353,7 @@ def test_hidden_records_come_when_they_are_asked_for(rows: Rows, calls: Calls) -
 
 
 def test_a_condition_on_the_hidden_field_of_another_record_brings_none_in(rows: Rows) -> None:
-    tasks = {row["_id"]: row for row in rows("task")}
-    assert all(not row.get("isArchived") for row in Task.objects.filter(~Q(parent__is_archived=True)).values_list("is_archived", flat=True)) or tasks  # fmt: skip
+    assert any(row["isArchived"] for row in rows("task"))
     assert not any(Task.objects.filter(~Q(parent__is_archived=True)).values_list("is_archived", flat=True))
 
 
