@@ -192,7 +192,9 @@ def test_every_verb_has_a_twin_of_the_same_signature(owner: type) -> None:
 def _signature(method: Callable[..., Any]) -> Any:
     signature = inspect.signature(method)
     returns = str(signature.return_annotation).replace("AsyncIterator", "Iterator")
-    return [parameter.replace(annotation=str(parameter.annotation)) for parameter in signature.parameters.values()], returns
+    return [
+        parameter.replace(annotation=str(parameter.annotation)) for parameter in signature.parameters.values()
+    ], returns
 
 
 def test_the_twin_test_sees_a_missing_and_a_different_twin(monkeypatch: pytest.MonkeyPatch) -> None:

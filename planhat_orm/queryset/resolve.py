@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any as Anything
 
-from ..errors import FieldError, ValidationError
 from .. import runtime
+from ..errors import FieldError, ValidationError
 from ..fields import Many, ManyToMany, One, Ref
 from ..fields.base import Field
 from ..models.base import Model

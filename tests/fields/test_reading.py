@@ -162,7 +162,17 @@ def test_days_are_epoch_days_or_dates(raw: Any, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "value"),
-    [("15", 15), ("15.5", 15.5), ("-3", -3), ("1e3", 1000.0), (15, 15), (1.5, 1.5), ("1,5", "1,5"), ("x", "x"), ("", "")],
+    [
+        ("15", 15),
+        ("15.5", 15.5),
+        ("-3", -3),
+        ("1e3", 1000.0),
+        (15, 15),
+        (1.5, 1.5),
+        ("1,5", "1,5"),
+        ("x", "x"),
+        ("", ""),
+    ],
 )
 def test_numbers_come_as_text_now_and_then(raw: Any, value: Any) -> None:
     for record in (company(orgLevel=raw, h=raw), company(org_level=0, orgLevel=raw, h=raw)):

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import Company, ConfigurationError, Custom, License, Model, NotFound, QuerySet, User, ValidationError, runtime
+from planhat_orm import (
+    Company,
+    ConfigurationError,
+    Custom,
+    License,
+    Model,
+    NotFound,
+    QuerySet,
+    User,
+    ValidationError,
+    runtime,
+)
 from planhat_orm.fields import Choice, Many, One, Ref, Str
 from planhat_orm.models import resources as declared
 from planhat_orm.query.tree import Test as Leaf

@@ -39,7 +39,7 @@ def test_records_are_equal_by_resource_and_id() -> None:
 
 def test_unsaved_records_equal_only_themselves_and_have_no_hash() -> None:
     one = Company(name="Acme")
-    assert one == one  # noqa: PLR0124
+    assert one == one
     assert one != Company(name="Acme")
     with pytest.raises(TypeError, match="was not saved yet"):
         hash(one)
@@ -175,5 +175,3 @@ def test_html_of_a_record_that_was_not_fetched_whole() -> None:
 def test_what_has_no_truth_value_says_so() -> None:
     with pytest.raises(TypeError, match=r"\.created, \.updated or \.queued"):
         bool(SaveResult())
-
-

@@ -113,7 +113,9 @@ class Dice(random.Random):
     """Draws what records and queries are made of."""
 
     def moment(self) -> datetime:
-        return START + timedelta(hours=self.choice((0, 5, 10, 23, 24, 30, 48, 720, 744, 768)), milliseconds=self.choice((0, 1)))
+        return START + timedelta(
+            hours=self.choice((0, 5, 10, 23, 24, 30, 48, 720, 744, 768)), milliseconds=self.choice((0, 1))
+        )
 
     def scalar(self) -> Any:
         return self.choice((self.choice(WORDS), self.choice(SPELT), self.choice(NUMBERS), self.random() < 0.5, None))
@@ -147,7 +149,9 @@ class Dice(random.Random):
             return self.choice(NUMBERS) if roll < 0.9 else self.choice(("5", "1.5", "-1"))
         if kind is kinds.DATETIME:
             moment = self.moment()
-            return self.choice((kinds.iso(moment), moment.isoformat(), int(moment.timestamp() * 1000), f"{moment:%d %b %Y %H:%M}"))
+            return self.choice(
+                (kinds.iso(moment), moment.isoformat(), int(moment.timestamp() * 1000), f"{moment:%d %b %Y %H:%M}")
+            )
         if kind is kinds.DAY:
             return self.choice((20450, 20484, 20485, 20500, "2026-01-31", 20484.0))
         if kind is kinds.BOOLEAN:
@@ -192,7 +196,11 @@ class Asker:
         found: QuerySet[Any] = model.objects
         for _ in range(dice.choice((0, 1, 1, 1, 1, 2))):
             verb = dice.choice((found.filter, found.filter, found.exclude))
-            found = verb(self.tree(model, dice.choice((0, 0, 0, 1, 2)))) if dice.random() < 0.7 else verb(**self.leaf(model))
+            found = (
+                verb(self.tree(model, dice.choice((0, 0, 0, 1, 2))))
+                if dice.random() < 0.7
+                else verb(**self.leaf(model))
+            )
         if dice.random() < 0.2:
             found = found.include_hidden()
         if dice.random() < 0.85:
@@ -260,7 +268,9 @@ class Asker:
         """A comparison that is wrong as soon as true is 1, or 1 is "1"."""
         dice = self.dice
         name = dice.choice(("custom__Thing", "custom__Thing", "pilot", "goals"))
-        ops = {"pilot": ("exact", "in"), "goals": ("contains", "overlap")}.get(name, ("exact", "in", "gt", "gte", "lt", "lte"))
+        ops = {"pilot": ("exact", "in"), "goals": ("contains", "overlap")}.get(
+            name, ("exact", "in", "gt", "gte", "lt", "lte")
+        )
         op = dice.choice(ops)
         values = (True, False) if name == "pilot" or dice.random() < 0.3 else ALIKE
         many = [dice.choice(values) for _ in range(2)]
@@ -296,7 +306,11 @@ class Asker:
                 ends.sort()
             return tuple(ends)
         if op in ("year", "month", "day", "week_day", "hour"):
-            return dice.choice({"year": (2025, 2026), "month": (1, 12), "day": (1, 30, 31), "hour": (0, 5, 10, 23)}.get(op, range(1, 8)))
+            return dice.choice(
+                {"year": (2025, 2026), "month": (1, 12), "day": (1, 30, 31), "hour": (0, 5, 10, 23)}.get(
+                    op, range(1, 8)
+                )
+            )
         if op == "date":
             return dice.choice((date(2026, 1, 31), date(2025, 12, 31), date(2025, 12, 30), "2026-01-30"))
         if op in ("regex", "iregex"):
@@ -327,7 +341,6 @@ class Asker:
         word = dice.choice(WORDS + SPELT)
         return word if dice.random() < 0.7 else word.swapcase()
 
-
     def nearby(self, found: Target, op: str) -> Any:
         """A value that some record has at the target, or one that is nearly it; None for want of one."""
         dice = self.dice
@@ -341,7 +354,9 @@ class Asker:
             raw = dice.choice(raw)
         if isinstance(raw, str) and found.kind in (kinds.TEXT, kinds.ANY, kinds.LIST):
             start = dice.randrange(len(raw) + 1)
-            return dice.choice((raw, raw[start:], raw[:start], raw[start : start + 1], raw.swapcase(), raw.casefold(), raw.upper()))
+            return dice.choice(
+                (raw, raw[start:], raw[:start], raw[start : start + 1], raw.swapcase(), raw.casefold(), raw.upper())
+            )
         if op in TEXTUAL or not isinstance(raw, (int, float)):
             return None
         if found.kind in (kinds.NUMBER, kinds.INTEGER):
@@ -354,7 +369,9 @@ class Asker:
 def alike_kinds(left: kinds.Kind, right: kinds.Kind) -> bool:
     families = ((kinds.TEXT, kinds.ID, kinds.REF), (kinds.NUMBER, kinds.INTEGER))
     same = left is right or any(left in family and right in family for family in families)
-    return same and kinds.LIST is not right is not kinds.OBJECT or kinds.ANY in (left, right) and {left, right}.isdisjoint({kinds.LIST, kinds.OBJECT})
+    return (same and kinds.LIST is not right is not kinds.OBJECT) or (
+        kinds.ANY in (left, right) and {left, right}.isdisjoint({kinds.LIST, kinds.OBJECT})
+    )
 
 
 TEXTUAL = ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith")
@@ -400,7 +417,11 @@ def operand_of(kind: str, value: Any) -> Any:
 
 
 def equal(left: Any, right: Any) -> bool:
-    return isinstance(left, bool) is isinstance(right, bool) and isinstance(left, str) is isinstance(right, str) and left == right
+    return (
+        isinstance(left, bool) is isinstance(right, bool)
+        and isinstance(left, str) is isinstance(right, str)
+        and left == right
+    )
 
 
 def compared(op: str, left: Any, right: Any) -> bool:
@@ -408,7 +429,9 @@ def compared(op: str, left: Any, right: Any) -> bool:
         return equal(left, right)
     if isinstance(left, bool) or isinstance(right, bool) or isinstance(left, str) is not isinstance(right, str):
         return False
-    if isinstance(left, date) is not isinstance(right, date) or isinstance(left, datetime) is not isinstance(right, datetime):
+    if isinstance(left, date) is not isinstance(right, date) or isinstance(left, datetime) is not isinstance(
+        right, datetime
+    ):
         return False
     return {"gt": left > right, "gte": left >= right, "lt": left < right, "lte": left <= right}[op]
 
@@ -443,7 +466,9 @@ def looked_up(op: str, kind: str, value: Any, wanted: Any) -> bool:
         return value == wanted
     if op == "contains":
         return place >= 0
-    return place == 0 if op == "startswith" else value[len(value) - len(wanted) :] == wanted and len(wanted) <= len(value)
+    return (
+        place == 0 if op == "startswith" else value[len(value) - len(wanted) :] == wanted and len(wanted) <= len(value)
+    )
 
 
 def raw_at(row: Row, keys: tuple[str, ...]) -> Any:

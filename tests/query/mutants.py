@@ -188,7 +188,9 @@ def ties_reversed(patch: Patch) -> None:
     patch.setattr(
         predicate,
         "ordered",
-        lambda rows, order: inner(rows, order) if not order or not order[0][1] else inner(rows, ((order[0][0], False),))[::-1],
+        lambda rows, order: (
+            inner(rows, order) if not order or not order[0][1] else inner(rows, ((order[0][0], False),))[::-1]
+        ),
     )
 
 

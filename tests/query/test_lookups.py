@@ -188,7 +188,12 @@ def test_values_are_sorted_as_they_compare() -> None:
     assert order(kinds.NUMBER, ["10", 9, 1e1]) == [9, "10", 1e1]
     assert order(kinds.TEXT, ["b", "B", "a", 5]) == [5, "B", "a", "b"]
     assert order(kinds.BOOLEAN, [True, False, None]) == [False, True, None]
-    assert order(kinds.DATETIME, [NOON, "31 Jan 2026 11:00", 0, "2026-02-01"]) == ["31 Jan 2026 11:00", NOON, "2026-02-01", 0]
+    assert order(kinds.DATETIME, [NOON, "31 Jan 2026 11:00", 0, "2026-02-01"]) == [
+        "31 Jan 2026 11:00",
+        NOON,
+        "2026-02-01",
+        0,
+    ]
 
 
 def test_ties_are_in_the_order_of_ids_either_way() -> None:

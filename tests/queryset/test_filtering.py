@@ -68,7 +68,9 @@ def test_filter_and_exclude_are_complements(rows: Rows) -> None:
 
 
 def test_conditions_add_up(rows: Rows) -> None:
-    expected = where(rows("company"), lambda row: row["status"] == "customer" and row["mrr"] > 500 and "Gold" in row["tags"])
+    expected = where(
+        rows("company"), lambda row: row["status"] == "customer" and row["mrr"] > 500 and "Gold" in row["tags"]
+    )
     found = Company.objects.filter(status="customer").filter(mrr__gt=500).filter(tags__contains="Gold")
     assert ids(found) == ids(Company.objects.filter(Company.mrr > 500, status="customer", tags__contains="Gold"))
     assert ids(found) == expected
@@ -199,7 +201,9 @@ def test_a_reverse_relation_asks_for_any(rows: Rows) -> None:
         rows("company"), lambda row: row["_id"] not in rich
     )
     some = {row["companyId"] for row in licenses}
-    assert ids(Company.objects.filter(licenses__isnull=True)) == where(rows("company"), lambda row: row["_id"] not in some)
+    assert ids(Company.objects.filter(licenses__isnull=True)) == where(
+        rows("company"), lambda row: row["_id"] not in some
+    )
     assert ids(Company.objects.filter(licenses=None)) == ids(Company.objects.filter(licenses__isnull=True))
     assert ids(Company.objects.filter(licenses__isnull=False)) == where(rows("company"), lambda row: row["_id"] in some)
 
@@ -243,7 +247,13 @@ def test_a_relation_is_compared_with_records_and_ids(rows: Rows) -> None:
     one, two = (row["_id"] for row in rows("company")[:2])
     expected = where(rows("license"), lambda row: row["companyId"] == one)
     acme = Company.objects.get(one)
-    for lookups in ({"company": acme}, {"company": one}, {"company_id": one}, {"company__id": one}, {"company_id": acme}):
+    for lookups in (
+        {"company": acme},
+        {"company": one},
+        {"company_id": one},
+        {"company__id": one},
+        {"company_id": acme},
+    ):
         assert ids(License.objects.filter(**lookups)) == expected
     assert ids(License.objects.filter(License.company == acme)) == expected
     both = where(rows("license"), lambda row: row["companyId"] in (one, two))
@@ -359,7 +369,9 @@ def test_a_condition_on_the_hidden_field_of_another_record_brings_none_in(rows: 
 
 def test_relations_reach_what_lists_hide(rows: Rows) -> None:
     done = {row["companyId"] for row in rows("task") if row["isArchived"]}
-    assert ids(Company.objects.filter(tasks__is_archived=True)) == where(rows("company"), lambda row: row["_id"] in done)
+    assert ids(Company.objects.filter(tasks__is_archived=True)) == where(
+        rows("company"), lambda row: row["_id"] in done
+    )
 
 
 def test_notes_are_conversations_of_one_type(rows: Rows) -> None:
