@@ -23,6 +23,8 @@ from . import state
 
 OVERLAP = 16
 AHEAD = 4
+MOST_ROWS = 10_000
+"""How many pages are asked at once, and how many rows they may hold together: memory is a few pages, not the list."""
 SWEEPS = 5
 
 Raw = dict[str, Any]
@@ -154,7 +156,8 @@ class Pass:
         step = self.longest - self._reach()
         rest = None if self.expected is None else self.expected + 1 - first - self._reach()
         pages = self._asked // 2 if rest is None else -(-rest // step)
-        return [first + step * n for n in range(max(1, min(self.ahead, pages)))]
+        ahead = min(self.ahead, MOST_ROWS // self.longest, pages)
+        return [first + step * n for n in range(max(1, ahead))]
 
     def _request(self, offset: int) -> Request:
         return request_page(

@@ -15,7 +15,7 @@ class Origin:
     Peers are held weakly: a page must not stay in memory because one of its records does.
     """
 
-    __slots__ = ("_peers", "client", "deleted", "prefetched", "related", "selected", "source", "synced_at")
+    __slots__ = ("_peers", "client", "deleted", "prefetched", "related", "selected", "source", "synced_at", "whole")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Origin:
         self.deleted = False
         self.related: dict[str, dict[str, Any]] = {}
         self.prefetched: dict[str, dict[str, list[Any]]] = {}
+        self.whole: dict[str, list[Any]] = {}
         self._peers: list[weakref.ref[Any]] = []
 
     def add_peers(self, records: Iterable[Any]) -> None:
@@ -44,7 +45,7 @@ class Origin:
     def alone(self, *, deleted: bool = False) -> Origin:
         """The same origin for one record that parts from its peers."""
         other = Origin(self.client, self.source, self.selected, self.synced_at)
-        other.related = self.related
+        other.related, other.whole = self.related, self.whole
         other.deleted = deleted
         return other
 

@@ -15,12 +15,13 @@ from .. import runtime
 from ..errors import FieldError, NotLoaded
 from ..fields.relations import Many, ManyToMany, One, Relation
 from ..http.effects import Flow
-from ..http.flows import collected
+from ..http.flows import collected, told
 from ..models.base import Model
 from ..models.state import Origin
 from ..names import did_you_mean
+from ..query.predicate import predicate
 from ..query.query import Query
-from ..query.tree import Target, Test
+from ..query.tree import EVERYTHING, Target, Test
 
 if TYPE_CHECKING:
     from ..runtime import Source
@@ -92,38 +93,68 @@ def load_path(records: list[Any], path: str, source: Source) -> Flow[None]:
 
 def load(records: list[Any], relation: Relation[Any], source: Source) -> Flow[list[Any]]:
     """Load one relation of `records` and return the other ends."""
-    if isinstance(relation, One):
-        return (yield from _load_one(records, relation, source))
     if isinstance(relation, Many):
         return (yield from _load_many(records, relation, source))
-    assert isinstance(relation, ManyToMany)
-    ids = {one for record in records for one in getattr(record, relation.via) or []}
-    return (yield from _fetch(relation.model, "id", ids, source))
-
-
-def _load_one(records: list[Any], relation: One[Any], source: Source) -> Flow[list[Any]]:
     origins = {id(record._origin): record._origin for record in records}
-    wanted = {key for record in records if (key := getattr(record, relation.via)) is not None}
+    wanted = {key for record in records for key in referred(record, relation)}
     known: dict[str, Any] = {}
     for origin in origins.values():
         known.update(origin.related.get(relation.name, {}))
     missing = wanted - known.keys()
     if missing:
-        found = yield from _fetch(relation.model, "id", missing, source)
         known.update(dict.fromkeys(missing))
-        known.update((record.id, record) for record in found)
+        known.update((yield from _fetch_ids(records, relation.model, missing, source)))
     for origin in origins.values():
         origin.related.setdefault(relation.name, {}).update(known)
     return [known[key] for key in wanted if known[key] is not None]
 
 
+def referred(record: Any, relation: Relation[Any]) -> list[str]:
+    """The ids that a reference, or a list of them, holds; anything that is none is passed over."""
+    value = getattr(record, relation.via)
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+_MOST = 50_000
+"""Of a list that has to be read whole, so many records are kept for the pages that come later and need others."""
+
+
+class _Enough(Exception):
+    """Every id that was sought has come."""
+
+
+def _fetch_ids(records: list[Any], model: type[Any], ids: set[str], source: Source) -> Flow[dict[str, Any]]:
+    """The records of some ids by id, and others that were read on the way."""
+    origin = Origin(records[0]._origin.client, source.name)
+    found: dict[str, Any] = {}
+    missing = set(ids)
+
+    def keep(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["_id"] in missing or len(found) < _MOST:
+                found[row["_id"]] = model.from_wire(row, origin)
+        missing.difference_update(found)
+        if not missing:
+            raise _Enough
+
+    # What a reference points to is wanted whether lists hide it or not.
+    query = _query(model, "id", ids, hidden=True)
+    if _is_full_scan(source, query):
+        query = query.changed(where=EVERYTHING)
+    try:
+        yield from told(source.pages(query), keep)
+    except _Enough:
+        pass
+    origin.add_peers(found.values())
+    return found
+
+
 def _load_many(records: list[Any], relation: Many[Any], source: Source) -> Flow[list[Any]]:
     ids = {record.id for record in records if record.id is not None}
-    found = yield from _fetch(relation.model, relation.via, ids, source)
     by_owner: dict[str, list[Any]] = {one: [] for one in ids}
+    found = yield from _fetch_referring(records, relation, ids, source)
     for other in found:
-        owners = getattr(other, relation.via)
-        for owner in owners if isinstance(owners, list) else [owners]:
+        for owner in dict.fromkeys(referred(other, relation)):
             if owner in by_owner:
                 by_owner[owner].append(other)
     for record in records:
@@ -131,17 +162,37 @@ def _load_many(records: list[Any], relation: Many[Any], source: Source) -> Flow[
     return found
 
 
-def _fetch(model: type[Any], name: str, values: set[str], source: Source) -> Flow[list[Any]]:
-    if not values:
+def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], source: Source) -> Flow[list[Any]]:
+    """The records that refer to some ids; a list that has to be read whole is read once for all pages."""
+    if not ids:
         return []
+    model, home = relation.model, records[0]._origin
+    query = _query(model, relation.via, ids, hidden=False)
+    chosen = predicate(query.where)
+    at_hand: list[Any] | None = home.whole.get(relation.name)
+    if at_hand is not None:
+        return [one for one in at_hand if chosen(one._wire)]
+    origin = Origin(home.client, source.name)
+    found: list[Any] = []
+    whole = _is_full_scan(source, query)
+    rows = yield from collected(source.pages(query.changed(where=EVERYTHING) if whole else query))
+    if whole and len(rows) <= _MOST:
+        found = [model.from_wire(row, origin) for row in rows]
+        for record in records:
+            record._origin.whole[relation.name] = found
+        found = [one for one in found if chosen(one._wire)]
+    else:
+        found = [model.from_wire(row, origin) for row in rows if chosen(row)]
+    origin.add_peers(found)
+    return found
+
+
+def _is_full_scan(source: Source, query: Query) -> bool:
+    return source.name == "api" and source.explain(query).full_scan
+
+
+def _query(model: type[Any], name: str, values: set[str], *, hidden: bool) -> Query:
     field = model._meta.fields[name]
     op = "overlap" if field.kind.name == "list" else "in"
     test = Test(Target(name, field.keys, field.kind), op, tuple(sorted(values)))
-    # What a relation points to is wanted whether lists hide it or not.
-    query = Query(model._meta.resource.name, where=test, hidden=True)
-    rows = yield from collected(source.pages(query))
-    client = getattr(source, "client", None)
-    origin = Origin(weakref.ref(client) if client is not None else None, source.name)
-    found = [model.from_wire(row, origin) for row in rows]
-    origin.add_peers(found)
-    return found
+    return Query(model._meta.resource.name, where=test, hidden=hidden)

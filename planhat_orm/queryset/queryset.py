@@ -21,6 +21,8 @@ from ..models.base import Model
 from ..models.manager import Objects
 from ..models.state import Origin
 from ..names import did_you_mean
+from ..query.kinds import ANY, LIST, OBJECT
+from ..query.lookups import noun
 from ..query.plan import Plan, describe
 from ..query.predicate import predicate
 from ..query.query import Query
@@ -92,7 +94,8 @@ class QuerySet(Results[M], Generic[M]):
         """With one more condition; one on the very field that hides records brings the hidden ones in."""
         query = self._query.narrowed(condition)
         hidden = self.model._meta.resource.hidden_by
-        if hidden is not None and any(test.target.keys == (hidden.hides,) for test in tests_in(condition)):
+        own = [test.target.keys for test in tests_in(condition) if not test.target.hops]
+        if hidden is not None and (hidden.hides,) in own:
             query = query.changed(hidden=True)
         return self._clone(query)
 
@@ -103,6 +106,7 @@ class QuerySet(Results[M], Generic[M]):
 
     def reverse(self) -> Self:
         """The reverse of the order given by `order_by()`."""
+        self._refuse_slice("reverse")
         if not self._query.order:
             raise FieldError("reverse() needs an order: call order_by() first.")
         return self._clone(self._query.changed(order=tuple((one, not down) for one, down in self._query.order)))
@@ -113,9 +117,10 @@ class QuerySet(Results[M], Generic[M]):
         return self._clone(self._query.changed(select=frozenset(wires)))
 
     def defer(self, *names: str) -> Self:
-        """Fetch all declared fields but these."""
+        """Fetch all declared fields but these; after `only()`, of those the rest."""
         left = {self._wire(name) for name in names}
-        rest = {wire for wire in self.model._meta.by_wire if wire not in left}
+        chosen = self.model._meta.by_wire if self._query.select is None else self._query.select
+        rest = {wire for wire in chosen if wire not in left}
         return self._clone(self._query.changed(select=frozenset(rest | {"_id"})))
 
     def prefetch_related(self, *names: str) -> Self:
@@ -185,17 +190,11 @@ class QuerySet(Results[M], Generic[M]):
             start, stop = place.start or 0, place.stop
             if start < 0 or (stop is not None and stop < 0):
                 raise FieldError("Counting from the end is not possible: order_by('-...') and count from the front.")
-            return self._clone(self._query.sliced(start, stop))
-        if place < 0:
-            raise FieldError("Counting from the end is not possible: use order_by('-...').first(), or last().")
-        while len(self._rows) <= place and not self._complete and self._cursor is not None:
-            self._more()
-        if len(self._rows) > place:
-            return self._rows[place]  # type: ignore[no-any-return]
-        found = [] if self._complete else list(self[place : place + 1])
-        if not found:
-            raise IndexError(f"There is no record {place} in this queryset.")
-        return found[0]
+            part = self._clone(self._query.sliced(start, stop))
+            if self._complete:
+                part._rows, part._complete = self._rows[start:stop], True
+            return part
+        return self._at(place)
 
     # --- fetching ---------------------------------------------------------------------------------------
 
@@ -485,7 +484,8 @@ class QuerySet(Results[M], Generic[M]):
         return await self._using().arun(flow)
 
     def _before_fetch(self) -> None:
-        warn_full_scan(self._using(), self.explain())
+        if self._from().name == "api":
+            warn_full_scan(self._using(), self.explain())
 
     def _needed(self) -> Query:
         """The query with the fields that the prefetches need added to `only()`."""
@@ -504,7 +504,7 @@ class QuerySet(Results[M], Generic[M]):
             origin = shared
             if not keep_peers:
                 origin = self._origin(client, source, query)
-                origin.related = shared.related
+                origin.related, origin.whole = shared.related, shared.whole
             records = [self.model.from_wire(row, origin) for row in rows]
             origin.add_peers(records)
             for name in self._prefetch:
@@ -531,20 +531,27 @@ class QuerySet(Results[M], Generic[M]):
     def _exists(self) -> Flow[bool]:
         if self._rows or self._complete:
             return bool(self._rows)
+        self._before_fetch()
         found = yield from self[:1].only()._all()
         return bool(found)
 
     def _first(self) -> Flow[M | None]:
-        found: list[M] = self._rows[:1] or (yield from self[:1]._all())
+        if self._rows or self._complete:
+            return self._rows[0] if self._rows else None
+        self._before_fetch()
+        found: list[M] = yield from self[:1]._all()
         return found[0] if found else None
 
     def _last(self) -> Flow[M | None]:
+        if not self._complete:
+            self._before_fetch()
         found: list[M] = self._rows if self._complete else (yield from self._all())
         return found[-1] if found else None
 
     def _extreme(self, name: str) -> Flow[M]:
         self._refuse_slice("latest" if name.startswith("-") else "earliest")
         bare = name.removeprefix("-")
+        self._before_fetch()
         found = yield from self.order_by(name).exclude(**{f"{bare}__isnull": True})[:1]._all()
         if not found:
             raise self.model.DoesNotExist(f"No {self.model.__name__} of this queryset has a value in {bare}.")
@@ -555,23 +562,24 @@ class QuerySet(Results[M], Generic[M]):
             args, key = (key, *args), None
         if key is not None:
             form, value = _split(key)
-            lookups = {**lookups, _FORM_NAMES[form]: value}
-            if lookups[_FORM_NAMES[form]] == "":
-                raise ValidationError("get() needs the id of one record; it got an empty one.")
+            lookups = {**lookups, self._key_name(form): value}
         direct = self._direct(lookups)
         if direct is not None:
             form, value, rest = direct
             record: M | None = yield from self._by_id(form, value, args, rest)
         else:
-            found = yield from self.filter(*args, **lookups)[:2]._all()
+            narrowed = self.filter(*args, **lookups)
+            narrowed._before_fetch()
+            found = yield from narrowed[:2]._all()
             if len(found) > 1:
                 raise self.model.MultipleObjectsReturned(
                     f"get() found more than one {self.model.__name__}: add a condition, or use filter()."
                 )
             record = found[0] if found else None
         if record is None:
-            names = ", ".join(lookups) or "these conditions"
-            raise self.model.DoesNotExist(f"There is no {self.model.__name__} with this {names}.")
+            names = ", ".join(lookups)
+            what = f"this {names}" if names and not args else "these conditions"
+            raise self.model.DoesNotExist(f"There is no {self.model.__name__} with {what}.")
         return record
 
     def _get_or_none(self, key: str | None, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M | None]:
@@ -591,11 +599,20 @@ class QuerySet(Results[M], Generic[M]):
                 continue
             for name in (field.name, f"{field.name}__exact"):
                 value = lookups.get(name)
-                if value == "":
-                    raise ValidationError(f"{field.name} is empty: give the id of one record.")
+                if name in lookups and (value is None or value == ""):
+                    shown = "None" if value is None else "empty"
+                    raise ValidationError(f"{name} is {shown}: get() needs the id of one record.")
                 if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
                     return form, str(value), {key: one for key, one in lookups.items() if key != name}
         return None
+
+    def _key_name(self, form: str) -> str:
+        """The field that a key such as `extid-5` stands for."""
+        resource = self.model._meta.resource
+        wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}[form]
+        if form != "_id" and form not in resource.id_forms:
+            raise ValidationError(f"A {self.model.__name__} is not found by {form}...: give a field and its value.")
+        return self.model._meta.by_wire[str(wire)].name
 
     def _by_id(self, form: str, value: str, args: tuple[Any, ...], rest: dict[str, Any]) -> Flow[Any]:
         narrowed = self.filter(*args, **rest)
@@ -640,6 +657,9 @@ class QuerySet(Results[M], Generic[M]):
                 raise FieldError(f"{type(one).__name__} needs a field of numbers; {one.name} holds {found.kind.name}.")
             if found is not None and found.hops:
                 raise FieldError(f"{one.name} goes over a relation: aggregate the other model instead.")
+            if found is not None and one.function in ("min", "max") and found.kind in (ANY, LIST, OBJECT):
+                hint = f"; declare it with Custom({found.keys[-1]!r}, ...)" if found.kind is ANY else ""
+                raise FieldError(f"{one.name} has no order: it holds {noun(found.kind)}{hint}.")
             wanted[alias] = (one.function, found)
         return wanted
 
@@ -666,7 +686,13 @@ class QuerySet(Results[M], Generic[M]):
     def _listed_in(self, record: Model, relation: ManyToMany[Any]) -> Self:
         """The queryset behind `issue.companies`."""
         found = self._clone(source=_named(record), client=_client(record))
-        return found.filter(id__in=getattr(record, relation.via) or [])
+        ids = list(dict.fromkeys(peers.referred(record, relation)))
+        found = found.filter(id__in=ids).include_hidden()
+        known = record._origin.related.get(relation.name, {})
+        if ids and all(one in known for one in ids):
+            found._rows = [known[one] for one in sorted(ids) if known[one] is not None]
+            found._complete = True
+        return found
 
     def _value_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         if not names:

@@ -6,7 +6,7 @@ nearest right word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any as Anything
 
 from .. import runtime
@@ -19,6 +19,7 @@ from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, NUMBER
 from ..query.lookups import LOOKUPS, check_lookup, noun, operand
 from ..query.tree import All, Any, F, Hop, Node, Not, Q, Target, Test, both
 from ..wire.resources import Resource
+from .results import Results
 
 _OF_RELATIONS = ("exact", "in", "isnull")
 _FIELD_TO_FIELD = frozenset({"exact", "gt", "gte", "lt", "lte"})
@@ -190,8 +191,13 @@ def _relation_test(
 
 def _plain(value: Anything, there: Callable[[], Resource | None], shown: str) -> Anything:
     """A value with ids in the place of records, which must be of the resource that is referred to."""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(one, there, shown) for one in value] if any(isinstance(one, Model) for one in value) else value
+    if isinstance(value, Results):
+        raise FieldError(
+            f"{shown}: a condition makes no request, so it takes no queryset. Give list(queryset), or follow the "
+            f"relation: {shown}__<field>=..."
+        )
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)):
+        return [_plain(one, there, shown) for one in value]
     if not isinstance(value, Model):
         return value
     resource = there()

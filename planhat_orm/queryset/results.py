@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..errors import PlanhatError
+from ..errors import FieldError, PlanhatError
 
 if TYPE_CHECKING:
     from ..http.effects import Flow
@@ -68,6 +68,15 @@ class Results(Generic[T]):
             raise
         self._rows.extend(page)
         return True
+
+    def _at(self, place: int) -> Any:
+        """One result, fetching pages up to it."""
+        if place < 0:
+            raise FieldError("Counting from the end is not possible: use order_by('-...').first(), or last().")
+        while len(self._rows) <= place:
+            if not self._more():
+                raise IndexError(f"There is nothing at {place}: there are {len(self._rows)}.")
+        return self._rows[place]
 
     def _fill(self) -> list[Any]:
         while self._more():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..errors import FullScanWarning, PlanhatError
 if TYPE_CHECKING:
     from ..query.plan import Plan
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 def warn_full_scan(client: Any, plan: Plan) -> None:
@@ -22,10 +23,11 @@ def warn_full_scan(client: Any, plan: Plan) -> None:
     policy = getattr(client, "scan", "warn")
     if policy == "allow":
         return
+    # The same words each time: Python tells warnings of one line apart by their text.
     text = (
-        f"The API can filter {plan.resource} by none of these conditions, so all of them are listed: "
-        f"{'; '.join(plan.here)}. Query the mirror instead (.using('mirror')), stream with iterator(), or say "
-        f"Planhat(scan='allow'). explain() shows the plan."
+        f"The API can filter {plan.resource} by none of these conditions, so the whole list is read. "
+        f"Query the mirror instead (.using('mirror')), stream with iterator(), or say Planhat(scan='allow'). "
+        f"explain() shows the plan."
     )
     if policy == "raise":
         raise PlanhatError(text)

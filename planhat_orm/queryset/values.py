@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
-from ..fields import Custom
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
+from ..query.kinds import ANY, Kind
 from ..query.predicate import fetch
 from .results import Results
 
@@ -53,7 +54,7 @@ class _Rows(Results[T]):
             if self._distinct:
                 raise FieldError("A slice comes before distinct(): list(rows.distinct())[:n].")
             return self._clone(self._queryset[place])
-        return self._fill()[place]  # type: ignore[no-any-return]
+        return self._at(place)  # type: ignore[no-any-return]
 
     def count(self) -> int:
         """How many rows there are."""
@@ -65,11 +66,11 @@ class _Rows(Results[T]):
 
     def first(self) -> T | None:
         """The first row, or None."""
-        return next(iter(self[:1] if not self._distinct else self), None)
+        return next(iter(self if self._distinct or self._rows else self[:1]), None)
 
     async def afirst(self) -> T | None:
         """Do what `first()` does, in a task."""
-        async for row in self[:1] if not self._distinct else self:
+        async for row in self if self._distinct or self._complete else self[:1]:
             return row
         return None
 
@@ -88,12 +89,11 @@ class _Rows(Results[T]):
 
     def _pages(self) -> Flow[None]:
         queryset = self._queryset
-        relations = tuple(dict.fromkeys(name.rsplit("__", 1)[0] for name in self._names if self._is_related(name)))
+        relations = tuple(dict.fromkeys(path for name in self._names if (path := self._relations(name))))
         if relations:
             queryset = queryset.prefetch_related(*relations)
         wires = {"_id"} | {wire for name in self._names if (wire := self._wire(name)) is not None}
-        if queryset._query.select is None:
-            queryset = queryset._clone(queryset._query.changed(select=frozenset(wires)))
+        queryset = queryset._clone(queryset._query.changed(select=frozenset(wires)))
         seen: list[Any] = []
         known: set[Any] = set()
 
@@ -103,8 +103,16 @@ class _Rows(Results[T]):
 
         yield from mapped(queryset._pages(keep_peers=False), build)
 
-    def _is_related(self, name: str) -> bool:
-        return "__" in name and not name.startswith("custom__") and name not in self._queryset.model._meta.fields
+    def _relations(self, name: str) -> str:
+        """The relations that a name goes over, as a path."""
+        path: list[str] = []
+        model = self._queryset.model
+        for part in name.split("__"):
+            if part not in model._meta.relations:
+                break
+            path.append(part)
+            model = model._meta.relations[part].model
+        return "__".join(path)
 
     def _wire(self, name: str) -> str | None:
         meta = self._queryset.model._meta
@@ -155,17 +163,18 @@ def read(record: Any, name: str) -> Any:
     """The converted value of a field, `custom__Label` or `relation__field`; None where a step is missing."""
     fields = record._meta.fields
     if name in fields:
-        field = fields[name]
-        if isinstance(field, Custom):
-            return field.kind.load(fetch(record._wire, field.keys))
-        return field.kind.load(record._wire.get(field.wire))
+        return _loaded(fields[name].kind, fetch(record._wire, fields[name].keys))
     head, _, rest = name.partition("__")
     if head == "custom":
         declared = record._meta.customs.get(rest)
-        raw = fetch(record._wire, ("custom", rest))
-        return raw if declared is None else declared.kind.load(raw)
+        return _loaded(ANY if declared is None else declared.kind, fetch(record._wire, ("custom", rest)))
     other = getattr(record, head)
     return None if other is None else read(other, rest)
+
+
+def _loaded(kind: Kind, raw: Any) -> Any:
+    # Whoever gets a list may edit it, and rows of a cached list are not theirs.
+    return copy.deepcopy(raw) if isinstance(raw, (list, dict)) and kind.load(raw) is raw else kind.load(raw)
 
 
 def _new(row: Any, known: set[Any], seen: list[Any]) -> bool:

@@ -12,9 +12,11 @@ from planhat_orm.client.endpoints import Endpoint
 
 from ..online import Online
 
-ATTRIBUTES = """asset campaign churn company conversation custom_field deal enduser invoice issue license line_item metrics
-note nps objective opportunity product project sale task ticket time_entry timesheet user user_activity workflow
-workspace""".split()
+ATTRIBUTES = [
+    "asset", "campaign", "churn", "company", "conversation", "custom_field", "deal", "enduser", "invoice", "issue",
+    "license", "line_item", "metrics", "note", "nps", "objective", "opportunity", "product", "project", "sale", "task",
+    "ticket", "time_entry", "timesheet", "user", "user_activity", "workflow", "workspace",
+]  # fmt: skip
 ALL = {"create", "update", "get_by_id", "get_list", "delete", "bulk_upsert"}
 HAS = {
     **{name: ALL for name in ATTRIBUTES if name not in ("metrics", "user_activity")},
@@ -53,11 +55,9 @@ def test_an_operation_that_is_missing_says_what_to_use_and_makes_no_call(online:
     emulator, planhat = online()
     for method in sorted(ALL - HAS[name]):
         with pytest.raises(ValidationError, match=rf"planhat\.{name}\.{method}\(\) does not exist: \S+") as raised:
-            getattr(planhat, name)
             getattr(getattr(planhat, name), method)(*arguments(method))
-        assert "get_list" in str(raised.value) or "list" in str(raised.value) or "planhat." in str(raised.value) or (
-            "one by one" in str(raised.value)
-        )  # fmt: skip
+        advice = str(raised.value).split("does not exist: ")[1]
+        assert any(word in advice for word in ("there is", "planhat.", "one by one", "only be listed")), advice
     assert emulator.calls == 0
 
 
@@ -119,7 +119,7 @@ def test_every_operation_works_on_every_resource(online: Online, name: str) -> N
     assert isinstance(one.delete(made["_id"]), dict)
     with pytest.raises(NotFound):
         one.get_by_id(made["_id"])
-    assert planhat.calls == emulator.calls + 2
+    assert planhat.calls == emulator.calls + 1
 
 
 def test_a_note_is_a_conversation_of_type_note(online: Online) -> None:

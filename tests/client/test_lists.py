@@ -43,12 +43,13 @@ def test_thin_lists_come_back_whole(online: Online, name: str, page_cap: int | N
     for row in found[:5]:
         whole = getattr(planhat, name).get_by_id(row["_id"])
         known = {key: value for key, value in whole.items() if key in getattr(planhat, name)._resource.fields}
+        known.pop("roles", None)  # objects in lists, ids by id (API.md section 6)
         assert {key: row.get(key) for key in known} == known
 
 
 @pytest.mark.parametrize("odd", [
     {"sort": "ignored", "default_order": "random"}, {"sort": "ignored", "default_order": "newest"}, {"sort": "lies"},
-    {"honours_select": False}, {"page_cap": 9}, {"page_cap": 2, "sort": "lies"},
+    {"honours_select": False}, {"page_cap": 9}, {"page_cap": 25, "sort": "lies"},
 ])  # fmt: skip
 def test_odd_servers_are_read_completely(online: Online, odd: dict[str, Any]) -> None:
     emulator, planhat = online(companies=60, **odd)

@@ -268,11 +268,15 @@ def test_a_relation_compared_with_something_else_is_refused() -> None:
         ({"company__in": [User(id="u1")]}, "User"),
         ({"company": Company(name="Acme")}, "never saved"),
         ({"company_id": User(id="u1")}, "User"),
-        ({"name": Company(id="c1")}, "text"),
+        ({"name": Company(id="c1")}, "name is not compared with a Company"),
     ]:
         model = License if "name" not in lookups else Company
         with pytest.raises(ValidationError, match=match):
             model.objects.filter(**lookups)
+    for lookups in ({"company__in": Company.objects.filter(status="customer")}, {"company": Company.objects.all()},
+                    {"company_id__in": Company.objects.values_list("id", flat=True)}):  # fmt: skip
+        with pytest.raises(FieldError, match=r"takes no queryset. Give list\(queryset\), or follow the relation"):
+            License.objects.filter(**lookups)
     with pytest.raises(FieldError, match="takes exact, in and isnull, not 'gt'"):
         License.objects.filter(company__gt="x")
     with pytest.raises(FieldError, match="takes exact, in and isnull, not 'icontains'"):
