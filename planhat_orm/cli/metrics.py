@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import PlanhatError, ValidationError
+from ..wire.analytics import check_rows
+from ..wire.resources import resource
 from .connect import ApiUrlOption, connect
 from .out import Format, say, write
 
@@ -38,8 +40,10 @@ def push(
         rows = list(_rows(file))
     except UnicodeDecodeError:
         raise ValidationError(f"{file.name} is no text in UTF-8.") from None
+    # A file is meant to be kept whole, so what the endpoint would keep nothing of is refused before anything is sent.
+    checked = list(check_rows(resource("metric"), rows, strict=True))
     with connect(None, api_url, token=verify) as client:
-        answer = client.metrics.bulk_insert_metrics(rows, verify=verify)
+        answer = client.metrics.bulk_insert_metrics(checked, verify=verify)
     refused = answer.get("errors") or []
     say(f"Sent {len(rows):,} values{', and read them back' if verify else ''}.")
     if refused:

@@ -44,6 +44,8 @@ def _days(moment: Day) -> int:
             raise ValidationError(f"{moment!r} is no day: write it as 2026-01-31.") from None
     if isinstance(moment, datetime):
         moment = (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date()
+    if not isinstance(moment, date):
+        raise ValidationError(f"A day is a date, an ISO text, or a number of days, not a {type(moment).__name__}.")
     days: int = kinds.DAY.dump(moment)
     return days
 
@@ -262,5 +264,7 @@ def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> Any:
     if isinstance(value, datetime):
-        return kinds.iso(kinds.DATETIME.check(value))
+        if value.tzinfo is None:
+            raise ValidationError("A moment needs a time zone, such as datetime.now(UTC).")
+        return kinds.iso(value)
     return value.isoformat() if isinstance(value, date) else value

@@ -7,13 +7,13 @@ loop it raises instead: a blocked loop would be worse than an error that says wh
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .. import runtime
 from ..errors import FieldError, NotLoaded
-from ..fields.relations import Many, ManyToMany, One, Relation
+from ..fields.relations import Many, One, Relation
 from ..http.effects import Flow
 from ..http.flows import collected, told
 from ..models.base import Model
@@ -141,10 +141,8 @@ def _fetch_ids(records: list[Any], model: type[Any], ids: set[str], source: Sour
     query = _query(model, "id", ids, hidden=True)
     if _is_full_scan(source, query):
         query = query.changed(where=EVERYTHING)
-    try:
+    with suppress(_Enough):
         yield from told(source.pages(query), keep)
-    except _Enough:
-        pass
     origin.add_peers(found.values())
     return found
 

@@ -194,7 +194,8 @@ class QuerySet(Results[M], Generic[M]):
             if self._complete:
                 part._rows, part._complete = self._rows[start:stop], True
             return part
-        return self._at(place)
+        record: M = self._at(place)
+        return record
 
     # --- fetching ---------------------------------------------------------------------------------------
 
@@ -612,7 +613,8 @@ class QuerySet(Results[M], Generic[M]):
         wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}[form]
         if form != "_id" and form not in resource.id_forms:
             raise ValidationError(f"A {self.model.__name__} is not found by {form}...: give a field and its value.")
-        return self.model._meta.by_wire[str(wire)].name
+        name: str = self.model._meta.by_wire[str(wire)].name
+        return name
 
     def _by_id(self, form: str, value: str, args: tuple[Any, ...], rest: dict[str, Any]) -> Flow[Any]:
         narrowed = self.filter(*args, **rest)

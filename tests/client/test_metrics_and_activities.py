@@ -103,7 +103,9 @@ def test_rows_the_server_calls_bad_raise_when_asked_to(online: Online) -> None:
 def test_activities_are_created_one_by_one_and_in_bulk(online: Online) -> None:
     emulator, planhat = online()
     planhat.user_activity.create_activity({"email": "ada@acme.example", "action": "login"})
-    planhat.user_activity.create_activity({"externalId": "u-1", "action": "login", "date": datetime(2026, 5, 1)})
+    planhat.user_activity.create_activity(
+        {"externalId": "u-1", "action": "login", "date": datetime(2026, 5, 1, tzinfo=UTC)}
+    )
     many = [{"email": f"{n}@acme.example", "action": "read"} for n in range(50)]
     planhat.user_activity.create_activity(iter(many), bulk=True)
     planhat.user_activity.create_activity(many[:1], bulk=True)
