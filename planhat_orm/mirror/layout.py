@@ -128,7 +128,10 @@ def declared_customs(resource: str) -> dict[str, Custom[Any]]:
     found: dict[str, Custom[Any]] = {}
     for model in runtime.models.values():
         if model._meta.resource.name == resource:
-            found.update(model._meta.customs)
+            for label, custom in model._meta.customs.items():
+                # One class that asks for an index is enough.
+                if label not in found or (custom.index and not found[label].index):
+                    found[label] = custom
     return found
 
 
