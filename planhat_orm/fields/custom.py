@@ -86,9 +86,9 @@ def dump_custom(label: str, value: Any) -> Any:
 
 def _labels(record: Model) -> dict[str, Any]:
     """The dict to edit; a record whose custom fields were not asked for starts with an empty one."""
-    labels: dict[str, Any] | None = (record._live or {}).get("custom")
-    if labels is None:
-        labels = record._meta.fields["custom"]._read(record, record._wire.get("custom"))
+    live = record._live or {}
+    field = record._meta.fields["custom"]
+    labels: dict[str, Any] = live["custom"] if "custom" in live else field._read(record, record._wire.get("custom"))
     return labels
 
 

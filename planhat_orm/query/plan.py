@@ -65,14 +65,15 @@ def describe(node: Node) -> str:
         case Not(child):
             return f"not {_inner(child)}"
         case Test(target, op, value):
-            shown = value.name if isinstance(value, Target) else repr(_neat(value))
-            if op in ("in", "overlap") and len(value) > 5:
-                shown = f"{len(value)} values"
-            return f"{target.name} {_SIGNS.get(op, op)} {shown}"
+            return f"{target.name} {_SIGNS.get(op, op)} {_shown(value)}"
 
 
-def _neat(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _shown(value: object) -> str:
+    if isinstance(value, Target):
+        return value.name
+    if isinstance(value, tuple) and len(value) > 5:
+        return f"{len(value)} values"
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _inner(node: Node) -> str:

@@ -517,7 +517,7 @@ class QuerySet(Results[M], Generic[M]):
     @staticmethod
     def _origin(client: Any, source: runtime.Source, query: Query) -> Origin:
         synced_at = getattr(source, "synced_at", None)
-        moment = synced_at(query.resource) if callable(synced_at) else None
+        moment: Any = synced_at(query.resource) if callable(synced_at) else None
         return Origin(client, source.name, query.select, moment)
 
     def _all(self) -> Flow[list[M]]:
