@@ -94,9 +94,10 @@ class Endpoint:
     ) -> Iterator[Page]:
         """Yield the pages of a list, each record once, until the last.
 
-        Without `sort` the list is complete even while others write. `select` names wire fields (default:
-        all); `limit` is the size of a page, `max_requests` stops early. Filters are those of API.md
-        section 6; unknown ones raise `FieldError`. `companyId` takes many ids, as a list or with commas.
+        The list is complete even while others write; with a `sort` of your own what they move then comes late.
+        `select` names wire fields (default: all); `limit` is the size of a page, `max_requests` stops early.
+        Filters are those of API.md section 6; unknown ones raise `FieldError`. `companyId` takes many ids, as
+        a list or with commas.
         """
         flow = self._list(sort, select, limit, max_requests, filters)
         return self._client.iterate(flow)

@@ -178,6 +178,7 @@ def _offset_ignored(resource: Resource, ask: _Ask, size: int, offset: int, ids: 
 
 
 _SWEEPS = 5
+_STEPS_BACK = 1000
 
 
 def _unsorted(resource: Resource, ask: _Ask, size: int, seen: set[str], wanted: int | None) -> Flow[None]:
@@ -189,8 +190,6 @@ def _unsorted(resource: Resource, ask: _Ask, size: int, seen: set[str], wanted: 
     for _ in range(_SWEEPS):
         known = len(found)
         for row in (yield from collected(_walk(resource, ask, size))):
-            if not isinstance(row.get("_id"), str):
-                raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
             found[row["_id"]] = row
         if len(found) == known:
             break
@@ -213,33 +212,70 @@ def sorted_pages(
     params: Mapping[str, str] | None = None,
     limit: int | None = None,
 ) -> Flow[None]:
-    """Emit the pages of a list in an order of the caller's, each record once, until a shorter or an empty page.
+    """Emit the pages of a list in an order of the caller's, each record once.
 
-    Other orders than `_id` move while others write, so only a quiet list is complete this way.
+    Complete as `pages` is, at the same cost while nobody writes. Where others do, records may come late: what a
+    change of its value moved to a place already read turns up when the list is read again, which ends when nothing
+    new shows. Raises `BadAnswer` where that does not happen.
     """
-    seen: set[Any] = set()
+    seen: set[str] = set()
 
     def fresh(rows: list[dict[str, Any]]) -> Flow[None]:
-        new = [row for row in rows if row.get("_id") is None or row["_id"] not in seen]
-        seen.update(row["_id"] for row in new if row.get("_id") is not None)
+        new = [row for row in rows if row["_id"] not in seen]
+        seen.update(row["_id"] for row in new)
         if new:
             yield Emit(new)
 
     size = min(limit or resource.max_limit, resource.max_limit)
-    yield from mapped(_walk(resource, _asking(resource, sort, select, params), size), fresh)
+    ask = _asking(resource, sort, select, params)
+    newest = ""
+    for sweep in range(_SWEEPS):
+        known = set(seen)
+        steady = yield from mapped(_walk(resource, ask, size), fresh)
+        # An _id never changes, so in its order nothing can have moved past the reader.
+        if steady or sort == "-_id":
+            return
+        # What is newer than all that the first reading saw was made meanwhile, and was not there to be missed.
+        newest = newest or max(seen, default="")
+        if sweep and not any(one <= newest for one in seen - known):
+            return
+    raise BadAnswer(
+        f"GET /{resource.path} showed new records in each of {_SWEEPS} readings in the order of {sort}: it cannot be "
+        f"read completely while it changes this fast. It can in the order of _id: leave out sort."
+    )
 
 
-def _walk(resource: Resource, ask: _Ask, size: int) -> Flow[None]:
-    """Emit pages as they come, by offset, until one is shorter than another was."""
-    offset = longest = 0
+def _walk(resource: Resource, ask: _Ask, size: int) -> Flow[bool]:
+    """Emit pages as they come until the last, and return whether nothing moved meanwhile.
+
+    Each page must begin with a record already seen, so that nothing lies between them that others moved to the left;
+    where it does not, the next one is asked further back. Records without `_id` raise `BadAnswer`.
+    """
+    rank = overlap = longest = steps = 0
+    last = ""
+    asked, steady = size, True
+    seen: set[str] = set()
     before: list[Any] = []
     while True:
-        rows = yield from ask(limit=size, offset=offset)
-        ids = [row.get("_id") for row in rows]
-        if offset and rows and ids == before and (yield from _offset_ignored(resource, ask, size, offset, ids)):
-            return
+        offset = max(0, rank - overlap)
+        rows = yield from ask(limit=asked, offset=offset)
+        ids: list[Any] = [row.get("_id") for row in rows]
+        if not all(isinstance(one, str) for one in ids):
+            raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
+        if offset and rows and ids == before and (yield from _offset_ignored(resource, ask, asked, offset, ids)):
+            return steady
+        if offset and overlap and (not ids or ids[0] not in seen):
+            steady, overlap, steps = False, min(rank, overlap * 4), steps + 1
+            if steps > _STEPS_BACK:
+                raise BadAnswer(f"GET /{resource.path} has no order: one page never continued the one before.")
+            continue
+        steady = steady and (not rank or not ids or ids[0] == last)
         if rows:
             yield Emit(rows)
         if not rows or len(rows) < longest:
-            return
-        offset, before, longest = offset + len(rows), ids, max(longest, len(rows))
+            return steady
+        seen.update(ids)
+        # Of a page of one record nothing would be left over to show that nothing moved.
+        overlap = 1 if len(rows) > 1 or asked == 1 else 0
+        last, rank, before = ids[-1], offset + len(rows), ids
+        longest, asked = max(longest, len(rows)), max(2, size)

@@ -86,7 +86,8 @@ def test_a_list_is_complete_while_others_insert_and_delete(online: Online, seed:
                 emulator.store.insert("company", {"name": "New"})
 
     planhat.on("response", others)
-    found = [row["_id"] for row in rows(planhat.company.get_list(limit=rng.choice([5, 20, 5000])))]
+    options = {"limit": rng.choice([5, 20, 5000]), "sort": rng.choice([None, "-_id", "name"])}
+    found = [row["_id"] for row in rows(planhat.company.get_list(**options))]
     assert len(found) == len(set(found))
     assert throughout <= set(found)
 

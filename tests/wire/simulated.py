@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from hashlib import md5
 from typing import Any
 
 from planhat_orm.http.effects import Emit, Flow, Request, Response
@@ -17,15 +18,26 @@ class ListServer:
         self.cap = cap
         self.sort = sort
         self.offset = offset
+        self.names: dict[str, str] = {}
         self.requests: list[dict[str, str]] = []
 
     def answer(self, request: Request) -> Response:
         params = dict(request.params)
         self.requests.append(params)
-        ids = sorted(self.ids) if self.sort and params.get("sort") == "_id" else list(self.ids)
+        ids = self._ordered(params.get("sort", "")) if self.sort else list(self.ids)
         start = int(params["offset"]) if self.offset else 0
         rows = [{"_id": one} for one in ids[start : start + min(int(params["limit"]), self.cap)]]
         return Response(200, {}, b"", rows)
+
+    def _ordered(self, sort: str) -> list[str]:
+        if sort.lstrip("-") not in ("_id", "name"):
+            return list(self.ids)
+        key = self.name if sort.endswith("name") else str
+        return sorted(self.ids, key=key, reverse=sort.startswith("-"))
+
+    def name(self, id: str) -> str:
+        """The name of a record, whose order has nothing to do with that of the ids; `names` has changed ones."""
+        return self.names.get(id) or md5(id.encode(), usedforsecurity=False).hexdigest()
 
 
 def read(flow: Flow[Any], server: ListServer, between: Callable[[], None] = lambda: None) -> list[list[str]]:

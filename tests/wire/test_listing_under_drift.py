@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from planhat_orm.wire.listing import pages
+from planhat_orm.errors import BadAnswer
+from planhat_orm.wire.listing import pages, sorted_pages
 from planhat_orm.wire.resources import resource
 
 from .simulated import ListServer, Writers, numbered, read
@@ -25,6 +26,57 @@ def test_what_was_there_throughout_comes_exactly_once(block: int) -> None:
         note = f"seed {seed}"
         assert got == sorted(set(got)), note
         assert writers.stayed <= set(got), note
+
+
+@pytest.mark.parametrize("sort", ["-_id", "name", "-name"])
+def test_what_was_there_throughout_comes_exactly_once_in_any_order(sort: str) -> None:
+    for seed in range(300):
+        rng = random.Random(seed)
+        server = ListServer(numbered(rng.randint(2, 60)), cap=rng.choice([2, 3, 5, 7, 10_000]))
+        writers = Writers(server, rng, busy=rng.choice([1, 3, 12]))
+        left = rng.randint(1, 12)  # others stop some time, or a list in the order of names never settles
+
+        def write(writers: Writers = writers) -> None:
+            nonlocal left
+            left -= 1
+            if left > 0:
+                writers.write()
+
+        flow = sorted_pages(LICENSE, sort, limit=rng.choice([1, 2, 3, 5, 20, 2000]))
+        got = [one for page in read(flow, server, write) for one in page]
+        note = f"seed {seed}"
+        assert len(got) == len(set(got)), note
+        assert writers.stayed <= set(got), note
+
+
+def test_a_record_that_moves_to_the_front_while_it_is_waited_for_comes_all_the_same() -> None:
+    server = ListServer(numbered(40))
+    last = max(server.ids, key=server.name)
+
+    def rename() -> None:
+        server.names[last] = "0"
+
+    got = [one for page in read(sorted_pages(LICENSE, "name", limit=10), server, rename) for one in page]
+    assert sorted(got) == numbered(40)
+
+
+def test_records_that_others_make_all_the_time_do_not_keep_a_list_from_ending() -> None:
+    server = ListServer(numbered(200))
+    fresh = iter(range(10**6, 10**7))
+    flow = sorted_pages(LICENSE, "name", limit=10)
+    got = [one for page in read(flow, server, lambda: server.ids.append(f"{next(fresh):08d}")) for one in page]
+    assert set(numbered(200)) <= set(got)
+    assert len(got) == len(set(got))
+
+
+def test_an_order_that_never_settles_raises() -> None:
+    server = ListServer(numbered(40))
+    older = iter(range(10**5, 0, -1))
+    with pytest.raises(BadAnswer, match="leave out sort"):
+        read(sorted_pages(LICENSE, "name", limit=10), server, lambda: server.ids.append(f"{next(older):08d}"))
+    quiet = ListServer(numbered(500))
+    read(sorted_pages(LICENSE, "name", limit=50), quiet)
+    assert len(quiet.requests) == 11
 
 
 def test_a_server_of_one_record_a_page_is_read_too() -> None:
