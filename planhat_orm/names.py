@@ -21,12 +21,26 @@ def camel(name: str) -> str:
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """Return the choice that `name` most likely meant, or None when nothing is close."""
-    wrong = name.lower()
-    best = min(
-        ((_edits(wrong, choice.lower()), abs(len(wrong) - len(choice)), choice) for choice in choices),
-        default=None,
+    wrong, known = name.lower(), list(choices)
+    edits, _, best = min(
+        ((_edits(wrong, choice.lower()), abs(len(wrong) - len(choice)), choice) for choice in known),
+        default=(len(wrong) + 1, 0, ""),
     )
-    return best[2] if best is not None and best[0] <= max(1, len(wrong) // 3) else None
+    if edits <= max(1, min(2, len(wrong) // 3)):
+        return best
+    # A word too many (`company_owner` for `owner`) is a likelier mistake than many wrong letters.
+    alike, words = max(((_shared(wrong, choice.lower()), choice) for choice in known), default=(0.0, ""))
+    if alike >= 0.5:
+        return words
+    if edits <= len(wrong) // 3:
+        return best
+    return words if alike else None
+
+
+def _shared(left: str, right: str) -> float:
+    """How much of the words of two names is in both, from 0 to 1."""
+    one, other = set(left.split("_")), set(right.split("_"))
+    return len(one & other) / len(one | other)
 
 
 def _edits(left: str, right: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
 from ..names import camel
 from ..query.kinds import Kind
-from ..query.tree import Q
+from ..query.tree import F, Q
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -34,9 +34,9 @@ def same(left: Any, right: Any) -> bool:
 class Field(Generic[T]):
     """One field of a model.
 
-    On the class it builds conditions (`Company.mrr >= 1000` is `Q(mrr__gte=1000)`); on a record it reads
-    and sets the value. Reading a field that the API did not send gives None (an empty list or dict for
-    those kinds); reading one that `only()` left out raises `NotLoaded`.
+    On the class it builds conditions (`Company.mrr >= 1000` is `Q(mrr__gte=1000)`, and `Company.mrr < Company.arr`
+    compares two fields of a record); on a record it reads and sets the value. Reading a field that the API did not
+    send gives None (an empty list or dict for those kinds); reading one that `only()` left out raises `NotLoaded`.
     """
 
     name: str = ""
@@ -181,16 +181,16 @@ class Field(Generic[T]):
     def __ne__(self, other: object) -> Q:  # type: ignore[override]
         return ~self._condition("exact", other)
 
-    def __lt__(self, other: T) -> Q:
+    def __lt__(self, other: T | Field[Any] | F) -> Q:
         return self._condition("lt", other)
 
-    def __le__(self, other: T) -> Q:
+    def __le__(self, other: T | Field[Any] | F) -> Q:
         return self._condition("lte", other)
 
-    def __gt__(self, other: T) -> Q:
+    def __gt__(self, other: T | Field[Any] | F) -> Q:
         return self._condition("gt", other)
 
-    def __ge__(self, other: T) -> Q:
+    def __ge__(self, other: T | Field[Any] | F) -> Q:
         return self._condition("gte", other)
 
     def __hash__(self) -> int:

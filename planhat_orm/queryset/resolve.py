@@ -89,6 +89,8 @@ def field_of(model: type[Model], name: str) -> Field[Anything]:
 
 
 def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
+    if isinstance(value, Field):
+        value = _own(model, value)
     found, rest = _walk(model, path)
     op = rest[0] if rest else "exact"
     shown = "__".join(path[: len(path) - len(rest)])
@@ -99,6 +101,13 @@ def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
         return _test(model, found, op, _plain(value, lambda: _referred(model, path), shown))
     relation, hops = found
     return _relation_test(relation, hops, op, value, shown)
+
+
+def _own(model: type[Model], field: Field[Anything]) -> F:
+    """`Company.arr` as a value: that field of the same record."""
+    if model._meta.fields.get(field.name) is not field:
+        raise FieldError(f"{field!r} is a field of another model: two fields of one {model.__name__} can be compared.")
+    return F(field.name)
 
 
 def _walk(

@@ -137,6 +137,15 @@ def test_conditions_are_values() -> None:
         Q(phase="Live") & "x"  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("company_owner", "owner"), ("monthly_mrr", "mrr"), ("customer_status", "status"), ("ownr", "owner")],
+)
+def test_a_name_with_a_word_too_many_gives_the_nearest(wrong: str, meant: str) -> None:
+    with pytest.raises(FieldError, match=f"Did you mean '{meant}'"):
+        Account.objects.filter(tier="A", **{wrong: "Ada"})
+
+
 def test_what_is_no_condition_is_refused() -> None:
     for wrong in ("phase", {"phase": "Live"}, True, Company.phase):
         with pytest.raises(FieldError, match=r"takes conditions such as Q\(\.\.\.\) or Company\.name == \.\.\."):
@@ -157,6 +166,21 @@ def test_two_fields_of_a_record(rows: Rows) -> None:
     assert ids(Account.objects.filter(mrr__lt=F("seats"))) == [
         row["_id"] for row in companies if row["mrr"] < (custom(row).get("Seats") or -1)
     ]
+    assert ids(Account.objects.filter(custom__Seats__gt=F("mrr"))) == ids(Account.objects.filter(mrr__lt=F("seats")))
+
+
+def test_two_fields_of_a_class(rows: Rows) -> None:
+    companies = rows("company")
+    assert ids(Company.objects.filter(Company.mrr_total > Company.arr)) == where(
+        companies, lambda row: row["mrrTotal"] > row["arr"]
+    )
+    assert ids(Account.objects.filter(Account.seats > Account.mrr)) == ids(Account.objects.filter(mrr__lt=F("seats")))
+    assert ids(Company.objects.filter(Company.mrr != Company.mr)) == ids(Company.objects.exclude(mrr=F("mr")))
+    assert ids(Account.objects.filter(Company.mrr_total > Account.arr)) == ids(
+        Company.objects.filter(mrr_total__gt=Company.arr)
+    )
+    with pytest.raises(FieldError, match="is a field of another model"):
+        Company.objects.filter(Company.mrr > License.mrr)
 
 
 @pytest.mark.parametrize(
