@@ -100,13 +100,14 @@ class Planhat:
         retry: Retry | None = None,
         clock: Clock | None = None,
     ) -> None:
-        chosen = settings.read(
-            api_token, tenant_token, api_url, analytics_url, None if mirror is None else str(mirror), calls_per_min
+        given = Secrets(api_token, tenant_token)
+        del api_token, tenant_token  # tools that print the variables of a frame must not find them in this one
+        self.settings = chosen = settings.read(
+            given, api_url, analytics_url, None if mirror is None else str(mirror), calls_per_min
         )
         for name, value, choices in (("read", read, ("api", "mirror")), ("scan", scan, ("warn", "allow", "raise"))):
             if value not in choices:
                 raise ConfigurationError(f"Planhat({name}={value!r}) is not known.{did_you_mean(str(value), choices)}")
-        self.settings = chosen
         self.read_only = read_only
         self.allow_delete = allow_delete
         self.scan = scan
@@ -115,7 +116,7 @@ class Planhat:
         self._session = Session(
             main_url=chosen.api_url,
             analytics_url=chosen.analytics_url,
-            secrets=Secrets(chosen.api_token, chosen.tenant_token),
+            secrets=chosen.secrets,
             quota=Quota(chosen.calls_per_min, clock),
             retry=retry or Retry(),
             clock=clock,
@@ -336,6 +337,8 @@ class Planhat:
         self.close()
 
     def __repr__(self) -> str:
+        if "_session" not in vars(self):
+            return "<Planhat, not made>"
         mirror = f", mirror={self.settings.mirror!r}" if self.settings.mirror else ""
         return f"<Planhat {self.settings.api_url}{mirror}, {self.calls} calls>"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
+from ..http.transport import Secrets
 
 API_URL = "https://api.planhat.com"
 ANALYTICS_URL = "https://analytics.planhat.com"
@@ -14,19 +15,27 @@ ANALYTICS_URL = "https://analytics.planhat.com"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a client is made with. Tokens do not show in a repr."""
+    """What a client is made with. Tokens show in no repr, and settings are not pickled."""
 
-    api_token: str | None = field(repr=False)
-    tenant_token: str | None = field(repr=False)
+    secrets: Secrets = field(repr=False)
     api_url: str
     analytics_url: str
     mirror: str | None
     calls_per_min: float
 
+    @property
+    def api_token(self) -> str | None:
+        """The token of the main host, if there is one."""
+        return self.secrets.api_token
+
+    @property
+    def tenant_token(self) -> str | None:
+        """The token of the analytics host, if there is one."""
+        return self.secrets.tenant_token
+
 
 def read(
-    api_token: str | None,
-    tenant_token: str | None,
+    given: Secrets,
     api_url: str | None,
     analytics_url: str | None,
     mirror: str | None,
@@ -35,8 +44,7 @@ def read(
     """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
     env = os.environ
     return Settings(
-        api_token=_token(api_token or env.get("PLANHAT_API_TOKEN"), "api_token"),
-        tenant_token=_token(tenant_token or env.get("PLANHAT_TENANT_TOKEN"), "tenant_token"),
+        secrets=Secrets(_token(given, "api_token"), _token(given, "tenant_token")),
         api_url=_url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url"),
         analytics_url=_url(analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url"),
         mirror=mirror or env.get("PLANHAT_MIRROR") or None,
@@ -51,10 +59,11 @@ def _analytics(api_url: str | None) -> str:
     return given if given and host in ("127.0.0.1", "localhost", "::1") else ANALYTICS_URL
 
 
-def _token(token: str | None, name: str) -> str | None:
+def _token(given: Secrets, name: str) -> str | None:
     """A token without the line end it was copied with; an error that does not show it for an impossible one."""
-    token = (token or "").strip()
+    token = (getattr(given, name) or os.environ.get(f"PLANHAT_{name.upper()}") or "").strip()
     if not all("!" <= letter <= "~" for letter in token):
+        del token  # tools that print the variables of a frame must not find it here
         raise ConfigurationError(f"{name} has spaces or letters in it that no token has: copy it again.")
     return token or None
 

@@ -103,16 +103,17 @@ class Driver:
 
     def _send(self, request: Request) -> Response:
         session = self.session
-        headers = None
+        response = None
         try:
             client = self._open()
             response = session.incoming(request, client.send(client.build_request(**session.outgoing(request))))
-            headers = response.headers
         except (httpx.TransportError, httpx.DecodingError) as failure:
-            raise session.lost(request, failure) from failure
+            lost = session.lost(request, failure)
         finally:
             if request.metered:
-                session.quota.release(headers)
+                session.quota.release(response.headers if response else None)
+        if response is None:
+            raise lost  # not in the handler: the frames of httpx, kept with its error, hold the tokens
         return response
 
     def _open(self) -> httpx.Client:
@@ -205,16 +206,17 @@ class AsyncDriver:
 
     async def _send(self, request: Request) -> Response:
         session = self.session
-        headers = None
+        response = None
         try:
             client = self._open()
             response = session.incoming(request, await client.send(client.build_request(**session.outgoing(request))))
-            headers = response.headers
         except (httpx.TransportError, httpx.DecodingError) as failure:
-            raise session.lost(request, failure) from failure
+            lost = session.lost(request, failure)
         finally:
             if request.metered:
-                session.quota.release(headers)
+                session.quota.release(response.headers if response else None)
+        if response is None:
+            raise lost  # not in the handler: the frames of httpx, kept with its error, hold the tokens
         return response
 
     def _open(self) -> httpx.AsyncClient:

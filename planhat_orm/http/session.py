@@ -64,7 +64,11 @@ class Session:
 
     def incoming(self, request: Request, answer: httpx.Response) -> Response:
         """Turn httpx's answer into ours, and log what may be logged: method, path, status."""
-        response = Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
+        records = request.host == "main" and answer.is_success
+        body = answer.content if records else self.secrets.strike(answer.content)
+        response = Response(answer.status_code, headers, body)
         logger.debug("%s %s -> %s, %d bytes", request.method, request.path, response.status, len(response.body))
         self.notify("response", (request, response))
         return response

@@ -46,6 +46,13 @@ class Secrets:
         url = request.url.copy_with(raw_path=path.encode("ascii"))
         return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
 
+    def strike(self, text: bytes) -> bytes:
+        """Take the tokens out of what a server said: web servers name the path in their errors."""
+        for token in (self.api_token, self.tenant_token):
+            if token:
+                text = text.replace(token.encode(), b"***")
+        return text
+
     @staticmethod
     def _need(token: str | None, argument: str, variable: str) -> str:
         if not token:
