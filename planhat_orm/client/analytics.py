@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BulkError, PlanhatError, ValidationError
-from ..http.effects import Flow, Sleep
-from ..http.flows import collected
+from ..errors import BulkError, ValidationError
+from ..http.effects import Emit, Flow, Sleep
+from ..http.flows import collected, mapped
 from ..query import kinds
-from ..wire import analytics
-from ..wire.resources import resource
+from ..wire import analytics, matching
+from ..wire.resources import Resource, resource
 from .endpoints import Page, Record
 
 if TYPE_CHECKING:
     from .planhat import Planhat
 
 Day = int | str | date | datetime
+Owner = tuple[str, str]
+"""A record that values are for: its model, and its key in the user's own system."""
 
 
 def epoch_days(moment: Day, reference: Day = "1970-01-01") -> int:
@@ -80,9 +82,10 @@ class Metrics:
         """Push metric values: `{"dimensionId", "value", "externalId", "model"?, "date"?}` each.
 
         Needs the tenant token. One POST for every 32 MB (one in all with `auto_chunk=False`), outside of the
-        quota. The server answers 200 whatever comes: `verify=True` reads the values back, waiting up to half a
-        minute, and raises `PlanhatError` naming how many are missing. A lost answer raises `AmbiguousWrite`
-        unless `at_least_once`.
+        quota. A generator is read as it is sent. The server answers 200 whatever comes: `verify=True` looks for
+        the records (a GET each for five, one list for more), reads the values back, waiting up to half a minute,
+        and raises `BulkError` whose `.result["missing"]` has the numbers of the rows that are not there. A lost
+        answer raises `AmbiguousWrite` unless `at_least_once`.
         """
         return self._client.run(self._push(data, auto_chunk, raise_on_error, verify, at_least_once))
 
@@ -131,47 +134,60 @@ class Metrics:
         at_least_once: bool,
     ) -> Flow[Record]:
         self._client.writer.guard()
-        rows = [data] if isinstance(data, Mapping) else list(data)
-        checked = [_dated(row) for row in analytics.check_rows(self._resource, rows, strict=verify)]
         path = analytics.metrics_path()
-        if not checked:
-            return {}
         answer: analytics.Received
         if isinstance(data, Mapping):
-            answer = yield from analytics.push_one(path, checked[0], at_least_once=at_least_once)
+            rows: Iterable[dict[str, Any]] = list(_checked(self._resource, [data], strict=verify))
+            (row,) = rows
+            answer = yield from analytics.push_one(path, row, at_least_once=at_least_once)
         else:
-            answer = yield from analytics.push_many(path, checked, at_least_once=at_least_once, whole=not auto_chunk)
+            rows = _checked(self._resource, data, strict=verify)
+            rows = list(rows) if verify or isinstance(data, Sequence) else rows
+            answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
         if raise_on_error and answer.get("errors"):
             raise BulkError(f"The server named {len(answer['errors'])} metric rows as bad.", result=answer)
-        if verify:
-            yield from self._verify(checked, int(answer.at // 86400))
+        if verify and rows:
+            yield from self._verify(list(rows), answer)
         return answer
 
-    def _verify(self, rows: list[dict[str, Any]], today: int) -> Flow[None]:
+    def _verify(self, rows: list[dict[str, Any]], answer: analytics.Received) -> Flow[None]:
         """Read back what was pushed; the sink works behind its answer, so look a few times."""
+        today = int(answer.at // 86400)
+        owners = yield from self._owners(rows)
         days = [_days(row["date"]) if row.get("date") else today for row in rows]
-        missing = list(range(len(rows)))
+        names = {str(row["dimensionId"]) for row in rows}
+        only = names.pop() if len(names) == 1 else None
+        lost = {place for place, row in enumerate(rows) if owners.get(_owner(row), "") is None}
+        missing: list[int] = []
         for look in range(_LOOKS):
             if look:
                 yield Sleep(_PAUSE)
-            pool: Counter[tuple[str, str, int | None]] = Counter()
-            for one in (yield from collected(self._read(min(days) - 1, max(days) + 1, None, None, 10000, 0))):
-                name, value = str(one.get("dimensionId")), _number(one.get("value"))
-                pool.update([(name, value, _days(one["time"]) if one.get("time") else None), (name, value, None)])
-            missing = []
-            for place, row in enumerate(rows):
-                key = (str(row["dimensionId"]), _number(row["value"]), _days(row["date"]) if row.get("date") else None)
-                if pool[key] > 0:
-                    pool[key] -= 1
-                else:
-                    missing.append(place)
+            stored = yield from collected(self._read(min(days) - 1, max(days) + 1, None, only, 10000, 0))
+            missing = _missing(rows, owners, stored)
             if not missing:
                 return
+            if lost.issuperset(missing):
+                break  # waiting brings back no value of a record that is not there
         shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        raise PlanhatError(
-            f"{len(missing)} of {len(rows)} metric values cannot be read back, rows {shown} (counted from 0): the "
-            f"server most likely knows no record with their externalId."
+        raise BulkError(
+            f"{len(missing)} of {len(rows)} metric values cannot be read back, rows {shown} (counted from 0): "
+            f"the server knows no record with the externalId of {len(lost)} of them.",
+            result={**answer, "missing": missing},
         )
+
+    def _owners(self, rows: list[dict[str, Any]]) -> Flow[dict[Owner, str | None]]:
+        """The `_id` of each record that values are for, None for one that is not there."""
+        wanted: dict[str, dict[str, None]] = {}
+        for row in rows:
+            model, key = _owner(row)
+            wanted.setdefault(model, {})[key] = None
+        found: dict[Owner, str | None] = {}
+        for model, keys in wanted.items():
+            if model not in _MODELS:
+                continue  # the server may know more models than we do: any record of the value will do
+            records = yield from matching.find(resource(model), [{"externalId": key} for key in keys])
+            found |= {(model, key): one["_id"] if one else None for key, one in zip(keys, records, strict=True)}
+        return found
 
     def _read(
         self,
@@ -184,10 +200,18 @@ class Metrics:
     ) -> Flow[None]:
         params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
         if company_id:
-            params["cId"] = company_id
+            # Two spellings are in use (API.md section 11); a server that knows neither sends every company's.
+            params["cId"] = params["cid"] = company_id
         if dimension_id:
             params["dimid"] = dimension_id
-        yield from analytics.dimension_data(params, limit=max(1, min(limit, 10000)), max_requests=max_requests)
+
+        def chosen(rows: Page) -> Flow[None]:
+            mine = [row for row in rows if not company_id or row.get("companyId") in (company_id, None)]
+            if mine:
+                yield Emit(mine)
+
+        pages = analytics.dimension_data(params, limit=max(1, min(limit, 10000)), max_requests=max_requests)
+        yield from mapped(pages, chosen)
 
 
 class UserActivities:
@@ -224,19 +248,23 @@ class UserActivities:
     def _create(self, data: Any, bulk: bool, at_least_once: bool) -> Flow[Any]:
         self._client.writer.guard()
         if bulk or not isinstance(data, Mapping):
-            rows = [data] if isinstance(data, Mapping) else list(data)
-            checked = [_dated(row) for row in analytics.check_rows(self._resource, rows)]
+            rows: Iterable[dict[str, Any]] = _checked(self._resource, [data] if isinstance(data, Mapping) else data)
+            rows = list(rows) if isinstance(data, Sequence) else rows
             path = analytics.activity_path(bulk=True)
-            return (yield from analytics.push_many(path, checked, at_least_once=at_least_once))
-        (row,) = analytics.check_rows(self._resource, [data])
+            return (yield from analytics.push_many(path, rows, at_least_once=at_least_once))
+        (row,) = _checked(self._resource, [data])
         path = analytics.activity_path()
-        return (yield from analytics.push_one(path, _dated(row), at_least_once=at_least_once))
+        return (yield from analytics.push_one(path, row, at_least_once=at_least_once))
 
     def _segment(self, data: Mapping[str, Any], at_least_once: bool) -> Flow[Any]:
         self._client.writer.guard()
-        if data.get("type") not in ("identify", "track"):
+        if not isinstance(data, Mapping) or data.get("type") not in ("identify", "track"):
             raise ValidationError("A segment event has the type identify or track; Planhat ignores all others.")
-        if not (data.get("userId") or data.get("user_id") or (data.get("traits") or {}).get("email")):
+        context = data.get("context")
+        places = [data, *(data.get(name) for name in ("traits", "properties"))]
+        places += [context.get("traits")] if isinstance(context, Mapping) else []
+        known = any(place.get("email") for place in places if isinstance(place, Mapping))
+        if not (known or data.get("userId") or data.get("user_id")):
             raise ValidationError("A segment event needs a userId, or traits with an email: Planhat ignores it else.")
         return (
             yield from analytics.push_one(
@@ -247,6 +275,37 @@ class UserActivities:
 
 _LOOKS = 6
 _PAUSE = 5.0
+_MODELS = ("company", "enduser", "asset", "project")
+
+
+def _owner(row: Mapping[str, Any]) -> Owner:
+    return str(row.get("model") or "company").lower(), str(row["externalId"])
+
+
+def _missing(
+    rows: list[dict[str, Any]], owners: Mapping[Owner, str | None], stored: Iterable[Mapping[str, Any]]
+) -> list[int]:
+    """The places of the rows that are not among the stored values; each of those stands for one row."""
+    pool: dict[tuple[str, str, str | None], Counter[int | None]] = {}
+    for one in stored:
+        day = _days(one["time"]) if one.get("time") else None
+        for parent in {one.get("parentId") or one.get("companyId"), None}:
+            pool.setdefault((str(one.get("dimensionId")), _number(one.get("value")), parent), Counter())[day] += 1
+    missing = []
+    # A row without a day takes what the dated ones leave.
+    for place in sorted(range(len(rows)), key=lambda place: not rows[place].get("date")):
+        row, owner = rows[place], _owner(rows[place])
+        name = (str(row["dimensionId"]), _number(row["value"]))
+        if owner in owners and owners[owner] is None:
+            missing.append(place)
+            continue
+        held = pool.get((*name, owners.get(owner)), Counter())
+        day = _days(row["date"]) if row.get("date") else next((day for day, left in held.items() if left > 0), None)
+        if held[day] > 0:
+            held[day] -= 1
+        else:
+            missing.append(place)
+    return sorted(missing)
 
 
 def _number(value: Any) -> str:
@@ -257,9 +316,10 @@ def _number(value: Any) -> str:
         return str(value)
 
 
-def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose dates are text, as the API wants them."""
-    return {name: _text(value) for name, value in row.items()}
+def _checked(kind: Resource, rows: Iterable[Mapping[str, Any]], *, strict: bool = False) -> Iterator[dict[str, Any]]:
+    """Rows as the API wants them: with what it needs, or a word in the log, and with dates as text."""
+    for row in analytics.check_rows(kind, rows, strict=strict):
+        yield {name: _text(value) for name, value in row.items()}
 
 
 def _text(value: Any) -> Any:

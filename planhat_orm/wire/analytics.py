@@ -35,14 +35,27 @@ def push_many(
 ) -> Flow[Received]:
     """Send rows as arrays below 32 MB and return the answers summed up: `{"processed": n, "errors": []}`.
 
-    Each body is cut by its real bytes; `whole` sends one, whatever its size. A lost answer raises
-    `AmbiguousWrite` after the other bodies were sent, unless `at_least_once` allows repeating it. A body that
-    is refused after others arrived raises `BulkError`.
+    Each body is cut by its real bytes; `whole` sends one, whatever its size. `rows` may be a generator; it is read
+    as far as the next body needs. A lost answer raises `AmbiguousWrite` after the other bodies were sent, unless
+    `at_least_once` allows repeating it. A body that is refused after others arrived, and a generator that fails
+    then, raise `BulkError`.
     """
     total = Received()
     lost: list[str] = []
     start = 0
-    for bodies in _parts(rows, float("inf") if whole else MAX_BYTES):
+    parts = _parts(rows, float("inf") if whole else MAX_BYTES)
+    while True:
+        try:
+            bodies = next(parts, None)
+        except Exception as failure:
+            if not start:
+                raise
+            raise BulkError(
+                f"The rows ended with {type(failure).__name__} after {start} of them were sent.{_lost_too(lost)}",
+                result=total,
+            ) from failure
+        if bodies is None:
+            break
         request = Request(
             "POST", path, body=b"[" + b",".join(bodies) + b"]", host="analytics", auth="none", repeat=at_least_once
         )
@@ -58,7 +71,7 @@ def push_many(
             else:
                 raise
         else:
-            _sum(total, response)
+            _sum(total, response, start)
             total.at = server_time(response)
         start += len(bodies)
     if lost:
@@ -153,7 +166,8 @@ def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[byt
         yield part
 
 
-def _sum(total: dict[str, Any], response: Response) -> None:
+def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
+    """Add an answer to the total: numbers add up, lists join. Rows are counted from the first of all bodies."""
     try:
         data = msgspec.json.decode(response.body)
     except msgspec.DecodeError:
@@ -162,8 +176,13 @@ def _sum(total: dict[str, Any], response: Response) -> None:
         return
     for name, value in data.items():
         if isinstance(value, list):
-            total[name] = [*total.get(name, []), *value]
+            total[name] = [*total.get(name, []), *(_from(start, item) for item in value)]
         elif isinstance(value, int) and not isinstance(value, bool):
             total[name] = total.get(name, 0) + value
         else:
             total[name] = value
+
+
+def _from(start: int, item: Any) -> Any:
+    index = item.get("index") if isinstance(item, dict) else None
+    return {**item, "index": start + index} if isinstance(index, int) and not isinstance(index, bool) else item

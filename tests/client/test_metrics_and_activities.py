@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -89,6 +89,83 @@ def test_verify_names_what_is_missing(online: Online) -> None:
         planhat.metrics.bulk_insert_metrics(rows, verify=True)
 
 
+def test_verify_is_not_content_with_the_same_value_of_another_record(online: Online) -> None:
+    emulator, planhat = online()
+    company = emulator.store.insert("company", {"name": "Bolt", "externalId": "b"})["_id"]
+    emulator.store.insert("enduser", {"companyId": company, "externalId": "a", "email": "ada@bolt.example"})
+    planhat.metrics.bulk_insert_metrics([metric(externalId="b"), metric(externalId="a", model="EndUser")])
+    with pytest.raises(BulkError, match=r"1 of 2 .*rows 1 \(counted from 0\)") as raised:
+        planhat.metrics.bulk_insert_metrics([metric(externalId="b"), metric(externalId="a")], verify=True)
+    assert raised.value.result["missing"] == [1]
+    assert raised.value.result["processed"] == 2
+    both = [metric(externalId="b"), metric(externalId="a", model="EndUser")]
+    planhat.metrics.bulk_insert_metrics(both, verify=True)
+
+
+def test_verify_looks_for_many_records_in_few_requests(online: Online) -> None:
+    emulator, planhat = online()
+    for number in range(300):
+        emulator.store.insert("company", {"name": str(number), "externalId": f"c-{number}"})
+    rows = [metric(externalId=f"c-{number}", value=number) for number in range(300)]
+    planhat.metrics.bulk_insert_metrics(rows, verify=True)
+    assert emulator.calls <= 5
+
+
+def test_an_undated_value_and_a_dated_one_are_two(online: Online) -> None:
+    emulator, planhat = online()
+    emulator.store.insert("company", {"name": "Acme", "externalId": "a"})
+    today = emulator.store.moments.now().date()
+    undated = {key: value for key, value in metric().items() if key != "date"}
+
+    def lose(exchange: Any) -> None:
+        if exchange[0].method == "POST":
+            emulator.store.delete("metric", emulator.store.all("metric")[0]["_id"])
+
+    planhat.on("response", lose)
+    with pytest.raises(BulkError, match="1 of 2"):
+        planhat.metrics.bulk_insert_metrics([undated, metric(date=today)], verify=True)
+
+
+@pytest.mark.parametrize("metric_company_param", ["both", "cId", "cid"])
+def test_values_of_one_company_are_of_that_company_however_the_filter_is_spelt(
+    online: Online, metric_company_param: str
+) -> None:
+    emulator, planhat = online(metric_company_param=metric_company_param)
+    ids = [emulator.store.insert("company", {"name": key, "externalId": key})["_id"] for key in ("a", "b")]
+    rows = [metric(value=n, externalId="ab"[n % 2]) for n in range(20)]
+    planhat.metrics.bulk_insert_metrics(rows)
+    pages = planhat.metrics.get_dimension_data(0, 99_999, company_id=ids[1], limit=3)
+    assert [row["value"] for page in pages for row in page] == list(range(1, 20, 2))
+
+
+def test_values_that_a_generator_makes_are_sent_while_it_goes_on(
+    online: Online, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planhat_orm.wire.analytics.MAX_BYTES", 1000)
+    emulator, planhat = online()
+    emulator.store.insert("company", {"name": "Acme", "externalId": "a"})
+    sent: list[int] = []
+
+    def values() -> Iterator[dict[str, Any]]:
+        for number in range(100):
+            sent.append(emulator.calls)
+            yield metric(value=number)
+
+    assert planhat.metrics.bulk_insert_metrics(values())["processed"] == 100
+    assert sent[-1] > 1
+
+    def broken() -> Iterator[dict[str, Any]]:
+        yield from (metric(value=number) for number in range(30))
+        raise KeyError("m@rker")
+
+    with pytest.raises(BulkError, match=r"ended with KeyError after \d+ of them were sent") as raised:
+        planhat.metrics.bulk_insert_metrics(broken())
+    assert 0 < raised.value.result["processed"] < 30
+    assert "m@rker" not in str(raised.value)
+    with pytest.raises(BulkError, match="ended with ValidationError"):
+        planhat.user_activity.create_activity({"email": f"{n}@x.example"} if n < 90 else 7 for n in range(91))
+
+
 def test_rows_the_server_calls_bad_raise_when_asked_to(online: Online) -> None:
     emulator, planhat = online()
     emulator.store.insert("company", {"name": "Acme", "externalId": "a"})
@@ -126,8 +203,27 @@ def test_segment_events_go_with_the_tenant_token(online: Online) -> None:
     assert [one["action"] for one in emulator.store.all("user_activity")] == ["downloaded a report"]
 
 
+@pytest.mark.parametrize("place", ["traits", "properties", "context"])
+def test_an_email_tells_whose_an_event_is_wherever_it_stands(online: Online, place: str) -> None:
+    emulator, planhat = online()
+    person = {"email": "ada@acme.example"}
+    event = {"type": "track", "event": "login", place: {"traits": person} if place == "context" else person}
+    planhat.user_activity.segment(event)
+    planhat.user_activity.segment({"type": "track", "event": "login", "email": "ada@acme.example"})
+    assert emulator.calls == 2
+
+
 @pytest.mark.parametrize(
-    "event", [{}, {"type": "page", "userId": "u"}, {"type": "track"}, {"type": "identify", "traits": {}}]
+    "event",
+    [
+        7,
+        [],
+        {"type": "track", "traits": 7},
+        {},
+        {"type": "page", "userId": "u"},
+        {"type": "track"},
+        {"type": "identify", "traits": {}},
+    ],
 )
 def test_events_that_planhat_ignores_are_refused(online: Online, event: dict[str, Any]) -> None:
     emulator, planhat = online()

@@ -55,6 +55,13 @@ def test_bodies_are_cut_by_their_bytes_and_answers_added_up(direct: Direct, monk
     assert len(direct.tries[-1].body) > 500
 
 
+def test_a_bad_row_keeps_its_number_when_it_went_in_a_later_body(direct: Direct, monkeypatch: Any) -> None:
+    monkeypatch.setattr(analytics, "MAX_BYTES", 550)
+    rows: list[dict[str, Any]] = metrics(30)
+    rows[25]["value"] = "many"
+    assert [one["index"] for one in direct.run(analytics.push_many(PATH, rows))["errors"]] == [25]
+
+
 @pytest.mark.parametrize("spell", [lost_before, lost_after, status(500), status(502), status(200, b"<html>")])
 def test_a_lost_answer_is_ambiguous_and_the_other_bodies_go(direct: Direct, monkeypatch: Any, spell: Any) -> None:
     monkeypatch.setattr(analytics, "MAX_BYTES", 550)
