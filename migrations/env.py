@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from planhat_orm.mirror import tables
-from planhat_orm.mirror.migrate import ours
+from planhat_orm.mirror.migrate import VERSION_TABLE, ours
 
 connection = context.config.attributes.get("connection")
 if connection is None:
@@ -14,6 +14,7 @@ if connection is None:
 context.configure(
     connection=connection,
     target_metadata=tables.metadata,
+    version_table=VERSION_TABLE,
     include_name=lambda name, kind, parents: kind != "table" or ours(name),
 )
 context.run_migrations()

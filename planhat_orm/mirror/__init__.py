@@ -1,6 +1,7 @@
 """The mirror: a copy of a tenant in SQLite or PostgreSQL that answers the same queries without a request."""
 
 from .history import Change
+from .migrate import include_object
 from .mirror import Mirror
 from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
 from .search import Hit
@@ -18,4 +19,5 @@ __all__ = [
     "Progress",
     "SyncPlan",
     "SyncReport",
+    "include_object",
 ]

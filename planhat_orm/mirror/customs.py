@@ -1,17 +1,66 @@
-"""Indexes on the custom fields that a program declares with `Custom(..., index=True)`."""
+"""The custom fields that are known, for views and exports; and the indexes that `Custom(..., index=True)` asks for.
+
+Known are those that the program declares on its classes, and those that the account itself lists (`/customfields`),
+as far as that list was synced: so a mirror that the command line keeps has them, too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text
 
-from .database import Database
-from .layout import declared_customs
+from ..fields.custom import KIND_OF
+from ..models import resources as declared
+from ..models.generate import TYPES, folded, python_name
+from ..query.kinds import Kind
+from . import tables
+from .layout import Layout, declared_customs, layout, layouts
 from .sqlite import path
 
+if TYPE_CHECKING:
+    from .database import Database
+
 PREFIX = "custom__"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A custom field: the column it becomes, its label in Planhat, and what it compares by."""
+
+    name: str
+    label: str
+    kind: Kind
+
+
+def known(connection: Connection, home: Layout, taken: Iterable[str]) -> list[Known]:
+    """The custom fields of a table, sorted by label; names that are `taken` are told apart by a prefix."""
+    if "custom" not in home.by_wire:
+        return []
+    found = {label: (custom.name, custom.kind) for label, custom in declared_customs(home.name).items()}
+    listed = tables.records(layout("custom_field"))
+    parents = {folded(name) for name in declared.__all__ if _home_of(name) == home.table}
+    for row in connection.execute(select(listed.c.name, listed.c.type, listed.c.parent)):
+        if row.name and row.name not in found and folded(row.parent or "") in parents:
+            found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
+    names = {name.lower() for name in taken}
+    fields = []
+    for label, (name, kind) in sorted(found.items()):
+        # Names of columns are told apart without regard to case.
+        chosen = name if name.lower() not in names else f"custom_{name}"
+        if chosen.lower() not in names:
+            names.add(chosen.lower())
+            fields.append(Known(chosen, label, kind))
+    return fields
+
+
+def _home_of(model: str) -> str | None:
+    """The table of a model's records."""
+    name: str = getattr(declared, model)._meta.resource.name
+    return layouts()[name].table if name in layouts() else None
 
 
 def index(database: Database, names: Iterable[str]) -> None:

@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import unescape
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
 from . import state
-from .database import Database
 from .layout import Layout, layout, layouts
+
+if TYPE_CHECKING:
+    from .database import Database
 
 TITLES = ("name", "title", "subject", "action", "email")
 BODIES = ("description", "snippet", "comment", "transcript", "position", "first_name", "last_name", "external_id")
@@ -70,6 +73,20 @@ def _index(database: Database, names: list[str]) -> None:
         for name in missing:
             for statement in (_postgres_index if database.postgres else _sqlite_index)(layout(name)):
                 connection.exec_driver_sql(statement)
+
+
+def drop(connection: Connection, *, postgres: bool) -> None:
+    """Take the indexes away, before the tables under them change. The next search makes them anew."""
+    for home in layouts().values():
+        name = PREFIX + home.table
+        if home.only is not None or not columns(home):
+            continue
+        if postgres:
+            connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
+            continue
+        for trigger in ("new", "old", "set"):
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}_{trigger}")
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------

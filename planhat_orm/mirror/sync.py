@@ -43,7 +43,7 @@ def sync(opened: Callable[[], Database], names: Iterable[str], *, force_full: bo
                 bad.add_note(f"While syncing {name}.")
                 failure = failure or bad
         report.seconds = time.monotonic() - began
-        yield Work(lambda: _end(database, report))
+        yield Work(lambda: _end(database, names, report))
     finally:
         lease.release()
     if failure is not None:
@@ -61,7 +61,9 @@ def _start(database: Database, names: list[str]) -> int:
         return int(key[0])
 
 
-def _end(database: Database, report: SyncReport) -> None:
+def _end(database: Database, names: list[str], report: SyncReport) -> None:
+    # This sync may have brought custom fields that the account did not have before.
+    views.refresh(database, names)
     with database.writing() as connection:
         connection.execute(
             update(tables.runs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from ..errors import PlanhatError
@@ -16,15 +17,15 @@ from ..names import did_you_mean
 from . import resources
 from .base import _RESERVED, Model
 
-_TYPES = {
-    "number": "float",
-    "rating": "float",
-    "checkbox": "bool",
-    "day": "date",
-    "date": "datetime",
-    "multipicklist": "list",
-    "team members": "list",
-    "endusers": "list",
+TYPES: Mapping[str, type] = {
+    "number": float,
+    "rating": float,
+    "checkbox": bool,
+    "day": date,
+    "date": datetime,
+    "multipicklist": list,
+    "team members": list,
+    "endusers": list,
 }
 """The Python type of each of Planhat's field types (API.md section 9); all others hold text."""
 
@@ -38,11 +39,11 @@ def module(rows: Iterable[Mapping[str, Any]], models: Iterable[str] | None = Non
     """
     by_parent: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        by_parent.setdefault(_folded(str(row.get("parent", ""))), []).append(row)
+        by_parent.setdefault(folded(str(row.get("parent", ""))), []).append(row)
     chosen = [_model(name) for name in models] if models is not None else _all()
-    classes = [(model, by_parent.get(_folded(model.__name__), [])) for model in chosen]
+    classes = [(model, by_parent.get(folded(model.__name__), [])) for model in chosen]
     classes = [(model, fields) for model, fields in classes if fields]
-    types = {_TYPES.get(str(row.get("type")), "str") for _, fields in classes for row in fields}
+    types = {_type_name(row) for _, fields in classes for row in fields}
     lines = [
         '"""The custom fields of this Planhat account, written by `planhat models`. Run it again to renew."""',
         "",
@@ -78,9 +79,14 @@ def _model(name: str) -> type[Model]:
         raise PlanhatError(f"There is no model {name!r}.{did_you_mean(name, resources.__all__)}") from None
 
 
-def _folded(parent: str) -> str:
+def folded(parent: str) -> str:
+    """The name of a model as the `parent` of a custom field is compared by."""
     # Written with a capital in the table and without in the examples (resources.yaml, custom_field).
     return re.sub(r"[^a-z]", "", parent.lower())
+
+
+def _type_name(row: Mapping[str, Any]) -> str:
+    return TYPES.get(str(row.get("type")), str).__name__
 
 
 def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -92,8 +98,7 @@ def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
             continue
         name = python_name(label, taken)
         taken.add(name)
-        type_name = _TYPES.get(str(row.get("type")), "str")
-        arguments = [_quoted(label), type_name]
+        arguments = [_quoted(label), _type_name(row)]
         choices = row.get("listValues")
         if isinstance(choices, list) and choices and row.get("type") in ("list", "multipicklist"):
             inner = ", ".join(_quoted(str(one)) for one in choices)

@@ -98,6 +98,12 @@ def mirror(make_mirror: Callable[..., Mirror]) -> Mirror:
     return make_mirror()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest, make_mirror: Callable[..., Mirror]) -> Mirror:
+    """A mirror in each of the databases that can hold one."""
+    return make_mirror(None if request.param == "sqlite" else request.getfixturevalue("postgres")())
+
+
 @pytest.fixture
 def make_emulator() -> Iterator[Callable[..., Emulator]]:
     started: list[Emulator] = []

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
+from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
 
 from planhat_orm.errors import ConfigurationError
-from planhat_orm.mirror import Mirror, migrate, tables
+from planhat_orm.mirror import Mirror, include_object, migrate, state, tables
+from planhat_orm.models.resources import Company
+from planhat_orm.query.query import Query
 
-SECOND = '''
-"""A later release."""
+from .conftest import TORTURE, Runner
+from .fixtures import first_release
+
+LATER = '''
+"""A later release: columns for keys that records already carry, an index, a table, a table written out anew."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,37 +43,108 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.add_column("company", sa.Column("mood", sa.Text()))
+    op.create_index("company__mood", "company", ["mood"])
+    op.create_table("mirror_later", sa.Column("id", sa.Text(), primary_key=True))
+    op.execute("INSERT INTO mirror_later SELECT id FROM company")
+    op.execute("CREATE TABLE again AS SELECT * FROM mirror_later")
+    op.drop_table("mirror_later")
+    op.rename_table("again", "mirror_later")
     {more}
 '''
+KEPT = ("mirror_outbox", "mirror_change", "mirror_alias", "mirror_model", "mirror_stage", "mirror_run", "mirror_meta")
+
+Release = Callable[..., Path]
 
 
 @pytest.fixture
-def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Turn this release into the next one, whose migration does `more`."""
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
+    """Turn this release into the next one, whose migration does `more`; return its migrations."""
 
-    def next_release(more: str) -> None:
+    def next_release(more: str = "pass") -> Path:
         folder = tmp_path / "migrations"
         shutil.copytree(migrate.folder(), folder)
-        (folder / "versions" / "0002_later.py").write_text(SECOND.format(more=more))
+        (folder / "versions" / "0002_later.py").write_text(LATER.format(more=more))
         monkeypatch.setattr(migrate, "folder", lambda: folder)
         monkeypatch.setattr(migrate, "VERSIONS", ("0001", "0002"))
+        return folder
 
     return next_release
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "old.db"
-    with Mirror(path) as mirror, mirror.database.writing() as connection:
-        connection.execute(text("INSERT INTO company (id, name, _hash) VALUES ('5f0c', 'Acme', x'00')"))
-    yield path
+@pytest.fixture(scope="module")
+def old_in_postgres(postgres: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """The same mirror in PostgreSQL; each call gives the URL of a copy."""
+    template = make_url(postgres())
+    path = first_release.restore(tmp_path_factory.mktemp("first") / "old.db")
+    first_release.restore_into_postgres(template.render_as_string(hide_password=False), path)
+    made: list[str] = []
+
+    def new() -> str:
+        made.append(f"{template.database}_{len(made)}")
+        engine = create_engine(template.set(drivername="postgresql+psycopg", database="postgres"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"CREATE DATABASE {made[-1]} TEMPLATE {template.database}"))
+        engine.dispose()
+        return template.set(database=made[-1]).render_as_string(hide_password=False)
+
+    return new
 
 
-def test_the_migrations_make_the_declared_tables(mirror: Mirror) -> None:
-    with mirror.engine.connect() as connection:
+@pytest.fixture(params=["sqlite", "postgres"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A mirror that the first release wrote."""
+    if request.param == "sqlite":
+        return str(first_release.restore(tmp_path / "old.db"))
+    url: str = request.getfixturevalue("old_in_postgres")()
+    return url
+
+
+@contextmanager
+def plainly(where: str) -> Iterator[Any]:
+    """A connection to a mirror's database without the library."""
+    url = where.replace("postgresql://", "postgresql+psycopg://") if "://" in where else f"sqlite:///{where}"
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def contents(where: str, *names: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of some tables, of all that there are when none is named."""
+    with plainly(where) as connection:
+        chosen = names or sorted(inspect(connection).get_table_names())
+        return {
+            name: sorted(map(tuple, connection.execute(text(f'SELECT * FROM "{name}"'))), key=repr)
+            for name in chosen
+            if not name.startswith("search__")
+        }
+
+
+def schema(where: str) -> Any:
+    """Every object of the database, as the database itself describes it."""
+    question = (
+        "SELECT relname, relkind::text, coalesce(pg_get_viewdef(oid), '') FROM pg_class "
+        "WHERE relnamespace = current_schema()::regnamespace ORDER BY 1"
+        if "://" in where
+        else "SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2"
+    )
+    with plainly(where) as connection:
+        return [tuple(row) for row in connection.execute(text(question))]
+
+
+def records(mirror: Mirror, name: str) -> dict[str, Any]:
+    return {row["_id"]: row for row in Runner().rows(mirror.source.pages(Query(name, hidden=True)))}
+
+
+def test_the_migrations_make_the_declared_tables(either: Mirror) -> None:
+    with either.engine.connect() as connection:
         context = MigrationContext.configure(
             connection,
-            opts={"compare_type": True, "include_name": lambda name, kind, _: kind != "table" or migrate.ours(name)},
+            opts={
+                "compare_type": True,
+                "version_table": migrate.VERSION_TABLE,
+                "include_name": lambda name, kind, _: kind != "table" or migrate.ours(name),
+            },
         )
         assert compare_metadata(context, tables.metadata) == []
 
@@ -70,37 +156,308 @@ def test_the_release_knows_all_its_migrations() -> None:
     assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == migrate.VERSIONS
 
 
-def test_an_older_mirror_is_upgraded_and_keeps_its_rows(old: Path, release: Callable[[str], None]) -> None:
-    release("op.create_table('mood', sa.Column('id', sa.Text()))")
+def test_a_mirror_of_the_first_release_is_upgraded_and_keeps_everything(old: str) -> None:
+    before = contents(old)
     with Mirror(old) as mirror:
+        assert len(list(mirror.status())) == 5
+        company = records(mirror, "company")
+        assert "Seen by a sync" in {row.get("phase") for row in company.values()}
+        assert 43 in {row.get("shoeSize") for row in records(mirror, "license").values()}
+        states = [(entry.op, entry.state) for entry in mirror.outbox]
+        assert states == [("update", "inflight"), ("update", "conflict"), ("create", "pending"), ("delete", "pending")]
+        assert {change.kind for change in mirror.changes(models=[Company])} == {"created", "updated", "deleted"}
+        gone = next(change for change in mirror.changes(models=[Company]) if change.kind == "deleted")
+        past = Runner().rows(mirror.as_of(_moments(mirror)[1]).pages(Query("company")))
+        assert gone.id in {row["_id"] for row in past} and gone.id not in company
+        assert mirror.search("e", limit=1)
+    after = contents(old)
+    assert {name: rows for name, rows in after.items() if name in before} == {
+        name: rows for name, rows in before.items() if name in after
+    }
+    assert before.keys() - after.keys() <= {"alembic_version"}
+
+
+def _moments(mirror: Mirror) -> list[str]:
+    with mirror.engine.connect() as connection:
+        return list(connection.execute(text("SELECT started_at FROM mirror_run ORDER BY run")).scalars())
+
+
+def test_an_older_mirror_is_upgraded_says_so_and_keeps_everything(
+    old: str, release: Release, caplog: pytest.LogCaptureFixture
+) -> None:
+    release()
+    before = contents(old, *KEPT, "company", "license")
+    views = [one for one in schema(old) if str(one[1]).startswith("v_") or str(one[0]).startswith("v_")]
+    assert views
+    with caplog.at_level(logging.WARNING), Mirror(old) as mirror:
         assert mirror.status().upgraded_from == "0001"
-        assert "upgraded" in str(mirror.status())
-        with mirror.engine.connect() as connection:
-            assert connection.execute(text("SELECT name, mood FROM company")).all() == [("Acme", None)]
+        assert "upgraded from version 0001" in str(mirror.status())
+        companies = records(mirror, "company")
+        assert mirror.search("e", limit=1)
+    assert "was upgraded from version 0001 of its tables to 0002" in caplog.text
+    assert len([one for one in schema(old) if "v_" in f"{one[0]} {one[1]}"]) >= len(views)
+    after = contents(old, *KEPT, "license")
+    assert after == {name: before[name] for name in after}
+    assert len(companies) == len(before["company"])
     with Mirror(old) as again:
         assert again.status().upgraded_from is None
 
 
-def test_an_upgrade_that_fails_leaves_the_old_mirror(
-    old: Path, release: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release("raise RuntimeError('power cut')")
-    with pytest.raises(RuntimeError, match="power cut"):
-        Mirror(old).status()
-    monkeypatch.undo()
+def test_unsent_writes_are_copied_before_an_upgrade(tmp_path: Path, release: Release) -> None:
+    path = first_release.restore(tmp_path / "old.db")
+    before = contents(str(path), "mirror_outbox", "company")
+    release()
+    Mirror(path).status()
+    copy = tmp_path / "old.db.before-0002"
+    assert contents(str(copy), "mirror_outbox", "company") == before
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_new_columns_take_over_what_waited_for_them(old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that lacked some columns kept their values as it got them; the next one needs no request to use them."""
+    names = ("mrr", "phase", "renewal_date", "tags", "auto_renews")
+    later = "".join(
+        f"    op.add_column('company', sa.Column({name!r}, {kind}))\n"
+        for name, kind in zip(names, ("NUMBER", "TEXT", "TEXT", "JSON", "sa.Boolean()"), strict=True)
+    )
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrate.folder(), folder)
+    first = next((folder / "versions").glob("0001*")).read_text()
+    (folder / "versions" / "0002_columns.py").write_text(
+        first[: first.index("def upgrade()")].replace('"0001"', '"0002"').replace("= None", '= "0001"', 1)
+        + f"def upgrade() -> None:\n{later}"
+    )
     with Mirror(old) as mirror:
-        assert "mood" not in {column["name"] for column in inspect(mirror.engine).get_columns("company")}
-        assert list(mirror.status()) == []
+        expected = records(mirror, "company")
+        assert any(row["mrr"] for row in expected.values()) and any(row.get("tags") for row in expected.values())
+    with plainly(old) as connection:
+        for view in inspect(connection).get_view_names():
+            connection.execute(text(f"DROP VIEW {view}"))
+        for id, raw in expected.items():
+            # What the older release would have written: the same record, with these keys among the unknown ones.
+            extra = connection.execute(text("SELECT _extra FROM company WHERE id = :id"), {"id": id}).scalar()
+            wires = {"mrr": "mrr", "phase": "phase", "renewal_date": "renewalDate", "tags": "tags"}
+            wires["auto_renews"] = "autoRenews"
+            more = {**_json(extra), **{wires[name]: raw[wires[name]] for name in names if wires[name] in raw}}
+            connection.execute(text("UPDATE company SET _extra = :e WHERE id = :id"), {"e": _text(more), "id": id})
+        for name in names:
+            connection.execute(text(f"ALTER TABLE company DROP COLUMN {name}"))
+        connection.commit()
+    monkeypatch.setattr(migrate, "folder", lambda: folder)
+    monkeypatch.setattr(migrate, "VERSIONS", ("0001", "0002"))
+    with Mirror(old) as mirror:
+        assert mirror.status().upgraded_from == "0001"
+        assert records(mirror, "company") == expected
+        with mirror.engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM company WHERE mrr > 0 AND phase <> ''")).scalar()
+            assert not connection.execute(text("SELECT count(*) FROM company WHERE _extra LIKE '%\"mrr\"%'")).scalar()
 
 
-def test_a_newer_mirror_is_refused_untouched(
-    old: Path, release: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+def _json(cell: str | None) -> dict[str, Any]:
+    import json
+
+    return json.loads(cell) if cell else {}
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+# --- cut off half way -------------------------------------------------------------------------------------
+
+
+class Cut(Exception):
+    """The injected failure."""
+
+
+@contextmanager
+def cut_at(place: int | None) -> Iterator[list[str]]:
+    """Fail at the n-th statement that any engine is given; the list has those before it."""
+    seen: list[str] = []
+
+    def before(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if len(seen) == place:
+            raise Cut(statement)
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", before)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", before)
+
+
+def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_mirror(
+    old: str, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release("pass")
+    before = contents(old), schema(old)
+    release()
+    place = 0
+    while True:
+        mirror = Mirror(old)
+        with cut_at(place) as seen:
+            try:
+                _ = mirror.database
+            except Cut:
+                mirror.close()
+            else:
+                break
+        assert (contents(old), schema(old)) == before, seen[-1:]
+        place += 1 if TORTURE else 13
+    assert len(seen) > 60
+    assert mirror.status().upgraded_from == "0001" and len(mirror.outbox) == 4
+    mirror.close()
+    monkeypatch.undo()
+    with pytest.raises(ConfigurationError, match="newer release"):
+        Mirror(old).status()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from planhat_orm.mirror import Mirror, migrate
+
+where, folder, place = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+migrate.folder = lambda: folder
+migrate.VERSIONS = ("0001", "0002")
+left = [place]
+
+def before(*_):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(Engine, "before_cursor_execute", before)
+Mirror(where).database
+"""
+
+
+def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
+    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = first_release.restore(tmp_path / "old.db")
+    folder = release()
+    monkeypatch.undo()
+    before, killed, place = contents(str(path)), 0, 0 if TORTURE else 70
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(path), str(folder), str(place)], capture_output=True, text=True
+        )
+        if done.returncode != -signal.SIGKILL:
+            break
+        killed += 1
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert contents(str(path)) == before
+        if not TORTURE or killed % 20 == 0:
+            # The release that wrote it goes on with a copy of it.
+            copy = shutil.copy(path, tmp_path / f"copy{place}.db")
+            with Mirror(copy) as mirror:
+                assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
+        place += 1 if TORTURE else 100
+    assert done.returncode == 0, done.stderr
+    assert killed >= (60 if TORTURE else 1)
+    assert contents(str(path), "mirror_outbox") == {"mirror_outbox": before["mirror_outbox"]}
+    with pytest.raises(ConfigurationError, match="newer release"):
+        Mirror(path).status()
+
+
+def test_a_newer_mirror_is_refused_untouched(old: str, release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    release()
     with Mirror(old) as mirror:
         mirror.status()
     monkeypatch.undo()
-    before = old.read_bytes()
-    with pytest.raises(ConfigurationError, match="newer release"):
+    file = Path(old) if "://" not in old else None
+    before = file.read_bytes() if file else (contents(old), schema(old))
+    with pytest.raises(ConfigurationError, match="newer release.*version 0002.*knows 0001.*upgrade planhat_orm"):
         Mirror(old).status()
-    assert old.read_bytes() == before
+    assert (file.read_bytes() if file else (contents(old), schema(old))) == before
+
+
+# --- beside other people's tables -------------------------------------------------------------------------
+
+
+def test_the_users_own_alembic_leaves_the_mirror_alone(either: Mirror) -> None:
+    with either.database.writing() as connection:
+        state.save(connection, state.State("company", complete=True))
+    either.search("acme")
+    theirs = MetaData()
+    Table("forecast", theirs, Column("id", Integer, primary_key=True))
+    Table("mood", theirs, Column("id", Integer, primary_key=True), Column("text", Text))
+    with either.engine.connect() as connection:
+        connection.execute(text("CREATE TABLE forecast (id INTEGER PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE dropped (id INTEGER PRIMARY KEY)"))
+        context = MigrationContext.configure(connection, opts={"include_object": include_object})
+        operations = produce_migrations(context, theirs).upgrade_ops
+        assert operations is not None
+        named = [(type(one).__name__, getattr(one, "table_name", None)) for one in operations.ops]
+        connection.rollback()
+    assert {one for one in named if one[0] != "ModifyTableOps"} == {
+        ("CreateTableOp", "mood"),
+        ("DropTableOp", "dropped"),
+    }
+
+
+def test_a_table_of_the_users_own_metadata_is_theirs_whatever_its_name(either: Mirror) -> None:
+    theirs = MetaData()
+    Table("company", theirs, Column("id", Text, primary_key=True))
+    with either.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": include_object})
+        operations = produce_migrations(context, theirs).upgrade_ops
+    assert operations is not None and {getattr(one, "table_name", None) for one in operations.ops} == {"company"}
+
+
+def test_the_users_alembic_version_table_and_the_mirrors_live_side_by_side(either: Mirror) -> None:
+    either.status()
+    with either.database.writing() as connection:
+        MigrationContext.configure(connection)._ensure_version_table()
+        connection.execute(text("INSERT INTO alembic_version VALUES ('a1b2c3')"))
+    either.close()
+    assert list(either.status()) == []
+
+
+def test_a_schema_with_other_tables_is_refused_and_another_schema_serves(postgres: Callable[[], str]) -> None:
+    url = postgres()
+    with plainly(url) as connection:
+        connection.execute(text("CREATE TABLE project (id integer)"))
+        connection.execute(text("CREATE SCHEMA planhat"))
+        connection.commit()
+    with pytest.raises(ConfigurationError, match="holds other tables.*search_path"):
+        Mirror(url).status()
+    within = f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dplanhat"
+    with Mirror(within) as mirror:
+        assert list(mirror.status()) == []
+    with plainly(url) as connection:
+        assert inspect(connection).get_table_names() == ["project"]
+
+
+@pytest.mark.skipif(not TORTURE, reason="builds and installs a wheel")
+def test_the_migrations_travel_in_the_wheel(tmp_path: Path) -> None:
+    """In an environment with nothing of the tree: a mirror is made, and one of the first release is upgraded."""
+    tree = Path(__file__).parents[2]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PLANHAT"))}
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", tmp_path / "wheel", tree)
+    [wheel] = (tmp_path / "wheel").glob("*.whl")
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    path = first_release.restore(tmp_path / "old.db")
+    before = contents(str(path), "mirror_outbox")
+    code = (
+        "import planhat_orm, sys; from planhat_orm.mirror import Mirror, migrate; "
+        "print(planhat_orm.__file__, migrate.folder()); "
+        "print(len(list(Mirror('new.db').status())), len(list(Mirror('old.db').status())))"
+    )
+    shown = run(python, "-c", code)
+    assert str(tmp_path / "venv") in shown and str(tree) not in shown and "_migrations" in shown
+    assert shown.splitlines()[-1] == "0 5"
+    assert contents(str(path), "mirror_outbox") == before

@@ -33,11 +33,6 @@ class Searched(Company):
     seats = Custom("Seats: paid", float, index=True)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def either(request: pytest.FixtureRequest, make_mirror: Callable[..., Mirror], postgres: Callable[[], str]) -> Mirror:
-    return make_mirror(None if request.param == "sqlite" else postgres())
-
-
 def put(mirror: Mirror, name: str, *rows: dict[str, Any]) -> None:
     with mirror.database.writing() as connection:
         if not state.load(connection, name).complete:
@@ -161,17 +156,6 @@ def test_a_backup_is_a_mirror(mirror: Mirror, tmp_path: Path) -> None:
         assert mirror_rows(other, "company") == {"c1": {"_id": "c1", "name": "Acme"}}
     with pytest.raises(ConfigurationError, match="exists"):
         mirror.backup(copy)
-
-
-def test_views_show_names_beside_ids(make_emulator: Callable[..., Emulator], either: Mirror) -> None:
-    emulator = make_emulator(companies=5)
-    run = Runner(emulator.url)
-    run(either.sync([Company, "user", "license"]))
-    run(either.sync([Company]))
-    with either.engine.connect() as connection:
-        rows = connection.execute(text("SELECT name, owner_name, tier FROM v_company")).all()
-        assert len(rows) == 5 and any(row.owner_name for row in rows) and any(row.tier for row in rows)
-        assert connection.execute(text("SELECT company_name FROM v_license WHERE company_name IS NOT NULL")).all()
 
 
 def test_metric_values_are_mirrored_by_day(make_emulator: Callable[..., Emulator], either: Mirror) -> None:
