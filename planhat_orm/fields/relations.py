@@ -133,7 +133,11 @@ class One(Relation[M]):
 
 
 class Many(Relation[M]):
-    """The records that refer to this one: `company.licenses`, a queryset of those whose `via` is its id."""
+    """The records that refer to this one: `company.licenses`, a queryset of those whose `via` is its id.
+
+    Reading it for a second of the records that came together loads it for all of them, so a loop costs the pages of
+    the other model once; read again for the same record it is asked for anew.
+    """
 
     @overload
     def __get__(self, record: None, owner: Any) -> Self: ...

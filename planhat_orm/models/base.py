@@ -240,16 +240,20 @@ class Model(metaclass=ModelType):
     def full_clean(self) -> None:
         """Raise `ValidationError` unless the record can be sent: its required fields are there.
 
-        `save()` and a batch call it before they send anything. Makes no request.
+        Those are the fields that a single create and a bulk upsert both need; what only one of them asks for is left
+        to the server. `save()` and a batch call it before they send anything. Makes no request.
         """
         if self.id is not None:
             return
+        resource = self._meta.resource
         missing = [
             field.name
-            for wire in self._meta.resource.required
-            if (field := self._meta.by_wire.get(wire)) is not None and self._missing(field)
+            for wire in resource.required
+            if wire in resource.required_bulk
+            and (field := self._meta.by_wire.get(wire)) is not None
+            and self._missing(field)
         ]
-        for group in self._meta.resource.required_any:
+        for group in resource.required_any:
             fields = [self._meta.by_wire[wire] for wire in group if wire in self._meta.by_wire]
             if fields and all(map(self._missing, fields)):
                 missing.append(" or ".join(field.name for field in fields))

@@ -15,7 +15,10 @@ class Origin:
     Peers are held weakly: a page must not stay in memory because one of its records does.
     """
 
-    __slots__ = ("_peers", "client", "deleted", "prefetched", "related", "selected", "source", "synced_at", "whole")
+    __slots__ = (
+        "_peers", "asked", "client", "deleted", "prefetched", "related", "selected", "source", "synced_at", "waiting",
+        "whole",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -32,11 +35,18 @@ class Origin:
         self.related: dict[str, dict[str, Any]] = {}
         self.prefetched: dict[str, dict[str, list[Any]]] = {}
         self.whole: dict[str, list[Any]] = {}
+        self.waiting: dict[str, dict[str, list[Any]]] = {}
+        self.asked: dict[str, set[str]] = {}
         self._peers: list[weakref.ref[Any]] = []
 
     def add_peers(self, records: Iterable[Any]) -> None:
         """Remember the records that came with this fetch."""
         self._peers.extend(map(weakref.ref, records))
+
+    @property
+    def size(self) -> int:
+        """How many records came with this fetch."""
+        return len(self._peers)
 
     def peers(self) -> list[Any]:
         """The records of this fetch that are still in use."""

@@ -148,16 +148,41 @@ def _fetch_ids(records: list[Any], model: type[Any], ids: set[str], source: Sour
 
 
 def _load_many(records: list[Any], relation: Many[Any], source: Source) -> Flow[list[Any]]:
+    by_owner = yield from _by_owner(records, relation, source)
+    for record in records:
+        record._origin.prefetched.setdefault(relation.name, {}).update(by_owner)
+    return list({id(other): other for found in by_owner.values() for other in found}.values())
+
+
+def load_referring(record: Model, relation: Many[Any], source: Source) -> Flow[list[Any] | None]:
+    """The records behind `company.licenses`, or None where the caller is to ask for those of this one alone.
+
+    The first of its peers that is asked stands alone; the second one loads them for all. What was loaded waits to be
+    read once: who asks the same record again wants to see what changed.
+    """
+    home = record._origin
+    waiting, asked = home.waiting.setdefault(relation.name, {}), home.asked.setdefault(relation.name, set())
+    key: Any = record.id
+    if len(asked) >= home.size:
+        # All were read once: what comes now starts over.
+        asked.clear()
+        home.whole.pop(relation.name, None)
+    if asked and key not in asked and key not in waiting:
+        rest = [peer for peer in _group(record) if peer.id not in waiting and peer.id not in asked]
+        waiting.update((yield from _by_owner(rest, relation, source)))
+    asked.add(key)
+    return waiting.pop(key, None)
+
+
+def _by_owner(records: list[Any], relation: Many[Any], source: Source) -> Flow[dict[str, list[Any]]]:
+    """What refers to each of the records, by their ids."""
     ids = {record.id for record in records if record.id is not None}
     by_owner: dict[str, list[Any]] = {one: [] for one in ids}
-    found = yield from _fetch_referring(records, relation, ids, source)
-    for other in found:
+    for other in (yield from _fetch_referring(records, relation, ids, source)):
         for owner in dict.fromkeys(referred(other, relation)):
             if owner in by_owner:
                 by_owner[owner].append(other)
-    for record in records:
-        record._origin.prefetched.setdefault(relation.name, {}).update(by_owner)
-    return found
+    return by_owner
 
 
 def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], source: Source) -> Flow[list[Any]]:

@@ -49,7 +49,7 @@ class QuerySet(Results[M], Generic[M]):
     pages as they are read; `async for` does the same in a task.
     """
 
-    __slots__ = ("_client", "_prefetch", "_query", "_source", "model")
+    __slots__ = ("_client", "_owner", "_prefetch", "_query", "_source", "model")
 
     def __init__(self, model: type[Any]) -> None:
         super().__init__()
@@ -58,6 +58,7 @@ class QuerySet(Results[M], Generic[M]):
         self._source: Any = None
         self._client: Any = None
         self._prefetch: tuple[str, ...] = ()
+        self._owner: tuple[Any, Many[Any]] | None = None
 
     def _clone(self, query: Query | None = None, **state: Any) -> Self:
         other = type(self)(self.model)
@@ -70,8 +71,8 @@ class QuerySet(Results[M], Generic[M]):
     # --- refining: no request ---------------------------------------------------------------------------
 
     def all(self) -> Self:
-        """A fresh copy, with nothing fetched yet."""
-        return self._clone()
+        """A fresh copy, with nothing fetched yet; of `company.licenses`, with what was prefetched."""
+        return self._clone() if self._owner is None else runtime.queryset_for(self.model)._related_to(*self._owner)
 
     def filter(self, *args: Q, **lookups: Any) -> Self:
         """Only records that satisfy all of the conditions.
@@ -210,26 +211,26 @@ class QuerySet(Results[M], Generic[M]):
             for record in page:
                 yield record
 
-    def get(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M:
+    def get(self, *args: str | Q, **lookups: Any) -> M:
         """The one record that satisfies the conditions.
 
         One request by id, `external_id` or `source_id` where the resource takes them in its path
         (API.md section 4); else the pages of `filter()`, until a second one turns up. Raises
         `Model.DoesNotExist` or `Model.MultipleObjectsReturned`.
         """
-        return self._run(self._get(key, args, lookups))
+        return self._run(self._get(args, lookups))
 
-    async def aget(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M:
+    async def aget(self, *args: str | Q, **lookups: Any) -> M:
         """Do what `get()` does, in a task."""
-        return await self._arun(self._get(key, args, lookups))
+        return await self._arun(self._get(args, lookups))
 
-    def get_or_none(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M | None:
+    def get_or_none(self, *args: str | Q, **lookups: Any) -> M | None:
         """The record, or None when there is none. In a loop, prefer `in_bulk()`: it asks once."""
-        return self._run(self._get_or_none(key, args, lookups))
+        return self._run(self._get_or_none(args, lookups))
 
-    async def aget_or_none(self, key: str | None = None, /, *args: Q, **lookups: Any) -> M | None:
+    async def aget_or_none(self, *args: str | Q, **lookups: Any) -> M | None:
         """Do what `get_or_none()` does, in a task."""
-        return await self._arun(self._get_or_none(key, args, lookups))
+        return await self._arun(self._get_or_none(args, lookups))
 
     def first(self) -> M | None:
         """The first record, or None. One request when nothing is filtered or sorted here."""
@@ -497,6 +498,11 @@ class QuerySet(Results[M], Generic[M]):
 
     def _pages(self, keep_peers: bool = True) -> Flow[None]:
         source = self._from()
+        if self._owner is not None and keep_peers:
+            at_hand = yield from peers.load_referring(*self._owner, source)
+            if at_hand is not None:
+                yield Emit(at_hand)
+                return
         query = self._needed()
         client = weakref.ref(self._using())
         shared = self._origin(client, source, query)
@@ -558,11 +564,12 @@ class QuerySet(Results[M], Generic[M]):
             raise self.model.DoesNotExist(f"No {self.model.__name__} of this queryset has a value in {bare}.")
         return found[0]
 
-    def _get(self, key: str | None, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M]:
-        if key is not None and not isinstance(key, str):
-            args, key = (key, *args), None
-        if key is not None:
-            form, value = _split(key)
+    def _get(self, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M]:
+        if args and args[0] is None:
+            raise ValidationError("The id is None: get() needs the id of one record.")
+        if args and isinstance(args[0], str):
+            form, value = _split(args[0])
+            args = args[1:]
             lookups = {**lookups, self._key_name(form): value}
         direct = self._direct(lookups)
         if direct is not None:
@@ -583,9 +590,9 @@ class QuerySet(Results[M], Generic[M]):
             raise self.model.DoesNotExist(f"There is no {self.model.__name__} with {what}.")
         return record
 
-    def _get_or_none(self, key: str | None, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M | None]:
+    def _get_or_none(self, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M | None]:
         try:
-            return (yield from self._get(key, args, lookups))
+            return (yield from self._get(args, lookups))
         except self.model.DoesNotExist:
             return None
 
@@ -680,6 +687,7 @@ class QuerySet(Results[M], Generic[M]):
         suffix = "__contains" if relation.model._meta.fields[relation.via].kind.name == "list" else ""
         found = self._clone(source=_named(record), client=_client(record))
         found = found.filter(**{f"{relation.via}{suffix}": record.id})
+        found._owner = record, relation
         loaded_rows = record._origin.prefetched.get(relation.name)
         if loaded_rows is not None and record.id in loaded_rows:
             found._rows, found._complete = list(loaded_rows[record.id]), True

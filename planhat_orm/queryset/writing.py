@@ -25,14 +25,14 @@ def create(queryset: QuerySet[Any], values: dict[str, Any]) -> tuple[Any, Flow[A
 def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
     """Get by the key, or create; when somebody else is faster, get after all."""
     _keyable(queryset, key, "get_or_create")
-    found = yield from queryset._get_or_none(None, (), dict(key))
+    found = yield from queryset._get_or_none((), dict(key))
     if found is not None:
         return found, False
     record, flow = create(queryset, {**key, **defaults})
     try:
         yield from flow
     except AlreadyExists:
-        return (yield from queryset._get(None, (), dict(key))), False
+        return (yield from queryset._get((), dict(key))), False
     return record, True
 
 

@@ -12,6 +12,7 @@ from planhat_orm import (
     Company,
     ConfigurationError,
     Custom,
+    Issue,
     License,
     Model,
     NotFound,
@@ -281,3 +282,10 @@ def test_required_fields_of_a_new_record() -> None:
 
 def test_str_is_a_declared_kind() -> None:
     assert isinstance(Company.phase, Str)
+
+
+def test_only_what_every_way_of_creating_needs_is_asked_for_here() -> None:
+    License(company_id="extid-a", currency="EUR", value=1).full_clean()
+    Issue(title="Export stops").full_clean()
+    with pytest.raises(ValidationError, match="needs company_id"):
+        License(currency="EUR", value=1).full_clean()
