@@ -121,9 +121,10 @@ class ServerError(RequestError):
 
 
 class ConnectionFailed(RequestError):
-    """No answer came. `sent` says whether any try of the request may have reached the server."""
+    """No answer came. `sent` says whether any try may have reached the server, `timed_out` whether time was up."""
 
     sent: bool = True
+    timed_out: bool = False
 
 
 class BadAnswer(RequestError):

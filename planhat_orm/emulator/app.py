@@ -77,7 +77,9 @@ class Front:
         if limited and not self._quota.admit(now):
             answer = self._too_many(now)
         else:
-            fault = self._faults.take(request.method, request.path)
+            fault = self._faults.take(request.method, request.path, now)
+            if fault is not None and fault.kind == "late":
+                await self._hold(fault.delay)
             answer = self._work(request) if fault is None or fault.does_the_work else Answer()
         if fault is not None:
             answer = _spoil(answer, fault)
@@ -131,14 +133,20 @@ class Front:
             return
         await send({"type": "http.response.body", "body": body})
 
+    async def _hold(self, seconds: float) -> None:
+        """Do nothing for a while, unless the emulator stops."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._weather.stopping:
+            await asyncio.sleep(min(_TICK, max(0.0, end - time.monotonic())))
+
     async def _wait(self, seconds: float, receive: Receive) -> bool:
         """Hold an answer back; tell whether the client is still there to take it."""
         gone = asyncio.ensure_future(_until_gone(receive))
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not gone.done() and not self._weather.stopping:
-            await asyncio.sleep(min(_TICK, max(0.0, end - time.monotonic())))
+        held = asyncio.ensure_future(self._hold(seconds))
+        await asyncio.wait((gone, held), return_when=asyncio.FIRST_COMPLETED)
         left = gone.done()
         gone.cancel()
+        held.cancel()
         return not left
 
 

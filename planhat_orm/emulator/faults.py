@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from threading import Lock
@@ -12,10 +13,11 @@ from ..errors import ConfigurationError
 from ..names import did_you_mean
 
 Kind = Literal[
-    "status", "reset_before", "reset_after", "slow", "timeout_after", "truncated", "cut_json", "html", "wrong_shape",
-    "rate_limit",
+    "status", "reset_before", "reset_after", "slow", "timeout_after", "late", "truncated", "cut_json", "html",
+    "wrong_shape", "rate_limit",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
+_WINDOW = 60.0
 _NOT_DONE = ("status", "reset_before", "html", "rate_limit")
 
 
@@ -24,13 +26,15 @@ class Fault:
     """A rule: it passes over the first `after` matching calls, then meets `times` of them (None: all).
 
     `path` is a path that covers everything below it, or a regular expression. `done` says whether the
-    server does the work all the same; the default follows the kind.
+    server does the work all the same; the default follows the kind. With `calls_per_min` it meets only calls
+    above so many in sixty seconds of the emulator's clock.
 
     Kinds: `status` answers `status`; `rate_limit` answers 429; `reset_before` closes the connection and does
     nothing, `reset_after` does the work first; `slow` waits `delay` seconds and answers well;
-    `timeout_after` does the work and holds the answer for `delay` seconds; `truncated` closes the
-    connection in the middle of the body; `cut_json` sends half the JSON as if it were all; `html` answers
-    200 with a page; `wrong_shape` answers 200 with JSON of another shape. Seconds are the wall's.
+    `timeout_after` does the work and holds the answer for `delay` seconds; `late` does the work only after
+    `delay` seconds, whether the client still waits or not; `truncated` closes the connection in the middle of
+    the body; `cut_json` sends half the JSON as if it were all; `html` answers 200 with a page; `wrong_shape`
+    answers 200 with JSON of another shape. Seconds are the wall's.
     """
 
     kind: Kind
@@ -42,6 +46,7 @@ class Fault:
     retry_after: float | None = None
     delay: float = 30.0
     done: bool | None = None
+    calls_per_min: int | None = None
     met: int = field(default=0)
 
     def __post_init__(self) -> None:
@@ -74,6 +79,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
+        self._passed: dict[int, deque[float]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -94,17 +100,20 @@ class Faults:
         """Remove all rules."""
         with self._lock:
             self._rules.clear()
+            self._passed.clear()
 
     def rules(self) -> list[Fault]:
         """Return the rules, used up ones too."""
         with self._lock:
             return list(self._rules)
 
-    def take(self, method: str, path: str) -> Fault | None:
-        """Return the rule that meets this call, and count it."""
+    def take(self, method: str, path: str, now: float) -> Fault | None:
+        """Return the rule that meets this call at `now` of the emulator's clock, and count it."""
         with self._lock:
             for fault in self._rules:
                 if not fault.covers(method, path):
+                    continue
+                if fault.calls_per_min is not None and self._within(fault, now):
                     continue
                 if fault.after > 0:
                     fault.after -= 1
@@ -113,10 +122,22 @@ class Faults:
                     return fault
         return None
 
+    def _within(self, fault: Fault, now: float) -> bool:
+        """Count a call against a rule's rate, and tell whether it is below it."""
+        passed = self._passed.setdefault(id(fault), deque())
+        while passed and passed[0] <= now - _WINDOW:
+            passed.popleft()
+        if len(passed) >= (fault.calls_per_min or 0):
+            return False
+        passed.append(now)
+        return True
+
 
 def read_fault(body: Mapping[str, Any]) -> dict[str, Any]:
     """Turn the text values of a form into the options of a rule; empty ones are left out."""
-    numbers = {"times": int, "after": int, "status": int, "retry_after": float, "delay": float}
+    numbers = {
+        "times": int, "after": int, "status": int, "retry_after": float, "delay": float, "calls_per_min": int,
+    }  # fmt: skip
     options: dict[str, Any] = {}
     for key, value in body.items():
         if key == "times" and value in ("all", None):

@@ -73,7 +73,7 @@ def _cast(caster: Callable[[Any], Any], key: str, value: Any, old: Record | None
     if isinstance(value, dict) and (operation := _operation(value, switches)):
         if not getattr(caster, "array", False):
             raise Refusal(f"{key} is not an array")
-        return _operated((old or {}).get(key), *operation)
+        return _operated((old or {}).get(key), *operation, switches)
     try:
         return caster(value)
     except (TypeError, ValueError):
@@ -93,8 +93,10 @@ def _operation(value: Mapping[str, Any], switches: Switches) -> tuple[str, list[
     return operation, items
 
 
-def _operated(held: Any, operation: str, items: list[Any]) -> list[Any]:
+def _operated(held: Any, operation: str, items: list[Any], switches: Switches) -> list[Any]:
     present = held if isinstance(held, list) else []
+    if operation == "add" and switches.array_add == "append":
+        return [*present, *items]
     if operation == "add":
         return present + [item for item in items if item not in present]
     if operation == "remove":
@@ -112,7 +114,7 @@ def _merge_custom(custom: Record, old: Any, switches: Switches, dated: Mapping[s
         if value is None and switches.cleared_custom == "absent":
             merged.pop(key, None)
         elif isinstance(value, dict) and (operation := _operation(value, switches)):
-            merged[key] = _operated(merged.get(key), *operation)
+            merged[key] = _operated(merged.get(key), *operation, switches)
         else:
             merged[key] = value
     return merged

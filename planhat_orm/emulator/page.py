@@ -222,7 +222,10 @@ class Pages:
         return join((tag("h2", "Calls, latest first"), clear, tag("table", header, *lines)))
 
     def _faults_part(self) -> Html:
-        names = ("kind", "method", "path", "times", "after", "status", "retry_after", "delay", "done", "met")
+        names = (
+            "kind", "method", "path", "times", "after", "status", "retry_after", "delay", "calls_per_min", "done",
+            "met",
+        )  # fmt: skip
         header = tag("tr", *(tag("th", name) for name in names))
         lines = [
             tag("tr", *(tag("td", _short(rule[name])) for name in names))
@@ -239,6 +242,7 @@ class Pages:
                 ("status", "status", "500"),
                 ("retry_after", "Retry-After", ""),
                 ("delay", "delay, seconds", "30"),
+                ("calls_per_min", "above calls/min", "any"),
             )
         ]
         action = "/__emulator__/faults/form"

@@ -48,6 +48,8 @@ class Switches:
     """Section 9: a custom field set to null stays as null, or its key goes."""
     array_operation: Literal["any", "dollar", "word"] = "any"
     """Section 7: array operations spelt `{"$add": [..]}`, `{"Add": [..]}`, or either."""
+    array_add: Literal["once", "append"] = "once"
+    """Section 7: Add leaves out what the array has already, or appends it once more."""
     noop_bumps_stamp: bool = False
     """Section 7: an upsert that changes nothing sets the time of change all the same (hull)."""
     computed_bumps_stamp: bool = True

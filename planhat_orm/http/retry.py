@@ -155,6 +155,7 @@ def _no_answer(request: Request, lost: Unanswered, attempt: int, *, maybe_done: 
         request=request, attempts=attempt,
     )  # fmt: skip
     error.sent = maybe_done
+    error.timed_out = lost.sent and "Timeout" in lost.reason
     return error
 
 

@@ -1,8 +1,9 @@
 """Bulk upserts: as few requests as the limits allow, one after another, and an outcome for every row.
 
 A chunk of keyed rows may be repeated when its answer is lost: the keys make it find what it stored. Rows
-without a key travel in chunks of their own, which are sent once. A chunk that is refused whole is halved
-until the bad row is alone, so that the good ones are stored.
+without a key, and those that append to an array, travel in chunks of their own, which are sent once. A chunk
+that is refused whole, or that the server fails on, is halved until the bad row is alone, so that the good ones
+are stored.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,7 +32,7 @@ from ..http.effects import Flow, Request, Response
 from . import paths
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
-from .records import encode
+from .records import appends, encode
 from .resemblance import pair
 from .resources import BULK_MAX_ROWS, Resource
 
@@ -40,8 +41,13 @@ MAX_BYTES = 32_000_000
 MAX_EXTRA_REQUESTS = 400
 """How many requests may go into finding the bad rows among good ones, so that a file of bad rows stays cheap."""
 _ASK_SINGLY = 20
+_FAILURES = 6
 _NO_ERRORS: dict[str, list[Any]] = {name: [] for name in ERROR_LISTS}
 _UNTOLD = "The server did not say what became of the row."
+
+
+Kind = Literal["keyed", "appending", "keyless"]
+"""What may be done with rows again: all; only what was surely refused; that, and their ids are still to be found."""
 
 
 @dataclass(slots=True)
@@ -113,16 +119,17 @@ class _Sender:
     resource: Resource
     answer: BulkAnswer
     refused: RequestError | None = None
+    down: bool = False
     extra: int = 0
 
     def send(self, start: int, chunk: Sequence[Mapping[str, Any]]) -> Flow[None]:
-        """Send one chunk of rows, as one request if their bytes fit and all have a key or none has."""
-        rows = self._prepare(start, chunk)
-        keyed = [row for row in rows if keys(self.resource, row.row)]
-        keyless = [row for row in rows if not keys(self.resource, row.row)]
-        for group, repeat in ((keyed, True), (keyless, False)):
+        """Send one chunk of rows, as one request if their bytes fit and all are of one kind."""
+        groups: dict[Kind, list[_Row]] = {"keyed": [], "appending": [], "keyless": []}
+        for row in self._prepare(start, chunk):
+            groups[_kind(self.resource, row.row)].append(row)
+        for kind, group in groups.items():
             for part in _by_bytes(group):
-                yield from self._deliver(part, repeat)
+                yield from self._deliver(part, kind)
 
     def _prepare(self, start: int, chunk: Sequence[Mapping[str, Any]]) -> list[_Row]:
         """Merge rows that share a key: one request refuses them, or stores one of them at random."""
@@ -156,12 +163,24 @@ class _Sender:
             good.append(one)
         return good
 
-    def _deliver(self, rows: list[_Row], repeat: bool) -> Flow[None]:
-        """Send rows as one request and settle them, halving where the answer leaves something open."""
-        if not rows:
+    def _deliver(self, rows: list[_Row], kind: Kind) -> Flow[None]:
+        """Send rows as one request and settle them, in parts where the answer leaves something open or never comes."""
+        lost = yield from self._try(rows, kind, repeat=kind == "keyed")
+        if lost is None:
             return
+        if kind == "keyed" and len(rows) > 1 and not self.down:
+            yield from self._search(rows, lost)
+        else:
+            self._settle(rows, "unknown", _said(lost))
+
+    def _try(self, rows: list[_Row], kind: Kind, *, repeat: bool, doubtful: bool = False) -> Flow[RequestError | None]:
+        """Send rows as one request and settle them; return the error after which they may be stored or not."""
+        if not rows:
+            return None
         if self.refused is not None:
-            return self._settle(rows, "failed", f"Not sent: an earlier request was refused. {self.refused}")
+            self._settle(rows, "unknown" if doubtful else "failed", f"Not sent: an earlier request was refused. "
+                         f"{self.refused}")  # fmt: skip
+            return None
         body = b"[" + b",".join(row.body for row in rows) + b"]"
         request = Request(
             "PUT", paths.collection(self.resource), body=body, repeat=repeat, shape=dict, accept=(400, 403)
@@ -173,17 +192,43 @@ class _Sender:
             if not isinstance(refusal, PermissionDenied):
                 self.refused = refusal
             # A try before the refused one may have gone through.
-            return self._settle(rows, "unknown" if refusal.uncertain else "failed", _said(refusal))
+            self._settle(rows, "unknown" if doubtful or refusal.uncertain else "failed", _said(refusal))
         except InvalidRequest as refusal:
-            return (yield from self._halve(rows, repeat, "failed", _said(refusal)))
-        except ConnectionFailed as lost:
-            status = "unknown" if lost.sent else "failed"
-            return self._settle(rows, status, str(lost))
-        except (ServerError, BadAnswer) as lost:
-            return self._settle(rows, "unknown", _said(lost))
-        yield from self._settle_by(rows, response, repeat)
+            yield from self._halve(rows, kind, "failed", _said(refusal))
+        except (ConnectionFailed, ServerError, BadAnswer) as lost:
+            if doubtful or not isinstance(lost, ConnectionFailed) or lost.sent:
+                return lost
+            self._settle(rows, "failed", str(lost))
+        else:
+            self.down = False
+            yield from self._settle_by(rows, response, kind)
+        return None
 
-    def _halve(self, rows: list[_Row], repeat: bool, status: Status, error: str) -> Flow[None]:
+    def _search(self, rows: list[_Row], lost: RequestError) -> Flow[None]:
+        """Look for the rows that a server fails on: send halves of what failed, until those are alone.
+
+        A server that fails on everything is asked a few times only, and not again for later chunks until it answers.
+        """
+        waiting = [rows]
+        failures = 0
+        while waiting and failures < _FAILURES and self.extra < MAX_EXTRA_REQUESTS:
+            part = waiting.pop(0)
+            for half in (part[: len(part) // 2], part[len(part) // 2 :]):
+                self.extra += 1
+                error = yield from self._try(half, "keyed", repeat=len(half) == 1, doubtful=True)
+                failures = failures + 1 if error else 0
+                if error is None:
+                    continue
+                lost = error
+                if len(half) > 1:
+                    waiting.append(half)
+                else:
+                    self._settle(half, "unknown", _said(error))
+        self.down = failures >= _FAILURES
+        for part in waiting:
+            self._settle(part, "unknown", _said(lost))
+
+    def _halve(self, rows: list[_Row], kind: Kind, status: Status, error: str) -> Flow[None]:
         """Send rows again in two parts; a row that is alone, or too dear to look at, gets `status` and `error`."""
         if len(rows) == 1:
             return self._settle(rows, status, error)
@@ -191,10 +236,10 @@ class _Sender:
         if self.extra > MAX_EXTRA_REQUESTS:
             return self._settle(rows, status, f"{error} (one of {len(rows)} rows that were not looked at singly)")
         middle = len(rows) // 2
-        yield from self._deliver(rows[:middle], repeat)
-        yield from self._deliver(rows[middle:], repeat)
+        yield from self._deliver(rows[:middle], kind)
+        yield from self._deliver(rows[middle:], kind)
 
-    def _settle_by(self, rows: list[_Row], response: Response, repeat: bool) -> Flow[None]:
+    def _settle_by(self, rows: list[_Row], response: Response, kind: Kind) -> Flow[None]:
         data: dict[str, Any] = response.data
         reading = read(self.resource, [row.row for row in rows], data)
         for place, outcome in reading.outcomes.items():
@@ -202,48 +247,52 @@ class _Sender:
         left = [rows[place] for place in reading.open]
         texts = "; ".join(dict.fromkeys(reading.errors))
         if response.status in (400, 403) and not reading.stored:
-            yield from self._settle_refused(left, reading, response, repeat)
+            yield from self._settle_refused(left, reading, response, kind)
         elif not left or self._settle_alike(left, reading, texts):
             self._sum(data)
-        elif not repeat:
+        elif kind == "keyless":
             self._sum(data)
             yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
-        elif len(left) < len(rows) or len(left) > 1:
+        elif kind == "keyed" and (len(left) < len(rows) or len(left) > 1):
             # Ask again in parts: keyed rows find what they stored, and a row alone gets a clear answer.
             self._sum({**data, **_NO_ERRORS, **reading.named, "nonupdates": 0})
             if len(left) == 1:
-                yield from self._deliver(left, repeat)
+                yield from self._deliver(left, kind)
             else:
-                yield from self._halve(left, repeat, "unknown", texts or _UNTOLD)
+                yield from self._halve(left, kind, "unknown", texts or _UNTOLD)
         else:
             self._sum(data)
             self._settle(left, "unknown", texts or _UNTOLD)
 
-    def _settle_refused(self, left: list[_Row], reading: Reading, response: Response, repeat: bool) -> Flow[None]:
+    def _settle_refused(self, left: list[_Row], reading: Reading, response: Response, kind: Kind) -> Flow[None]:
         """Settle what an answer leaves open that stored nothing, because of rows which it may or may not name."""
         texts = "; ".join(dict.fromkeys(reading.errors)) or response.text[:500]
-        if response.status == 403 or not left or (len(left) == 1 and not reading.outcomes):
+        if (response.status == 403 and not reading.outcomes) or not left or (len(left) == 1 and not reading.outcomes):
             self._sum(response.data)
             return self._settle(left, "failed", texts)
         if reading.errors and self._settle_alike(left, reading, texts):
             return self._sum(response.data)
         self._sum({**_NO_ERRORS, **reading.named})
         if not reading.outcomes or self.extra >= MAX_EXTRA_REQUESTS:
-            return (yield from self._halve(left, repeat, "failed", texts))
+            return (yield from self._halve(left, kind, "failed", texts))
         # The bad rows are named, and out: the others may all be good.
         self.extra += 1
-        yield from self._deliver(left, repeat)
+        yield from self._deliver(left, kind)
 
     def _settle_alike(self, left: list[_Row], reading: Reading, texts: str) -> bool:
         """Settle the rows left open where all of them had the same fate; tell whether that was so."""
         counts: dict[Status, int] = {
-            "created": reading.created_unnamed, "updated": reading.updated_unnamed, "unchanged": reading.unchanged,
+            "created": reading.created_unnamed, "updated": reading.updated_unnamed,
+            "unchanged": reading.unchanged or 0,
             "failed": len(reading.errors),
         }  # fmt: skip
         fates = [status for status, count in counts.items() if count]
         if not fates:
             for row in left:
-                self._settle([row], "dropped", dropped_reason(self.resource, row.row))
+                if reading.unchanged is None:
+                    self._settle([row], "unknown", _UNTOLD)
+                else:
+                    self._settle([row], "dropped", dropped_reason(self.resource, row.row))
             return True
         if len(fates) > 1 or counts[fates[0]] < len(left):
             return False
@@ -310,6 +359,12 @@ class _Sender:
 def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The error lists of an answer that are not empty."""
     return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
+
+
+def _kind(resource: Resource, row: Mapping[str, Any]) -> Kind:
+    if not keys(resource, row):
+        return "keyless"
+    return "appending" if appends(row) else "keyed"
 
 
 def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

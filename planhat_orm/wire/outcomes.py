@@ -48,14 +48,15 @@ class Reading:
 
     `outcomes` has those rows (by their place in the chunk) that the answer tells of; `open` the others.
     `errors` are messages that name no row, and `named` the error items that do; `unchanged` counts rows
-    found equal, which are never named, `created_unnamed` and `updated_unnamed` those that could not be told.
+    found equal, which are never named (None: the answer does not count them), `created_unnamed` and
+    `updated_unnamed` those that could not be told.
     """
 
     outcomes: dict[int, Outcome]
     open: list[int]
     errors: list[str]
     named: dict[str, list[Any]]
-    unchanged: int
+    unchanged: int | None
     created_unnamed: int
     updated_unnamed: int
     created_ids: list[str]
@@ -109,7 +110,7 @@ def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[
         open=[place for place in range(len(rows)) if place not in outcomes],
         errors=errors,
         named=named,
-        unchanged=_count(answer, "nonupdates"),
+        unchanged=_count(answer, "nonupdates") if "nonupdates" in answer else None,
         created_unnamed=unnamed("created"),
         updated_unnamed=unnamed("updated"),
         created_ids=nameless_ids or [one for one in answer.get("upsertedIds") or () if isinstance(one, str)],

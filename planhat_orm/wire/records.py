@@ -72,11 +72,30 @@ def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
         return None
 
 
+def appends(row: Mapping[str, Any]) -> bool:
+    """Whether a row adds to an array (API.md section 7), so that sending it twice may add twice."""
+    values = [*row.values(), *(row["custom"].values() if isinstance(row.get("custom"), Mapping) else ())]
+    return any(
+        isinstance(value, Mapping)
+        and len(value) == 1
+        and any(str(word).lstrip("$").lower() in _ADDING and isinstance(items, list) for word, items in value.items())
+        for value in values
+    )
+
+
+_ADDING = ("add", "append", "push")
+
+
 def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-    """Change the given keys of a record and return it whole. One PUT; repeating it does no harm."""
+    """Change the given keys of a record and return it whole. One PUT.
+
+    Repeating it does no harm, so a lost answer is no matter; one that adds to an array is sent once, and
+    `AmbiguousWrite` when its answer is lost.
+    """
     body = encode({name: value for name, value in changes.items() if name != "_id"})
+    request = Request("PUT", paths.item(resource, key), body=body, repeat=not appends(changes), shape=dict)
     try:
-        response: Response = yield Request("PUT", paths.item(resource, key), body=body, shape=dict)
+        response: Response = (yield request) if request.repeat else (yield from once(request))
     except NotFound as missing:
         form, _ = paths.split_key(key)
         moved = changes.get("sourceId" if form == "srcid-" else resource.external_key or "")
@@ -221,11 +240,23 @@ def _by_keys(
             raise _ambiguous(resource, request, "its key could not be looked up either") from lost
         if found is not None:
             return found
+    if _still_at_work(lost):
+        raise _ambiguous(
+            resource, request, f"nothing had its key when it was looked up {_LOOKS} times, but the server may still be "
+            f"at work on it",
+        ) from lost  # fmt: skip
     raise type(lost)(
         f"The new {resource.name} got no good answer, and was not there when its key was looked up {_LOOKS} times: "
         f"it was not created. Creating it again is safe.",
         request=lost.request, response=lost.response, attempts=lost.attempts, detail=lost.detail,
     ) from lost  # fmt: skip
+
+
+def _still_at_work(lost: RequestError) -> bool:
+    """Whether it was us, or a gateway, who did not wait for the server, so that it may yet do what was asked."""
+    if isinstance(lost, ConnectionFailed):
+        return lost.timed_out
+    return lost.response is not None and lost.response.status == 504
 
 
 def _by_content(
@@ -266,7 +297,7 @@ def _ambiguous(
 ) -> AmbiguousWrite:
     return AmbiguousWrite(
         f"The answer to creating a {resource.name} was lost, and {what}. It was not sent again: look before you "
-        f"repeat it. With an external or source id it can be found for sure.",
+        f"repeat it. create() does, where a record has an external or source id.",
         request=request,
         candidates=candidates,
     )

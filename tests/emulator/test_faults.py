@@ -64,6 +64,31 @@ def test_timeout_after_does_the_work_and_holds_the_answer(acme: Acme) -> None:
     assert client.get("/companies").status_code == 200
 
 
+def test_late_work_is_done_although_the_client_gave_up(acme: Acme) -> None:
+    emulator, client, _ = acme
+    emulator.faults.add(kind="late", delay=0.3)
+    with pytest.raises(httpx.ReadTimeout):
+        client.post("/companies", json={"name": "x"}, timeout=0.1)
+    assert names(emulator) == ["Acme"]
+    deadline = time.monotonic() + 5
+    while len(names(emulator)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert names(emulator) == ["Acme", "x"]
+    emulator.faults.add(kind="late", delay=0.05)
+    assert client.post("/companies", json={"name": "y"}).json()["name"] == "y"
+
+
+def test_a_rate_on_a_path_follows_the_clock(serve: Serve) -> None:
+    emulator, client = serve(speed=100)
+    emulator.faults.add(kind="rate_limit", path="/companies", calls_per_min=3, times=None)
+    assert [client.get("/companies").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert client.get("/users").status_code == 200
+    time.sleep(0.65)  # a minute of a clock that runs a hundredfold
+    assert client.get("/companies").status_code == 200
+    emulator.faults.clear()
+    assert {client.get("/companies").status_code for _ in range(5)} == {200}
+
+
 def test_slow_answers_are_good(acme: Acme) -> None:
     emulator, client, _ = acme
     emulator.faults.add(kind="slow", delay=0.2)

@@ -350,7 +350,7 @@ def test_five_chunks_of_which_the_third_is_refused_and_the_fourth_reset() -> Non
         first = msgspec.json.decode(request.body or b"")[0]["externalId"]
         if first == "c-200" and seen == 3:
             return Response(400, {}, b"Bad request")
-        if first == "c-300":
+        if first.startswith("c-3"):
             work()
             raise Unanswered("ReadError", sent=True)
         return work()
@@ -367,9 +367,68 @@ def test_five_chunks_of_which_the_third_is_refused_and_the_fourth_reset() -> Non
 )
 def test_a_chunk_whose_answer_stays_lost_is_unknown_and_the_later_ones_go(weather: Any, then: str) -> None:
     direct = Direct()
-    direct.weather = times(5, weather, after=1)
-    answer = direct.run(upsert(COMPANY, companies(30), chunk_size=10))
-    assert statuses(answer) == ["created"] * 10 + [then] * 10 + ["created"] * 10
+    direct.weather = lambda request, work: weather(request, work) if b'"c-1' in (request.body or b"") else work()
+    answer = direct.run(upsert(COMPANY, companies(30, start=10)[::-1], chunk_size=10))
+    assert statuses(answer) == ["created"] * 20 + [then] * 10
+    answer = direct.run(upsert(COMPANY, companies(30, start=10), chunk_size=10))
+    assert statuses(answer) == [then] * 10 + ["unchanged"] * 20
+
+
+@pytest.mark.parametrize("weather", [status(500), status(502), lost_before, lost_after, status(200, b"<html>")])
+@pytest.mark.parametrize("bad", [{"c-234"}, {"c-7", "c-234", "c-499"}])
+def test_the_rows_that_a_server_fails_on_are_found_and_the_others_stored(weather: Any, bad: set[str]) -> None:
+    direct = Direct()
+
+    def fail(request: Request, work: Callable[[], Response]) -> Response:
+        body = request.body or b""
+        return weather(request, work) if any(f'"{key}"'.encode() in body for key in bad) else work()
+
+    direct.weather = fail
+    rows = companies(600)
+    answer = direct.run(upsert(COMPANY, rows, chunk_size=500))
+    assert {rows[one.index]["externalId"] for one in answer.outcomes if one.status == "unknown"} == bad
+    assert {one.status for one in answer.outcomes} <= {"created", "unchanged", "unknown"}
+    assert set(only_external(direct)) >= {row["externalId"] for row in rows} - bad
+    assert answer.requests <= 2 + 18 * len(bad)
+
+
+@pytest.mark.parametrize("weather", [status(500), lost_before])
+def test_a_server_that_fails_on_everything_is_not_asked_much(weather: Any) -> None:
+    direct = Direct()
+    direct.weather = weather
+    answer = direct.run(upsert(COMPANY, companies(3000), chunk_size=300))
+    assert statuses(answer) == ["unknown"] * 3000
+    assert answer.requests <= 10 + 7
+
+
+@pytest.mark.parametrize("weather", [lost_after, status(500), status(200, b"<html>")])
+@pytest.mark.parametrize("tags", [{"$add": ["b"]}, {"Append": ["b"]}, {"push": ["b"]}])
+def test_a_row_that_adds_to_an_array_is_sent_once(weather: Any, tags: dict[str, Any]) -> None:
+    direct = Direct()
+    direct.run(upsert(COMPANY, companies(3)))
+    direct.tries.clear()
+    direct.weather = times(1, weather, after=1)
+    rows: Rows = [{"externalId": "c-0", "phase": "Live"}, {"externalId": "c-1", "tags": tags},
+                  {"externalId": "c-2", "custom": {"Products": tags}}]  # fmt: skip
+    answer = direct.run(upsert(COMPANY, rows))
+    assert statuses(answer) == ["updated", "unknown", "unknown"]
+    assert [len(body) for body in direct.bodies()] == [1, 2]
+    assert statuses(direct.run(upsert(COMPANY, [{"externalId": "c-0", "tags": {"$remove": ["b"]}}]))) == ["unchanged"]
+
+
+def test_an_answer_that_does_not_count_what_was_equal_leaves_it_unknown_and_not_dropped() -> None:
+    direct = Direct()
+    direct.weather = status(200, b'{"created": 0, "updated": 0, "createdErrors": []}')
+    assert statuses(direct.run(upsert(COMPANY, companies(8)))) == ["unknown"] * 8
+    assert direct.count("PUT") == 1
+
+
+def test_a_permission_error_of_one_row_does_not_fail_the_others() -> None:
+    direct = Direct()
+    body = msgspec.json.encode({"permissionErrors": [{"externalId": "c-1", "message": "Forbidden"}]})
+    direct.weather = times(1, status(403, body))
+    answer = direct.run(upsert(COMPANY, companies(4)))
+    assert statuses(answer) == ["created", "failed", "created", "created"]
 
 
 def test_a_server_that_dies_after_taking_a_chunk_leaves_it_unknown_not_failed() -> None:

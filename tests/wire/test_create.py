@@ -97,6 +97,22 @@ def test_a_keyed_create_that_left_nothing_behind_raises_and_may_be_repeated(
     assert direct.run(create(COMPANY, KEYED))["name"] == "Acme"
 
 
+def timed_out(request: Any, work: Any) -> Any:
+    raise Unanswered("ReadTimeout", sent=True)
+
+
+@pytest.mark.parametrize("spell", [timed_out, status(504)])
+def test_a_server_that_may_still_be_at_work_leaves_a_keyed_create_ambiguous(direct: Direct, spell: Any) -> None:
+    """It may store the record after it was looked for, so creating it again would not be safe."""
+    direct.weather = times(1, spell, method="POST")
+    with pytest.raises(AmbiguousWrite, match="may still be at work"):
+        direct.run(create(COMPANY, KEYED))
+    direct.store.insert("company", KEYED)  # a moment later
+    with pytest.raises(AlreadyExists):
+        direct.run(create(COMPANY, KEYED))
+    assert direct.count("POST") == 1
+
+
 @pytest.mark.parametrize("spell", [lost_before, status(500), status(200, b"<html>")])
 def test_a_keyless_create_that_left_nothing_behind_is_ambiguous(direct: Direct, spell: Any) -> None:
     direct.weather = times(1, spell, method="POST")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import NotFound, ServerError, ValidationError
+from planhat_orm import AmbiguousWrite, NotFound, ServerError, ValidationError
 from planhat_orm.http.effects import Unanswered
 from planhat_orm.wire import records
 from planhat_orm.wire.resources import resource, resources
@@ -35,6 +35,17 @@ def test_an_update_survives_bad_weather(direct: Direct, spell: Any, key: str) ->
     key = acme(direct)["_id"] if key == "_id" else key
     assert direct.run(records.update(COMPANY, key, {"phase": "Live"}))["phase"] == "Live"
     assert acme(direct)["phase"] == "Live"
+
+
+@pytest.mark.parametrize("spell", [lost_after, status(500), status(200, b"<html>")])
+@pytest.mark.parametrize("change", [{"tags": {"$add": ["b"]}}, {"custom": {"Products": {"Append": ["b"]}}}])
+def test_an_update_that_adds_to_an_array_is_sent_once(direct: Direct, spell: Any, change: dict[str, Any]) -> None:
+    direct.weather = times(1, spell)
+    with pytest.raises(AmbiguousWrite):
+        direct.run(records.update(COMPANY, "extid-a", change))
+    assert direct.count("PUT") == 1
+    direct.weather = times(1, spell)
+    direct.run(records.update(COMPANY, "extid-a", {"tags": {"$remove": ["b"]}, "custom": {"Add": ["b"]}}))
 
 
 def test_an_id_in_the_changes_is_not_sent(direct: Direct) -> None:
