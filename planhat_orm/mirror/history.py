@@ -154,12 +154,15 @@ class PastSource(MirrorSource):
     @contextmanager
     def _open(self, query: Query) -> Iterator[Connection]:
         """A connection on which the tables of the query are what they were; all undone at its end."""
-        with self.database.engine.connect() as connection, connection.begin() as transaction:
-            for name in touched(query):
-                self._put_back(connection, layouts()[name])
+        with self.database.reading() as connection:
+            transaction = connection.get_transaction()
+            assert transaction is not None
             try:
+                for name in touched(query):
+                    self._put_back(connection, layouts()[name])
                 yield connection
             finally:
+                # What was put aside is nobody else's, and must not outlast the query.
                 transaction.rollback()
 
     def _put_back(self, connection: Connection, home: Layout) -> None:
