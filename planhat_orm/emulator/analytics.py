@@ -30,12 +30,22 @@ def push_metrics(store: Store, body: Any, *, keep: bool) -> Record:
     for number, item in enumerate(body if isinstance(body, list) else [body]):
         wrong = _wrong_metric(item)
         if wrong:
-            errors.append({"index": number, "message": wrong})
+            errors.append(_error(store, number, item, wrong))
             continue
         processed += 1
         if keep:
             _keep_metric(store, item)
     return {"processed": processed, "errors": errors}
+
+
+def _error(store: Store, number: int, item: Any, message: str) -> Any:
+    """An item of the error list, whose shape is open; by its place, unless the switch says otherwise."""
+    style = store.switches.metric_error
+    if style == "string":
+        return message
+    if style == "object" and isinstance(item, dict):
+        return {"message": message, **{key: item[key] for key in ("dimensionId", "externalId") if key in item}}
+    return {"index": number, "message": message}
 
 
 def metric_page(store: Store, query: Query, page_cap: int | None) -> list[bytes]:

@@ -81,6 +81,8 @@ class Api:
                     return text(401, "Unauthorized")
                 return self._main(request)
         except Refusal as refusal:
+            if self.store.switches.error_body == "json":
+                return Answer(refusal.status, msgspec.json.encode({"message": refusal.message}))
             return text(refusal.status, refusal.message)
         except SilentDrop:
             return text(400, "Ignored")  # a single write has no list of outcomes to be missing from
@@ -94,7 +96,7 @@ class Api:
         if head == "timeentries" and id == "duplicate" and request.method == "POST":
             body = request.json()
             outcome = bulk.duplicate(self.store, body.get("ids") if isinstance(body, dict) else None)
-            return _bulk(outcome, len(outcome.inserted))
+            return self._bulk(outcome, len(outcome.inserted))
         name = _BY_PATH.get(head)
         if name is None or name == "metric":
             return text(404, "Not found")
@@ -145,7 +147,11 @@ class Api:
         items = request.json()
         if name == "ticket" and isinstance(items, dict):
             items = [items]
-        return _bulk(bulk.bulk_upsert(self.store, name, items), len(items) if isinstance(items, list) else 0)
+        return self._bulk(bulk.bulk_upsert(self.store, name, items), len(items) if isinstance(items, list) else 0)
+
+    def _bulk(self, outcome: bulk.Outcome, sent: int) -> Answer:
+        body = outcome.answer(old=self.store.switches.bulk_answer == "old")
+        return Answer(outcome.status, msgspec.json.encode(body), rows=sent)
 
     def _lean(self, request: Incoming) -> Answer:
         operations.check_permission(self.store, "company", "read")
@@ -171,7 +177,7 @@ class Api:
             if auth.is_allowed(request.authorization, self._tenant_token):
                 for event in items:
                     analytics.push_segment(self.store, event)
-            return Answer(body=b"{}", rows=len(items))
+            return self._received(len(items))
         known = rest[-1:] == [self._tenant_token]
         if head == "dimensiondata" and len(rest) == 1:
             return Answer(
@@ -180,8 +186,14 @@ class Api:
         if head == "analytics" and (len(rest) == 1 or (len(rest) == 2 and rest[0] == "bulk")):
             if known:
                 analytics.push_activities(self.store, items)
-            return Answer(body=b"{}", rows=len(items))
+            return self._received(len(items))
         return text(404, f"Cannot POST {request.path}")
+
+    def _received(self, rows: int) -> Answer:
+        style = self.store.switches.analytics_answer
+        if style == "text":
+            return Answer(200, b"OK", "text/plain; charset=utf-8", rows=rows)
+        return Answer(body=b"{}" if style == "object" else b"", rows=rows)
 
     def _cap(self, name: str) -> int | None:
         return self._page_cap.get(name) if isinstance(self._page_cap, Mapping) else self._page_cap
@@ -193,7 +205,3 @@ def _json(value: Any) -> Answer:
 
 def _rows(rows: list[bytes]) -> Answer:
     return Answer(body=b"[" + b",".join(rows) + b"]", rows=len(rows))
-
-
-def _bulk(outcome: bulk.Outcome, sent: int) -> Answer:
-    return Answer(outcome.status, msgspec.json.encode(outcome.answer()), rows=sent)

@@ -35,9 +35,9 @@ class Outcome:
             return 200
         return 206 if self.inserted or self.changed or self.unchanged else 400
 
-    def answer(self) -> Record:
-        """Return the body."""
-        return {
+    def answer(self, *, old: bool = False) -> Record:
+        """Return the body; an old one has no lists of permissions and validations while they are empty."""
+        body = {
             "created": len(self.inserted),
             "createdErrors": self.create_errors,
             "insertsKeys": self.inserted,
@@ -47,9 +47,10 @@ class Outcome:
             "nonupdates": self.unchanged,
             "modified": [keys["_id"] for keys in self.changed],
             "upsertedIds": [keys["_id"] for keys in self.inserted],
-            "permissionErrors": self.permission_errors,
-            "validationErrors": [],
         }
+        if self.permission_errors or not old:
+            body |= {"permissionErrors": self.permission_errors, "validationErrors": []}
+        return body
 
 
 def bulk_upsert(store: Store, name: str, items: Any) -> Outcome:

@@ -32,7 +32,7 @@ def create(store: Store, name: str, body: Any) -> Record:
 def update(store: Store, name: str, id: str, body: Any) -> Record:
     """Set the keys of `body` on the record that an id of any allowed form names."""
     check_permission(store, name, "write")
-    old = by_url(store, name, id)
+    old = by_url(store, name, id, writing=True)
     if name == "company" and isinstance(body, dict) and "_id" in body:
         raise Refusal("_id is immutable")  # seen by the go client
     store.refuse_if_told(name, body)
@@ -52,12 +52,16 @@ def delete(store: Store, name: str, id: str) -> Record | None:
     return {"counts": _COUNTS, "document": record, "nothing": None}[answer]
 
 
-def by_url(store: Store, name: str, id: str) -> Record:
+def by_url(store: Store, name: str, id: str, *, writing: bool = False) -> Record:
     """Return the record that an id in a URL names: `_id`, `extid-...` or `srcid-...` where the resource has it."""
     info = resource(name)
     key = "_id"
+    documented = store.switches.url_keys == "documented"
+    taken = info.read_forms if documented and not writing else info.id_forms
+    if documented and writing and name == "opportunity":
+        taken = ("_id", "extid-")
     for prefix, field in _PREFIXES.items():
-        if id.startswith(prefix) and prefix in info.id_forms:
+        if id.startswith(prefix) and prefix in taken:
             key, id = external_key(name) if prefix == "extid-" else field, id.removeprefix(prefix)
     record = store.find(name, key, id)
     if record is None:

@@ -58,10 +58,10 @@ def _listed(store: Store, name: str, record: Record, select: frozenset[str] | No
     if name == "user" and "roles" in shown:
         roles = [{"_id": id, **ROLES[id]} if id in ROLES else id for id in shown["roles"] or []]
         return {**shown, "roles": roles}
-    if name == "company" and store.switches.expand_owner and shown.get("owner"):
-        owner = store.table("user").get(shown["owner"])
-        if owner is not None:
-            return {**shown, "owner": {"_id": owner["_id"], "nickName": owner.get("nickName")}}
+    if name == "company" and store.switches.expand_owner:
+        users = store.table("user")
+        people = {key: user for key in ("owner", "coOwner") if (user := users.get(shown.get(key)))}
+        return {**shown, **{key: {"_id": one["_id"], "nickName": one.get("nickName")} for key, one in people.items()}}
     return shown
 
 

@@ -603,7 +603,7 @@ class QuerySet(Results[M], Generic[M]):
             return None
         for form, wire in (("_id", "_id"), ("extid-", resource.external_key), ("srcid-", "sourceId")):
             field = self.model._meta.by_wire.get(wire) if wire else None
-            if field is None or form not in resource.id_forms:
+            if field is None or form not in resource.read_forms:
                 continue
             for name in (field.name, f"{field.name}__exact"):
                 value = lookups.get(name)

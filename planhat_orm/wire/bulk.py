@@ -266,7 +266,7 @@ class _Sender:
 
     def _settle_refused(self, left: list[_Row], reading: Reading, response: Response, kind: Kind) -> Flow[None]:
         """Settle what an answer leaves open that stored nothing, because of rows which it may or may not name."""
-        texts = "; ".join(dict.fromkeys(reading.errors)) or response.text[:500]
+        texts = "; ".join(dict.fromkeys(reading.errors)) or _word(response.text)[:500]
         if (response.status == 403 and not reading.outcomes) or not left or (len(left) == 1 and not reading.outcomes):
             self._sum(response.data)
             return self._settle(left, "failed", texts)
@@ -388,11 +388,16 @@ def _by_bytes(rows: list[_Row]) -> Iterator[list[_Row]]:
 
 def _said(error: RequestError) -> str:
     """The server's own word where there is one: it belongs to the row, not to a log."""
-    text = error.detail.strip()
+    return _word(error.detail) or str(error)
+
+
+def _word(text: str) -> str:
+    """The message in an error body, which may be plain text or JSON."""
+    text = text.strip()
     if text.startswith("{"):
         try:
             data = msgspec.json.decode(text)
         except msgspec.DecodeError:
             return text
         return str(data.get("message") or data.get("error") or text)
-    return text or str(error)
+    return text

@@ -164,14 +164,15 @@ _FAR = 100_000
 def _offset_ignored(resource: Resource, ask: _Ask, size: int, offset: int, ids: list[Any]) -> Flow[bool]:
     """Whether the server ignores `offset`; a page that came twice may also mean that others write.
 
-    Such a server gave all it has, unless the page is just as long as was asked: then `BadAnswer`.
+    Such a server gave all it has if the page is shorter than was asked and holds the newest record, else `BadAnswer`.
     """
     rows = yield from ask(limit=size, offset=offset + _FAR)
     if [row.get("_id") for row in rows] != ids:
         return False
-    if len(rows) == size:
+    newest = yield from ask(limit=1, offset=0, sort="-_id")
+    if len(rows) == size or (newest and newest[0].get("_id") not in ids):
         raise BadAnswer(
-            f"GET /{resource.path} gave the same {size} records at every offset: the server ignores it, so what "
+            f"GET /{resource.path} gave the same {len(rows)} records at every offset: the server ignores it, so what "
             f"comes after them cannot be read."
         )
     return True

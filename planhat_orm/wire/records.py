@@ -26,8 +26,9 @@ from ..errors import (
     ValidationError,
 )
 from ..http.effects import Flow, Request, Response, Sleep
+from ..http.flows import collected
 from . import paths
-from .listing import ALWAYS, rows_of
+from .listing import ALWAYS, pages, rows_of
 from .resemblance import resembles
 from .resources import Resource
 
@@ -102,7 +103,11 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         if missing.uncertain and form != "_id" and moved:
             # A first try went through and gave the record another key than the one it was asked for by.
             return (yield from get(resource, f"{form}{moved}"))
-        raise
+        # Which of the keys a path takes for writing is not the same in all sources (API.md section 14).
+        known = (yield from find(resource, key)) if form != "_id" and form in resource.read_forms else None
+        if known is None:
+            raise
+        return (yield from update(resource, known["_id"], changes))
     record: dict[str, Any] = response.data
     return record
 
@@ -207,23 +212,30 @@ def keys_of(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple[str, A
 
 
 def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | None]:
-    """Return the record whose keyable `wire` is `value`, or None. One request."""
+    """Return the record whose keyable `wire` is `value`, or None.
+
+    One request where the key can stand in a path or is a filter of the list, else the list of ids and keys.
+    """
     form = "srcid-" if wire == "sourceId" else "extid-" if wire == resource.external_key else None
-    if form in resource.id_forms:
+    if form in resource.read_forms:
         return (yield from find(resource, f"{form}{value}"))
-    if wire == "email" and "list" in resource.operations:
-        # An email is a key, but none for a URL: endusers can be listed by it, users are few.
-        params = {"email": str(value)} if "email" in resource.params else {}
-        if "archived" in resource.params:
-            params["archived"] = "true"
-        query = (("limit", str(resource.max_limit)), ("offset", "0"), *params.items())
+    if "list" not in resource.operations:
+        return None
+    params = {"archived": "true"} if "archived" in resource.params else {}
+    if wire == "email" and "email" in resource.params:
+        query = (("limit", str(resource.max_limit)), ("offset", "0"), ("email", str(value)), *params.items())
         response: Response = yield Request("GET", paths.collection(resource), params=query, shape=list)
-        return next((row for row in rows_of(response) if _same_email(row.get(wire), value)), None)
+        return next((row for row in rows_of(response) if _same(wire, row.get(wire), value)), None)
+    for row in (yield from collected(pages(resource, select=("_id", wire), params=params))):
+        if _same(wire, row.get(wire), value):
+            return (yield from find(resource, row["_id"]))
     return None
 
 
-def _same_email(left: Any, right: Any) -> bool:
-    return left is not None and str(left).casefold() == str(right).casefold()
+def _same(wire: str, left: Any, right: Any) -> bool:
+    if wire == "email":
+        return left is not None and str(left).casefold() == str(right).casefold()
+    return left is not None and str(left) == str(right)
 
 
 def _by_keys(

@@ -49,13 +49,17 @@ class ListParam:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of the API, as `resources.json` describes it."""
+    """One resource of the API, as `resources.json` describes it.
+
+    `id_forms` are the ids that its paths take, `read_forms` those of them that are documented for reading.
+    """
 
     name: str
     path: str
     attribute: str
     operations: frozenset[str]
     id_forms: tuple[str, ...]
+    read_forms: tuple[str, ...]
     keys: tuple[str, ...]
     required: tuple[str, ...]
     required_any: tuple[tuple[str, ...], ...]
@@ -117,6 +121,7 @@ def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
         attribute=raw["attribute"],
         operations=frozenset(raw["operations"]),
         id_forms=tuple(raw["id_forms"]),
+        read_forms=tuple(raw.get("read_forms", raw["id_forms"])),
         keys=tuple(raw["keys"]),
         required=tuple(raw["required"]),
         required_any=tuple(map(tuple, raw["required_any"])),
