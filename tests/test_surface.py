@@ -22,6 +22,7 @@ from planhat_orm.fields import (
     Field,
     Id,
     Int,
+    Key,
     List,
     Number,
     Ref,
@@ -77,6 +78,8 @@ def field_class(info: FieldInfo) -> type[Field[Any]]:
     """The class of field that a wire type is declared with."""
     if info.name == "custom":
         return CustomFields
+    if info.name in ("externalId", "sourceId", "extId", "companyExternalId"):
+        return Key
     if info.enum:
         return Choice
     if info.type == "objectId":

@@ -2,7 +2,7 @@
 
 from .base import Field
 from .custom import Custom, CustomFields
-from .kinds import Bool, Choice, DateTime, Day, Dict, Id, Int, Json, List, Number, Str, StrList
+from .kinds import Bool, Choice, DateTime, Day, Dict, Id, Int, Json, Key, List, Number, Str, StrList
 from .relations import Many, ManyToMany, One, Ref
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Id",
     "Int",
     "Json",
+    "Key",
     "List",
     "Many",
     "ManyToMany",

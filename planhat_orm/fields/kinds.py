@@ -18,6 +18,17 @@ class Str(Field[str]):
         super().__init__(kinds.TEXT, **facts)
 
 
+class Key(Str):
+    """Your own id of a record, `external_id` or `source_id`: text, and a number is taken as its digits.
+
+    Planhat compares these ids as text and takes numbers too (API.md section 4).
+    """
+
+    def check(self, value: Any) -> Any:
+        """Take a whole number as text."""
+        return super().check(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
 class Choice(Field[str]):
     """Text out of a known set. Other values are read as they are; setting one raises."""
 

@@ -268,7 +268,9 @@ def _convert(place: Place, raw: Any, textual: bool) -> Any:
     kind = place.field.kind if place.field is not None else kinds.ANY
     if kind.name in ("text", "id", "ref") and isinstance(raw, int) and not isinstance(raw, bool):
         return str(raw)
-    return from_text(kind, raw) if textual and isinstance(raw, str) else raw
+    # JSON has no dates: they are text in every file, and in what other systems answer.
+    written = textual or kind.name in ("datetime", "day")
+    return from_text(kind, raw) if written and isinstance(raw, str) else raw
 
 
 def from_text(kind: kinds.Kind, text: str) -> Any:

@@ -125,6 +125,8 @@ def test_a_value_that_was_refused_is_a_value_error_too() -> None:
         (Issue, "company_ids", ["extid-5"], ["extid-5"]),
         (Company, "owner_id", ID, ID),
         (License, "company_id", "extid-acme-1", "extid-acme-1"),
+        (Company, "external_id", 1234, "1234"),
+        (Invoice, "ext_id", 1234, "1234"),
     ],
 )
 def test_what_is_sent_of_a_value(model: type[Model], name: str, value: Any, sent: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import CustomFields, DateTime, Dict, Int, Number, One, Ref, Str, StrList
+from ...fields import CustomFields, DateTime, Dict, Int, Key, Number, One, Ref, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ class Asset(Model, resource="asset"):
         doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
     )
     company_name = Str(readonly=True, doc="Copy of the company's name.")
-    external_id = Str(doc="Record id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Record id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     name = Str(required=True)
     custom = CustomFields()
     followers = StrList()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Int, Number, One, Ref, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Int, Key, Number, One, Ref, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Churn(Model, resource="churn"):
     comment = Str(doc="Text in the official examples; typed object in one schema.")
     only_downgrade = Bool(doc="Downgrade, not a loss; what the downgrades filter looks at (inferred).")
     snoozed = Bool()
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
-    external_id = Str(doc="Only in the placeholder page.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Only in the placeholder page.")
     custom = CustomFields()
     created_at = DateTime(readonly=True, doc="Creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import CustomFields, DateTime, Many, Number, One, Ref, Str, StrList
+from ...fields import CustomFields, DateTime, Key, Many, Number, One, Ref, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Deal(Model, resource="deal"):
         doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
     )
     company_name = Str(readonly=True, doc="Copy of the company's name.")
-    external_id = Str(doc="Record id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Record id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     stage = Str(doc="Pipeline stage; Closed Won and Closed Lost always exist.")
     owner_id = Ref("User")
     followers = StrList()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Dict, Int, List, Many, Number, One, Ref, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Dict, Int, Key, List, Many, Number, One, Ref, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Enduser(Model, resource="enduser"):
         doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
     )
     company_name = Str(readonly=True, doc="Copy of the company's name.")
-    external_id = Str(doc="Record id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Record id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     position = Str(doc="Job title.")
     phone = Str(doc="Any format.")
     tags = StrList(doc="Labels, replaced as a whole.")
@@ -65,7 +65,7 @@ class Enduser(Model, resource="enduser"):
     relevance_rate = Number(readonly=True)
     description = Str()
     last_updated = DateTime(readonly=True)
-    company_external_id = Str(readonly=True)
+    company_external_id = Key(readonly=True)
     created_at = DateTime(readonly=True, doc="Creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Choice, CustomFields, DateTime, Day, Int, List, Number, One, Ref, Str, StrList
+from ...fields import Choice, CustomFields, DateTime, Day, Int, Key, List, Number, One, Ref, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ class Invoice(Model, resource="invoice"):
     product = Str()
     c_id = Ref("Company", required=True, doc="Company; extid-/srcid- accepted on write.")
     c_name = Str(readonly=True)
-    ext_id = Str(doc="Id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    ext_id = Key(doc="Id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     invoice_date = Day(doc="Issue date; needed in bulk.")
     last_updated = DateTime(readonly=True)
     invoice_no = Int(readonly=True, doc="Running number, never reused.")

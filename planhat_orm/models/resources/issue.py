@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Int, List, ManyToMany, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Int, Key, List, ManyToMany, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Issue(Model, resource="issue"):
     enduser_ids = StrList()
     embedded_endusers = List(wire="endusers", readonly=True)
     conversation_ids = StrList()
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     source = Str()
     source_url = Str()
     priority = Str()

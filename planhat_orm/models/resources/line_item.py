@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, Choice, CustomFields, DateTime, Number, One, Ref, Str
+from ...fields import Bool, Choice, CustomFields, DateTime, Key, Number, One, Ref, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class LineItem(Model, resource="line_item"):
     """A line of a deal: a subscription or a fee."""
 
-    external_id = Str(doc="Record id in your own system.")
-    source_id = Str()
+    external_id = Key(doc="Record id in your own system.")
+    source_id = Key()
     deal_id = Ref("Deal", required=True)
     company_id = Ref("Company", doc="From the deal.")
     product_id = Ref("Product", doc="Template.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Choice, CustomFields, DateTime, Id, Int, One, Ref, Str
+from ...fields import Choice, CustomFields, DateTime, Id, Int, Key, One, Ref, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class NPS(Model, resource="nps"):
     campaign_id = Id(doc="NPS campaign.")
     score = Int(required=True, doc="0-10.")
     comment = Str()
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     date_sent = DateTime()
     date_answered = DateTime()
     source = Str(doc="Survey system.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import CustomFields, Dict, Int, Number, One, Ref, Str
+from ...fields import CustomFields, Dict, Int, Key, Number, One, Ref, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ class Objective(Model, resource="objective"):
         doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company.",
     )
     company_name = Str(readonly=True, doc="Copy of the company's name.")
-    external_id = Str(doc="Record id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Record id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     custom = CustomFields()
     usage = Dict(readonly=True, doc="Metric id -> value.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")

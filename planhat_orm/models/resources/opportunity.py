@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Choice, CustomFields, DateTime, Int, List, Number, One, Ref, Str
+from ...fields import Choice, CustomFields, DateTime, Int, Key, List, Number, One, Ref, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class Opportunity(Model, resource="opportunity"):
     deal_date = DateTime()
     landing_date = DateTime(doc="Expected close.")
     close_date = DateTime()
-    external_id = Str(doc="Record id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Record id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     currency = Str(wire="_currency", doc="Currency code.")
     title = Str()
     owner_id = Ref("User")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...fields import Bool, Choice, CustomFields, DateTime, Number, Str, StrList
+from ...fields import Bool, Choice, CustomFields, DateTime, Key, Number, Str, StrList
 from ..base import Model
 
 
@@ -10,8 +10,8 @@ class Product(Model, resource="product"):
     """A product of the catalogue, with default prices for line items."""
 
     name = Str(required=True)
-    external_id = Str(doc="Record id in your own system; keyable.")
-    source_id = Str(doc="Record id in the integrated source (CRM etc.); keyable.")
+    external_id = Key(doc="Record id in your own system; keyable.")
+    source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     type = Choice("subscription", "fee")
     mrr = Number(doc="Default mrr.")
     arr = Number(readonly=True, doc="From mrr.")

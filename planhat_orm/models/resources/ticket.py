@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Day, Int, List, One, Ref, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Day, Int, Key, List, One, Ref, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ class Ticket(Model, resource="ticket"):
     company_id = Ref(
         "Company", doc="Owning company; on writes also accepts extid-<externalId> or srcid-<sourceId> of the company."
     )
-    source_id = Str(required=True, doc="Ticket id in the source system; keyable.")
+    source_id = Key(required=True, doc="Ticket id in the source system; keyable.")
     email = Str(required=True, doc="Requester's email.")
     domains = StrList(doc="Company domains; needed when companyExternalId is missing.")
-    company_external_id = Str(doc="Company's external id.")
+    company_external_id = Key(doc="Company's external id.")
     title = Str(doc="Subject (write name).")
     description = Str(doc="Body (write name).")
     url = Str(doc="Link to the ticket.")
@@ -36,7 +36,7 @@ class Ticket(Model, resource="ticket"):
     agent_email = Str(doc="Agent, nullable, in the bulk example.")
     created_at = DateTime(doc="Source creation time (2017 docs).")
     updated_at = DateTime(doc="Source update time (2017 docs).")
-    external_id = Str(readonly=True, doc="Read side name of sourceId.")
+    external_id = Key(readonly=True, doc="Read side name of sourceId.")
     sub_type = Str(readonly=True, doc="Ticket.")
     subject = Str(readonly=True, doc="Read side name of title.")
     snippet = Str(readonly=True, doc="Read side text.")

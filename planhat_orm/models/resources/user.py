@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Dict, Int, List, Many, Number, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Dict, Int, Key, List, Many, Number, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class User(Model, resource="user"):
     first_name = Str(required=True)
     last_name = Str(required=True)
     roles = StrList(doc="Role ids; objects {_id, name, description} in lists.")
-    external_id = Str()
+    external_id = Key()
     inactive = Bool(doc="Cannot log in.")
     image = Dict(readonly=True, doc="{path}.")
     radar_one_line = Bool(readonly=True, doc="Internal.")
