@@ -118,7 +118,7 @@ class One(Relation[M]):
 
     def __set__(self, record: Model, value: M | None) -> None:
         setattr(record, self.via, value)
-        if value is not None and value.id is not None:
+        if value is not None and not isinstance(value, str) and value.id is not None:
             record._origin.related.setdefault(self.name, {})[value.id] = value
 
     def hop(self, owner: Any) -> Hop:

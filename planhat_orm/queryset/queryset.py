@@ -368,9 +368,10 @@ class QuerySet(Results[M], Generic[M]):
         return await self._arun(writing.update_or_create(self, defaults or {}, key))
 
     def bulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
-        """Upsert records or dicts of Python names: ceil(n/5000) requests, an outcome for each.
+        """Upsert records or dicts: ceil(n/5000) requests, an outcome for each.
 
-        A dict needs a key, or all that a new record needs. Raises `BulkError` with the complete result when
+        A dict has the names of the model, or all of Planhat's own (`externalId`). It needs a key, or all that a new
+        record needs. Raises `BulkError` with the complete result when
         a row fails, unless `raise_on_error=False`.
         """
         return self._run(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))

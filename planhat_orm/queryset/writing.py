@@ -121,5 +121,13 @@ def _record(model: type[Model], row: Any, place: int) -> Model:
             raise ValidationError(f"Row {place} is a {type(row).__name__}, not a {model.__name__}.")
         return row
     if not isinstance(row, dict):
-        raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts of Python names.")
-    return model(**row)
+        raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
+    return model(**_python_names(model, row))
+
+
+def _python_names(model: type[Model], row: dict[str, Any]) -> dict[str, Any]:
+    """A row in Planhat's own names, as its endpoints and other clients have it, in those of the model."""
+    fields, by_wire = model._meta.fields, model._meta.by_wire
+    if all(name in fields for name in row) or not all(name in by_wire for name in row):
+        return row
+    return {by_wire[name].name: by_wire[name].kind.load(value) for name, value in row.items()}
