@@ -56,11 +56,7 @@ def plan(
 def show_report(report: SyncReport, to: Console) -> None:
     """Print what a sync did."""
     head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
-    rows = [
-        [title(one.model), one.new, one.changed, one.deleted, one.unchanged, one.requests, round(one.seconds, 1)]
-        + (["skipped", one.skipped] if one.skipped else [one.method, one.why])
-        for one in report
-    ]
+    rows = [[title(one.model), *one.records, one.requests, round(one.seconds, 1), *one.how] for one in report]
     table(head, rows, to=to)
     for one in report:
         for note in one.notes:

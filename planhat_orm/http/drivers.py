@@ -10,17 +10,20 @@ import asyncio
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx
 
-from .effects import Attempt, Emit, Flow, Request, Response, Sleep, Together, Work
+from .effects import Attempt, Await, Begin, Emit, Flow, Request, Response, Sleep, Work
 from .retry import deliver
 from .session import LIMITS, Session
 from .transport import AsyncSecretTransport, SecretTransport, proxy_for
 
 T = TypeVar("T")
+
+AT_ONCE = 8
+"""Requests in flight that flows began and do not wait for yet, of one driver in threads or one flow in tasks."""
 
 
 class _Finished(Exception):
@@ -44,6 +47,7 @@ class Driver:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._client: httpx.Client | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
     def run(self, flow: Flow[T]) -> T:
@@ -60,6 +64,7 @@ class Driver:
         """Run `flow`, yielding what it emits, as far as the caller iterates."""
         answer: Any = None
         error: Exception | None = None
+        begun: list[Future[Any]] = []
         try:
             while True:
                 try:
@@ -75,11 +80,18 @@ class Driver:
                     answer = self._perform(effect)
                 except Exception as failure:
                     error = failure
+                if isinstance(effect, Begin):
+                    begun = [*(one for one in begun if not one.done()), answer]
         finally:
             flow.close()
+            for one in begun:
+                one.cancel()
 
     def close(self) -> None:
         """Close the connections. The driver opens new ones when it is used again."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -96,9 +108,10 @@ class Driver:
                 return session.clock.now()
             case Work(call):
                 return call()
-            case Together(requests):
-                with ThreadPoolExecutor(max(1, min(8, len(requests)))) as pool:
-                    return list(pool.map(self._perform, requests))
+            case Begin(request):
+                return self._threads().submit(self._perform, request)
+            case Await(begun):
+                return begun.result()
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
     def _send(self, request: Request) -> Response:
@@ -115,6 +128,12 @@ class Driver:
         if response is None:
             raise lost  # not in the handler: the frames of httpx, kept with its error, hold the tokens
         return response
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="planhat-request")
+            return self._pool
 
     def _open(self) -> httpx.Client:
         with self._lock:
@@ -138,6 +157,7 @@ class AsyncDriver:
         """Run `flow` to its end and return what it returns."""
         answer: Any = None
         error: Exception | None = None
+        begun: list[asyncio.Future[Any]] = []
         try:
             while True:
                 try:
@@ -152,13 +172,17 @@ class AsyncDriver:
                     answer = await self._perform(effect)
                 except Exception as failure:
                     error = failure
+                if isinstance(effect, Begin):
+                    begun = [*(one for one in begun if not one.done()), answer]
         finally:
             flow.close()
+            await _give_up(begun)
 
     async def iterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
         """Run `flow`, yielding what it emits, as far as the caller iterates."""
         answer: Any = None
         error: Exception | None = None
+        begun: list[asyncio.Future[Any]] = []
         try:
             while True:
                 try:
@@ -173,8 +197,11 @@ class AsyncDriver:
                     answer = await self._perform(effect)
                 except Exception as failure:
                     error = failure
+                if isinstance(effect, Begin):
+                    begun = [*(one for one in begun if not one.done()), answer]
         finally:
             flow.close()
+            await _give_up(begun)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""
@@ -194,14 +221,13 @@ class AsyncDriver:
                 return session.clock.now()
             case Work(call):
                 return await asyncio.to_thread(call)
-            case Together(requests):
-                gate = asyncio.Semaphore(8)
-
-                async def one(request: Request) -> Any:
-                    async with gate:
-                        return await self._perform(request)
-
-                return list(await asyncio.gather(*map(one, requests)))
+            case Begin(request):
+                task = asyncio.ensure_future(self._perform(request))
+                # Its error is for whoever awaits it; when nobody does, it is nobody's.
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
+                return task
+            case Await(begun):
+                return await begun
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
     async def _send(self, request: Request) -> Response:
@@ -229,3 +255,10 @@ class AsyncDriver:
             )
             self._clients[loop] = client
         return client
+
+
+async def _give_up(begun: list[asyncio.Future[Any]]) -> None:
+    """End what a flow began and did not wait for."""
+    for one in begun:
+        one.cancel()
+    await asyncio.gather(*begun, return_exceptions=True)

@@ -42,13 +42,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer. `data` is the parsed JSON where the request asked for a shape, else None."""
+    """An answer. `data` is the parsed JSON where the request asked for a shape, else None.
+
+    `seconds` is how long it took from sending the last try to having all of the body.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     data: Any = field(default=None, repr=False)
     attempts: int = 1
+    seconds: float = 0.0
 
     @property
     def text(self) -> str:
@@ -85,13 +89,20 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Send several requests at once; the answers come back in the order of the requests."""
+class Begin:
+    """Send a request and go on at once; answered with what `Await` takes. What is never awaited is given up."""
 
-    requests: tuple[Request, ...]
+    request: Request
 
 
-Effect = Request | Attempt | Sleep | Emit | Work | Together
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for the answer of a request that was begun, or meet its error."""
+
+    begun: Any = field(repr=False)
+
+
+Effect = Request | Attempt | Sleep | Emit | Work | Begin | Await
 Flow = Generator[Any, Any, T]
 """A generator of effects that returns a T."""
 

@@ -10,8 +10,8 @@ from .effects import Emit, Flow, Request
 T = TypeVar("T")
 
 
-def mapped(flow: Flow[T], each: Callable[[Any], Flow[None]]) -> Flow[T]:
-    """Run `flow`, handing everything it emits to the flow `each` instead; other effects pass through."""
+def served(flow: Flow[T], kind: type, serve: Callable[[Any], Flow[Any]]) -> Flow[T]:
+    """Run `flow`, letting the flow `serve` answer its effects of one kind; others pass through."""
     answer: Any = None
     error: BaseException | None = None
     try:
@@ -22,15 +22,17 @@ def mapped(flow: Flow[T], each: Callable[[Any], Flow[None]]) -> Flow[T]:
                 value: T = stop.value
                 return value
             answer = error = None
-            if isinstance(effect, Emit):
-                yield from each(effect.item)
-                continue
             try:
-                answer = yield effect
+                answer = (yield from serve(effect)) if isinstance(effect, kind) else (yield effect)
             except Exception as failure:
                 error = failure
     finally:
         flow.close()
+
+
+def mapped(flow: Flow[T], each: Callable[[Any], Flow[None]]) -> Flow[T]:
+    """Run `flow`, handing everything it emits to the flow `each` instead."""
+    return (yield from served(flow, Emit, lambda emit: each(emit.item)))
 
 
 def collected(flow: Flow[Any]) -> Flow[list[Any]]:

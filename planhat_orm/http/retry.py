@@ -7,7 +7,7 @@ repeating it does no harm. A request that never left, or that was refused with 4
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -114,7 +114,7 @@ def _judge(request: Request, response: Response, attempt: int) -> Response | Req
         return _refusal(request, response, attempt)
     html = response.body.lstrip()[:1] == b"<"
     if request.shape is None and not html:
-        return Response(status, response.headers, response.body, None, attempt)
+        return replace(response, attempts=attempt)
     try:
         data = msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -127,7 +127,7 @@ def _judge(request: Request, response: Response, attempt: int) -> Response | Req
             request=request, response=response, attempts=attempt,
         )  # fmt: skip
     if request.shape is None or isinstance(data, request.shape):
-        return Response(status, response.headers, response.body, data, attempt)
+        return replace(response, data=data, attempts=attempt)
     if status in request.accept:
         return _refusal(request, response, attempt)
     return BadAnswer(

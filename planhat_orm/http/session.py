@@ -68,7 +68,7 @@ class Session:
         # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
         records = request.host == "main" and answer.is_success
         body = answer.content if records else self.secrets.strike(answer.content)
-        response = Response(answer.status_code, headers, body)
+        response = Response(answer.status_code, headers, body, seconds=answer.elapsed.total_seconds())
         logger.debug("%s %s -> %s, %d bytes", request.method, request.path, response.status, len(response.body))
         self.notify("response", (request, response))
         return response

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from ..wire.resources import Resource
 from . import state
+from .scan import SINGLY
 from .state import State
 
 Method = Literal["full", "incremental", "scan"]
@@ -15,12 +17,14 @@ SMALL = 500
 FULL_EVERY = timedelta(days=7)
 VOLATILE_EVERY = timedelta(days=1)
 """Full passes are what sees changes that move no stamp: the more of them there were, the oftener."""
+SWEEP_EVERY = timedelta(days=1)
+"""How often all ids are read where a probe cannot show that something was deleted."""
 TRUST_AGAIN = timedelta(days=7)
 
 
-def choose(found: State, stamp: str | None, rows: int | None, *, force_full: bool) -> tuple[Method, str]:
+def choose(found: State, resource: Resource, rows: int | None, *, force_full: bool) -> tuple[Method, str]:
     """The method for a resource in this state, and the reason as a report gives it."""
-    known = found.known
+    known, stamp = found.known, found.stamp(resource)
     if not found.complete:
         return "full", "first sync"
     if force_full:
@@ -29,22 +33,22 @@ def choose(found: State, stamp: str | None, rows: int | None, *, force_full: boo
         return "full", "an interrupted pass goes on"
     if known.get("mass"):
         return "full", "many records were missing last time"
-    if known.get("unknown"):
-        return "full", "the server has records that the mirror missed"
-    if not _older(known.get("unsorted_at"), TRUST_AGAIN):
+    if not older(known.get("unsorted_at"), TRUST_AGAIN):
         return "full", "the list does not sort by _id"
-    if stamp is None or found.watermark is None:
-        return "full", "records carry no time of change"
-    if known.get("unstamped"):
-        return "full", f"{known['unstamped']} records carry no time of change"
     if rows is not None and rows <= SMALL:
         return "full", "small enough to read whole"
-    if _older(known.get("full_at"), VOLATILE_EVERY if known.get("volatile") else FULL_EVERY):
+    if known.get("unstamped"):
+        return "full", f"{known['unstamped']} records carry no time of change"
+    if stamp is None or found.watermark is None:
+        return "full", "records carry no time of change"
+    if older(known.get("full_at"), VOLATILE_EVERY if known.get("volatile") else FULL_EVERY):
         return "full", "the last full pass is long ago"
-    if not _older(known.get("disordered_at"), TRUST_AGAIN):
-        return "scan", f"the list does not sort by {stamp}"
+    if not older(known.get("disordered_at"), TRUST_AGAIN):
+        why = f"the list does not sort by {stamp}"
+        return ("scan", why) if known.get("delta", 0) <= SINGLY else ("full", f"{why}, and much changes")
     return "incremental", f"sorted by {stamp}"
 
 
-def _older(text: str | None, age: timedelta) -> bool:
+def older(text: str | None, age: timedelta) -> bool:
+    """Whether a moment is longer ago; one that never was is."""
     return text is None or datetime.now(UTC) - state.moment(text) > age

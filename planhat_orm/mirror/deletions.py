@@ -3,66 +3,113 @@
 Deleted records leave no trace in a list, but those after them move up. If our greatest id still has the rank it
 has here, nothing before it is missing: one request. If not, the ids between two ranks are halved until each gap is
 seen on a page. Every record called deleted was absent from a page that covers its id; ranks only say where to look.
+
+The pages carry stamps beside the ids. They come in another order than the changes were read in, so each is a
+sample that shows whether that reading missed something.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import log2
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 
 from ..http.effects import Flow, Work
+from ..query.kinds import DATETIME
 from ..wire.listing import request_page, rows_of
-from . import state, tables
-from .pages import Page, Pass, Unsorted, ids_of
+from . import choice, state, tables
+from .pages import Disordered, Page, Pass, Unsorted, ids_of
 from .store import TEMPORARY
 
 if TYPE_CHECKING:
     from .job import Job
 
 _MARGIN = 8
+_CONFIRM = 200
+
+Raw = dict[str, Any]
 
 
-def find_deleted(job: Job) -> Flow[None]:
-    """Remove what the server does not have any more. Call it when all new records are here."""
-    if job.state.known.get("two"):
-        job.report.notes.append("archived records come in a list of their own: deletions show in full passes only")
-        return
+@dataclass(slots=True)
+class Seen:
+    """What the list by stamps showed: each record's stamp, and `until` when it is known to be complete.
+
+    `newest` is the latest stamp of the first page; `missing` are records that should have been on it.
+    """
+
+    newest: str
+    until: str
+    stamps: dict[str, str] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+
+
+def find_deleted(job: Job, seen: Seen) -> Flow[set[str]]:
+    """Return the records that the server does not have any more. Call it when all changes are read.
+
+    Raises `Disordered` where the list shows what the reading by stamps should have shown, and did not.
+    """
+    two = bool(job.state.known.get("two"))
+    if two and not choice.older(job.state.known.get("swept_at"), choice.SWEEP_EVERY):
+        return set()
     local: list[str] = yield Work(lambda: _ids(job))
     if not local:
-        return
-    search = _Search(job, local)
+        return set()
+    audit = _Audit(job, seen)
+    hidden = job.layout.resource.hidden_by
+    params = {hidden.name: "true"} if hidden is not None else {}
+    if two:
+        return (yield from _sweep_two(job, local, params, audit))
+    search = _Search(job, local, params, audit)
     try:
         yield from search.run()
     except (Unsorted, _Confused):
-        search.gone.clear()
-        yield from _sweep(job, local, search)
-    if not search.gone and not search.unknown:
-        return
-
-    def work() -> None:
-        with job.writing() as connection:
-            job.take(connection, job.store(connection), [], {}, sorted(search.gone))
-            job.publish(connection)
-            job.state.known["unknown"] = search.unknown
-            state.save(connection, job.state)
-
-    yield Work(work)
+        return (yield from _sweep(job, local, params, audit))
+    return search.gone
 
 
 class _Confused(Exception):
     """The ranks do not add up: the list changes, or holds records that are not known here."""
 
 
+class _Audit:
+    """Holds the stamps on a page of ids against what the mirror will hold when this sync is published."""
+
+    def __init__(self, job: Job, seen: Seen) -> None:
+        self.job = job
+        self.seen = seen
+        self.stamp = str(job.stamp)
+
+    def check(self, rows: list[Raw]) -> Flow[None]:
+        """Raise `Disordered` when a record changed before this sync began, and this sync did not see it."""
+        stored: dict[str, Any] = yield Work(lambda: self._stored([row["_id"] for row in rows]))
+        for row in rows:
+            id, stamp = row["_id"], DATETIME.comparable(row.get(self.stamp))
+            if stamp is None:
+                raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
+            known = self.seen.stamps.get(id) or stored.get(id)
+            if stamp >= self.seen.until or stamp == known or (known is not None and known >= self.seen.until):
+                continue  # it is as it is here, or has changed since this sync began
+            if known is None:
+                raise Disordered(f"a record came with an old {self.stamp}", then="full", lasting=False)
+            raise Disordered(f"a record changed that the list by {self.stamp} did not show")
+
+    def _stored(self, ids: list[str]) -> dict[str, Any]:
+        with self.job.reading() as connection:
+            return self.job.store(connection).stamps(self.stamp, ids)
+
+
 class _Search:
-    def __init__(self, job: Job, local: list[str]) -> None:
+    def __init__(self, job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> None:
         self.job = job
         self.local = local
-        self.limit = job.state.known.get("cap") or job.layout.resource.max_limit
+        self.params = params
+        self.audit = audit
+        self.limit = min(job.state.known.get("cap") or job.layout.resource.max_limit, job.layout.resource.max_limit)
         self.gone: set[str] = set()
-        self.unknown = 0
         self.spent = 0
 
     def run(self) -> Flow[None]:
@@ -126,42 +173,60 @@ class _Search:
         self.gone |= known - there
 
     def _page(self, start: int) -> Flow[list[str]]:
-        resource, traffic = self.job.layout.resource, self.job.traffic
-        hidden = resource.hidden_by
-        params = {hidden.name: "true"} if hidden is not None else {}
         self.spent += 1
-        request = request_page(resource, limit=self.limit, offset=start, select=("_id",), params=params)
-        ids = ids_of(rows_of((yield from traffic.ask(request))))
+        request = request_page(
+            self.job.layout.resource,
+            limit=self.limit,
+            offset=start,
+            select=("_id", self.audit.stamp),
+            params=self.params,
+        )
+        rows = rows_of((yield from self.job.traffic.ask(request)))
+        ids = ids_of(rows)
         if ids is None:
             raise Unsorted
+        yield from self.audit.check(rows)
         yield self.job.progress(len(self.gone), "looking for deletions")
         return ids
 
 
-def _sweep(job: Job, local: list[str], search: _Search) -> Flow[None]:
+def _sweep(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
     """Read all ids, with the proof of a full pass."""
-    resource = job.layout.resource
-    hidden = resource.hidden_by
-    params = {hidden.name: "true"} if hidden is not None else {}
-    walk = Pass(resource, job.traffic, params, select=("_id",), expected=len(local))
-    newest = local[-1]
+    gone: set[str] = set()
+    walk = Pass(job.layout.resource, job.traffic, params, select=("_id", audit.stamp), expected=len(local))
 
     def apply(page: Page) -> Flow[None]:
-        there = {row["_id"] for row in page.rows}
-        if page.after != page.last:
+        yield from audit.check(page.rows)
+        if page.proved:
             left = bisect_right(local, page.after)
             right = len(local) if page.last is None else bisect_right(local, page.last)
-            mine = local[left:right]
-            search.gone.update(id for id in mine if id not in there)
-            known = set(mine)
-            search.unknown += sum(id not in known and id < newest for id in there)
-        yield job.progress(len(search.gone), "sweeping for deletions")
+            there = {row["_id"] for row in page.rows}
+            gone.update(id for id in local[left:right] if id not in there)
+        yield job.progress(len(gone), "sweeping for deletions")
 
     yield from walk.run(apply)
+    return gone
+
+
+def _sweep_two(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
+    """The same where archived records have a list of their own: deleted is what neither shows.
+
+    A record may move from one to the other in between, so each is asked for as well.
+    """
+    shown = yield from _sweep(job, local, params, audit)
+    doubtful = sorted(shown & (yield from _sweep(job, local, {}, audit)))
+    if len(doubtful) > _CONFIRM:
+        job.report.notes.append(f"{len(doubtful):,} records were not listed; the next full pass looks into that")
+        return set()
+    gone = yield from job.confirm(doubtful)
+    job.state.known["swept_at"] = state.now()
+    return set(gone)
 
 
 def _ids(job: Job) -> list[str]:
+    """The ids that there are when this sync is published, before anything is taken away."""
+    table, stage = tables.records(job.layout), tables.stage
+    fresh = select(stage.c.record).where(stage.c.resource == job.layout.table, stage.c.body.is_not(None))
     with job.reading() as connection:
-        table = tables.records(job.layout)
-        ids = connection.execute(select(table.c.id).order_by(table.c.id)).scalars()
-        return [id for id in ids if not id.startswith(TEMPORARY)]
+        ids = connection.execute(union(select(table.c.id), fresh)).scalars()
+        return sorted(id for id in ids if not id.startswith(TEMPORARY))

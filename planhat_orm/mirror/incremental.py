@@ -4,46 +4,73 @@ There is no updated-since filter, so the list is read by descending stamp. A pag
 the lowest stamp covered so far, so that the rows with equal stamps at its end are read whole by the next one; what
 is updated meanwhile moves to the top, where the overlap of the next run finds it. The watermark moves only when
 all is covered, and only to a stamp that the server sent (sync.md 2.2 has the figures for the simpler rules).
+
+A list may look sorted and not be. So what it showed is held against what is stored: a record with a later stamp
+than the first page's last one must be on that page or be deleted, and the search for deletions, which reads ids
+and stamps in another order, must find no stamp that this one should have shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
+
 from ..http.effects import Flow, Work
-from ..query.kinds import DATETIME, iso
+from ..query.kinds import DATETIME
 from ..wire.listing import request_page, rows_of
-from . import state
+from .deletions import Seen, find_deleted
+from .pages import Disordered
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .job import Finish, Job
 
-OVERLAP = timedelta(minutes=10)
-"""How far before the watermark is read again: stamps may become visible late."""
 FIRST = 100
+_MANY = 1000
+_FEW = 5
 
 Raw = dict[str, Any]
 
 
-class Disordered(Exception):
-    """The list is not what an incremental sync needs; the text says how."""
+def incremental(job: Job) -> Flow[Finish]:
+    """Bring in what changed since the watermark; what is returned publishes it.
 
-
-def incremental(job: Job) -> Flow[None]:
-    """Bring in what changed since the watermark. Raises `Disordered` when the list proves nothing."""
+    Raises `Disordered` when the list proves nothing.
+    """
     yield Work(lambda: _begin(job))
     hidden = job.layout.resource.hidden_by
     lists: list[Mapping[str, str]] = [{}]
     if hidden is not None:
         lists = [{hidden.name: "true"}, *([{}] if job.state.known.get("two") else [])]
-    tops = []
+    seen: Seen | None = None
     for params in lists:
-        tops.append((yield from _Descent(job, params).run()))
-    yield Work(lambda: _finish(job, max(tops)))
+        descent = _Descent(job, params)
+        newest = yield from descent.run()
+        if seen is None:
+            # A stamp from after the server's present is nobody's measure.
+            until = min(newest, job.traffic.first_date or newest)
+            seen = Seen(newest, until)
+        else:
+            # The second list was read later: only up to the first one's moment is everything here.
+            seen.newest = max(seen.newest, min(newest, job.traffic.first_date or seen.newest))
+            seen.until = min(seen.until, newest)
+        seen.stamps.update(descent.stamps)
+        seen.missing |= descent.missing
+    assert seen is not None
+    gone = yield from find_deleted(job, seen)
+    yield from _account_for(job, seen.missing - gone)
+
+    def stage() -> None:
+        with job.writing() as connection:
+            job.take(connection, job.store(connection), [], {}, sorted(gone))
+
+    if gone:
+        yield Work(stage)
+        yield from job.look_twice()
     job.report.method = "incremental"
+    return lambda connection: _finish(job, seen, connection)
 
 
 def _begin(job: Job) -> None:
@@ -52,16 +79,21 @@ def _begin(job: Job) -> None:
     job.traffic.mark()
 
 
-def _finish(job: Job, top: str) -> None:
-    found = job.state
-    with job.writing() as connection:
-        delta = job.staged(connection)
-        found.known["delta"] = (found.known.get("delta", delta) + delta) // 2
-        job.publish(connection)
-        found.watermark = max(top, found.watermark or "")
-        found.as_of = job.traffic.first_date or job.traffic.first_sent
-        found.synced_at = job.traffic.first_sent
-        state.save(connection, found)
+def _account_for(job: Job, missing: set[str]) -> Flow[None]:
+    """Raise unless the records that the first page should have shown are deleted."""
+    if missing and len(missing) <= _FEW and job.state.known.get("two"):
+        missing -= set((yield from job.confirm(sorted(missing))))
+    if missing:
+        raise Disordered(f"the list does not sort by {job.stamp}")
+
+
+def _finish(job: Job, seen: Seen, connection: Connection) -> None:
+    found, date = job.state, job.traffic.first_date
+    job.publish(connection)
+    newest = max(seen.newest, found.watermark or "")
+    found.watermark = newest if date is None else min(newest, date)
+    found.as_of = date or seen.newest
+    found.synced_at = job.traffic.first_sent
 
 
 class _Descent:
@@ -71,9 +103,10 @@ class _Descent:
         self.job = job
         self.params = params
         self.stamp = str(job.stamp)
-        self.floor = iso(state.moment(str(job.state.watermark)) - OVERLAP)
+        self.floor = str(job.state.floor)
         self.most = job.layout.resource.max_limit
-        self.looked = 0
+        self.stamps: dict[str, str] = {}
+        self.missing: set[str] = set()
 
     def run(self) -> Flow[str]:
         """Return the newest stamp there was at the beginning."""
@@ -98,8 +131,8 @@ class _Descent:
             before = (offset, *ids)
             top, low = top or stamps[0], stamps[-1]
             if not offset:
-                yield from self._believe(rows, low)
-            yield from self._take(rows)
+                yield from self._expect(rows, low)
+            yield from self._take(rows, stamps)
             if low < self.floor or end:
                 return top
             above = stamps.index(low)
@@ -109,27 +142,20 @@ class _Descent:
             elif len(rows) >= limit and limit < self.most:
                 limit = self.most
             elif (yield from self._page(offset + len(rows), 1)):
-                raise Disordered(f"more than {len(rows) - 1} records have one {self.stamp}")
+                raise Disordered(f"more than {len(rows) - 1} records have one {self.stamp}", then="full", lasting=False)
             else:
                 return top
 
-    def _believe(self, rows: list[Raw], low: str) -> Flow[None]:
-        """Check the first page against what is here: a record that changed later than its last one must be on it.
+    def _expect(self, rows: list[Raw], low: str) -> Flow[None]:
+        """Note what the first page ought to show: stamps only grow, so a record with a later one than its last."""
+        there = {row["_id"] for row in rows}
 
-        Stamps only grow, so one that is not was deleted, or the list is not in the order it seems to be in.
-        """
-        column = self.job.layout.by_wire.get(self.stamp)
-        if column is None:
-            raise Disordered(f"{self.stamp} is no documented field")
-        name, there = column.name, {row["_id"] for row in rows}
-
-        def work() -> str | None:
+        def work() -> list[str]:
             with self.job.reading() as connection:
-                return self.job.store(connection).newer(name, low, there, shown=not self.params)
+                store = self.job.store(connection)
+                return store.newer(self.stamp, low, there, shown=not self.params, most=_MANY)
 
-        missing: str | None = yield Work(work)
-        if missing is not None and not (yield from self.job.confirm([missing])):
-            raise Disordered(f"the list does not sort by {self.stamp}")
+        self.missing = set((yield Work(work)))
 
     def _page(self, offset: int, limit: int) -> Flow[list[Raw]]:
         request = request_page(
@@ -140,10 +166,10 @@ class _Descent:
     def _of(self, row: Raw) -> str:
         stamp = DATETIME.comparable(row.get(self.stamp))
         if stamp is None or not isinstance(row.get("_id"), str):
-            raise Disordered(f"a record has no {self.stamp}")
+            raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
         return str(stamp)
 
-    def _take(self, rows: list[Raw]) -> Flow[None]:
+    def _take(self, rows: list[Raw], stamps: list[str]) -> Flow[None]:
         job = self.job
 
         def work() -> None:
@@ -152,5 +178,5 @@ class _Descent:
                 job.take(connection, store, rows, store.hashes([row["_id"] for row in rows]), ())
 
         yield Work(work)
-        self.looked += len(rows)
-        yield job.progress(self.looked, "reading changes")
+        self.stamps.update((row["_id"], stamp) for row, stamp in zip(rows, stamps, strict=True))
+        yield job.progress(len(self.stamps), "reading changes")

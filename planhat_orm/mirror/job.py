@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from ..errors import NotFound
-from ..http.effects import Emit, Flow
+from ..errors import BadAnswer, NotFound, PermissionDenied
+from ..http.effects import Emit, Flow, Work
 from ..wire import records
 from . import state, tables
 from .database import Database
@@ -24,16 +24,21 @@ from .rows import digest, encode
 from .state import State, now
 from .store import Counts, Memory, Raw, Store
 
-_STAMPS = ("updatedAt", "lastUpdated", "updateDate")
 _PUBLISH = 2000
 MASS = 100
 MASS_SHARE = 0.2
 """More records than both of these missing at once are not taken for deleted the first time."""
+FEW = 10
+SAMPLE = 3
+"""Where more than so many and that share are missing, some of them are asked for one by one."""
+
+Finish = Callable[[Connection], None]
+"""Publishes what a sync of one model found, in a transaction of the caller's."""
 
 
 @dataclass(slots=True)
 class Job:
-    """The sync of one resource in one run."""
+    """The sync of one resource in one run. `forced` says that the user asked for a full pass."""
 
     database: Database
     layout: Layout
@@ -43,13 +48,16 @@ class Job:
     history: bool
     report: ModelReport
     rows_before: int | None = None
+    forced: bool = False
     traffic: Traffic = field(default_factory=Traffic)
     seen_at: str = field(default_factory=now)
+    _whole: bool = False
+    _still_there: int = 0
 
     @property
     def stamp(self) -> str | None:
-        """The wire name of the time of last change: as documented, or as found in the records."""
-        return self.layout.resource.stamp or self.state.known.get("stamp")
+        """The wire name of the time of last change: as found in the records, or as documented."""
+        return self.state.stamp(self.layout.resource)
 
     @property
     def memory(self) -> Memory | None:
@@ -77,10 +85,13 @@ class Job:
         """Tell how far it is."""
         return Emit(Progress(self.layout.name, rows, self.rows_before, self.traffic.requests, phase))
 
+    # --- keeping aside, and publishing -------------------------------------------------------------------
+
     def take(
         self, connection: Connection, store: Store, rows: list[Raw], hashes: Mapping[str, bytes], gone: Iterable[str]
     ) -> None:
         """Keep what differs: in the table on a first load, aside on any later sync."""
+        self._check_whole(rows)
         gone = list(gone)
         if not self.state.complete:
             self.count(store.write(rows, hashes=hashes))
@@ -103,16 +114,28 @@ class Job:
                 [{"resource": self.layout.table, "record": id, "body": body} for id, body in staged.items()],
             )
 
+    def _check_whole(self, rows: list[Raw]) -> None:
+        """Refuse records that lost all those fields at once that only `select` brings (API.md section 6)."""
+        thin = self.layout.resource.thin_list
+        if thin is None or self._whole or not rows:
+            return
+        self._whole = any(not row.keys() <= thin for row in rows)
+        if not self._whole and self.state.complete and not self.state.known.get("thin") and not self.forced:
+            raise BadAnswer(
+                f"GET /{self.layout.resource.path} ignores select all of a sudden: {len(rows)} records came without "
+                f"any of the fields that only select brings. The mirror keeps them; planhat.sync(full=True) drops them."
+            )
+
     def publish(self, connection: Connection, *, look_for_silent: bool = False) -> None:
         """Put what was kept aside into the table, all of it or, when the transaction fails, nothing."""
         stage, store = tables.stage, self.store(connection)
         mine = stage.c.resource == self.layout.table
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
-        if gone and self._believable(connection, len(gone)):
+        if self._believable(connection, len(gone)):
             self.count(store.remove(gone, self.memory))
-        floor = self.state.watermark
+        floor = self.state.floor
         stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
-        after = ""
+        after, found = "", Counts()
         while True:
             statement = select(stage.c.record, stage.c.body).where(mine, stage.c.body.is_not(None))
             part = connection.execute(
@@ -122,62 +145,84 @@ class Job:
                 break
             after = part[-1].record
             rows = [msgspec.json.decode(row.body) for row in part]
-            self.count(store.write(rows, memory=self.memory, stamp=stamp))
+            found.add(store.write(rows, memory=self.memory, stamp=stamp))
+        self.count(found)
+        if self.state.complete:
+            self.state.learn_delta(found.new + found.changed)
+        if look_for_silent:
+            self.state.learn_silent(found.fields)
+            self._judge(found.missed)
         self.clear_stage(connection)
         Outbox(self.database, history=self.history).reapply(connection, self.layout.table)
+
+    def _judge(self, missed: int) -> None:
+        """Trust the order by stamps no longer when a full pass finds changes that it should have shown."""
+        if missed:
+            self.state.known["disordered_at"] = now()
+            self.report.notes.append(
+                f"{missed:,} records had changed by their {self.stamp} and were not shown when the list was read by it"
+            )
 
     def _believable(self, connection: Connection, gone: int) -> bool:
         """Whether so many records can be taken for deleted: a token that lost a role looks just the same.
 
-        The second sync in a row that misses them is believed.
+        The second sync in a row that misses them is believed, unless they can still be read one by one.
         """
-        rows = state.live_rows(connection, self.layout)
-        if gone <= max(MASS, rows * MASS_SHARE) or self.state.known.get("mass"):
-            self.state.known["mass"] = 0
+        rows, before = state.live_rows(connection, self.layout), self.state.known.pop("mass", 0)
+        bound = max(MASS, rows * MASS_SHARE)
+        if not self._still_there and (gone <= bound or (before and gone <= before + bound)):
             return True
         self.state.known["mass"] = gone
-        self.report.notes.append(
-            f"{gone:,} of {rows:,} records were not listed any more; they stay until the next sync misses them too"
-        )
+        why = "can still be read one by one" if self._still_there else "stay until the next sync misses them too"
+        self.report.notes.append(f"{gone:,} of {rows:,} records were not listed any more; they {why}")
         return False
+
+    def look_twice(self) -> Flow[None]:
+        """Ask for some of the records that are not listed any more, where that is many of them at once."""
+        stage = tables.stage
+
+        def work() -> tuple[list[str], int]:
+            with self.reading() as connection:
+                gone = connection.execute(
+                    select(stage.c.record).where(stage.c.resource == self.layout.table, stage.c.body.is_(None))
+                )
+                return list(gone.scalars()), state.live_rows(connection, self.layout)
+
+        gone, rows = yield Work(work)
+        if len(gone) > max(FEW, rows * MASS_SHARE) and "get_by_id" in self.layout.resource.operations:
+            sample = random.sample(gone, SAMPLE)
+            self._still_there = SAMPLE - len((yield from self.confirm(sample)))
 
     def clear_stage(self, connection: Connection) -> None:
         """Forget what was kept aside."""
         connection.execute(delete(tables.stage).where(tables.stage.c.resource == self.layout.table))
-
-    def staged(self, connection: Connection) -> int:
-        """How many records are kept aside."""
-        return connection.execute(
-            select(func.count()).select_from(tables.stage).where(tables.stage.c.resource == self.layout.table)
-        ).scalar_one()
 
     def confirm(self, ids: list[str]) -> Flow[list[str]]:
         """Return those of some ids that the server does not have. One request each."""
         gone = []
         for id in ids:
             try:
-                yield from self._get(id)
+                yield from self.traffic.counting(records.get(self.layout.resource, id, select=("_id",)))
             except NotFound:
                 gone.append(id)
+            except PermissionDenied:
+                continue  # not to be seen is not to be deleted
         return gone
 
-    def _get(self, id: str) -> Flow[Any]:
-        self.traffic.requests += 1
-        return (yield from records.get(self.layout.resource, id, select=("_id",)))
+    # --- learning ----------------------------------------------------------------------------------------
 
-    def learn(self, connection: Connection) -> None:
+    def learn(self, connection: Connection, bytes: int) -> None:
         """Remember what a complete pass showed."""
         known = self.state.known
         rows = state.live_rows(connection, self.layout)
         if rows:
-            known["bytes"] = max(known.get("bytes", 1), self.traffic.bytes // rows)
-        if self.layout.resource.stamp is None and rows:
-            known["stamp"] = self._found_stamp(connection)
-
-    def _found_stamp(self, connection: Connection) -> str | None:
-        sample = connection.execute(select(tables.records(self.layout).c.id).limit(20)).scalars().all()
-        found = self.store(connection).read(sample).values()
-        return next((name for name in _STAMPS if all(isinstance(raw.get(name), str) for raw in found)), None)
+            known["bytes"] = max(1, bytes // rows)
+        thin = self.layout.resource.thin_list
+        if thin is not None and rows:
+            known["thin"] = not self._whole
+            if not self._whole:
+                missing = [name for name in self.layout.resource.fields if name not in thin and name != "_id"]
+                self.report.notes.append(f"the list ignores select, so it lacks {', '.join(missing)}")
 
     def count(self, counts: Counts) -> None:
         """Add to the report what became of records."""
@@ -186,10 +231,6 @@ class Job:
         self.report.deleted += counts.deleted
         self.report.unchanged += counts.unchanged
         self.report.silent += counts.silent
-        known = self.state.known
-        for name, count in counts.fields.items():
-            volatile = known.setdefault("volatile", {})
-            volatile[name] = volatile.get(name, 0) + count
 
     def _is_staged(self, connection: Connection) -> bool:
         mine = select(tables.stage.c.record).where(tables.stage.c.resource == self.layout.table).limit(1)

@@ -17,9 +17,10 @@ from ..http.effects import Flow, Request, Work
 from ..wire.listing import rows_of
 from ..wire.paths import collection
 from . import state, tables
+from .pages import SWEEPS
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .job import Finish, Job
 
 FIRST_DAYS = 90
 """How far back the first sync reads."""
@@ -30,7 +31,7 @@ _EPOCH = date(1970, 1, 1)
 Raw = dict[str, Any]
 
 
-def metrics(job: Job) -> Flow[None]:
+def metrics(job: Job) -> Flow[Finish]:
     """Bring the metric values of all days up to today, as the server counts days, up to date."""
     job.traffic.mark()
     known = job.state.known
@@ -39,10 +40,9 @@ def metrics(job: Job) -> Flow[None]:
         raise BadAnswer("GET /dimensiondata ignores from and to, so its days cannot be told apart.")
     started = job.traffic.first_date or state.now()
     today = (state.moment(started).astimezone(UTC).date() - _EPOCH).days
-    newest = known.get("to_day")
-    first = known.setdefault("from_day", today - FIRST_DAYS)
-    day = first if newest is None or not job.state.complete else max(first, newest - AGAIN_DAYS)
-    job.report.why = "first sync" if newest is None else f"{today - day + 1} days since {_EPOCH + timedelta(days=day)}"
+    first, newest = known.setdefault("from_day", today - FIRST_DAYS), known.get("to_day")
+    day = first if newest is None or job.forced else max(first, newest - AGAIN_DAYS)
+    job.report.why = f"{today - day + 1} days since {_EPOCH + timedelta(days=day)}"
     read = 0
     while day <= today:
         last = min(today, day + WINDOW_DAYS - 1)
@@ -51,21 +51,38 @@ def metrics(job: Job) -> Flow[None]:
         yield Work(partial(_replace, job, day, last, found))
         yield job.progress(read, "reading days")
         day = last + 1
-    yield Work(lambda: _finish(job, started))
     job.report.method = "by day"
+    return lambda connection: _finish(job)
+
+
+def windows(known: dict[str, Any], today: int, *, full: bool) -> int:
+    """How many windows of days a sync reads."""
+    first, newest = int(known.get("from_day", today - FIRST_DAYS)), known.get("to_day")
+    day = first if newest is None or full else max(first, newest - AGAIN_DAYS)
+    return max(1, -(-(today - day + 1) // WINDOW_DAYS))
 
 
 def _window(job: Job, first: int, last: int) -> Flow[list[Raw]]:
-    """All values of some days. Its order cannot be asked for, so it is read until a page shows nothing new."""
-    found: dict[str, Raw] = {}
-    offset = longest = 0
-    while True:
-        rows = yield from _page(job, first, last, offset)
-        fresh = {_key(row): row for row in rows if _key(row) not in found}
-        found.update(fresh)
-        if not fresh or len(rows) < longest:
-            return list(found.values())
-        offset, longest = offset + len(rows), max(longest, len(rows))
+    """All values of some days.
+
+    Its order cannot be asked for. Each page begins with the last value of the one before; where it does not,
+    something moved, and the days are read again. The end is a page that shows nothing else.
+    """
+    for _ in range(SWEEPS):
+        found: dict[str, Raw] = {}
+        offset, before = 0, None
+        while True:
+            rows = yield from _page(job, first, last, offset)
+            if before is not None and (not rows or _key(rows[0]) != before):
+                break
+            found.update((_key(row), row) for row in rows)
+            if len(rows) <= (before is not None):
+                return list(found.values())
+            before = _key(rows[-1]) if len(rows) > 1 else None
+            offset += len(rows) - (before is not None)
+    raise BadAnswer(
+        f"GET /dimensiondata ignores the offset, or gave another order in each of {SWEEPS} readings of the same days."
+    )
 
 
 def _page(job: Job, first: int, last: int, offset: int) -> Flow[list[Raw]]:
@@ -96,13 +113,11 @@ def _replace(job: Job, first: int, last: int, found: list[Raw]) -> None:
         state.save(connection, job.state)
 
 
-def _finish(job: Job, started: str) -> None:
+def _finish(job: Job) -> None:
     found = job.state
-    with job.writing() as connection:
-        found.complete = True
-        found.as_of = found.full_as_of = started
-        found.synced_at = job.traffic.first_sent
-        found.first_as_of = found.first_as_of or found.synced_at
-        # Days replace each other without being noted.
-        found.known["memory_from"] = state.now()
-        state.save(connection, found)
+    found.complete = True
+    found.as_of = found.full_as_of = job.traffic.first_date
+    found.synced_at = job.traffic.first_sent
+    found.first_as_of = found.first_as_of or found.synced_at
+    # Days replace each other without being noted.
+    found.known["memory_from"] = state.now()

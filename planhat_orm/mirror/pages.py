@@ -2,38 +2,52 @@
 
 Every page is a contiguous run of the `_id` order at its own moment. If each one begins at or before the last id
 seen, their union is the whole line of ids, whatever is inserted and deleted meanwhile; where one does not, it is
-asked again further left. A page shorter than the longest one of this pass is the last. Offsets alone, in any
-order, lose rows as soon as somebody deletes one (sync.md 2.1 has the figures).
+asked again further left. The list has ended when a page that begins at or before the last id seen shows nothing
+beyond it; a page that is merely short proves nothing, as servers cut pages at will. Offsets alone, in any order,
+lose rows as soon as somebody deletes one (sync.md 2.1 has the figures).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from ..errors import BadAnswer, RequestError
-from ..http.effects import Flow, Request, Response, Together
+from ..http.effects import Await, Begin, Flow, Request, Response
+from ..http.flows import served
 from ..query.kinds import iso
 from ..wire.listing import request_page, rows_of
 from ..wire.resources import Resource
 from . import state
 
 OVERLAP = 16
-AHEAD = 4
+AHEAD = 7
+STEP = 0.1
+"""How many pages may be asked for while one is waited for and written: one for each so many seconds that an answer
+takes. A fast server is read page by page, and a sync that is killed there has fetched none in vain."""
 MOST_ROWS = 10_000
-"""How many pages are asked at once, and how many rows they may hold together: memory is a few pages, not the list."""
+"""How many rows the pages in flight may hold together: memory is a few pages, not the list."""
 SWEEPS = 5
+_FAR = 10_000_000
+"""More records than a list has: where some show there all the same, the server ignores the offset."""
 
+T = TypeVar("T")
 Raw = dict[str, Any]
 Apply = Callable[["Page"], Flow[None]]
 
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts what a sync asks, and remembers the server's clock at the first answer since `mark()`."""
+    """Counts what a sync asks, and reads the server's clock off the first answer since `mark()`.
+
+    `first_date` is before the server looked into its data: the answer's `Date` less the time that the answer took.
+    `first_sent` is this machine's clock at that request.
+    """
 
     requests: int = 0
     bytes: int = 0
@@ -46,32 +60,49 @@ class Traffic:
 
     def ask(self, request: Request) -> Flow[Response]:
         """Send one request."""
-        return (yield from self.together((request,)))[0]
-
-    def together(self, requests: tuple[Request, ...]) -> Flow[list[Response]]:
-        """Send several requests at once."""
         sent = state.now()
         try:
-            if len(requests) == 1:
-                answers: list[Response] = [(yield requests[0])]
-            else:
-                answers = yield Together(requests)
+            answer: Response = yield request
         except RequestError as error:
-            self.requests += len(requests) - 1 + max(1, error.attempts)
+            self.requests += max(1, error.attempts)
             raise
-        for answer in answers:
-            self.requests += answer.attempts
-            self.bytes += len(answer.body)
+        self.requests += answer.attempts
+        self._look_at(answer, sent)
+        return answer
+
+    def begin(self, request: Request) -> Flow[tuple[Any, str]]:
+        """Send one request and go on; `finish` takes what is returned."""
+        self.requests += 1
+        sent = state.now()
+        return (yield Begin(request)), sent
+
+    def finish(self, begun: tuple[Any, str]) -> Flow[Response]:
+        """Wait for the answer to a request that was begun."""
+        try:
+            answer: Response = yield Await(begun[0])
+        except RequestError as error:
+            self.requests += max(1, error.attempts) - 1
+            raise
+        self.requests += answer.attempts - 1
+        self._look_at(answer, begun[1])
+        return answer
+
+    def counting(self, flow: Flow[T]) -> Flow[T]:
+        """Run a flow that sends requests of its own, and count them."""
+        return served(flow, Request, self.ask)
+
+    def _look_at(self, answer: Response, sent: str) -> None:
+        self.bytes += len(answer.body)
         if self.first_sent is None:
             self.first_sent = sent
-            self.first_date = _date(answers[0])
-        return answers
+            self.first_date = _date(answer)
 
 
 def _date(response: Response) -> str | None:
     try:
-        return iso(parsedate_to_datetime(response.headers["date"]))
-    except (KeyError, ValueError):
+        written = parsedate_to_datetime(response.headers["date"])
+        return iso(written - timedelta(seconds=response.seconds))
+    except (KeyError, ValueError, OverflowError):
         return None
 
 
@@ -79,7 +110,8 @@ def _date(response: Response) -> str | None:
 class Page:
     """Rows that were not seen before, and the interval of ids that they prove: above `after`, up to `last`.
 
-    `last` is None on the last page, which covers everything above. `rank` is where the next page begins.
+    `last` is None on the last page, which covers everything above; where it equals `after`, the page proves
+    nothing. `rank` is where the next page begins.
     """
 
     rows: list[Raw]
@@ -88,9 +120,26 @@ class Page:
     anchor: str
     rank: int
 
+    @property
+    def proved(self) -> bool:
+        """Whether a record of the interval that is not on the page does not exist."""
+        return self.after != self.last
+
 
 class Unsorted(Exception):
     """A list did not come in the order of `_id`."""
+
+
+class Disordered(Exception):
+    """A list by descending stamps is not what it should be; the text says how.
+
+    `then` is the way to go instead; `lasting` says that the next sync need not try again.
+    """
+
+    def __init__(self, why: str, *, then: Literal["scan", "full"] = "scan", lasting: bool = True) -> None:
+        super().__init__(why)
+        self.then = then
+        self.lasting = lasting
 
 
 @dataclass(slots=True)
@@ -104,71 +153,87 @@ class Pass:
     anchor: str = ""
     rank: int = 0
     expected: int | None = None
-    ahead: int = AHEAD
     overlap: int = OVERLAP
     longest: int = 0
+    _length: int = 0
     _asked: int = 0
     _before: tuple[int, list[str]] = (0, [])
+    _ahead: deque[tuple[int, tuple[Any, str]]] = field(default_factory=deque)
 
     def run(self, apply: Apply) -> Flow[None]:
         """Hand every page to `apply`, in order. Raises `Unsorted` as soon as one is not sorted by `_id`."""
-        back = 0  # how much further left than the overlap, after a gap
+        back = stale = 0  # how much further left than the overlap, after a gap; pages in a row with nothing new
         while True:
-            reach = self._reach() + back
-            offsets = self._offsets(max(0, self.rank - reach))
-            requests = tuple(self._request(offset) for offset in offsets)
-            answers = yield from self.traffic.together(requests)
-            self._asked += len(requests)
-            for offset, answer in zip(offsets, answers, strict=True):
-                rows = rows_of(answer)
-                ids = ids_of(rows)
-                if ids is None:
-                    raise Unsorted
-                if offset and reach and (not ids or ids[0] > self.anchor):
-                    # Records to the left vanished since the last page, or pages are shorter than they were.
+            if not self._ahead:
+                yield from self._begin(max(0, self.rank - self._reach() - back))
+            offset, begun = self._ahead.popleft()
+            answer = yield from self.traffic.finish(begun)
+            rows = rows_of(answer)
+            ids = ids_of(rows)
+            if ids is None:
+                raise Unsorted
+            if offset and self._reach() and (not ids or ids[0] > self.anchor):
+                self._ahead.clear()
+                if offset < self.rank:
+                    # Records to the left vanished since the last page.
                     back = max(OVERLAP, back * 4)
                     self.overlap = min(self.longest // 2, self.overlap * 2)
-                    break
-                back = 0
-                end = not ids or len(ids) < self.longest or len(ids) > self.resource.max_limit
-                if offset > self._before[0] and ids == self._before[1]:
-                    yield from self._offset_ignored(ids)
-                    end = True
-                after, self.anchor = self.anchor, max(self.anchor, ids[-1] if ids else "")
-                self.rank, self._before = offset + len(ids), (offset, ids)
-                self.longest = max(self.longest, len(ids))
-                fresh = [row for row in rows if row["_id"] > after]
-                if offset and not reach:
-                    yield from apply(Page(fresh, "", "", self.anchor, self.rank))  # pages of one record prove nothing
-                else:
-                    yield from apply(Page(fresh, after, None if end else self.anchor, self.anchor, self.rank))
-                if end:
-                    return
+                # Else the page before was shorter than the one before that, and this one asked too far right.
+                continue
+            back = 0
+            ignored = bool(ids) and offset > self._before[0] and ids == self._before[1]
+            if ignored:
+                yield from self._check_ignored(ids)
+            after, fresh = self.anchor, [row for row in rows if row["_id"] > self.anchor]
+            # Pages of one record cannot meet, so they prove nothing of what may be between them.
+            proved = not offset or self._reach() > 0
+            stale = 0 if fresh else stale + 1
+            # A long page that shows nothing new: others were inserted to its left, or the offset means nothing.
+            end = ignored or not ids or (not fresh and (len(ids) < self.longest or stale > SWEEPS))
+            self.anchor = max(self.anchor, ids[-1] if ids else "")
+            self.rank, self._before = offset + len(ids), (offset, ids)
+            self.longest, self._length = max(self.longest, len(ids)), len(ids)
+            if end:
+                proved = (proved and stale <= SWEEPS) or (yield from self._newest()) == after
+                yield from apply(Page(fresh, after, None if proved else after, after, self.rank))
+                return
+            yield from self._look_ahead(answer.seconds)
+            yield from apply(Page(fresh, after if proved else self.anchor, self.anchor, self.anchor, self.rank))
 
     def _reach(self) -> int:
         """How far a page reaches back over the one before; pages of one record cannot."""
         return min(self.overlap, max(0, self.longest - 1), max(1, self.longest // 2))
 
-    def _offsets(self, first: int) -> list[int]:
-        """Where to read next: ahead of what is proved only as far as there are likely to be rows."""
-        if not self.longest or first < self.rank - self._reach():
-            return [first]
-        step = self.longest - self._reach()
-        rest = None if self.expected is None else self.expected + 1 - first - self._reach()
-        pages = self._asked // 2 if rest is None else -(-rest // step)
-        ahead = min(self.ahead, MOST_ROWS // self.longest, pages)
-        return [first + step * n for n in range(max(1, ahead))]
-
-    def _request(self, offset: int) -> Request:
-        return request_page(
+    def _begin(self, offset: int) -> Flow[None]:
+        self._asked += 1
+        request = request_page(
             self.resource, limit=self.resource.max_limit, offset=offset, select=self.select, params=self.params
         )
+        self._ahead.append((offset, (yield from self.traffic.begin(request))))
 
-    def _offset_ignored(self, ids: list[str]) -> Flow[None]:
-        """The same page at another offset: complete only if the list read backwards ends in it too."""
+    def _look_ahead(self, seconds: float) -> Flow[None]:
+        """Ask for the next pages before this one is written, as far as there are likely to be rows."""
+        if self._length < self.longest:
+            return
+        step = self._length - self._reach()
+        room = min(AHEAD, int(seconds / STEP), MOST_ROWS // self._length - 1)
+        last = self._ahead[-1][0] + self._length if self._ahead else self.rank
+        while step > 0 and len(self._ahead) < room:
+            likely = self._asked // 2 > len(self._ahead) if self.expected is None else last < self.expected
+            if not likely:
+                return
+            yield from self._begin(last - self._reach())
+            last += step
+
+    def _newest(self) -> Flow[Any]:
+        """The id that the list read backwards begins with."""
         request = request_page(self.resource, limit=1, sort="-_id", select=("_id",), params=self.params)
         last = rows_of((yield from self.traffic.ask(request)))
-        if not last or last[0].get("_id") != ids[-1]:
+        return last[0].get("_id") if last else None
+
+    def _check_ignored(self, ids: list[str]) -> Flow[None]:
+        """The same page at another offset: complete only if the list read backwards ends in it too."""
+        if (yield from self._newest()) != ids[-1]:
             raise BadAnswer(
                 f"GET /{self.resource.path} gives the same {len(ids)} records at every offset: the server ignores the "
                 f"offset, so what comes after them cannot be read."
@@ -190,30 +255,34 @@ def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply
     """
     seen: set[str] = set()
     for _ in range(SWEEPS):
-        known, offset, longest, before = len(seen), 0, 0, None
+        known, offset, before = len(seen), 0, None
         while True:
             request = request_page(resource, limit=resource.max_limit, offset=offset, params=params)
             rows = rows_of((yield from traffic.ask(request)))
             ids = [row.get("_id") for row in rows]
             if not all(isinstance(id, str) and id for id in ids):
                 raise BadAnswer(f"GET /{resource.path} holds records without an _id: they cannot be mirrored.")
-            if rows and ids == before:
-                if len(rows) >= resource.max_limit:
-                    raise BadAnswer(
-                        f"GET /{resource.path} is not sorted by _id and gives the same {len(rows)} records at every "
-                        f"offset, so the rest cannot be read."
-                    )
-                break
+            if rows and ids == before and (yield from _shows(resource, traffic, params, _FAR)):
+                raise BadAnswer(
+                    f"GET /{resource.path} is not sorted by _id and gives the same {len(rows)} records at every "
+                    f"offset, so there may be others that cannot be read."
+                )
             fresh = list({row["_id"]: row for row in rows if row["_id"] not in seen}.values())
             if fresh:
                 seen.update(row["_id"] for row in fresh)
                 yield from apply(Page(fresh, "", "", "", offset + len(rows)))
-            if len(rows) < longest or not rows:
+            if not rows:
                 break
-            longest, offset, before = max(longest, len(rows)), offset + len(rows), ids
+            offset, before = offset + len(rows), ids
         if len(seen) == known:
             return seen
     raise BadAnswer(
         f"GET /{resource.path} is not sorted by _id and showed new records in each of {SWEEPS} sweeps: it cannot be "
         f"read completely while it changes this fast."
     )
+
+
+def _shows(resource: Resource, traffic: Traffic, params: Mapping[str, str], offset: int) -> Flow[bool]:
+    """Whether a list has a record at an offset."""
+    request = request_page(resource, limit=1, offset=offset, select=("_id",), params=params)
+    return bool(rows_of((yield from traffic.ask(request))))

@@ -55,7 +55,11 @@ def _shown(cell: Any) -> str:
 
 @dataclass(slots=True)
 class ModelReport:
-    """What a sync did to one model. `method` is how, `why` is why that way; `skipped` why not at all."""
+    """What a sync did to one model.
+
+    `method` is how, `why` is why that way; `skipped` says why not at all, `failed` what went wrong.
+    `silent` of the changed ones had no new time of change. `bytes` are those of the answers' bodies.
+    """
 
     model: str
     new: int = 0
@@ -64,11 +68,25 @@ class ModelReport:
     unchanged: int = 0
     silent: int = 0
     requests: int = 0
+    bytes: int = 0
     seconds: float = 0.0
     method: str = ""
     why: str = ""
     skipped: str = ""
+    failed: str = ""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def records(self) -> tuple[int, int, int, int]:
+        """New, changed, deleted and unchanged records."""
+        return self.new, self.changed, self.deleted, self.unchanged
+
+    @property
+    def how(self) -> tuple[str, str]:
+        """The method and the reason, or what was in the way."""
+        if self.failed:
+            return "failed", self.failed
+        return ("skipped", self.skipped) if self.skipped else (self.method, self.why)
 
 
 @dataclass(slots=True)
@@ -117,17 +135,23 @@ class SyncReport(Table):
         return sum(one.unchanged for one in self)
 
     @property
+    def bytes(self) -> int:
+        """Bytes of JSON that were read."""
+        return sum(one.bytes for one in self)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The models that could not be synced, and why; they are as they were before."""
+        return {one.model: one.failed for one in self if one.failed}
+
+    @property
     def skipped(self) -> dict[str, str]:
         """The models that this tenant or token has no access to, and what the server said: 403 or 404."""
         return {one.model: one.skipped for one in self if one.skipped}
 
     def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
-        rows = (
-            (one.model, one.new, one.changed, one.deleted, one.unchanged, one.requests, f"{one.seconds:.2f}")
-            + (("skipped", one.skipped) if one.skipped else (one.method, one.why))
-            for one in self
-        )
+        rows = ((one.model, *one.records, one.requests, f"{one.seconds:.2f}", *one.how) for one in self)
         return head, rows
 
     def _closing(self) -> Iterable[str]:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ..errors import NotFound
 from ..http.effects import Flow, Work
 from ..query.kinds import DATETIME
 from ..wire import records
 from ..wire.listing import full_select
-from . import state, tables
+from . import tables
 from .pages import Page, Pass
 from .store import TEMPORARY
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .job import Finish, Job
 
 SINGLY = 20
 
@@ -29,8 +29,11 @@ class TooMany(Exception):
     """More records differ than a scan should fetch."""
 
 
-def scan(job: Job) -> Flow[None]:
-    """Bring in what differs by its stamp. Raises `TooMany`, or `Unsorted` like any walk along the ids."""
+def scan(job: Job) -> Flow[Finish]:
+    """Bring in what differs by its stamp; what is returned publishes it.
+
+    Raises `TooMany` as soon as that is certain, or `Unsorted` like any walk along the ids.
+    """
     resource, stamp = job.layout.resource, str(job.stamp)
     hidden = resource.hidden_by
     changed: list[str] = []
@@ -48,10 +51,10 @@ def scan(job: Job) -> Flow[None]:
     def compare(page: Page) -> None:
         stored = _stamps(job, page)
         there = {row["_id"]: DATETIME.comparable(row.get(stamp)) for row in page.rows}
-        if any(value is None for value in there.values()):
-            raise TooMany
         changed.extend(id for id, value in there.items() if stored.get(id) != value)
-        if page.after != page.last:
+        if len(changed) > SINGLY or any(value is None for value in there.values()):
+            raise TooMany
+        if page.proved:
             gone.extend(id for id in stored if id not in there)
 
     def apply(page: Page) -> Flow[None]:
@@ -61,44 +64,43 @@ def scan(job: Job) -> Flow[None]:
         yield job.progress(looked, "scanning")
 
     yield from walk.run(apply)
-    if len(changed) > SINGLY:
-        raise TooMany
     rows: list[dict[str, Any]] = []
     for id in changed:
-        job.traffic.requests += 1
         try:
-            rows.append((yield from records.get(resource, id, select=full_select(resource))))
+            rows.append((yield from job.traffic.counting(records.get(resource, id, select=full_select(resource)))))
         except NotFound:
             gone.append(id)
-    yield Work(lambda: _finish(job, rows, gone))
+
+    def stage() -> None:
+        with job.writing() as connection:
+            job.clear_stage(connection)
+            store = job.store(connection)
+            job.take(connection, store, rows, store.hashes([row["_id"] for row in rows]), gone)
+
+    yield Work(stage)
+    yield from job.look_twice()
     job.report.unchanged += looked - len(changed)
     job.report.method = "scan"
+    return lambda connection: _finish(job, connection)
 
 
-def _stamps(job: Job, page: Page) -> dict[str, str | None]:
+def _stamps(job: Job, page: Page) -> dict[str, Any]:
     table = tables.records(job.layout)
-    column = table.c[job.layout.by_wire[str(job.stamp)].name]
-    statement = select(table.c.id, column)
-    if page.after == page.last:
-        statement = statement.where(table.c.id.in_([row["_id"] for row in page.rows]))
-    else:
+    value = tables.value_of(job.layout, str(job.stamp), job.database.postgres)
+    statement = select(table.c.id, value)
+    if page.proved:
         statement = statement.where(table.c.id > page.after)
         if page.last is not None:
             statement = statement.where(table.c.id <= page.last)
+    else:
+        statement = statement.where(table.c.id.in_([row["_id"] for row in page.rows]))
     with job.reading() as connection:
         found = connection.execute(statement)
-        return {id: value for id, value in found if not id.startswith(TEMPORARY)}
+        return {id: DATETIME.comparable(text) for id, text in found if not id.startswith(TEMPORARY)}
 
 
-def _finish(job: Job, rows: list[dict[str, Any]], gone: list[str]) -> None:
-    found, stamp = job.state, str(job.stamp)
-    with job.writing() as connection:
-        job.clear_stage(connection)
-        store = job.store(connection)
-        job.take(connection, store, rows, store.hashes([row["_id"] for row in rows]), gone)
-        job.publish(connection)
-        found.as_of = job.traffic.first_date or job.traffic.first_sent
-        found.synced_at = job.traffic.first_sent
-        tops = [value for row in rows if (value := DATETIME.comparable(row.get(stamp))) is not None]
-        found.watermark = max([str(found.watermark), *tops])
-        state.save(connection, found)
+def _finish(job: Job, connection: Connection) -> None:
+    """A scan goes by the ids, so it has no say in how far the list by stamps is read."""
+    job.publish(connection)
+    job.state.as_of = job.traffic.first_date
+    job.state.synced_at = job.traffic.first_sent

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
 
 from ..query.kinds import iso
+from ..wire.resources import Resource
 from . import tables
 from .layout import Layout
+
+LATE = timedelta(minutes=10)
+"""How long a change may take to show in a list after it got its stamp."""
 
 
 @dataclass(slots=True)
@@ -19,7 +24,8 @@ class State:
     """One resource's row in `mirror_model`.
 
     `as_of`: every change that the server committed before it, and stamped, is here. `full_as_of`: the same,
-    whether stamped or not. Both are moments of the server's clock; `synced_at` is when that was, on ours.
+    whether stamped or not. Both are moments of the server's clock, None where it never showed one; `synced_at`
+    is when that was, on ours.
     """
 
     resource: str
@@ -33,6 +39,26 @@ class State:
     why: str | None = None
     known: dict[str, Any] = field(default_factory=dict)
     cursor: dict[str, Any] | None = None
+
+    def stamp(self, resource: Resource) -> str | None:
+        """The wire name of the time of last change: as found in the records, or as documented."""
+        found: str | None = self.known.get("stamp", resource.stamp)
+        return found
+
+    @property
+    def floor(self) -> str | None:
+        """Every change with a stamp below it is here: the watermark, less what becomes visible late."""
+        return None if self.watermark is None else iso(moment(self.watermark) - LATE)
+
+    def learn_delta(self, changes: int) -> None:
+        """Remember how many records a sync finds changed, the last ones most."""
+        self.known["delta"] = (self.known.get("delta", changes) + changes) // 2
+
+    def learn_silent(self, fields: Mapping[str, int]) -> None:
+        """Remember which fields change without a new stamp; one that stops doing so is forgotten in time."""
+        volatile = self.known.get("volatile", {})
+        now = {name: volatile.get(name, 0) // 2 + fields.get(name, 0) for name in {*volatile, *fields}}
+        self.known["volatile"] = {name: count for name, count in sorted(now.items()) if count}
 
 
 def now() -> str:

@@ -5,13 +5,15 @@ A record is compared by the hash of its JSON. One that is gone leaves the table;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true
 
+from ..query.kinds import DATETIME
 from . import tables
 from .layout import Layout
 from .rows import Rows, digest, encode
@@ -32,6 +34,7 @@ class Counts:
     deleted: int = 0
     unchanged: int = 0
     silent: int = 0
+    missed: int = 0
     fields: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Counts) -> None:
@@ -41,6 +44,7 @@ class Counts:
         self.deleted += other.deleted
         self.unchanged += other.unchanged
         self.silent += other.silent
+        self.missed += other.missed
         for name, count in other.fields.items():
             self.fields[name] = self.fields.get(name, 0) + count
 
@@ -83,14 +87,28 @@ class Store:
             statement = statement.where(self.table.c.id <= last)
         return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
 
-    def newer(self, stamp: str, than: str, among: set[str], *, shown: bool) -> str | None:
-        """Some record with a later stamp that is not `among` these, or None; `shown` leaves out hidden ones."""
-        statement = select(self.table.c.id).where(self.table.c[stamp] > than, self._known())
+    def newer(self, stamp: str, than: str, among: Container[str], *, shown: bool, most: int) -> list[str]:
+        """The records, `most` at the most, with a later stamp that are not `among` these.
+
+        `stamp` is a wire name; `shown` leaves out hidden records.
+        """
+        statement = select(self.table.c.id).where(
+            tables.value_of(self.layout, stamp, self._postgres) > than, self._known()
+        )
         hidden = self.layout.resource.hidden_by
         if shown and hidden is not None:
             statement = statement.where(self.table.c[self.layout.by_wire[str(hidden.hides)].name].is_not(true()))
-        found = self.connection.execute(statement.limit(len(among) + 1)).scalars()
-        return next((id for id in found if id not in among), None)
+        found = (id for id in self.connection.execute(statement).scalars() if id not in among)
+        return list(islice(found, most))
+
+    def stamps(self, stamp: str, ids: Sequence[str]) -> dict[str, Any]:
+        """The stamps of the records of some ids that are stored; `stamp` is a wire name."""
+        found: dict[str, Any] = {}
+        value = tables.value_of(self.layout, stamp, self._postgres)
+        for part in _chunks(ids):
+            rows = self.connection.execute(select(self.table.c.id, value).where(self.table.c.id.in_(part)))
+            found.update((id, DATETIME.comparable(text)) for id, text in rows)
+        return found
 
     def _known(self) -> ColumnElement[bool]:
         """Not a temporary id, in words that are cheap."""
@@ -128,8 +146,9 @@ class Store:
     ) -> Counts:
         """Insert or update the records that differ from what is stored.
 
-        `stamp` is the wire name of the time of change and the moment up to which changes were known: a record
-        that differs though its stamp is not later has changed silently.
+        `stamp` is the wire name of the time of change and a moment up to which all changes ought to be known: a
+        record that differs though its stamp did not move has changed silently, one whose stamp moved to before
+        that moment was missed.
         """
         encoded = {raw["_id"]: (raw, encode(raw)) for raw in records}
         known = self.hashes(list(encoded)) if hashes is None else hashes
@@ -175,9 +194,12 @@ class Store:
                 counts.changed -= 1
                 counts.unchanged += 1
                 continue
-            silent = stamp is not None and isinstance(raw.get(stamp[0]), str) and raw[stamp[0]] <= stamp[1]
+            names = moved(reverse)
+            stamped = stamp is not None and isinstance(raw.get(stamp[0]), str)
+            silent = stamped and stamp[0] not in names  # type: ignore[index]
+            counts.missed += stamped and not silent and raw[stamp[0]] <= stamp[1]  # type: ignore[index]
             counts.silent += silent
-            for name in moved(reverse) if silent else ():
+            for name in names if silent else ():
                 counts.fields[name] = counts.fields.get(name, 0) + 1
             notes.append((raw["_id"], "silent" if silent else "updated", reverse))
         if memory is not None:

@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterable
 import msgspec
 from sqlalchemy import insert, update
 
-from ..errors import BadAnswer, NotFound, PermissionDenied
+from ..errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, RequestError
 from ..http.effects import Flow, Work
 from . import customs, state, tables, views
 from .choice import choose
 from .database import Database
-from .deletions import find_deleted
 from .full import full
-from .incremental import Disordered, incremental
-from .job import Job
+from .incremental import incremental
+from .job import Finish, Job
 from .layout import layout
 from .lease import Lease, acquire
 from .metrics import metrics
-from .pages import Unsorted
+from .pages import Disordered, Unsorted
 from .report import ModelReport, SyncReport
 from .scan import TooMany, scan
 
@@ -32,22 +31,25 @@ def sync(opened: Callable[[], Database], names: Iterable[str], *, force_full: bo
     lease: Lease = yield Work(lambda: acquire(database))
     report = SyncReport()
     began = time.monotonic()
-    failure: BadAnswer | None = None
+    failures: list[RequestError] = []
     try:
         report.run = yield Work(lambda: _start(database, names))
         for name in names:
             try:
                 yield from _sync_model(database, name, lease, report, force_full=force_full, history=history)
-            except BadAnswer as bad:
+            except (AuthenticationError, ConnectionFailed):
+                raise  # the other models would fare no better
+            except RequestError as failed:
                 # One list that cannot be read must not keep the others from being current.
-                bad.add_note(f"While syncing {name}.")
-                failure = failure or bad
+                report.models[name].failed = str(failed)
+                failures.append(failed)
         report.seconds = time.monotonic() - began
         yield Work(lambda: _end(database, names, report))
     finally:
         lease.release()
-    if failure is not None:
-        raise failure
+    if failures:
+        failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.\n{report}")
+        raise failures[0]
     return report
 
 
@@ -81,59 +83,59 @@ def _sync_model(
 ) -> Flow[None]:
     mine = report.models[name] = ModelReport(name)
     began = time.monotonic()
-    job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history))
+    job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history, force_full))
     try:
         yield job.progress(0, "starting")
         if name == "metric":
-            yield from metrics(job)
+            finish: Finish = yield from metrics(job)
         else:
-            yield from _by_the_best_way(job, force_full=force_full)
-        job.state.method, job.state.why = mine.method, mine.why
-        yield Work(lambda: _keep(job))
+            finish = yield from _by_the_best_way(job)
+        yield Work(lambda: _publish(job, finish))
     except (PermissionDenied, NotFound) as refused:
         mine.skipped = "no permission (403)" if isinstance(refused, PermissionDenied) else "not in this tenant (404)"
     finally:
-        mine.requests = job.traffic.requests
+        mine.requests, mine.bytes = job.traffic.requests, job.traffic.bytes
         mine.seconds = time.monotonic() - began
     yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
 
 
-def _by_the_best_way(job: Job, *, force_full: bool) -> Flow[None]:
+def _by_the_best_way(job: Job) -> Flow[Finish]:
     """Sync by the method of choice, and by the next safer one where the list turns out not to be fit for it."""
-    method, why = choose(job.state, job.stamp, job.rows_before, force_full=force_full)
+    method, job.report.why = choose(job.state, job.layout.resource, job.rows_before, force_full=job.forced)
     if method == "incremental":
         try:
-            yield from incremental(job)
-            job.report.why = why
-            yield from find_deleted(job)
-            return
+            return (yield from incremental(job))
         except Disordered as reason:
-            job.state.known["disordered_at"] = state.now()
-            method, why = "scan", str(reason)
+            if reason.lasting:
+                job.state.known["disordered_at"] = state.now()
+            method, job.report.why = reason.then, str(reason)
         except Unsorted:
-            method, why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
-    job.report.unchanged = 0
-    if method == "scan" and job.stamp in job.layout.by_wire and not job.state.known.get("two"):
+            method, job.report.why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
+        job.report.unchanged = 0
+    if method == "scan" and "get_by_id" in job.layout.resource.operations and not job.state.known.get("two"):
         try:
-            yield from scan(job)
-            job.report.why = why
-            return
+            return (yield from scan(job))
         except (TooMany, Unsorted):
-            why += ", and a scan of the ids was not enough"
-    yield from full(job)
-    job.report.why = why
+            job.report.why += ", and a scan of the ids was not enough"
+    return (yield from full(job))
 
 
-def _keep(job: Job) -> None:
-    if not job.history:
-        # What changed from here on back was not noted, so the past begins anew.
-        job.state.known["memory_from"] = state.now()
+def _publish(job: Job, finish: Finish) -> None:
+    """Make what was found visible, all of it at once, together with what is known about it."""
     with job.writing() as connection:
-        state.save(connection, job.state)
+        finish(connection)
+        found = job.state
+        found.method, found.why = job.report.method, job.report.why
+        if not job.history:
+            # What changed from here on back was not noted, so the past begins anew.
+            found.known["memory_from"] = state.now()
+        state.save(connection, found)
 
 
-def _job(database: Database, name: str, lease: Lease, run: int, report: ModelReport, history: bool) -> Job:
+def _job(
+    database: Database, name: str, lease: Lease, run: int, report: ModelReport, history: bool, forced: bool
+) -> Job:
     with database.reading() as connection:
         found = state.load(connection, name)
         rows = state.live_rows(connection, layout(name)) if found.complete else None
-    return Job(database, layout(name), found, lease, run, history, report, rows)
+    return Job(database, layout(name), found, lease, run, history, report, rows, forced)

@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, cast
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    cast,
+    func,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
@@ -170,3 +184,14 @@ for _layout in tables():
 def as_text(column: Any, postgres: bool) -> Any:
     """A JSON column as text: ours to decode, only where it is needed."""
     return cast(column, Text) if postgres else column
+
+
+def value_of(layout: Layout, wire: str, postgres: bool) -> ColumnElement[Any]:
+    """A field of a record as text: its column or, for a key that nobody declared, what `_extra` has of it."""
+    table = records(layout)
+    column = layout.by_wire.get(wire)
+    if column is not None:
+        return table.c[column.name]
+    if postgres:
+        return cast(table.c["_extra"], postgresql.JSONB).op("->>")(wire)
+    return func.json_extract(table.c["_extra"], f'$."{wire}"')

@@ -17,6 +17,8 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..names import did_you_mean
 
+STAMPS = ("updatedAt", "lastUpdated", "updateDate")
+"""How resources call the time of last change (API.md section 9)."""
 BULK_MAX_ROWS = 5000
 """Rows that one bulk upsert may carry (API.md section 3)."""
 
@@ -84,7 +86,7 @@ class Resource:
     @property
     def stamp(self) -> str | None:
         """The wire name of the time of last change, or None where the resource has none (API.md section 9)."""
-        return next((name for name in ("updatedAt", "lastUpdated", "updateDate") if name in self.fields), None)
+        return next((name for name in STAMPS if name in self.fields), None)
 
     @property
     def hidden_by(self) -> ListParam | None:

@@ -12,7 +12,7 @@ import pytest
 
 from planhat_orm import ConnectionFailed, NotFound, Planhat
 from planhat_orm.emulator import Emulator
-from planhat_orm.http.effects import Emit, Flow, Request, Sleep, Together, Work
+from planhat_orm.http.effects import Await, Begin, Emit, Flow, Request, Sleep, Work
 from planhat_orm.http.retry import Retry
 
 from ..online import Online
@@ -96,7 +96,12 @@ def test_requests_together_are_answered_in_order_and_a_failure_raises(online: On
     ids = [row["_id"] for row in emulator.store.all("company")]
 
     def flow(wanted: list[str]) -> Flow[Any]:
-        answers = yield Together(tuple(Request("GET", f"/companies/{one}", shape=dict) for one in wanted))
+        begun = []
+        for one in wanted:
+            begun.append((yield Begin(Request("GET", f"/companies/{one}", shape=dict))))
+        answers = []
+        for one in begun:
+            answers.append((yield Await(one)))
         return [answer.data["_id"] for answer in answers]
 
     assert run(planhat, lambda: flow(ids)) == ids

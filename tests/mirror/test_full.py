@@ -9,7 +9,7 @@ import pytest
 
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.errors import BadAnswer, MirrorIncomplete
-from planhat_orm.http.effects import Emit, Request, Together
+from planhat_orm.http.effects import Begin, Emit, Request
 from planhat_orm.mirror import Mirror, Progress
 from planhat_orm.query.query import Query
 
@@ -149,8 +149,8 @@ def interrupted(run: Runner, flow: Any, requests: int, between: Callable[[], Non
         while True:
             effect = flow.send(answer) if error is None else flow.throw(error)
             answer = error = None
-            if isinstance(effect, (Request, Together)):
-                requests -= len(effect.requests) if isinstance(effect, Together) else 1
+            if isinstance(effect, (Request, Begin)):
+                requests -= 1
                 if requests < 0:
                     return True
                 between()

@@ -111,7 +111,7 @@ def test_records_without_a_stamp_keep_a_model_on_full_passes(
     emulator = make_emulator()
     seeded(emulator, 20)
     odd = emulator.store.insert("company", {"name": "odd"})["_id"]
-    emulator.store.update("company", odd, {"updatedAt": None}, touch=False)
+    emulator.store.update("company", odd, {"updatedAt": None, "lastUpdated": None}, touch=False)
     run = Runner(emulator.url)
     run(mirror.sync("Company"))
     emulator.store.update("company", odd, {"phase": "Live"}, touch=False)
