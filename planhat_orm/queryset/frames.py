@@ -77,7 +77,7 @@ def _guess(values: Iterable[Any]) -> Kind:
 
 
 def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any]) -> Any:
-    make, value = _TYPES[kind.name]
+    make, value = TYPES[kind.name]
     return pyarrow.array([value(kind.load(one)) for one in raw], type=make(pyarrow))
 
 
@@ -115,7 +115,7 @@ def _day(value: Any) -> date | None:
     return value if isinstance(value, date) and not isinstance(value, datetime) else None
 
 
-_TYPES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+TYPES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "text": (lambda pa: pa.string(), _only(str)),
     "id": (lambda pa: pa.string(), _only(str)),
     "ref": (lambda pa: pa.string(), _only(str)),
@@ -128,6 +128,7 @@ _TYPES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "object": (lambda pa: pa.string(), _json),
     "any": (lambda pa: pa.string(), _json),
 }
+"""By the name of a kind: how Arrow's type for it is made, and how a loaded value becomes one of that type, or None."""
 
 
 def polars(queryset: QuerySet[Any]) -> Flow[Any]:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import random
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import pytest
-from sqlalchemy import text
-
 from planhat_orm.emulator import Emulator
-from planhat_orm.errors import ConfigurationError, MirrorIncomplete
 from planhat_orm.fields import Custom
 from planhat_orm.mirror import Mirror, state
 from planhat_orm.mirror.layout import layout
@@ -25,7 +18,7 @@ from planhat_orm.query.query import Query
 from planhat_orm.query.tree import Target
 from planhat_orm.query.tree import Test as Leaf
 
-from .conftest import Runner, mirror_rows
+from .conftest import Runner
 
 
 class Searched(Company):
@@ -100,62 +93,6 @@ def test_a_declared_index_serves_the_query(either: Mirror) -> None:
                 compiled = statement.compile(either.engine, compile_kwargs={"literal_binds": True})
                 plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
             assert any("USING INDEX custom__company__" in row[-1] for row in plan), plan
-
-
-def test_exports_hold_every_row(either: Mirror, tmp_path: Path) -> None:
-    pa = pytest.importorskip("pyarrow.parquet")
-    rows = [
-        {
-            "_id": f"c{n}",
-            "name": 'Ä, "b"',
-            "mrr": n,
-            "tags": ["x"],
-            "h": "odd",
-            "autoRenews": n > 1,
-            "renewalDate": "2026-01-31T10:00:00.000Z",
-            "new": {"k": None},
-        }
-        for n in range(3)
-    ]
-    put(either, "company", *rows)
-    put(either, "invoice", {"_id": "i", "invoiceDate": 20500})
-    [file] = either.export(tmp_path / "a", models=["company"])
-    table = pa.read_table(file)
-    assert table.schema.metadata[b"as_of"] == b"2026-06-01T00:00:00.000Z"
-    got = table.to_pylist()
-    assert [(row["id"], row["mrr"], row["auto_renews"], row["h"]) for row in got] == [
-        ("c0", 0, False, None),
-        ("c1", 1, False, None),
-        ("c2", 2, True, None),
-    ]
-    assert (
-        got[0]["renewal_date"].isoformat() == "2026-01-31T10:00:00+00:00" and json.loads(got[0]["extra"])["h"] == "odd"
-    )
-    files = either.export(tmp_path / "b", "jsonl")
-    assert [json.loads(line) for line in files[0].read_text().splitlines()] == rows
-    with either.export(tmp_path / "c", "csv")[1].open() as stream:
-        [invoice] = csv.DictReader(stream)
-    assert invoice["invoice_date"] == "2026-02-16"
-
-
-def test_exports_refuse_what_is_not_there(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="Did you mean 'parquet'"):
-        mirror.export(tmp_path, "parket")
-    with pytest.raises(MirrorIncomplete):
-        mirror.export(tmp_path, models=["company"])
-
-
-def test_a_backup_is_a_mirror(mirror: Mirror, tmp_path: Path) -> None:
-    put(mirror, "company", {"_id": "c1", "name": "Acme"})
-    with mirror.database.writing() as connection:
-        connection.execute(text("UPDATE company SET name = 'half way'"))
-        copy = mirror.backup(tmp_path / "copy.db")
-        connection.rollback()
-    assert copy.stat().st_mode & 0o777 == 0o600
-    with Mirror(copy) as other:
-        assert mirror_rows(other, "company") == {"c1": {"_id": "c1", "name": "Acme"}}
-    with pytest.raises(ConfigurationError, match="exists"):
-        mirror.backup(copy)
 
 
 def test_metric_values_are_mirrored_by_day(make_emulator: Callable[..., Emulator], either: Mirror) -> None:
