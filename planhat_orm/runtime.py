@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TEMPORARY = "tmp:"
+"""How the id of a record begins that was made offline and not sent yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -85,6 +88,10 @@ class Writer(Protocol):
 
     def send(self, items: Iterable[Any], **options: Any) -> Flow[Any]:
         """Send what changed of many records, as bulk upserts."""
+        ...
+
+    def unify(self, found: list[Any]) -> list[Any]:
+        """Records as the open batch knows them, or as they are."""
         ...
 
 

@@ -197,7 +197,7 @@ class Endpoint:
         limit: int | None,
         max_requests: int,
         filters: Mapping[str, Any],
-    ) -> Flow[None]:
+    ) -> Flow[Any]:
         """Check what was asked, now, and return the flow that reads it."""
         self._need("list")
         listing.check_params(self._resource, filters)

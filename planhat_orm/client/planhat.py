@@ -173,7 +173,12 @@ class Planhat:
         return waiting * 60.0 / self.settings.calls_per_min
 
     def on(self, event: Literal["request", "response", "saved", "failed"], call: Callable[[Any], None]) -> None:
-        """Have `call` told of every request, response, saved or failed record: for logs and metrics."""
+        """Have `call` told of every request, response, saved or failed record: for logs and metrics.
+
+        "request" gets the `Request`, "response" a `(Request, Response)` pair, "saved" and "failed" the
+        `RowResult` of a record (of an entry of the outbox, when it was pushed), from single saves, batches,
+        deletions and pushes alike. `call` runs in the thread that writes, and what it raises is raised there.
+        """
         if event not in self._listeners:
             raise ConfigurationError(f"There is no event {event!r}.{did_you_mean(event, EVENTS)}")
         self._listeners[event].append(call)
@@ -236,16 +241,20 @@ class Planhat:
         """Whether an `offline()` block is open: reads come from the mirror, writes wait."""
         return _offline.get()
 
-    def push(self, *, on_conflict: Literal["raise", "ours", "theirs"] = "raise") -> BatchResult:
+    def push(self, *, on_conflict: Policy = "raise") -> BatchResult:
         """Send what waits in the outbox, and find out what became of writes whose answer was lost.
 
-        ceil(n/5000) bulk upserts for each resource, one list to compare updates with, one GET for each new
-        key, one DELETE for each deletion. A field that the server's record changed too is held back as a
-        conflict, unless `on_conflict` is "ours" or "theirs". The result has one row for each entry.
+        For each resource ceil(n/5000) bulk upserts, a list of the changed fields to compare updates with and
+        one of the keys for new records (a GET each where that is fewer), and one DELETE for each deletion.
+        A write with a field that the server's record changed too is held back as a conflict, with all three
+        values in `.conflicts` of the result, unless `on_conflict` is "ours", "theirs" or a function that gets
+        the conflict and returns the value to send: then those held back before are settled, too. What the
+        server did not look at (no connection, a refused token) waits for the next push. The result has one
+        row for each entry. Raises `MirrorError` while another process pushes.
         """
         return self.run(self.writer.push(on_conflict))
 
-    async def apush(self, *, on_conflict: Literal["raise", "ours", "theirs"] = "raise") -> BatchResult:
+    async def apush(self, *, on_conflict: Policy = "raise") -> BatchResult:
         """Do what `push()` does, in a task."""
         return await self.arun(self.writer.push(on_conflict))
 
@@ -291,14 +300,14 @@ class Planhat:
         """Write stored records through to the mirror, where it is open."""
         self.cache.drop(resource.name)
         mirror = self._mirror
-        if mirror is not None:
+        if mirror is not None and rows:
             yield Work(lambda: mirror.store(resource, rows))
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""
         self.cache.drop(resource.name)
         mirror = self._mirror
-        if mirror is not None:
+        if mirror is not None and ids:
             yield Work(lambda: mirror.remove(resource, ids))
 
     # --- life -------------------------------------------------------------------------------------------

@@ -14,21 +14,13 @@ from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
 from ..names import camel
 from ..query.kinds import Kind
 from ..query.tree import F, Q
+from ..wire.patches import same
 
 if TYPE_CHECKING:
     from ..models.base import Model
 
 T = TypeVar("T")
 _MISSING: Any = object()
-
-
-def same(left: Any, right: Any) -> bool:
-    """JSON equality: 1 equals 1.0, and at no depth does either equal True."""
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
-    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
 class Field(Generic[T]):

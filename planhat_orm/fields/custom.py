@@ -16,7 +16,8 @@ from ..errors import ValidationError
 from ..names import did_you_mean
 from ..query import kinds
 from ..query.kinds import Kind
-from .base import _MISSING, Field, same
+from ..wire.patches import same
+from .base import _MISSING, Field
 
 if TYPE_CHECKING:
     from ..models.base import Model

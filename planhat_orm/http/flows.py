@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .effects import Emit, Flow, Request
+from .effects import Begin, Emit, Flow, Request
 
 T = TypeVar("T")
 
 
-def served(flow: Flow[T], kind: type, serve: Callable[[Any], Flow[Any]]) -> Flow[T]:
-    """Run `flow`, letting the flow `serve` answer its effects of one kind; others pass through."""
+def served(flow: Flow[T], kind: type | tuple[type, ...], serve: Callable[[Any], Flow[Any]]) -> Flow[T]:
+    """Run `flow`, letting the flow `serve` answer its effects of some kind; others pass through."""
     answer: Any = None
     error: BaseException | None = None
     try:
@@ -48,8 +48,8 @@ def collected(flow: Flow[Any]) -> Flow[list[Any]]:
     return items
 
 
-def at_most(requests: int, flow: Flow[None]) -> Flow[None]:
-    """Run `flow` until it wants one request more than so many; the end of it is then never reached."""
+def at_most(requests: int, flow: Flow[None]) -> Flow[bool]:
+    """Run `flow` until it wants one request more than so many, and return whether it came to its end."""
     answer: Any = None
     error: BaseException | None = None
     try:
@@ -57,10 +57,10 @@ def at_most(requests: int, flow: Flow[None]) -> Flow[None]:
             try:
                 effect = flow.throw(error) if error is not None else flow.send(answer)
             except StopIteration:
-                return
+                return True
             if isinstance(effect, Request):
                 if not requests:
-                    return
+                    return False
                 requests -= 1
             answer = error = None
             try:
@@ -69,6 +69,16 @@ def at_most(requests: int, flow: Flow[None]) -> Flow[None]:
                 error = failure
     finally:
         flow.close()
+
+
+def counted(flow: Flow[T], count: Callable[[int], None]) -> Flow[T]:
+    """Run `flow`, telling `count` of its requests, retries left out."""
+
+    def send(effect: Request | Begin) -> Flow[Any]:
+        count(1)
+        return (yield effect)
+
+    return (yield from served(flow, (Request, Begin), send))
 
 
 def told(flow: Flow[T], listener: Callable[[Any], None] | None) -> Flow[T]:

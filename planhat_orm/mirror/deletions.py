@@ -20,10 +20,10 @@ from sqlalchemy import select, union
 
 from ..http.effects import Flow, Work
 from ..query.kinds import DATETIME
+from ..runtime import TEMPORARY
 from ..wire.listing import request_page, rows_of
 from . import choice, state, tables
 from .pages import Disordered, Page, Pass, Unsorted, ids_of
-from .store import TEMPORARY
 
 if TYPE_CHECKING:
     from .job import Job

@@ -130,9 +130,13 @@ class Job:
         """Put what was kept aside into the table, all of it or, when the transaction fails, nothing."""
         stage, store = tables.stage, self.store(connection)
         mine = stage.c.resource == self.layout.table
+        outbox = Outbox(self.database, history=self.history)
+        waiting = outbox.waiting_on(connection, self.layout.table)
+        said: dict[str, Raw | None] = {}
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
         if self._believable(connection, len(gone)):
             self.count(store.remove(gone, self.memory))
+            said.update((id, None) for id in gone if id in waiting)
         floor = self.state.floor
         stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
         after, found = "", Counts()
@@ -146,6 +150,7 @@ class Job:
             after = part[-1].record
             rows = [msgspec.json.decode(row.body) for row in part]
             found.add(store.write(rows, memory=self.memory, stamp=stamp))
+            said.update((row["_id"], row) for row in rows if row["_id"] in waiting)
         self.count(found)
         if self.state.complete:
             self.state.learn_delta(found.new + found.changed)
@@ -153,7 +158,7 @@ class Job:
             self.state.learn_silent(found.fields)
             self._judge(found.missed)
         self.clear_stage(connection)
-        Outbox(self.database, history=self.history).reapply(connection, self.layout.table)
+        outbox.learn(connection, self.layout.table, said if self.state.complete else None)
 
     def _judge(self, missed: int) -> None:
         """Trust the order by stamps no longer when a full pass finds changes that it should have shown."""

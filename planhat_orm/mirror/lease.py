@@ -1,4 +1,4 @@
-"""The right to sync: one holder at a time, over threads, processes and machines.
+"""The right to sync, or to push: one holder at a time, over threads, processes and machines.
 
 The row in `mirror_lease` is the lock. A holder that stopped beating has lost it after a while; `fence` grows with
 every holder, and each page is written under the fence it was fetched under, so a process that was suspended and
@@ -22,6 +22,27 @@ from .database import Database
 PATIENCE = 120.0
 """Seconds without a sign of life after which another process may take over."""
 
+_DOING = {"sync": "synced", "push": "pushed"}
+_at_work: set[str] = set()
+"""The holders of this process that have not ended."""
+
+
+def begin() -> str:
+    """A name for a piece of work of this process, which counts as alive until `end()` or the process's death."""
+    name = f"process {os.getpid()} on {socket.gethostname()} {uuid.uuid4().hex}"
+    _at_work.add(name)
+    return name
+
+
+def end(holder: str) -> None:
+    """Say that a piece of work is over."""
+    _at_work.discard(holder)
+
+
+def shown(holder: str) -> str:
+    """A holder as people read it: `process 123 on host`."""
+    return holder.rpartition(" ")[0]
+
 
 @dataclass(slots=True)
 class Lease:
@@ -30,16 +51,18 @@ class Lease:
     database: Database
     name: str
     fence: int
+    holder: str
 
     def beat(self, connection: Connection) -> None:
         """Show that the holder lives; raise, and so undo the transaction, when another one took over."""
         row = tables.leases
         mine = update(row).where(row.c.name == self.name, row.c.fence == self.fence).values(beat=time.time())
         if connection.execute(mine).rowcount != 1:
-            raise MirrorError("Another process took over this sync, as this one was silent for too long.")
+            raise MirrorError(f"Another process took over this {self.name}, as this one was silent for too long.")
 
     def release(self) -> None:
         """Give the right back."""
+        end(self.holder)
         row = tables.leases
         with self.database.writing() as connection:
             connection.execute(
@@ -47,30 +70,33 @@ class Lease:
             )
 
 
-def acquire(database: Database, name: str = "sync") -> Lease:
-    """Take the right to sync, or raise `MirrorError` saying who has it."""
+def acquire(database: Database, name: str = "sync", patience: float | None = None) -> Lease:
+    """Take the right to sync (or to push), or raise `MirrorError` saying who has it."""
     row = tables.leases
+    patience = PATIENCE if patience is None else patience
     with database.writing() as connection:
         found = connection.execute(select(row).where(row.c.name == name)).first()
-        if found is not None and found.holder is not None and not _dead(found.holder, found.beat):
+        if found is not None and found.holder is not None and not is_over(found.holder, found.beat, patience):
             raise MirrorError(
-                f"The mirror is being synced by {found.holder.rpartition(' ')[0]}. Wait for it, or try again "
-                f"{PATIENCE:.0f} seconds after it stopped."
+                f"The mirror is being {_DOING[name]} by {shown(found.holder)}. Wait for it, or try again "
+                f"{patience:.0f} seconds after it stopped."
             )
         fence = 1 if found is None else found.fence + 1
         connection.execute(delete(row).where(row.c.name == name))
-        holder = f"process {os.getpid()} on {socket.gethostname()} {uuid.uuid4().hex}"
+        holder = begin()
         connection.execute(insert(row), [{"name": name, "holder": holder, "fence": fence, "beat": time.time()}])
-    return Lease(database, name, fence)
+    return Lease(database, name, fence, holder)
 
 
-def _dead(holder: str, beat: float) -> bool:
-    """Whether a holder is gone: silent for long, or a process of this machine that is no more."""
-    if time.time() - beat > PATIENCE:
+def is_over(holder: str, beat: float, patience: float) -> bool:
+    """Whether a holder is gone: silent for long, or ended, or a process of this machine that is no more."""
+    if time.time() - beat > patience:
         return True
     words = holder.split()
-    if words[3] != socket.gethostname() or int(words[1]) == os.getpid():
+    if words[3] != socket.gethostname():
         return False
+    if int(words[1]) == os.getpid():
+        return holder not in _at_work
     try:
         os.kill(int(words[1]), 0)
     except ProcessLookupError:

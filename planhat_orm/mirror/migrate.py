@@ -24,7 +24,7 @@ from . import adopt, search, tables, views
 if TYPE_CHECKING:
     from .database import Database
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """The migrations that this release knows, oldest first."""
 
 VERSION_TABLE = "mirror_version"

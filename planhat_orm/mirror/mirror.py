@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from .outbox import Outbox
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
 from .search import Hit
 from .source import MirrorSource
-from .store import Memory, Raw, Store
+from .store import Raw
 
 __all__ = ["Mirror"]
 
@@ -181,21 +181,17 @@ class Mirror:
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
-        home = layout(resource if isinstance(resource, str) else resource.name)
-        incoming = {row["_id"]: row for row in rows}
-        with self.database.writing() as connection:
-            if not state.load(connection, home.table).complete:
-                return
-            store = Store(connection, home, postgres=self.database.postgres)
-            before = store.read(list(incoming))
-            merged = [_merged(before.get(id), row) for id, row in incoming.items()]
-            store.write(merged, memory=self._memory())
+        self._wrote(resource, {row["_id"]: row for row in rows})
 
     def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
         """Take out records that were just deleted. One transaction."""
-        home = layout(resource if isinstance(resource, str) else resource.name)
+        self._wrote(resource, dict.fromkeys(ids))
+
+    def _wrote(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
+        table = layout(resource if isinstance(resource, str) else resource.name).table
         with self.database.writing() as connection:
-            Store(connection, home, postgres=self.database.postgres).remove(list(ids), self._memory())
+            if state.load(connection, table).complete:
+                self.outbox.wrote(connection, table, rows)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -203,9 +199,6 @@ class Mirror:
             if self._database is not None:
                 self._database.close()
                 self._database = None
-
-    def _memory(self) -> Memory | None:
-        return Memory(None, state.now(), "mine") if self.history_kept else None
 
     def _names(self, models: Iterable[Any] | None) -> list[str]:
         if models is None:
@@ -220,7 +213,3 @@ class Mirror:
 
     def __repr__(self) -> str:
         return f"<Mirror {'open' if self._database is not None else 'closed'}>"
-
-
-def _merged(before: Raw | None, row: Raw) -> Raw:
-    return row if before is None else {**before, **row}

@@ -1,47 +1,37 @@
 """The outbox: every write on paper before it travels.
 
 An entry and the row that shows it are one transaction, so a crash at any point leaves either nothing, or an
-entry that says what was meant: `pending` was never sent, `inflight` may have been. The mirror's row shows
-the wish; `before` holds what the server said, so that discarding an entry undoes it.
+entry that says what was meant: `pending` was never sent, `inflight` may have been. An entry that somebody has in
+hand is his until he is done or dead; nobody else sends it meanwhile. The row of the mirror shows the wish, and
+discarding an entry undoes it.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
-import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ..errors import MirrorError
 from ..html import table as html_table
-from ..runtime import Wish
-from . import tables
+from ..runtime import TEMPORARY, Wish
+from ..wire.patches import Raw, merged, same
+from . import lease, tables
 from .database import Database
-from .layout import layout, layouts
+from .layout import layouts
 from .sqlite import json_text
-from .state import load, now
-from .store import TEMPORARY, Memory, Raw, Store
+from .stacks import Entry, Place, Stacks, find, find_all
+from .state import moment, now
+from .store import Memory, chunks
 
-OPEN = ("pending", "inflight", "unknown", "conflict", "failed")
+__all__ = ["Entry", "Outbox"]
 
-
-@dataclass(slots=True)
-class Entry:
-    """One write that waits. `patch` is what it sends, `base` what the server said of those fields before."""
-
-    seq: int
-    op: str
-    resource: str
-    record: str
-    patch: Raw = field(repr=False)
-    base: Raw = field(repr=False)
-    state: str
-    error: str = field(default="", repr=False)
-    created_at: str = ""
-    sent_at: str | None = None
+_AT_REST = ("pending", "conflict", "failed")
+PATIENCE = 900.0
+"""Seconds after which an entry is taken from a process of another machine that sent it and was not heard of since."""
 
 
 class Outbox:
@@ -50,17 +40,15 @@ class Outbox:
     def __init__(self, database: Database, *, history: bool) -> None:
         self._database = database
         self._history = history
+        self._lease: lease.Lease | None = None
+        self._holder: str | None = None
 
     # --- looking ----------------------------------------------------------------------------------------
 
     def entries(self, *states: str) -> list[Entry]:
         """The entries in the order of the writes, all of them or those in some states."""
-        box = tables.outbox
-        statement = select(box).order_by(box.c.seq)
-        if states:
-            statement = statement.where(box.c.state.in_(states))
         with self._database.reading() as connection:
-            return [_entry(row) for row in connection.execute(statement).mappings()]
+            return find(connection, *([tables.outbox.c.state.in_(states)] if states else []))
 
     def counts(self) -> dict[str, int]:
         """How many writes wait, by resource."""
@@ -69,16 +57,30 @@ class Outbox:
             rows = connection.execute(select(box.c.resource, func.count()).group_by(box.c.resource))
             return {row[0]: row[1] for row in rows}
 
-    def alias(self, temporary: str) -> str | None:
-        """The id that Planhat gave to a record that was created offline, once it has."""
+    def aliases(self, temporaries: Iterable[str]) -> dict[str, str]:
+        """The ids that Planhat gave to records that were created offline, of those that have one."""
+        names = tables.aliases
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for part in chunks(list(temporaries)):
+                rows = connection.execute(select(names.c.temporary, names.c.id).where(names.c.temporary.in_(part)))
+                found.update((temporary, id) for temporary, id in rows)
+        return found
+
+    def made_here(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids that belong to records made through this outbox."""
         names = tables.aliases
         with self._database.reading() as connection:
-            return connection.execute(select(names.c.id).where(names.c.temporary == temporary)).scalar()
+            return {
+                id
+                for part in chunks(list(ids))
+                for id in connection.execute(select(names.c.id).where(names.c.id.in_(part))).scalars()
+            }
 
     def __len__(self) -> int:
         return sum(self.counts().values())
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries())
 
     def __repr__(self) -> str:
@@ -95,250 +97,315 @@ class Outbox:
         ]
         return html_table(("seq", "op", "resource", "record", "fields", "state", "since"), rows, repr(self))
 
+    # --- who has what in hand ---------------------------------------------------------------------------
+
+    def in_hand(self, *, pushing: bool = False) -> Outbox:
+        """This outbox for one piece of work, until `rest()`. Raises `MirrorError` while another one is `pushing`."""
+        mine = Outbox(self._database, history=self._history)
+        if pushing:
+            mine._lease = lease.acquire(self._database, "push", PATIENCE)
+            mine._holder = mine._lease.holder
+        else:
+            mine._holder = lease.begin()
+        return mine
+
+    def rest(self) -> None:
+        """Let go of what is in hand: whatever was not settled is for the next push."""
+        if self._lease is not None:
+            self._lease.release()
+        elif self._holder is not None:
+            lease.end(self._holder)
+
+    def take(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
+        """Take the entries in some states (or by number) in hand, but those that others have."""
+        box = tables.outbox
+        with self._writing() as connection:
+            found = find(connection, box.c.state.in_(states))
+            wanted = None if seqs is None else set(seqs)
+            free = [one for one in found if self._is_free(one) and (wanted is None or one.seq in wanted)]
+            for part in chunks([one.seq for one in free]):
+                connection.execute(update(box).where(box.c.seq.in_(part)).values(holder=self._holder))
+        return [replace(one, holder=self._holder) for one in free]
+
+    def _is_free(self, entry: Entry) -> bool:
+        if entry.holder is None or entry.holder == self._holder:
+            return True
+        beat = moment(entry.sent_at or entry.created_at).timestamp()
+        return lease.is_over(entry.holder, beat, PATIENCE)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._database.writing(durable=True) as connection:
+            if self._lease is not None:
+                self._lease.beat(connection)
+            yield connection
+
+    def _stacks(self, connection: Connection, *, note: bool = True, complete: Iterable[str] = ()) -> Stacks:
+        memory = Memory(None, now(), "mine") if note and self._history else None
+        return Stacks(connection, postgres=self._database.postgres, memory=memory, complete=complete)
+
     # --- recording --------------------------------------------------------------------------------------
 
     def record(self, wishes: Iterable[Wish], state: str) -> list[tuple[int | None, str]]:
         """Write wishes down and show them in the mirror, in one transaction that survives a power cut.
 
-        Returns the entry's number and the record's id (a temporary one for a new record) for each. A wish
-        about a record whose earlier one still waits becomes part of that; the number is None when both
+        Returns the entry's number and the record's id (a temporary one for a new record) for each. Offline, a
+        wish about a record whose earlier one still waits becomes part of that; the number is None when both
         cancel out.
         """
-        found = []
-        with self._database.writing(durable=True) as connection:
+        wishes = list(wishes)
+        found: list[tuple[Entry | None, str]] = []
+        with self._writing() as connection:
+            stacks = self._stacks(connection)
+            stacks.load(stacks.place(wish.resource, wish.record) for wish in wishes if wish.record is not None)
+            at = now()
             for wish in wishes:
-                found.append(self._record(connection, wish, state))
-        return found
+                record = wish.record or f"{TEMPORARY}{uuid.uuid4().hex}"
+                earlier = self._waiting(stacks, wish) if self._holder is None and state == "pending" else None
+                if earlier is not None:
+                    found.append((_join(stacks, earlier, wish), record))
+                    continue
+                entry = Entry(0, wish.op, wish.resource, record, wish.patch, wish.base, state, created_at=at)
+                entry.holder, entry.sent_at = self._holder, at if state == "inflight" else None
+                stacks.add(entry, {"op_id": uuid.uuid4().hex})
+                found.append((entry, record))
+            stacks.write()
+        return [(None if entry is None else entry.seq, record) for entry, record in found]
 
-    def _record(self, connection: Connection, wish: Wish, state: str) -> tuple[int | None, str]:
-        box = tables.outbox
-        record = wish.record or f"{TEMPORARY}{uuid.uuid4().hex}"
-        if wish.record is not None and state == "pending":
-            earlier = connection.execute(
-                select(box).where(
-                    box.c.resource == wish.resource, box.c.record == record, box.c.state == "pending"
-                )
-            ).mappings().first()  # fmt: skip
-            if earlier is not None:
-                return self._coalesce(connection, _entry(earlier), wish), record
-        self._show(connection, wish.op, wish.resource, record, wish.patch)
-        values = {
-            "op_id": uuid.uuid4().hex,
-            "op": wish.op,
-            "resource": wish.resource,
-            "record": record,
-            "patch": json_text(wish.patch),
-            "base": json_text(wish.base),
-            "state": state,
-            "created_at": now(),
-            "sent_at": now() if state == "inflight" else None,
-        }
-        result = connection.execute(insert(box).values(values).returning(box.c.seq))
-        return int(result.scalar_one()), record
-
-    def _coalesce(self, connection: Connection, earlier: Entry, wish: Wish) -> int | None:
-        """Join a wish with one on the same record that was not sent yet."""
-        box = tables.outbox
-        mine = box.c.seq == earlier.seq
-        if wish.op == "delete":
-            self._show(connection, "delete", wish.resource, earlier.record, {})
-            if earlier.op == "create":
-                connection.execute(delete(box).where(mine))
-                return None
-            connection.execute(update(box).where(mine).values(op="delete", patch="{}"))
-            return earlier.seq
-        self._show(connection, "update", wish.resource, earlier.record, wish.patch)
-        patch = merged(earlier.patch, wish.patch)
-        base = merged(wish.base, earlier.base)
-        connection.execute(update(box).where(mine).values(patch=json_text(patch), base=json_text(base)))
-        return earlier.seq
+    def _waiting(self, stacks: Stacks, wish: Wish) -> Entry | None:
+        """The entry about the same record that a wish can become a part of: one that is not being sent."""
+        if wish.record is None:
+            return None
+        stack = stacks.entries[stacks.place(wish.resource, wish.record)]
+        last = stack[-1] if stack else None
+        return last if last is not None and last.state in _AT_REST and self._is_free(last) else None
 
     # --- sending ----------------------------------------------------------------------------------------
 
-    def mark(self, seqs: Sequence[int], state: str, errors: Mapping[int, str] | None = None) -> None:
-        """Note how far entries are."""
+    def send(self, patches: Mapping[int, tuple[Raw, Raw]]) -> set[int]:
+        """Note that entries travel now, with what is sent of them and what it is based on.
+
+        Returns the numbers of those that are still in this hand: another push took the others over.
+        """
         box = tables.outbox
-        with self._database.writing(durable=True) as connection:
-            for start in range(0, len(seqs), 500):
-                values: dict[str, Any] = {"state": state}
-                if state == "inflight":
-                    values["sent_at"] = now()
-                connection.execute(update(box).where(box.c.seq.in_(seqs[start : start + 500])).values(**values))
-            for seq, error in (errors or {}).items():
-                connection.execute(update(box).where(box.c.seq == seq).values(error=error))
+        granted: set[int] = set()
+        with self._writing() as connection:
+            for part in chunks(list(patches)):
+                mine = box.c.seq.in_(part) & (box.c.holder == self._holder)
+                granted.update(connection.execute(select(box.c.seq).where(mine)).scalars())
+            values = [
+                {"key": seq, "new": json_text(patch), "old": json_text(base)}
+                for seq, (patch, base) in patches.items()
+                if seq in granted
+            ]
+            if values:
+                statement = update(box).where(box.c.seq == bindparam("key"))
+                statement = statement.values(
+                    patch=bindparam("new"), base=bindparam("old"), state="inflight", sent_at=now()
+                )
+                connection.execute(statement, values)
+        return granted
+
+    def mark(self, errors: Mapping[int, str], state: str) -> None:
+        """Note how far entries are, and why."""
+        if not errors:
+            return
+        box = tables.outbox
+        statement = update(box).where(box.c.seq == bindparam("key"))
+        with self._writing() as connection:
+            connection.execute(
+                statement.values(state=state, error=bindparam("why")),
+                [{"key": seq, "why": error} for seq, error in errors.items()],
+            )
+
+    def hold(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
+        """Hold entries back as conflicts: why, and what the server holds of their fields."""
+        if not conflicts:
+            return
+        with self._writing() as connection:
+            stacks, found = self._found(connection, conflicts)
+            for entry in found:
+                entry.state, (entry.error, theirs) = "conflict", conflicts[entry.seq]
+                place = stacks.place(entry.resource, entry.record)
+                bottom = stacks.bottom(place)
+                if bottom is None:
+                    entry.below = theirs
+                else:
+                    stacks.put(place, merged(bottom, theirs))
+            stacks.write()
 
     def done(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
         """Forget acknowledged entries: `(seq, id, row)` with the id Planhat gave, and what the record now is.
 
         A temporary id gives way to the real one in the mirror's rows and in what still waits.
         """
-        box = tables.outbox
-        with self._database.writing(durable=True) as connection:
-            for seq, id, row in finished:
-                found = connection.execute(select(box).where(box.c.seq == seq)).mappings().first()
-                if found is None:
-                    continue
-                entry = _entry(found)
-                connection.execute(delete(box).where(box.c.seq == seq))
-                if id is not None and entry.record.startswith(TEMPORARY):
-                    self._rename(connection, entry, id)
-                if entry.op != "delete" and (id or entry.record):
-                    self._settle(connection, entry, id or entry.record, row)
+        ends = {seq: (id, row) for seq, id, row in finished}
+        if not ends:
+            return
+        with self._writing() as connection:
+            stacks, found = self._found(connection, ends)
+            names = {
+                stacks.place(one.resource, one.record): id
+                for one in found
+                if (id := ends[one.seq][0]) is not None and one.record.startswith(TEMPORARY)
+            }
+            naming = stacks.load_naming(temporary for _, temporary in names)
+            stacks.load((table, id) for (table, _), id in names.items())
+            for entry in found:
+                stacks.take_out(entry)
+                self._settle(stacks, entry, *ends[entry.seq])
+            gone = set(ends)
+            stacks.rename([one for one in naming if one.seq not in gone], names)
+            stacks.write()
 
-    def cancel(self, seqs: Sequence[int]) -> None:
+    def _settle(self, stacks: Stacks, entry: Entry, id: str | None, row: Raw | None) -> None:
+        old = stacks.place(entry.resource, entry.record)
+        if entry.op == "delete":
+            stacks.put(old, None)
+            return
+        new: Place = (old[0], id or entry.record)
+        before = stacks.bottom(new)
+        if new != old:
+            stacks.put(old, None)
+        if row is not None and (before is not None or entry.makes):
+            home = layouts().get(entry.resource)
+            implied = {} if home is None or before is not None else home.resource.implied
+            stacks.put(new, {**implied, **merged(before or {}, row), "_id": new[1]})
+
+    def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries and undo what the mirror shows of them."""
-        box = tables.outbox
-        with self._database.writing(durable=True) as connection:
-            for seq in seqs:
-                found = connection.execute(select(box).where(box.c.seq == seq)).mappings().first()
-                if found is not None:
-                    connection.execute(delete(box).where(box.c.seq == seq))
-                    self._undo(connection, _entry(found))
+        numbers = dict.fromkeys(seqs)
+        if not numbers:
+            return
+        with self._writing() as connection:
+            stacks, found = self._found(connection, numbers)
+            for entry in found:
+                stack = stacks.entries[stacks.place(entry.resource, entry.record)]
+                later = [one for one in stack if one.seq > entry.seq]
+                stacks.take_out(entry)
+                for one in later:
+                    if entry.makes and entry.record.startswith(TEMPORARY):
+                        stacks.take_out(one)  # a change of what will never be
+                    else:
+                        one.base = _rebased(one, entry)
+            stacks.write()
+
+    def _found(self, connection: Connection, seqs: Iterable[int]) -> tuple[Stacks, list[Entry]]:
+        """The stacks of the records that entries are about, and those entries."""
+        numbers = set(seqs)
+        stacks = self._stacks(connection)
+        entries = find_all(connection, tables.outbox.c.seq, sorted(numbers))
+        stacks.load(stacks.place(one.resource, one.record) for one in entries)
+        found = [one for stack in stacks.entries.values() for one in stack if one.seq in numbers]
+        return stacks, sorted(found, key=lambda one: one.seq)
 
     def discard(self, *seqs: int) -> int:
         """Give up entries by number (all that wait, when none is given); the mirror shows the server's values again.
 
         Returns how many. Entries in flight are left alone: they may have been carried out.
         """
-        given = [one for one in self.entries() if one.state != "inflight" and (not seqs or one.seq in seqs)]
+        given = [
+            one
+            for one in self.entries()
+            if one.state != "inflight" and self._is_free(one) and (not seqs or one.seq in seqs)
+        ]
         missing = set(seqs) - {one.seq for one in given}
         if missing:
             raise MirrorError(f"No waiting entry has the number {min(missing)}: `planhat outbox` lists them.")
-        self.cancel([one.seq for one in given])
+        self.cancel(one.seq for one in given)
         return len(given)
 
     def retry(self, *seqs: int) -> int:
-        """Let failed and conflicting entries (all, or some by number) be sent by the next push."""
+        """Let failed and conflicting entries (all, or some by number) be sent by the next push. Returns how many."""
         again = [one.seq for one in self.entries("failed", "conflict") if not seqs or one.seq in seqs]
-        self.mark(again, "pending", dict.fromkeys(again, ""))
+        self.mark(dict.fromkeys(again, ""), "pending")
         return len(again)
 
-    # --- the mirror's rows ------------------------------------------------------------------------------
+    # --- what the server says meanwhile -----------------------------------------------------------------
 
-    def reapply(self, connection: Connection, resource: str) -> None:
-        """Put what waits over rows that a sync just replaced: the server's values below, the wishes on top."""
+    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None]) -> None:
+        """Put what an answer told of records under what waits; None for one that was deleted."""
+        stacks = self._stacks(connection)
+        stacks.load((table, id) for id in rows)
+        for id, row in rows.items():
+            stacks.put((table, id), None if row is None else {**(stacks.bottom((table, id)) or {}), **row})
+        stacks.write()
+
+    def waiting_on(self, connection: Connection, table: str) -> set[str]:
+        """The ids of a table's records that writes wait for."""
         box = tables.outbox
-        rows = connection.execute(select(box).where(box.c.state.in_(OPEN)).order_by(box.c.seq)).mappings()
-        for entry in map(_entry, rows):
-            if layouts()[entry.resource].table == resource:
-                self._show(connection, entry.op, entry.resource, entry.record, entry.patch, note=False)
+        names = [name for name, home in layouts().items() if home.table == table]
+        return set(connection.execute(select(box.c.record).where(box.c.resource.in_(names))).scalars())
 
-    def _store(self, connection: Connection, resource: str) -> Store:
-        return Store(connection, layout(resource), postgres=self._database.postgres)
+    def learn(self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None = None) -> None:
+        """Put what waits over rows that were just replaced by the server's: those in `said`, or all of the table.
 
-    def _memory(self) -> Memory | None:
-        return Memory(None, now(), "mine") if self._history else None
-
-    def _show(
-        self, connection: Connection, op: str, resource: str, record: str, patch: Raw, *, note: bool = True
-    ) -> None:
-        if resource not in layouts() or not load(connection, layout(resource).table).complete:
+        `said` is what the server says of some records that writes wait for, None for one that it does not have.
+        """
+        waiting = self.waiting_on(connection, table)
+        places = [(table, id) for id in waiting if said is None or id in said]
+        if not places:
             return
-        store = self._store(connection, resource)
-        memory = self._memory() if note else None
-        if op == "delete":
-            store.remove([record], memory)
-            return
-        before = store.read([record]).get(record)
-        if before is None and op == "update":
-            return
-        row = merged(before or {"_id": record, **layout(resource).resource.implied}, patch)
-        store.write([row], memory=memory)
-
-    def _settle(self, connection: Connection, entry: Entry, id: str, row: Raw | None) -> None:
-        if row is None or entry.resource not in layouts():
-            return
-        if not load(connection, layout(entry.resource).table).complete:
-            return
-        store = self._store(connection, entry.resource)
-        before = store.read([id]).get(id) or {}
-        store.write([{**merged(before, row), "_id": id}], memory=self._memory())
-
-    def _undo(self, connection: Connection, entry: Entry) -> None:
-        if entry.resource not in layouts() or not load(connection, layout(entry.resource).table).complete:
-            return
-        store = self._store(connection, entry.resource)
-        if entry.op == "create":
-            store.remove([entry.record])
-            return
-        before = store.read([entry.record]).get(entry.record)
-        if entry.op == "delete":
-            if entry.base:
-                store.write([entry.base], memory=self._memory())
-            return
-        if before is not None:
-            store.write([restored(before, entry)], memory=self._memory())
-
-    def _rename(self, connection: Connection, entry: Entry, id: str) -> None:
-        """Replace a temporary id by the real one, wherever it was written."""
-        connection.execute(insert(tables.aliases).values(temporary=entry.record, id=id))
-        box = tables.outbox
-        if entry.resource in layouts():
-            store = self._store(connection, entry.resource)
-            shown = store.read([entry.record]).get(entry.record)
-            if shown is not None:
-                store.remove([entry.record])
-                store.write([{**shown, "_id": id}])
-        rows = connection.execute(
-            select(box).where(box.c.patch.contains(entry.record) | (box.c.record == entry.record))
-        )
-        for other in [_entry(row) for row in rows.mappings().all()]:
-            patch = replaced(other.patch, entry.record, id)
-            record = id if other.record == entry.record else other.record
-            connection.execute(update(box).where(box.c.seq == other.seq).values(patch=json_text(patch), record=record))
-            if other.resource in layouts() and load(connection, layout(other.resource).table).complete:
-                store = self._store(connection, other.resource)
-                shown = store.read([record]).get(record)
-                if shown is not None:
-                    store.write([{**replaced(shown, entry.record, id), "_id": record}])
+        stacks = self._stacks(connection, note=False, complete=(table,))
+        rows = stacks.rows(places) if said is None else said
+        stacks.load(places)
+        for place in places:
+            if said is not None or not place[1].startswith(TEMPORARY):
+                stacks.put(place, rows.get(place[1]))
+        stacks.write()
 
 
-def merged(below: Raw, above: Raw) -> Raw:
-    """One record over another; `custom` key by key."""
-    both = {**below, **above}
-    if isinstance(below.get("custom"), dict) and isinstance(above.get("custom"), dict):
-        both["custom"] = {**below["custom"], **above["custom"]}
-    return both
+def _join(stacks: Stacks, earlier: Entry, wish: Wish) -> Entry | None:
+    """Make a wish part of an entry that was not sent; None when nothing is left to do."""
+    if wish.op == "delete":
+        if earlier.makes:
+            stacks.take_out(earlier)
+            return None
+        earlier.op, earlier.patch = "delete", {}
+        earlier.base = {**wish.base, **earlier.base}
+    elif earlier.op != "delete":
+        earlier.base = merged(wish.base, earlier.base)
+        earlier.patch = merged(earlier.patch, wish.patch)
+        if earlier.op == "update":
+            earlier.patch = _changed(earlier.patch, earlier.base)
+            if not earlier.patch:
+                stacks.take_out(earlier)
+                return None
+    earlier.state, earlier.error = "pending", ""
+    return earlier
 
 
-def restored(shown: Raw, entry: Entry) -> Raw:
-    """A row with the base values back in the fields that an entry changed."""
-    row = dict(shown)
-    for name, value in entry.patch.items():
-        if name == "custom" and isinstance(value, dict):
-            custom = dict(row.get("custom") or {})
-            before = entry.base.get("custom") or {}
-            for label in value:
-                custom.pop(label, None)
-                if label in before:
-                    custom[label] = before[label]
-            row["custom"] = custom
-        elif name in entry.base:
-            row[name] = entry.base[name]
-        else:
-            row.pop(name, None)
-    return row
+def _changed(patch: Raw, base: Raw) -> Raw:
+    """A patch without what was set back to the value that it had."""
+    left: Raw = {}
+    for wire, value in patch.items():
+        if wire == "custom" and isinstance(value, dict) and isinstance(base.get(wire), dict):
+            labels = _changed(value, base[wire])
+            if labels:
+                left[wire] = labels
+        elif wire not in base or not same(base[wire], value):
+            left[wire] = value
+    return left
 
 
-def replaced(value: Any, old: str, new: str) -> Any:
-    """A JSON value with one text replaced by another, wherever it stands alone."""
-    if isinstance(value, dict):
-        return {key: replaced(one, old, new) for key, one in value.items()}
-    if isinstance(value, list):
-        return [replaced(one, old, new) for one in value]
-    return new if value == old else value
+def _rebased(later: Entry, gone: Entry) -> Raw:
+    """The base of a later entry about the same record, when an earlier one will never be sent."""
+    base = dict(later.base)
+    for wire, value in gone.patch.items():
+        if wire == "custom" and isinstance(value, dict) and isinstance(base.get(wire), dict):
+            labels = _replaced(base[wire], value, gone.base.get(wire) or {})
+            base[wire] = labels
+        elif wire in base and same(base[wire], value):
+            base = _replaced(base, {wire: value}, gone.base)
+    return base
 
 
-def _entry(row: Any) -> Entry:
-    return Entry(
-        seq=row["seq"],
-        op=row["op"],
-        resource=row["resource"],
-        record=row["record"],
-        patch=msgspec.json.decode(row["patch"]),
-        base=msgspec.json.decode(row["base"]),
-        state=row["state"],
-        error=row["error"] or "",
-        created_at=row["created_at"],
-        sent_at=row["sent_at"],
-    )
+def _replaced(base: Raw, patch: Raw, before: Raw) -> Raw:
+    changed = dict(base)
+    for name, value in patch.items():
+        if name in changed and same(changed[name], value):
+            if name in before:
+                changed[name] = before[name]
+            else:
+                del changed[name]
+    return changed

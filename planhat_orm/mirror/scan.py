@@ -13,11 +13,11 @@ from sqlalchemy import Connection, select
 from ..errors import NotFound
 from ..http.effects import Flow, Work
 from ..query.kinds import DATETIME
+from ..runtime import TEMPORARY
 from ..wire import records
 from ..wire.listing import full_select
 from . import tables
 from .pages import Page, Pass
-from .store import TEMPORARY
 
 if TYPE_CHECKING:
     from .job import Finish, Job

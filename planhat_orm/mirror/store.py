@@ -9,20 +9,22 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true
 
 from ..query.kinds import DATETIME
+from ..runtime import TEMPORARY
+from ..wire.patches import same
 from . import tables
 from .layout import Layout
 from .rows import Rows, digest, encode
 from .sqlite import json_text
 
+T = TypeVar("T")
+
 Raw = dict[str, Any]
 _CHUNK = 500
-TEMPORARY = "tmp:"
-"""How the id of a record begins that was made offline and not sent yet."""
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Store:
     def hashes(self, ids: Sequence[str]) -> dict[str, bytes]:
         """The hashes of the records of some ids that are stored."""
         found: dict[str, bytes] = {}
-        for part in _chunks(ids):
+        for part in chunks(ids):
             statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id.in_(part))
             found.update((id, bytes(hash)) for id, hash in self.connection.execute(statement))
         return found
@@ -105,7 +107,7 @@ class Store:
         """The stamps of the records of some ids that are stored; `stamp` is a wire name."""
         found: dict[str, Any] = {}
         value = tables.value_of(self.layout, stamp, self._postgres)
-        for part in _chunks(ids):
+        for part in chunks(ids):
             rows = self.connection.execute(select(self.table.c.id, value).where(self.table.c.id.in_(part)))
             found.update((id, DATETIME.comparable(text)) for id, text in rows)
         return found
@@ -119,7 +121,7 @@ class Store:
         flag = self.table.c[self.layout.by_wire[hides].name]
         wanted = flag.is_(true()) if hidden else flag.is_not(true())
         found: list[str] = []
-        for part in _chunks(ids):
+        for part in chunks(ids):
             found += self.connection.execute(select(self.table.c.id).where(self.table.c.id.in_(part), wanted)).scalars()
         return found
 
@@ -130,7 +132,7 @@ class Store:
             for one in self.layout.columns
         ]
         found: dict[str, Raw] = {}
-        for part in _chunks(ids):
+        for part in chunks(ids):
             statement = select(*shown, self.table.c["_extra"]).where(self.table.c.id.in_(part))
             for raw in self.rows.unpack(self.layout.columns, self.connection.execute(statement)):
                 found[raw["_id"]] = raw
@@ -179,7 +181,7 @@ class Store:
             before = self.read(ids)
             self._note([(id, "deleted", {"set": raw}) for id, raw in before.items()], memory)
         count = 0
-        for part in _chunks(ids):
+        for part in chunks(ids):
             count += self.connection.execute(delete(self.table).where(self.table.c.id.in_(part))).rowcount
         return Counts(deleted=count)
 
@@ -258,15 +260,6 @@ def difference(now: Raw, before: Raw) -> Raw | None:
     return reverse or None
 
 
-def same(left: Any, right: Any) -> bool:
-    """Equality of JSON values: `true` is not 1, and 1.0 is."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
-
-
 def undo(now: Raw, reverse: Raw) -> Raw:
     """Apply what `difference` returned."""
     before = {key: value for key, value in now.items() if key not in reverse.get("unset", ())}
@@ -284,5 +277,6 @@ def moved(reverse: Raw) -> list[str]:
     return names
 
 
-def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+def chunks(ids: Sequence[T]) -> Iterable[Sequence[T]]:
+    """Parts of a list that fit into one statement."""
     return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -140,10 +140,13 @@ outbox = Table(
     Column("error", Text),
     Column("created_at", Text, nullable=False),
     Column("sent_at", Text),
+    Column("below", Text),
+    Column("holder", Text),
     Index("mirror_outbox_record", "resource", "record"),
     Index("mirror_outbox_state", "state", "seq"),
 )
-"""Writes that are not acknowledged yet. `patch` is what is sent, `base` what the server said before; both JSON."""
+"""Writes that are not acknowledged yet. `patch` is what is sent, `base` what the server said when it was made, `below`
+what the mirror's row holds under it (all JSON); `holder` is whoever has it in hand."""
 
 aliases = Table(
     "mirror_alias",

@@ -205,6 +205,16 @@ class Model(metaclass=ModelType):
             wires = {"_id", *(self._meta.fields[name].wire for name in names)}
             self._rebase({**self._wire, **{key: one for key, one in answer.items() if key in wires}}, unsent, wires)
 
+    def _reread(self, wire: dict[str, Any], origin: Origin) -> None:
+        """Take over what another reading of this record said; unsaved changes stay."""
+        mine = self._origin
+        self._rebase({**self._wire, **wire}, self._unsent({}))
+        # With the peers of the reading that knows more fields.
+        self._origin = origin if origin.selected is None else mine
+        if mine.selected is not None and origin.selected is not None:
+            self._origin = mine.alone()
+            self._origin.selected = mine.selected | origin.selected
+
     def _rebase(self, wire: dict[str, Any], unsent: dict[str, Any], asked: Iterable[str] = ()) -> None:
         """Put `wire` under the unsaved values; the record parts from its peers."""
         selected = self._origin.selected

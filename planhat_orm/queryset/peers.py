@@ -132,7 +132,7 @@ def _fetch_ids(records: list[Any], model: type[Any], ids: set[str], source: Sour
     def keep(rows: list[dict[str, Any]]) -> None:
         for row in rows:
             if row["_id"] in missing or len(found) < _MOST:
-                found[row["_id"]] = model.from_wire(row, origin)
+                (found[row["_id"]],) = _made(model, [row], origin)
         missing.difference_update(found)
         if not missing:
             raise _Enough
@@ -200,14 +200,21 @@ def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], sou
     whole = _is_full_scan(source, query)
     rows = yield from collected(source.pages(query.changed(where=EVERYTHING) if whole else query))
     if whole and len(rows) <= _MOST:
-        found = [model.from_wire(row, origin) for row in rows]
+        found = _made(model, rows, origin)
         for record in records:
             record._origin.whole[relation.name] = found
         found = [one for one in found if chosen(one._wire)]
     else:
-        found = [model.from_wire(row, origin) for row in rows if chosen(row)]
+        found = _made(model, [row for row in rows if chosen(row)], origin)
     origin.add_peers(found)
     return found
+
+
+def _made(model: type[Any], rows: list[dict[str, Any]], origin: Origin) -> list[Any]:
+    """Records of rows; inside a batch the objects that it knows of them."""
+    records = [model.from_wire(row, origin) for row in rows]
+    client = origin.client() if origin.client is not None else None
+    return records if client is None else client.writer.unify(records)
 
 
 def _is_full_scan(source: Source, query: Query) -> bool:

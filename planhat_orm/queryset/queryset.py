@@ -513,7 +513,7 @@ class QuerySet(Results[M], Generic[M]):
             if not keep_peers:
                 origin = self._origin(client, source, query)
                 origin.related, origin.whole = shared.related, shared.whole
-            records = [self.model.from_wire(row, origin) for row in rows]
+            records = self._using().writer.unify([self.model.from_wire(row, origin) for row in rows])
             origin.add_peers(records)
             for name in self._prefetch:
                 yield from peers.load_path(records, name, source)
@@ -637,7 +637,7 @@ class QuerySet(Results[M], Generic[M]):
         if not predicate(where)(row):
             return None
         origin = self._origin(weakref.ref(self._using()), source, Query(self._query.resource))
-        record = self.model.from_wire(row, origin)
+        (record,) = self._using().writer.unify([self.model.from_wire(row, origin)])
         origin.add_peers([record])
         for name in self._prefetch:
             yield from peers.load_path([record], name, source)

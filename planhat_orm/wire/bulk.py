@@ -178,8 +178,8 @@ class _Sender:
         if not rows:
             return None
         if self.refused is not None:
-            self._settle(rows, "unknown" if doubtful else "failed", f"Not sent: an earlier request was refused. "
-                         f"{self.refused}")  # fmt: skip
+            error = f"Not sent: an earlier request was refused. {self.refused}"
+            self._settle(rows, "unknown" if doubtful else "failed", error, unheard=True)
             return None
         body = b"[" + b",".join(row.body for row in rows) + b"]"
         request = Request(
@@ -192,13 +192,14 @@ class _Sender:
             if not isinstance(refusal, PermissionDenied):
                 self.refused = refusal
             # A try before the refused one may have gone through.
-            self._settle(rows, "unknown" if doubtful or refusal.uncertain else "failed", _said(refusal))
+            status: Status = "unknown" if doubtful or refusal.uncertain else "failed"
+            self._settle(rows, status, _said(refusal), unheard=True)
         except InvalidRequest as refusal:
             yield from self._halve(rows, kind, "failed", _said(refusal))
         except (ConnectionFailed, ServerError, BadAnswer) as lost:
             if doubtful or not isinstance(lost, ConnectionFailed) or lost.sent:
                 return lost
-            self._settle(rows, "failed", str(lost))
+            self._settle(rows, "failed", str(lost), unheard=True)
         else:
             self.down = False
             yield from self._settle_by(rows, response, kind)
@@ -336,12 +337,15 @@ class _Sender:
         chosen = set(ids)
         return [record for record in newest if record.get("_id") in chosen]
 
-    def _settle(self, rows: Sequence[_Row], status: Any, error: str = "", id: str | None = None) -> None:
+    def _settle(
+        self, rows: Sequence[_Row], status: Any, error: str = "", id: str | None = None, *, unheard: bool = False
+    ) -> None:
         for row in rows:
             for place in row.places:
                 outcome = self.answer.outcomes[place]
                 outcome.status = status
                 outcome.error = error
+                outcome.unheard = unheard and status == "failed"
                 outcome.id = id or outcome.id or row.row.get("_id")
 
     def _sum(self, data: Mapping[str, Any]) -> None:

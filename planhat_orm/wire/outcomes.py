@@ -20,12 +20,16 @@ ERROR_LISTS = ("createdErrors", "updatedErrors", "permissionErrors", "validation
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one row: `error` is the server's word, or why nothing is known."""
+    """What became of one row: `error` is the server's word, or why nothing is known.
+
+    `unheard` says that a failed row was not looked at: it was not sent, or its whole request was turned away.
+    """
 
     index: int
     status: Status
     id: str | None = None
     error: str = field(default="", repr=False)
+    unheard: bool = False
 
 
 Key = tuple[str, str]

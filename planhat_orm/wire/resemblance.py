@@ -24,33 +24,42 @@ def resembles(record: Mapping[str, Any], sent: Mapping[str, Any], resource: Reso
     return bool(shown) and all(_seen(record[name], form) == value for name, (form, value) in shown.items())
 
 
+def places(
+    records: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource
+) -> list[list[int]]:
+    """For each record the places of the rows that it can be made of."""
+    groups: dict[tuple[tuple[str, Form], ...], dict[tuple[Any, ...], list[int]]] = {}
+    for place, row in enumerate(rows):
+        facets = sorted(_facets(row, resource).items())
+        names = tuple((name, form) for name, (form, _) in facets)
+        if names:
+            groups.setdefault(names, {}).setdefault(tuple(value for _, (_, value) in facets), []).append(place)
+    return [
+        [
+            place
+            for names, group in groups.items()
+            for place in group.get(tuple(_seen(record.get(name), form) for name, form in names), ())
+        ]
+        for record in records
+    ]
+
+
 def pair(records: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource) -> dict[int, str]:
     """The ids of the records made of `rows`, by the place of the row, as far as there is no doubt.
 
     A record that could be of two different rows is left out: an id at the wrong object would write there later.
     """
-    groups: dict[tuple[tuple[str, Form], ...], dict[tuple[Any, ...], list[int]]] = {}
-    for place, row in enumerate(rows):
-        facets = sorted(_facets(row, resource).items())
-        names = tuple((name, form) for name, (form, _) in facets)
-        groups.setdefault(names, {}).setdefault(tuple(value for _, (_, value) in facets), []).append(place)
     found: dict[int, str] = {}
-    waiting, before = list(records), -1
+    waiting, before = list(zip(records, places(records, rows, resource), strict=True)), -1
     while waiting and len(found) > before:
         before = len(found)
         doubtful = []
-        for record in waiting:
-            places = [
-                place
-                for names, group in groups.items()
-                if names
-                for place in group.get(tuple(_seen(record.get(name), form) for name, form in names), ())
-                if place not in found
-            ]
-            if places and all(rows[place] == rows[places[0]] for place in places):
-                found[places[0]] = str(record["_id"])
+        for record, fitting in waiting:
+            left = [place for place in fitting if place not in found]
+            if left and all(rows[place] == rows[left[0]] for place in left):
+                found[left[0]] = str(record["_id"])
             else:
-                doubtful.append(record)
+                doubtful.append((record, fitting))
         waiting = doubtful
     return found
 

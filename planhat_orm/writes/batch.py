@@ -5,16 +5,17 @@ Only what was saved, created or deleted inside is sent. Leaving by an exception 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
 from ..errors import PlanhatError
 from ..http.effects import Flow
 from ..models.base import Model
-from .plan import WritePlan, changes_of, cost
-from .push import lost
+from .plan import WritePlan, plan_of
 from .results import BatchResult, RowResult
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Batch:
         self._deletes: dict[int, Model] = {}
         self._token: Token[Batch | None] | None = None
         self._sending = False
+        self._known: WeakValueDictionary[tuple[type[Model], str | None], Model] = WeakValueDictionary()
+        self._sent_at = 0.0
         self.dry_run = dry_run
         self.on_conflict = on_conflict
         self.result = BatchResult()
@@ -66,27 +69,29 @@ class Batch:
         if record.id is not None:
             self._deletes[id(record)] = record
 
+    def unify(self, found: list[Any]) -> list[Any]:
+        """The objects that this batch knows of these records, with what was read just now under their changes.
+
+        One record is one object inside a batch, however often it is read, so that its edits meet.
+        """
+        return [self._one(record) for record in found]
+
+    def _one(self, record: Model) -> Model:
+        key = (type(record), record.id)
+        known = self._known.setdefault(key, record)
+        if known is not record and not known._origin.deleted:
+            known._reread(record._wire, record._origin)
+        return known
+
     def plan(self) -> WritePlan:
         """What would be sent now: a table of old and new, the requests, the time. Makes no request."""
-        changes = []
-        rows: dict[str, int] = {}
-        singles = 0
-        for record in self._saves.values():
-            resource = record._meta.resource
-            if record.id is not None and not record._payload(self._only.get(id(record))):
-                continue
-            changes += changes_of("create" if record.id is None else "update", record)
-            if "bulk_upsert" in resource.operations:
-                rows[resource.name] = rows.get(resource.name, 0) + 1
-            else:
-                singles += 1
-        for record in self._deletes.values():
-            changes += changes_of("delete", record)
-        requests = cost(rows, singles, len(self._deletes))
-        return WritePlan(tuple(changes), requests, self._writer.seconds(requests))
+        return plan_of(self._saves.values(), self._deletes.values(), self._writer.seconds, self._only)
 
     def retry(self) -> BatchResult:
-        """Send again what failed, was dropped, or is unknown: only those rows travel."""
+        """Send again what failed, was dropped, or is unknown: only those rows travel.
+
+        What may have been stored is looked for first; a new record without a key is never sent twice blindly.
+        """
         return self._writer.run(self._retry())
 
     async def aretry(self) -> BatchResult:
@@ -94,10 +99,17 @@ class Batch:
         return await self._writer.arun(self._retry())
 
     def _retry(self) -> Flow[BatchResult]:
-        again = [row for row in self.result.rows if not row.ok]
-        self._saves = {id(row.object): row.object for row in again if id(row.object) not in self._deletes}
+        bad = [row for row in self.result.rows if not row.ok]
+        doomed = {id(record) for record in self._deletes.values()}
+        unknown = [row for row in bad if row.status == "unknown" and id(row.object) not in doomed]
+        recovered = yield from self._writer.recover(unknown, self._sent_at)
+        known = [row for row in recovered.rows if row.status != "failed"]
+        settled = {id(row.object) for row in known}
+        again = [row.object for row in bad if id(row.object) not in doomed | settled]
+        # What was never sent, as the batch ended before, goes too; so does what was changed meanwhile.
+        self._saves.update((id(record), record) for record in again)
         self._deletes = {key: one for key, one in self._deletes.items() if not one._origin.deleted}
-        yield from self._send()
+        yield from self._send(known, recovered.requests)
         return self.result
 
     # --- with -------------------------------------------------------------------------------------------
@@ -126,30 +138,21 @@ class Batch:
         _open.reset(self._token)
         return kind is None and not self.dry_run
 
-    def _send(self) -> Flow[None]:
+    def _send(self, known: Iterable[RowResult] = (), requests: int = 0) -> Flow[None]:
         self._sending = True
+        self._sent_at = time.time()
         try:
             saved = yield from self._writer.send(
                 self._saves.values(), upsert=True, only=self._only, on_conflict=self.on_conflict
             )
-            deleted = yield from self._delete_all()
+            # From here on the outcomes tell what is to be done; which fields were meant retry() still needs.
+            self.result = BatchResult([*known, *saved.rows], requests + saved.requests)
+            self._saves = {}
+            deleted = yield from self._writer.delete_all(self._deletes.values())
         finally:
             self._sending = False
-        self.result = BatchResult([*saved.rows, *deleted], saved.requests + len(deleted))
-        self._saves = {}  # which fields each was saved with is still needed by retry()
+        self.result = BatchResult([*self.result.rows, *deleted.rows], self.result.requests + deleted.requests)
         self.result.raise_for_failures()
-
-    def _delete_all(self) -> Flow[list[RowResult]]:
-        rows = []
-        for record in self._deletes.values():
-            try:
-                yield from self._writer.delete(record)
-            except PlanhatError as failure:
-                status = "unknown" if lost(failure) else "failed"
-                rows.append(RowResult(record, status, getattr(failure, "detail", "") or str(failure)))
-            else:
-                rows.append(RowResult(record, "deleted"))
-        return rows
 
 
 def records_in(items: Iterable[Any]) -> list[Model]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..errors import PlanhatError
 from ..http.effects import Flow, Work
 from ..models.base import Model
-from ..runtime import Source, Wish
+from ..runtime import TEMPORARY, Source, Wish
+from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS
-from .push import TEMPORARY, Pushing, lost
+from .conflicts import known_base
+from .push import Pushing, lost, told
 from .results import RowResult
 
 T = TypeVar("T")
@@ -21,17 +23,12 @@ def wish(record: Model, payload: dict[str, Any], *, op: str | None = None) -> Wi
     """A record's change as the outbox keeps it: what is sent, and what the server said of that before."""
     if op is None:
         op = "create" if record.id is None else "update"
-    base = {name: record._wire[name] for name in payload if name in record._wire}
-    if isinstance(payload.get("custom"), dict):
-        before = record._wire.get("custom")
-        before = before if isinstance(before, dict) else {}
-        base["custom"] = {label: before[label] for label in payload["custom"] if label in before}
-    return Wish(op, record._meta.resource.name, record.id, payload, base)
+    return Wish(op, record._meta.resource.name, record.id, payload, known_base(record, payload))
 
 
 def deletion(record: Model) -> Wish:
-    """A deletion as the outbox keeps it: with the whole record, so that it can be undone."""
-    return Wish("delete", record._meta.resource.name, record.id, {}, dict(record._wire))
+    """A deletion as the outbox keeps it."""
+    return Wish("delete", record._meta.resource.name, record.id, {}, {})
 
 
 def through(box: Any, one: Wish, record: Model, act: Flow[T]) -> Flow[T]:
@@ -40,83 +37,140 @@ def through(box: Any, one: Wish, record: Model, act: Flow[T]) -> Flow[T]:
     Where the answer is lost the entry stays `unknown`, for `push()` to find out; where the server refuses,
     it goes, and the mirror shows the server's values again.
     """
-    ((seq, _),) = yield Work(lambda: box.record([one], "inflight"))
+    mine = box.in_hand()
     try:
-        result = yield from act
-    except PlanhatError as failure:
-        text = str(failure)
-        if lost(failure):
-            yield Work(lambda: box.mark([seq], "unknown", {seq: text}))
-        else:
-            yield Work(lambda: box.cancel([seq]))
-        raise
-    row = None if one.op == "delete" else dict(record._wire)
-    yield Work(lambda: box.done([(seq, record.id, row)]))
+        ((seq, _),) = yield Work(lambda: mine.record([one], "inflight"))
+        try:
+            result = yield from act
+        except PlanhatError as failure:
+            text = str(failure)
+            if lost(failure):
+                yield Work(lambda: mine.mark({seq: text}, "unknown"))
+            else:
+                yield Work(lambda: mine.cancel([seq]))
+            raise
+        row = None if one.op == "delete" else dict(record._wire)
+        yield Work(lambda: mine.done([(seq, record.id, row)]))
+    finally:
+        mine.rest()
     return result
 
 
-def queue(box: Any, wishes: Sequence[tuple[Wish, Model, dict[str, Any]]]) -> Flow[None]:
+def queue(box: Any, wishes: Sequence[tuple[Wish, Model]]) -> Flow[None]:
     """Only write down what is wanted; new records get a temporary id until they are pushed."""
-    found = yield Work(lambda: box.record([one for one, _, _ in wishes], "pending"))
-    for (one, record, payload), (_, id) in zip(wishes, found, strict=True):
+    found = yield Work(lambda: box.record([one for one, _ in wishes], "pending"))
+    for (one, record), (_, id) in zip(wishes, found, strict=True):
         if one.op == "delete":
             record._origin = record._origin.alone(deleted=True)
         else:
-            record._saved({"_id": id}, payload)
+            record._saved({"_id": id}, one.patch)
 
 
 def send_through(
     box: Any,
     source: Source,
     changed: Sequence[Model],
-    only: dict[int, Any],
+    only: Mapping[int, Any],
     *,
     chunk_size: int = BULK_MAX_ROWS,
     offline: bool = False,
-) -> Flow[tuple[dict[int, RowResult], int]]:
-    """Write many records down, send them, and return their outcomes by `id(record)` and the requests."""
+) -> Flow[dict[int, RowResult]]:
+    """Write many records down, send them, and return their outcomes by `id(record)`."""
     new = [record for record in changed if record.id is None]
     for record in new:
         # A child names its unsaved parent by this id, in the outbox and until the parent has a real one.
         record._wire = {"_id": f"{TEMPORARY}{uuid.uuid4().hex}"}
-    fresh = {id(record) for record in new}
+    fresh = set(map(id, new))
+    mine = box if offline else box.in_hand()
     try:
-        payloads = {id(record): record._payload(only.get(id(record))) for record in changed}
         wishes = [
-            (wish(record, payloads[id(record)], op="upsert" if id(record) in fresh else "update"), record)
+            wish(record, record._payload(only.get(id(record))), op="upsert" if id(record) in fresh else "update")
             for record in changed
         ]
         if offline:
-            yield from queue(box, [(one, record, payloads[id(record)]) for one, record in wishes])
-            return {id(record): RowResult(record, "queued") for record in changed}, 0
-        found = yield Work(lambda: box.record([one for one, _ in wishes], "inflight"))
-    except BaseException:
-        _nameless(new)
-        raise
-    seqs = {seq: record for (seq, _), record in zip(found, changed, strict=True)}
-    run = Pushing(box, source, check=None, keep_failed=False, chunk_size=chunk_size)
-    entries = yield Work(lambda: [one for one in box.entries("inflight") if one.seq in seqs])
-    for entry in entries:
-        # Written down as in flight, in case we die; but nothing was sent yet.
-        entry.state = "pending"
-    try:
-        yield from run.run(entries)
+            yield from queue(box, list(zip(wishes, changed, strict=True)))
+            return {id(record): RowResult(record, "queued") for record in changed}
+        found = yield Work(lambda: mine.record(wishes, "pending"))
+        records = {seq: record for (seq, _), record in zip(found, changed, strict=True)}
+        return (yield from _carry(mine, source, records, ("pending",), chunk_size))
     finally:
-        _nameless([record for record in new if record._wire["_id"] not in run.aliases])
-    results = {}
+        if not offline:
+            mine.rest()
+        for record in new:
+            if not offline and str(record._wire.get("_id", "")).startswith(TEMPORARY):
+                record._wire = {}
+
+
+def recover_through(box: Any, source: Source, records: Mapping[int, Model]) -> Flow[dict[int, RowResult]]:
+    """Find out what became of entries whose answer was lost, and send again what was not carried out."""
+    mine = box.in_hand()
+    try:
+        return (yield from _carry(mine, source, records, ("unknown", "inflight"), BULK_MAX_ROWS))
+    finally:
+        mine.rest()
+
+
+def delete_through(
+    box: Any, source: Source, records: Sequence[Model], *, offline: bool = False
+) -> Flow[dict[int, RowResult]]:
+    """Write deletions down, carry them out, and return their outcomes by `id(record)`."""
+    wishes = [deletion(record) for record in records]
+    if offline:
+        yield from queue(box, list(zip(wishes, records, strict=True)))
+        return {id(record): RowResult(record, "queued") for record in records}
+    mine = box.in_hand()
+    try:
+        found = yield Work(lambda: mine.record(wishes, "pending"))
+        seqs = {seq: record for (seq, _), record in zip(found, records, strict=True)}
+        return (yield from _carry(mine, source, seqs, ("pending",), BULK_MAX_ROWS))
+    finally:
+        mine.rest()
+
+
+def _carry(
+    mine: Any, source: Source, records: Mapping[int, Model], states: tuple[str, ...], chunk_size: int
+) -> Flow[dict[int, RowResult]]:
+    """Send entries in hand, and tell the records they are about what became of them."""
+    entries = yield Work(lambda: mine.take(*states, seqs=records))
+    patches = {entry.seq: entry.patch for entry in entries}
+    run = Pushing(mine, source, check=None, keep_failed=False, chunk_size=chunk_size)
+    yield from run.run(entries)
+    stored = [entry for entry in entries if run.outcome[entry.seq].status in ("created", "updated", "unchanged")]
+    for entry in stored:
+        # All ids before the values: a child's reference is saved when it is its parent's real id.
+        record = records[entry.seq]
+        record._wire = {**record._wire, "_id": run.outcome[entry.seq].id or record.id}
+    for entry in stored:
+        record = records[entry.seq]
+        record._saved({"_id": record.id}, renamed(patches[entry.seq], run.aliases))
     for entry in entries:
-        record = seqs[entry.seq]
-        status, error, id_ = run.outcome[entry.seq]
-        if status in ("created", "updated", "unchanged"):
-            sent = {name: run.aliases.get(value, value) if isinstance(value, str) else value
-                    for name, value in payloads[id(record)].items()}  # fmt: skip
-            record._saved({"_id": id_ or record.id}, payloads[id(record)])
-            record._wire = {**record._wire, **{name: value for name, value in sent.items() if name != "custom"}}
-        results[id(record)] = RowResult(record, status, error)
-    return results, run.requests
+        if run.outcome[entry.seq].status == "deleted":
+            record = records[entry.seq]
+            record._origin = record._origin.alone(deleted=True)
+    found = {id(records[entry.seq]): told(entry, records[entry.seq], run) for entry in entries}
+    for record in records.values():
+        # Somebody else had it in hand, and settled it.
+        found.setdefault(id(record), RowResult(record, "unknown", "another push took it over: read it again"))
+    return found
 
 
-def _nameless(records: Iterable[Model]) -> None:
-    for record in records:
-        if str(record._wire.get("_id", "")).startswith(TEMPORARY):
-            record._wire = {}
+def take_names(box: Any, records: Iterable[Model]) -> Flow[None]:
+    """Give records that were created offline, and pushed since, their real ids, also where others name them."""
+    named = [record for record in records if temporaries(record)]
+    if not named:
+        return
+    wanted = {name for record in named for name in temporaries(record)}
+    known = yield Work(lambda: box.aliases(wanted))
+    for record in named:
+        record._wire = renamed(record._wire, known)
+        if record._live:
+            record._live = {
+                name: known.get(value, value) if isinstance(value, str) else value
+                for name, value in record._live.items()
+            }
+
+
+def temporaries(record: Model) -> list[str]:
+    """The temporary ids that a record has, and names in what it would send."""
+    sent = record._payload(guard=False) if record._live else {}
+    return [text for text in [record.id or "", *texts(sent)] if text.startswith(TEMPORARY)]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import Any
 
+from ..errors import ValidationError
+from ..fields import Custom
 from ..html import table
+from ..models.base import Model
+from ..wire.records import keys_of
 from ..wire.resources import BULK_MAX_ROWS
 
 
@@ -24,13 +29,17 @@ class Change:
     new: Any
 
 
-def changes_of(action: str, record: Any) -> list[Change]:
-    """The changes of one record, custom fields by label."""
+def changes_of(action: str, record: Any, fields: Iterable[str] | None = None) -> list[Change]:
+    """The changes of one record, or those of some fields of it; undeclared custom fields by label."""
     model = type(record).__name__
     if action == "delete":
         return [Change(action, model, record, "", None, None)]
     found = []
+    chosen = None if fields is None else set(fields)
     for name, pair in record.changes().items():
+        custom = "custom" if isinstance(record._meta.fields[name], Custom) else name
+        if chosen is not None and not chosen.intersection((name, custom)):
+            continue
         if isinstance(pair, dict):
             found += [Change(action, model, record, f"custom.{label}", *old_new) for label, old_new in pair.items()]
         else:
@@ -42,8 +51,8 @@ def changes_of(action: str, record: Any) -> list[Change]:
 class WritePlan:
     """What a batch would send: the changes, the requests, and the seconds they take under the quota.
 
-    `print(plan)` shows a table, a notebook an HTML one; `to_json()` is for a file or a diff. It shows the
-    values themselves: a plan is for the person who made them.
+    `print(plan)` shows a table, a notebook an HTML one; `to_json()` is for a file, `diff()` compares two. It
+    shows the values themselves: a plan is for the person who made them.
     """
 
     changes: tuple[Change, ...]
@@ -69,7 +78,7 @@ class WritePlan:
 
     def _cells(self, changes: Iterable[Change]) -> list[tuple[str, str, str, str, str]]:
         return [
-            (change.action, f"{change.model} {change.object.id or 'new'}", change.field, _show(change.old),
+            (change.action, f"{change.model} {_name(change.object)}", change.field, _show(change.old),
              _show(change.new))
             for change in changes
         ]  # fmt: skip
@@ -90,21 +99,80 @@ class WritePlan:
         return table(("action", "object", "field", "old", "new"), rows, self.summary())
 
     def to_json(self) -> str:
-        """The changes as JSON, in a stable order, so that two plans can be compared with diff."""
+        """The changes as JSON, in a stable order, so that two plans can be compared with diff.
+
+        A record that has no id yet is told by its `key`, the first key it carries.
+        """
         rows = [
             {
-                "action": change.action, "model": change.model, "id": change.object.id,
+                "action": change.action, "model": change.model, "id": change.object.id, "key": _key(change.object),
                 "field": change.field, "old": change.old, "new": change.new,
             }
             for change in self.changes
         ]  # fmt: skip
-        rows.sort(key=lambda row: (row["model"], row["id"] or "", row["field"]))
-        return json.dumps({"requests": self.requests, "changes": rows}, indent=2, default=str, ensure_ascii=False)
+        rows.sort(key=lambda row: (row["model"], row["id"] or "", row["key"] or "", row["field"]))
+        whole = {"requests": self.requests, "seconds": math.ceil(self.seconds), "changes": rows}
+        return json.dumps(whole, indent=2, default=str, ensure_ascii=False)
+
+    def diff(self, other: WritePlan) -> str:
+        """How `other` differs from this plan, line by line as `diff -u` shows it; empty where it does not."""
+        mine, theirs = (one.to_json().splitlines() for one in (self, other))
+        return "\n".join(unified_diff(mine, theirs, "this plan", "the other", lineterm=""))
 
 
-def cost(updates: dict[str, int], creates_single: int, deletes: int) -> int:
-    """Requests: ceil(rows/5000) for each resource, and one for each that cannot travel in bulk."""
-    return sum(-(-rows // BULK_MAX_ROWS) for rows in updates.values()) + creates_single + deletes
+def plan_of(
+    saves: Iterable[Model],
+    deletes: Iterable[Model],
+    seconds: Callable[[int], float],
+    only: Mapping[int, tuple[str, ...] | None] | None = None,
+) -> WritePlan:
+    """The plan of saving and deleting records; `only` limits some (by `id()`) to some of their fields."""
+    changes: list[Change] = []
+    groups: dict[tuple[str, bool], int] = {}
+    requests = 0
+    for record in saves:
+        known = record._meta.resource
+        fields = (only or {}).get(id(record))
+        payload = record._payload(fields, guard=False) if record.id is not None or _can_be_dumped(record) else {}
+        if record.id is not None and not payload:
+            continue
+        changes += changes_of("create" if record.id is None else "update", record, fields)
+        if "bulk_upsert" in known.operations:
+            # Rows without a key travel on their own: they are sent once only.
+            keyed = record.id is not None or any(True for _ in keys_of(known, payload))
+            groups[known.name, keyed] = groups.get((known.name, keyed), 0) + 1
+        else:
+            requests += 1
+    for record in deletes:
+        changes += changes_of("delete", record)
+        requests += 1
+    requests += sum(-(-rows // BULK_MAX_ROWS) for rows in groups.values())
+    return WritePlan(tuple(changes), requests, seconds(requests))
+
+
+def _can_be_dumped(record: Model) -> bool:
+    """Whether all that it refers to has an id or a key; what is created with it has not yet."""
+    try:
+        record._payload(guard=False)
+    except ValidationError:
+        return False
+    return True
+
+
+def _name(record: Model) -> str:
+    key = None if record.id is not None else _key(record)
+    return record.id or ("new" if key is None else f"new ({key})")
+
+
+def _key(record: Model) -> str | None:
+    """The first key that a record carries, as `external_id=a-1`."""
+    meta = record._meta
+    for wire in meta.resource.keys:
+        field = meta.by_wire.get(wire)
+        value = None if field is None or wire == "_id" else (record._live or {}).get(field.name, record._wire.get(wire))
+        if field is not None and value:
+            return f"{field.name}={value}"
+    return None
 
 
 def _show(value: Any) -> str:

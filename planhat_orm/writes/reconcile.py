@@ -21,8 +21,8 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..names import did_you_mean
 from ..query import kinds
-from .plan import WritePlan, changes_of, cost
-from .results import BatchResult, RowResult
+from .plan import WritePlan, plan_of
+from .results import BatchResult
 
 if TYPE_CHECKING:
     from ..queryset.queryset import QuerySet
@@ -61,15 +61,7 @@ class ReconcilePlan:
     @property
     def plan(self) -> WritePlan:
         """The changes field by field, and what they cost."""
-        changes = [change for record in self.creates for change in changes_of("create", record)]
-        changes += [change for record in self.updates for change in changes_of("update", record)]
-        changes += [change for record in self.deletions for change in changes_of("delete", record)]
-        rows: dict[str, int] = {}
-        for record in (*self.creates, *self.updates):
-            name = record._meta.resource.name
-            rows[name] = rows.get(name, 0) + 1
-        requests = cost(rows, 0, len(self.deletions))
-        return WritePlan(tuple(changes), requests, self._writer.seconds(requests))
+        return plan_of((*self.creates, *self.updates), self.deletions, self._writer.seconds)
 
     def apply(self) -> BatchResult:
         """Send it: ceil(changed/5000) bulk upserts, and one DELETE for each deletion. Raises `BulkError`."""
@@ -81,13 +73,8 @@ class ReconcilePlan:
 
     def _apply(self) -> Flow[BatchResult]:
         sent = yield from self._writer.send([*self.creates, *self.updates], upsert=True)
-        rows = list(sent.rows)
-        requests = sent.requests
-        for record in self.deletions:
-            yield from self._writer.delete(record)
-            rows.append(RowResult(record, "deleted"))
-            requests += 1
-        result = BatchResult(rows, requests)
+        deleted = yield from self._writer.delete_all(self.deletions)
+        result = BatchResult([*sent.rows, *deleted.rows], sent.requests + deleted.requests)
         result.raise_for_failures()
         return result
 

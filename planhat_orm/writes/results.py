@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import BulkError
 from ..html import table
+from ..models.conflict import Conflict
 
 STATUSES = ("created", "updated", "unchanged", "deleted", "queued", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")
@@ -17,14 +18,17 @@ _BAD = ("failed", "dropped", "unknown")
 class RowResult:
     """The outcome of one object.
 
-    `status` is created, updated, unchanged, deleted, queued (in the outbox, offline), failed, dropped (the
-    server ignored the row) or unknown (its answer was lost); `error` is what the server said, verbatim,
-    which may quote the record.
+    `status` is created, updated, unchanged, deleted, queued (in a batch, or in the outbox, offline), failed,
+    dropped (the server ignored the row) or unknown (its answer was lost); `error` is what the server said,
+    verbatim, which may quote the record. `conflicts` are the fields that the server's record changed too, and
+    `entry` is the number of the outbox's entry.
     """
 
     object: Any
     status: str
     error: str = field(default="", repr=False)
+    conflicts: tuple[Conflict, ...] = field(default=(), repr=False)
+    entry: int | None = field(default=None, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -81,6 +85,11 @@ class BatchResult:
     def unknown(self) -> list[RowResult]:
         """Rows whose answer was lost: stored or not, nobody knows. Keyed ones may be sent again."""
         return self._of("unknown")
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        """The fields that both sides changed, of the rows that were held back for it."""
+        return [conflict for row in self.rows for conflict in row.conflicts]
 
     @property
     def ok(self) -> bool:

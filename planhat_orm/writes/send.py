@@ -5,19 +5,25 @@ What travels of a record is its difference and its key; what comes back clears o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from ..errors import PlanhatError, ValidationError
-from ..http.effects import Flow
+from ..errors import PlanhatError, RequestError, ValidationError
+from ..http.effects import Flow, Sleep
+from ..http.flows import counted
 from ..models.base import Model
 from ..wire import bulk, matching, records
 from ..wire.resources import BULK_MAX_ROWS, Resource
+from . import present
 from .push import lost
 from .results import BatchResult, RowResult
 
-Journal = Callable[[list[Model], dict[int, Any], int], Flow[tuple[dict[int, RowResult], int]]]
+Journal = Callable[[list[Model], Mapping[int, Any], int], Flow[dict[int, RowResult]]]
 """Sends records through an outbox: given the records, the fields of each, and the chunk size."""
+Settle = Callable[[list[Model], Mapping[int, Any]], Flow[Any]]
+"""Compares records with the server's before they are sent: given the records, and the fields of each."""
 
 
 class Sending:
@@ -29,24 +35,26 @@ class Sending:
         *,
         chunk_size: int = BULK_MAX_ROWS,
         upsert: bool = False,
-        only: dict[int, Any] | None = None,
+        only: Mapping[int, Any] | None = None,
         journal: Journal | None = None,
+        settle: Settle | None = None,
     ) -> None:
         self.items = list({id(item): item for item in items}.values())
         self.chunk_size = chunk_size
         self.upsert = upsert
         self.only = only or {}  # id of a record -> the field names it was saved with, where given
         self.outcome: dict[int, RowResult] = {}
-        self.requests = 0
         self.journal = journal
+        self.settle = settle
 
-    def run(self) -> Flow[BatchResult]:
-        """Send everything and return the result. Raises `ValidationError` before the first request."""
+    def run(self) -> Flow[list[RowResult]]:
+        """Send everything and return the outcomes. Raises `ValidationError` before the first request."""
         changed = self._check()
+        if self.settle is not None and changed:
+            yield from self.settle(changed, self.only)
+            changed = self._changed(changed)
         if self.journal is not None and changed:
-            outcomes, self.requests = yield from self.journal(changed, self.only, self.chunk_size)
-            self.outcome.update(outcomes)
-            yield from self._learn_ids([record for record in changed if record.id is None])
+            self.outcome.update((yield from self.journal(changed, self.only, self.chunk_size)))
             changed = []
         while changed:
             pending = set(map(id, changed))
@@ -58,22 +66,29 @@ class Sending:
             for resource in dict.fromkeys(record._meta.resource.name for record in wave):
                 yield from self._send([record for record in wave if record._meta.resource.name == resource])
             changed = [record for record in changed if id(record) not in self.outcome]
-        return BatchResult([self.outcome[id(item)] for item in self.items], self.requests)
+        return [self.outcome[id(item)] for item in self.items]
 
     def _check(self) -> list[Model]:
         """The records that have something to send, every one of them valid."""
-        changed = []
         for record in self.items:
             if record._origin.deleted:
                 raise ValidationError(f"{record!r} was deleted and cannot be saved.")
             if record.id is None or record.changes():
                 record.before_save()
-            if record.id is not None and not record._payload(self.only.get(id(record))):
-                self._settle(record, "unchanged")
-                continue
+        changed = self._changed(self.items)
+        for record in changed:
             if not (self.upsert and _keyed(record)):
                 record.full_clean()
-            changed.append(record)
+        return changed
+
+    def _changed(self, items: Iterable[Model]) -> list[Model]:
+        """Those that have something to send; the others are unchanged."""
+        changed = []
+        for record in items:
+            if record.id is not None and not record._payload(self.only.get(id(record))):
+                self._settle(record, "unchanged")
+            else:
+                changed.append(record)
         return changed
 
     def _waits_for(self, record: Model, pending: set[int]) -> bool:
@@ -97,33 +112,26 @@ class Sending:
             except ValidationError as wrong:
                 self._settle(record, "failed", str(wrong))
                 continue
-            if record.id is not None:
-                row = {"_id": record.id, **payload}
-            else:
-                row = dict(payload)
-            rows.append(row)
+            rows.append({"_id": record.id, **payload} if record.id is not None else dict(payload))
             sent.append((record, payload))
         if "bulk_upsert" not in resource.operations:
             for record, payload in sent:
                 yield from self._send_alone(resource, record, payload)
             return
         answer = yield from bulk.upsert(resource, rows, chunk_size=self.chunk_size)
-        self.requests += answer.requests
         for (record, payload), outcome in zip(sent, answer.outcomes, strict=True):
             if outcome.status in ("created", "updated", "unchanged"):
-                named = {"_id": outcome.id} if outcome.id else {}
-                record._saved(named, {key: value for key, value in payload.items() if key != "_id"})
+                record._saved({"_id": outcome.id} if outcome.id else {}, payload)
             self._settle(record, outcome.status, outcome.error)
-        yield from self._learn_ids([record for record, _ in sent if record.id is None])
+        yield from self._learn_ids(resource, [record for record, _ in sent if record.id is None])
 
-    def _learn_ids(self, nameless: list[Model]) -> Flow[None]:
+    def _learn_ids(self, resource: Resource, nameless: list[Model]) -> Flow[None]:
         """Find the ids of upserted records: an answer names those it found equal by nothing."""
         waiting = [record for record in nameless if self.outcome[id(record)].ok]
-        for name in dict.fromkeys(record._meta.resource.name for record in waiting):
-            mine = [record for record in waiting if record._meta.resource.name == name]
-            found = yield from matching.find(mine[0]._meta.resource, [record._wire for record in mine])
-            self.requests += min(len(mine), matching.FEW)
-            for record, row in zip(mine, found, strict=True):
+        # They are stored, whether or not their ids can be read now.
+        with suppress(RequestError):
+            found = yield from matching.find(resource, [record._wire for record in waiting])
+            for record, row in zip(waiting, found, strict=True):
                 if row is not None:
                     record._saved(row, {})
 
@@ -140,7 +148,6 @@ class Sending:
         else:
             record._saved(answer, payload)
             self._settle(record, "created" if created else "updated")
-        self.requests += 1
 
     def _settle(self, record: Model, status: str, error: str = "") -> None:
         self.outcome[id(record)] = RowResult(record, status, error)
@@ -150,9 +157,49 @@ def send(items: Iterable[Model], **options: Any) -> Flow[BatchResult]:
     """Send what changed of `items` and return the outcome of each.
 
     With `upsert` a record without an id that carries a key need not have all that a new one needs: it may
-    exist already. `only` limits records to some fields, `journal` carries them through an outbox.
+    exist already. `only` limits records to some fields, `journal` carries them through an outbox, `settle`
+    compares them with the server's first.
     """
-    return (yield from Sending(items, **options).run())
+    result = BatchResult()
+
+    def count(requests: int) -> None:
+        result.requests += requests
+
+    result.rows = yield from counted(Sending(items, **options).run(), count)
+    return result
+
+
+def find_lost(rows: Sequence[RowResult], since: float) -> Flow[list[RowResult]]:
+    """Look for records without a key whose create got no answer; return what is known of them now.
+
+    What is `failed` in it was not stored, and may be sent again. `since` is when they were sent.
+    """
+    keyless = [row for row in rows if row.object.id is None and not _keyed(row.object)]
+    settled: list[RowResult] = []
+    for name in dict.fromkeys(row.object._meta.resource.name for row in keyless):
+        mine = [row.object for row in keyless if row.object._meta.resource.name == name]
+        settled += yield from _find_lost(mine[0]._meta.resource, mine, since)
+    return settled
+
+
+def _find_lost(resource: Resource, lost_ones: list[Model], since: float) -> Flow[list[RowResult]]:
+    payloads = [record._payload() for record in lost_ones]
+    found, doubtful = yield from present.look_for(resource, payloads, since, ())
+    rest = since + present.QUIET - time.time()
+    if len(found) + len(doubtful) < len(lost_ones) and rest > 0:
+        # The server may still be working on it.
+        yield Sleep(rest)
+        found, doubtful = yield from present.look_for(resource, payloads, since, ())
+    told = []
+    for place, record in enumerate(lost_ones):
+        if place in found:
+            record._saved(found[place], payloads[place])
+            told.append(RowResult(record, "created"))
+        elif place in doubtful:
+            told.append(RowResult(record, "unknown", "Other new records look like it, so it was not sent again."))
+        else:
+            told.append(RowResult(record, "failed", "It was not stored."))
+    return told
 
 
 def _keyed(record: Model) -> bool:

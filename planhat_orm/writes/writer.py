@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
-from ..errors import FieldError, NotFound, PlanhatError, ReadOnlyError, ValidationError
+from ..errors import NotFound, PlanhatError, ReadOnlyError, ValidationError
 from ..http.effects import Flow
+from ..http.flows import counted
 from ..models.base import Model
 from ..models.state import SaveResult
-from ..runtime import Source
+from ..runtime import TEMPORARY, Source
 from ..wire import records
-from ..wire.resources import Resource
+from ..wire.resources import Resource, resource
 from .batch import Batch, open_batch
 from .conflicts import check_policy, settle
-from .journal import deletion, queue, send_through, through, wish
-from .push import push
+from .journal import (
+    delete_through,
+    deletion,
+    queue,
+    recover_through,
+    send_through,
+    take_names,
+    temporaries,
+    through,
+    wish,
+)
+from .push import lost, push
 from .reconcile import ReconcilePlan, reconcile
 from .results import BatchResult, RowResult
-from .send import Journal, send
+from .send import Journal, Settle, find_lost, send
 
 T = TypeVar("T")
 
@@ -102,12 +113,14 @@ class RecordWriter:
         """Send what waits in the outbox."""
         self.guard()
         check_policy(on_conflict)
-        if callable(on_conflict):
-            raise FieldError("push() settles conflicts by 'raise', 'ours' or 'theirs'.")
         box = self._box()
         if box is None:
             raise PlanhatError("There is no outbox without a mirror: Planhat(mirror='planhat.db').")
-        return (yield from push(box, self._host.source("api"), on_conflict))
+        result = yield from push(box, self._host.source("api"), on_conflict or "raise")
+        for name in dict.fromkeys(row.object.resource for row in result.rows):
+            yield from self._host.wrote(resource(name), [])
+        self._tell(result.rows)
+        return result
 
     def _box(self) -> Any:
         """The outbox; an error when writing offline without one."""
@@ -116,13 +129,24 @@ class RecordWriter:
             raise PlanhatError("Offline writes wait in the mirror's outbox: make the client with Planhat(mirror=...).")
         return box
 
-    def _journal(self) -> Journal | None:
-        box = self._box()
+    def _journal(self, box: Any) -> Journal | None:
         if box is None:
             return None
         return lambda changed, only, chunk_size: send_through(
             box, self._host.source("api"), changed, only, chunk_size=chunk_size, offline=self._host.is_offline
         )
+
+    def _settle(self, policy: Any) -> Settle | None:
+        """What compares records with the server's before they are sent; offline that is for `push()` to do."""
+        if policy is None or self._host.is_offline:
+            return None
+        return lambda changed, only: settle(changed, policy, self._host.source("api"), only)
+
+    def _tell(self, rows: Iterable[RowResult]) -> None:
+        """Tell those who asked what became of rows; one that did not travel is no news."""
+        for row in rows:
+            if row.status not in ("unchanged", "queued"):
+                self._host.notify("saved" if row.ok else "failed", row)
 
     def save(self, record: Model, fields: Iterable[str] | None = None, on_conflict: Any = None) -> Flow[SaveResult]:
         """Send what changed of a record, alone; inside a batch, queue it."""
@@ -135,30 +159,34 @@ class RecordWriter:
         if batch is not None:
             batch.add(record, chosen)
             return SaveResult(queued=True)
-        resource = record._meta.resource
-        if on_conflict is not None:
-            yield from settle([record], on_conflict, self._host.source("api"))
         if record.id is None or record.changes():
             record.before_save()
         if record.id is None:
             record.full_clean()
+        box = self._box()
+        if box is not None:
+            yield from take_names(box, [record])
+        compare = self._settle(on_conflict)
+        if compare is not None:
+            yield from compare([record], {id(record): chosen})
         payload = record._payload(chosen)
         if record.id is not None and not payload:
             return SaveResult()
         created = record.id is None
-        box = self._box()
         one = wish(record, payload) if box is not None else None
-        if one is not None and self._host.is_offline:
-            yield from queue(box, [(one, record, payload)])
+        # What was made offline and not pushed yet has no id that Planhat knows: its changes wait with it.
+        if one is not None and (self._host.is_offline or temporaries(record)):
+            yield from queue(box, [(one, record)])
             return SaveResult(fields=_names(record, payload), queued=True)
         act = self._save_alone(record, payload, chosen)
         try:
             names, created = yield from (through(box, one, record, act) if one is not None else act)
         except PlanhatError as failure:
-            self._host.notify("failed", RowResult(record, "failed", getattr(failure, "detail", "") or str(failure)))
+            text = getattr(failure, "detail", "") or str(failure)
+            self._tell([RowResult(record, "unknown" if lost(failure) else "failed", text)])
             raise
-        self._host.notify("saved", RowResult(record, "created" if created else "updated"))
-        yield from self._host.wrote(resource, [record._wire])
+        self._tell([RowResult(record, "created" if created else "updated")])
+        yield from self._host.wrote(record._meta.resource, [] if box is not None else [record._wire])
         return SaveResult(created=created, updated=not created, fields=names)
 
     def _save_alone(
@@ -192,17 +220,69 @@ class RecordWriter:
         if batch is not None:
             batch.delete(record)
             return
-        resource = record._meta.resource
-        if "delete" not in resource.operations:
-            raise ValidationError(f"A {type(record).__name__} cannot be deleted: {instead(resource, 'delete')}")
+        known = record._meta.resource
+        if "delete" not in known.operations:
+            raise ValidationError(f"A {type(record).__name__} cannot be deleted: {instead(known, 'delete')}")
         box = self._box()
-        if box is not None and self._host.is_offline:
-            yield from queue(box, [(deletion(record), record, {})])
-            return
-        act = records.delete(resource, record.id)
-        yield from (through(box, deletion(record), record, act) if box is not None else act)
+        if box is not None:
+            yield from take_names(box, [record])
+            if self._host.is_offline or record.id.startswith(TEMPORARY):
+                yield from queue(box, [(deletion(record), record)])
+                return
+        act = records.delete(known, record.id)
+        try:
+            yield from (through(box, deletion(record), record, act) if box is not None else act)
+        except PlanhatError as failure:
+            text = getattr(failure, "detail", "") or str(failure)
+            self._tell([RowResult(record, "unknown" if lost(failure) else "failed", text)])
+            raise
         record._origin = record._origin.alone(deleted=True)
-        yield from self._host.removed(resource, [record.id])
+        self._tell([RowResult(record, "deleted")])
+        yield from self._host.removed(known, [record.id] if box is None else [])
+
+    def delete_all(self, doomed: Iterable[Model]) -> Flow[BatchResult]:
+        """Delete many records one by one, what hangs on a company before it; one that is gone already is deleted."""
+        ordered = sorted(doomed, key=lambda record: -record._meta.resource.write_order)
+        batch = open_batch(self)
+        if batch is not None:
+            for record in ordered:
+                batch.delete(record)
+            return BatchResult(RowResult(record, "queued") for record in ordered)
+        result = BatchResult()
+
+        def count(requests: int) -> None:
+            result.requests += requests
+
+        if ordered:
+            self.guard(delete=True)
+            outcomes = yield from counted(self._delete_all(ordered), count)
+            result.rows = [outcomes[id(record)] for record in ordered]
+            self._tell(result.rows)
+        for group in _by_resource(row.object for row in result.rows if row.status == "deleted"):
+            gone = [] if self._host.outbox is not None else [str(record.id) for record in group]
+            yield from self._host.removed(group[0]._meta.resource, gone)
+        return result
+
+    def _delete_all(self, ordered: list[Model]) -> Flow[dict[int, RowResult]]:
+        box = self._box()
+        if box is not None:
+            yield from take_names(box, ordered)
+            api = self._host.source("api")
+            return (yield from delete_through(box, api, ordered, offline=self._host.is_offline))
+        outcomes = {}
+        for record in ordered:
+            status, error = "deleted", ""
+            try:
+                yield from records.delete(record._meta.resource, str(record.id))
+            except NotFound:
+                pass
+            except PlanhatError as failure:
+                status = "unknown" if lost(failure) else "failed"
+                error = getattr(failure, "detail", "") or str(failure)
+            if status == "deleted":
+                record._origin = record._origin.alone(deleted=True)
+            outcomes[id(record)] = RowResult(record, status, error)
+        return outcomes
 
     def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
         """Read a record again, keeping its unsaved changes unless `discard`."""
@@ -226,22 +306,61 @@ class RecordWriter:
         return (yield from reconcile(self, queryset, rows, key, mapping, **options))
 
     def send(self, items: Iterable[Any], *, on_conflict: Any = None, **options: Any) -> Flow[BatchResult]:
-        """Send what changed of many records as bulk upserts."""
+        """Send what changed of many records as bulk upserts; inside a batch, queue them."""
         self.guard()
         items = list(items)
-        if on_conflict is not None:
-            yield from settle(items, on_conflict, self._host.source("api"))
-        result = yield from send(items, journal=self._journal(), **options)
-        for row in result.rows:
-            if row.status != "unchanged":
-                self._host.notify("saved" if row.ok else "failed", row)
-        stored: dict[str, list[Model]] = {}
-        for row in result.rows:
-            if row.status in ("created", "updated") and row.object.id is not None:
-                stored.setdefault(row.object._meta.resource.name, []).append(row.object)
-        for group in stored.values():
-            yield from self._host.wrote(group[0]._meta.resource, [record._wire for record in group])
+        batch = open_batch(self)
+        if batch is not None:
+            changed = [record.id is None or bool(record.changes()) for record in items]
+            for record in (one for one, travels in zip(items, changed, strict=True) if travels):
+                batch.add(record)
+            return BatchResult(
+                RowResult(record, "queued" if travels else "unchanged")
+                for record, travels in zip(items, changed, strict=True)
+            )
+        box = self._box()
+        if box is not None:
+            yield from take_names(box, items)
+        result = yield from send(items, journal=self._journal(box), settle=self._settle(on_conflict), **options)
+        self._tell(result.rows)
+        stored = (row.object for row in result.rows if row.status in ("created", "updated") and row.object.id)
+        for group in _by_resource(stored):
+            rows = [] if box is not None else [record._wire for record in group]
+            yield from self._host.wrote(group[0]._meta.resource, rows)
         return result
+
+    def recover(self, rows: Iterable[RowResult], since: float) -> Flow[BatchResult]:
+        """Find out what became of rows whose answer was lost; `failed` ones in the result may be sent again.
+
+        What has a key may be sent again anyway, so without an outbox it is not in the result.
+        """
+        rows = list(rows)
+        result = BatchResult()
+
+        def count(requests: int) -> None:
+            result.requests += requests
+
+        box = self._box()
+        entries = {row.entry: row.object for row in rows if row.entry is not None}
+        if box is not None and entries:
+            api = self._host.source("api")
+            result.rows = list((yield from counted(recover_through(box, api, entries), count)).values())
+        elif rows:
+            result.rows = yield from counted(find_lost(rows, since), count)
+        self._tell(result.rows)
+        return result
+
+    def unify(self, found: list[Any]) -> list[Any]:
+        """Inside a batch, the objects that it knows of these records, brought up to date; else `found` itself."""
+        batch = open_batch(self)
+        return found if batch is None else batch.unify(found)
+
+
+def _by_resource(found: Iterable[Model]) -> Iterable[list[Model]]:
+    groups: dict[str, list[Model]] = {}
+    for record in found:
+        groups.setdefault(record._meta.resource.name, []).append(record)
+    return groups.values()
 
 
 def _names(record: Model, payload: dict[str, Any]) -> tuple[str, ...]:
