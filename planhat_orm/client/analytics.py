@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BulkError, ValidationError
+from ..errors import BulkError, FieldError, ValidationError
 from ..http.effects import Emit, Flow, Sleep
 from ..http.flows import collected, mapped
 from ..query import kinds
@@ -52,8 +52,33 @@ def _days(moment: Day) -> int:
     return days
 
 
-class Metrics:
+class _Special:
+    """A resource with verbs of its own; those that all others have say what to use instead."""
+
+    _instead: Mapping[str, str] = {}
+    _resource: Resource
+
+    def __getattr__(self, name: str) -> Any:
+        operation = name.removeprefix("a") if name.removeprefix("a") in self._instead else name
+        if operation not in self._instead:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise FieldError(f"planhat.{self._resource.attribute}.{name}() does not exist: {self._instead[operation]}.")
+
+
+_PUSH = "send values with planhat.metrics.bulk_insert_metrics([...])"
+_READ = "read values with planhat.metrics.get_dimension_data(from_day, to_day)"
+_NO_CHANGE = "Planhat has no way to change or delete a value"
+_SEND = "send activities with planhat.user_activity.create_activity({...})"
+_NO_READ = "Planhat does not give activities back over its API"
+
+
+class Metrics(_Special):
     """`planhat.metrics`: dimension data, pushed to the analytics host and read from the main one."""
+
+    _instead = {
+        "create": _PUSH, "bulk_upsert": _PUSH, "get_list": _READ, "get_by_id": _READ, "update": _NO_CHANGE,
+        "delete": _NO_CHANGE,
+    }  # fmt: skip
 
     def __init__(self, client: Planhat) -> None:
         self._client = client
@@ -214,8 +239,13 @@ class Metrics:
         yield from mapped(pages, chosen)
 
 
-class UserActivities:
+class UserActivities(_Special):
     """`planhat.user_activity`: what contacts did in your product, sent to the analytics host."""
+
+    _instead = {
+        "create": _SEND, "bulk_upsert": _SEND, "get_list": _NO_READ, "get_by_id": _NO_READ, "update": _NO_READ,
+        "delete": _NO_READ,
+    }  # fmt: skip
 
     def __init__(self, client: Planhat) -> None:
         self._client = client

@@ -7,6 +7,7 @@ a resource does not have raises and says what to use instead.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BulkError, FieldError, ValidationError
@@ -96,8 +97,8 @@ class Endpoint:
 
         The list is complete even while others write; with a `sort` of your own what they move then comes late.
         `select` names wire fields (default: all); `limit` is the size of a page, `max_requests` stops early.
-        Filters are those of API.md section 6; unknown ones raise `FieldError`. `companyId` takes many ids, as
-        a list or with commas.
+        Filters are those of API.md section 6 (`from_` for `from`, which Python has for itself); unknown ones
+        raise `FieldError`. `companyId` takes many of Planhat's ids, as a list or with commas.
         """
         flow = self._list(sort, select, limit, max_requests, filters)
         return self._client.iterate(flow)
@@ -200,6 +201,7 @@ class Endpoint:
     ) -> Flow[Any]:
         """Check what was asked, now, and return the flow that reads it."""
         self._need("list")
+        filters = {"from" if name == "from_" else name: value for name, value in filters.items()}
         listing.check_params(self._resource, filters)
         for name, number, least in (("limit", limit, 1), ("max_requests", max_requests, 0)):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
@@ -276,6 +278,7 @@ class TimeEntries(Endpoint):
         path = f"{paths.collection(self._resource)}/duplicate"
         request = Request("POST", path, body=records.encode(data), repeat=False, shape=(dict, list))
         response: Response = yield from records.once(request)
+        self._client.cache.drop(self._resource.name)
         return response.data if isinstance(response.data, dict) else {"records": response.data}
 
 
@@ -301,6 +304,9 @@ def _texts(filters: Mapping[str, Any]) -> dict[str, str]:
             continue
         if isinstance(value, bool):
             found[name] = str(value).lower()
+        elif isinstance(value, date):
+            moment = value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
+            found[name] = f"{moment:%Y-%m-%d}"
         elif isinstance(value, (list, tuple, set, frozenset)):
             found[name] = ",".join(map(str, value))
         else:
@@ -321,6 +327,11 @@ def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str
         if several and name != "companyId" and not resource.params.get(name, ListParam(name)).many:
             raise ValidationError(f"The filter {name} takes one value: ask once for each.")
     value = params.get("companyId", "")
+    if any(part.strip().startswith(("extid-", "srcid-")) for part in value.split(",")):
+        raise ValidationError(
+            "The filter companyId takes Planhat's own ids (API.md section 4); another key would match nothing. "
+            "planhat.company.get_by_id('extid-...')['_id'] is the id of a company."
+        )
     many = "companyId" in params and resource.params["companyId"].many
     if "," not in value or (many and len(value) <= MAX_VALUE_LENGTH):
         return [params]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import NotFound, ValidationError
+from planhat_orm import FieldError, NotFound, ValidationError
 from planhat_orm.client.analytics import Metrics, UserActivities
 from planhat_orm.client.endpoints import Endpoint
 
@@ -75,6 +75,20 @@ def test_the_way_round_is_named(online: Online, name: str, method: str, word: st
     _, planhat = online()
     with pytest.raises(ValidationError, match=word):
         getattr(getattr(planhat, name), method)(*arguments(method))
+
+
+@pytest.mark.parametrize("name", ["metrics", "user_activity"])
+@pytest.mark.parametrize("twin", ["", "a"])
+def test_the_verbs_of_other_resources_say_what_to_use_for_metrics_and_activities(
+    online: Online, name: str, twin: str
+) -> None:
+    _, planhat = online()
+    for method in ALL:
+        with pytest.raises(FieldError, match=rf"planhat\.{name}\.{twin}{method}\(\) does not exist: \S+"):
+            getattr(getattr(planhat, name), twin + method)
+        assert not hasattr(getattr(planhat, name), twin + method)
+    with pytest.raises(AttributeError, match="no attribute 'bulk'"):
+        planhat.metrics.bulk  # noqa: B018
 
 
 ROWS: dict[str, dict[str, Any]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -194,6 +195,24 @@ def test_hidden_records_are_asked_for(online: Online) -> None:
     assert len(rows(planhat.enduser.get_list(archived=True))) == len(rows(planhat.task.get_list(isArchived=True))) == 1
     assert len(rows(planhat.nps.get_list())) == 1
     assert rows(planhat.nps.get_list(npsExpiryDay=30)) == []
+
+
+def test_days_are_written_as_the_filter_wants_them(online: Online) -> None:
+    emulator, planhat = online()
+    emulator.store.insert("churn", {"companyId": emulator.store.insert("company", {"name": "A"})["_id"],
+                                    "churnDate": "2026-05-10"})  # fmt: skip
+    for first in (date(2026, 5, 10), datetime(2026, 5, 10, 1, tzinfo=UTC), datetime(2026, 5, 10, 23), "2026-05-10"):
+        assert len(rows(planhat.churn.get_list(from_=first, to=date(2026, 5, 11)))) == 1
+        assert emulator.log[-1].query["from"] == "2026-05-10"
+    assert rows(planhat.churn.get_list(from_=date(2026, 5, 11))) == []
+
+
+@pytest.mark.parametrize("companies", ["extid-a", ["65f0c1a2912265b1f5000019", "srcid-a"]])
+def test_a_key_where_the_filter_takes_ids_is_refused_and_no_empty_list(online: Online, companies: Any) -> None:
+    emulator, planhat = online()
+    with pytest.raises(ValidationError, match="takes Planhat's own ids"):
+        planhat.license.get_list(companyId=companies)
+    assert emulator.calls == 0
 
 
 def test_every_documented_parameter_is_passed_on(online: Online) -> None:
