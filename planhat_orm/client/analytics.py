@@ -169,8 +169,7 @@ class Metrics(_Special):
             rows = _checked(self._resource, data, strict=verify)
             rows = list(rows) if verify or isinstance(data, Sequence) else rows
             answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
-        if raise_on_error and answer.get("errors"):
-            raise BulkError(f"The server named {len(answer['errors'])} metric rows as bad.", result=answer)
+        _raise_for(answer, raise_on_error, "metric rows")
         if verify and rows:
             yield from self._verify(list(rows), answer)
         return answer
@@ -252,55 +251,97 @@ class UserActivities(_Special):
         self._resource = resource("user_activity")
 
     def create_activity(
-        self, data: Mapping[str, Any] | Iterable[Mapping[str, Any]], bulk: bool = False, *, at_least_once: bool = False
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        bulk: bool = False,
+        auto_chunk: bool = True,
+        raise_on_error: bool = False,
+        *,
+        at_least_once: bool = False,
     ) -> Any:
         """Send one activity, or with `bulk=True` a list of them. Needs the tenant token.
 
-        Each needs `email` or `externalId`. A lost answer raises `AmbiguousWrite`, unless `at_least_once`
-        allows sending it again.
+        Each needs `email` or `externalId`. One POST for every 32 MB (one in all with `auto_chunk=False`). A lost
+        answer raises `AmbiguousWrite`, unless `at_least_once` allows sending it again; `raise_on_error` raises
+        `BulkError` for rows that the server names as bad.
         """
-        return self._client.run(self._create(data, bulk, at_least_once))
+        return self._client.run(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
 
     async def acreate_activity(
-        self, data: Mapping[str, Any] | Iterable[Mapping[str, Any]], bulk: bool = False, *, at_least_once: bool = False
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        bulk: bool = False,
+        auto_chunk: bool = True,
+        raise_on_error: bool = False,
+        *,
+        at_least_once: bool = False,
     ) -> Any:
         """Do what `create_activity()` does, in a task."""
-        return await self._client.arun(self._create(data, bulk, at_least_once))
+        return await self._client.arun(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
 
-    def segment(self, data: Mapping[str, Any], *, at_least_once: bool = False) -> Any:
-        """Send one event in Segment's shape (`identify` or `track`). Needs the tenant token."""
-        return self._client.run(self._segment(data, at_least_once))
+    def segment(
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        *,
+        raise_on_error: bool = False,
+        at_least_once: bool = False,
+    ) -> Any:
+        """Send an event in Segment's shape (`identify` or `track`), or several, one POST each. Needs the tenant token.
 
-    async def asegment(self, data: Mapping[str, Any], *, at_least_once: bool = False) -> Any:
+        All are looked at before the first one is sent. A lost answer raises `AmbiguousWrite`, unless `at_least_once`.
+        """
+        return self._client.run(self._segment(data, raise_on_error, at_least_once))
+
+    async def asegment(
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        *,
+        raise_on_error: bool = False,
+        at_least_once: bool = False,
+    ) -> Any:
         """Do what `segment()` does, in a task."""
-        return await self._client.arun(self._segment(data, at_least_once))
+        return await self._client.arun(self._segment(data, raise_on_error, at_least_once))
 
-    def _create(self, data: Any, bulk: bool, at_least_once: bool) -> Flow[Any]:
+    def _create(self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
         self._client.writer.guard()
+        answer: analytics.Received
         if bulk or not isinstance(data, Mapping):
             rows: Iterable[dict[str, Any]] = _checked(self._resource, [data] if isinstance(data, Mapping) else data)
             rows = list(rows) if isinstance(data, Sequence) else rows
             path = analytics.activity_path(bulk=True)
-            return (yield from analytics.push_many(path, rows, at_least_once=at_least_once))
-        (row,) = _checked(self._resource, [data])
-        path = analytics.activity_path()
-        return (yield from analytics.push_one(path, row, at_least_once=at_least_once))
+            answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
+        else:
+            (row,) = _checked(self._resource, [data])
+            answer = yield from analytics.push_one(analytics.activity_path(), row, at_least_once=at_least_once)
+        _raise_for(answer, raise_on_error, "activities")
+        return answer
 
-    def _segment(self, data: Mapping[str, Any], at_least_once: bool) -> Flow[Any]:
+    def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
         self._client.writer.guard()
-        if not isinstance(data, Mapping) or data.get("type") not in ("identify", "track"):
-            raise ValidationError("A segment event has the type identify or track; Planhat ignores all others.")
-        context = data.get("context")
-        places = [data, *(data.get(name) for name in ("traits", "properties"))]
-        places += [context.get("traits")] if isinstance(context, Mapping) else []
-        known = any(place.get("email") for place in places if isinstance(place, Mapping))
-        if not (known or data.get("userId") or data.get("user_id")):
-            raise ValidationError("A segment event needs a userId, or traits with an email: Planhat ignores it else.")
-        return (
-            yield from analytics.push_one(
-                analytics.SEGMENT_PATH, dict(data), auth="tenant", at_least_once=at_least_once
-            )
+        events = [data] if isinstance(data, Mapping) else list(data) if isinstance(data, Iterable) else [data]
+        for event in events:
+            _check_event(event)
+        answer = yield from analytics.push_each(
+            analytics.SEGMENT_PATH, events, auth="tenant", at_least_once=at_least_once
         )
+        _raise_for(answer, raise_on_error, "events")
+        return answer
+
+
+def _check_event(event: Any) -> None:
+    if not isinstance(event, Mapping) or event.get("type") not in ("identify", "track"):
+        raise ValidationError("A segment event has the type identify or track; Planhat ignores all others.")
+    context = event.get("context")
+    places = [event, *(event.get(name) for name in ("traits", "properties"))]
+    places += [context.get("traits")] if isinstance(context, Mapping) else []
+    known = any(place.get("email") for place in places if isinstance(place, Mapping))
+    if not (known or event.get("userId") or event.get("user_id")):
+        raise ValidationError("A segment event needs a userId, or traits with an email: Planhat ignores it else.")
+
+
+def _raise_for(answer: analytics.Received, wanted: bool, what: str) -> None:
+    if wanted and answer.get("errors"):
+        raise BulkError(f"The server named {len(answer['errors'])} {what} as bad.", result=answer)
 
 
 _LOOKS = 6

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -153,7 +153,9 @@ class Front:
 def build(front: ASGIApp, pages: page.Pages) -> Starlette:
     """Put the API and the pages under one application."""
     bare = Route("/__emulator__", lambda request: RedirectResponse("/__emulator__/"))
-    return Starlette(routes=[bare, Mount("/__emulator__", routes=pages.routes()), Mount("/", app=front)])
+    # Browsers ask for it beside every page, which is no call of the API.
+    icon = Route("/favicon.ico", lambda request: Response(status_code=204))
+    return Starlette(routes=[bare, icon, Mount("/__emulator__", routes=pages.routes()), Mount("/", app=front)])
 
 
 def _spoil(answer: Answer, fault: Fault) -> Answer:

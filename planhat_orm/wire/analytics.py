@@ -7,8 +7,8 @@ so nothing is sent again on a lost answer unless the caller says that once too o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ from .records import encode, may_be_done, once, server_time
 from .resources import Resource, resource
 
 logger = logging.getLogger("planhat_orm")
+
+Auth = Literal["token", "tenant", "none"]
 
 MAX_BYTES = 32_000_000
 """Largest body that the analytics host takes (API.md section 3: 32 MB)."""
@@ -75,18 +77,53 @@ def push_many(
             total.at = server_time(response)
         start += len(bodies)
     if lost:
-        raise AmbiguousWrite(
-            f"The answer for rows {', '.join(lost)} (counted from 0) was lost: they may or may not have arrived, and "
-            f"were not sent again. Pass at_least_once=True where a value sent twice does no harm."
-        )
+        raise _ambiguous(lost)
     return total
+
+
+def _ambiguous(lost: list[str]) -> AmbiguousWrite:
+    return AmbiguousWrite(
+        f"The answer for rows {', '.join(lost)} (counted from 0) was lost: they may or may not have arrived, and "
+        f"were not sent again. Pass at_least_once=True where a value sent twice does no harm."
+    )
 
 
 def _lost_too(lost: list[str]) -> str:
     return f" The answer for rows {', '.join(lost)} was lost." if lost else ""
 
 
-def push_one(path: str, row: Mapping[str, Any], *, auth: Any = "none", at_least_once: bool = False) -> Flow[Received]:
+def push_each(
+    path: str, rows: Sequence[Mapping[str, Any]], *, auth: Auth = "none", at_least_once: bool = False
+) -> Flow[Received]:
+    """Send rows as one object each and return the answers summed up.
+
+    The first that fails is raised as it is when nothing was sent before it. Else the others go on, and lost ones
+    raise `AmbiguousWrite`; a refusal raises `BulkError` there.
+    """
+    total = Received()
+    lost: list[str] = []
+    for place, row in enumerate(rows):
+        try:
+            answer = yield from push_one(path, row, auth=auth, at_least_once=at_least_once)
+        except AmbiguousWrite:
+            if len(rows) == 1:
+                raise
+            lost.append(str(place))
+        except RequestError as failure:
+            if not place:
+                raise
+            raise BulkError(
+                f"The rows from {place} on (counted from 0) were not sent: {failure}{_lost_too(lost)}", result=total
+            ) from failure
+        else:
+            _add(total, answer, place)
+            total.at = answer.at
+    if lost:
+        raise _ambiguous(lost)
+    return total
+
+
+def push_one(path: str, row: Mapping[str, Any], *, auth: Auth = "none", at_least_once: bool = False) -> Flow[Received]:
     """Send one object and return what the server said, or an empty dict."""
     request = Request("POST", path, body=encode(row), host="analytics", auth=auth, repeat=at_least_once)
     response: Response = yield from once(request)
@@ -172,8 +209,11 @@ def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
         data = msgspec.json.decode(response.body)
     except msgspec.DecodeError:
         return  # what the sink answers beside "200" is open (API.md section 11)
-    if not isinstance(data, dict):
-        return
+    if isinstance(data, dict):
+        _add(total, data, start)
+
+
+def _add(total: dict[str, Any], data: Mapping[str, Any], start: int) -> None:
     for name, value in data.items():
         if isinstance(value, list):
             total[name] = [*total.get(name, []), *(_from(start, item) for item in value)]

@@ -203,6 +203,33 @@ def test_segment_events_go_with_the_tenant_token(online: Online) -> None:
     assert [one["action"] for one in emulator.store.all("user_activity")] == ["downloaded a report"]
 
 
+def test_several_segment_events_go_one_by_one_and_all_are_checked_first(online: Online) -> None:
+    emulator, planhat = online()
+    events: list[dict[str, Any]] = [{"type": "track", "userId": f"u{n}", "event": "login"} for n in range(4)]
+    with pytest.raises(ValidationError):
+        planhat.user_activity.segment([*events, {"type": "page"}])
+    assert emulator.calls == 0
+    assert planhat.user_activity.segment([]) == {}
+    planhat.user_activity.segment(iter(events), raise_on_error=True)
+    assert (emulator.calls, len(emulator.store.all("user_activity"))) == (4, 4)
+    emulator.faults.add("reset_after", after=1)
+    with pytest.raises(AmbiguousWrite, match="rows 1 "):
+        planhat.user_activity.segment(events)
+    assert len(emulator.store.all("user_activity")) == 8
+    emulator.faults.add(status=400, after=2)
+    with pytest.raises(BulkError, match="from 2 on"):
+        planhat.user_activity.segment(events)
+
+
+def test_calls_of_cruds_interface_are_taken_as_they_are(online: Online) -> None:
+    emulator, planhat = online()
+    one = {"email": "a@x.example", "action": "login"}
+    planhat.user_activity.create_activity([one, one], True, True, True)
+    planhat.user_activity.create_activity([one], bulk=True, auto_chunk=False, raise_on_error=True)
+    planhat.metrics.bulk_insert_metrics([metric()], True, True)
+    assert len(emulator.store.all("user_activity")) == 3
+
+
 @pytest.mark.parametrize("place", ["traits", "properties", "context"])
 def test_an_email_tells_whose_an_event_is_wherever_it_stands(online: Online, place: str) -> None:
     emulator, planhat = online()
@@ -217,7 +244,7 @@ def test_an_email_tells_whose_an_event_is_wherever_it_stands(online: Online, pla
     "event",
     [
         7,
-        [],
+        "page",
         {"type": "track", "traits": 7},
         {},
         {"type": "page", "userId": "u"},

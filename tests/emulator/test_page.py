@@ -54,6 +54,14 @@ def test_records_are_shown_by_resource_and_paged(serve: Serve) -> None:
         page(emulator, show=name)
 
 
+def test_a_browser_that_looks_makes_no_calls_of_the_api(serve: Serve) -> None:
+    emulator, client = serve(calls_per_min=1)
+    assert client.get("/__emulator__/").status_code == 200
+    assert client.get("/favicon.ico").status_code == 204
+    assert emulator.calls == 0
+    assert client.get("/users").status_code == 200
+
+
 def test_calls_are_shown_and_cleared(acme: Acme) -> None:
     emulator, client, _ = acme
     client.get("/companies?sort=-name")

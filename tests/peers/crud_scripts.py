@@ -45,6 +45,8 @@ made = client.create_object(types.Company({"name": "Acme", "externalId": "a-1", 
 for kind, key in ((None, made.id), (types.PlanhatIdType.EXTERNAL_ID, "a-1"), (types.PlanhatIdType.SOURCE_ID, "s-1")):
     arguments = {"object_type": types.Company, "id": key} | ({} if kind is None else {"id_type": kind})
     assert client.get_object_by_id(**arguments)["name"] == "Acme", kind
+client.session.create_analytics({"email": "ada@acme.example", "action": "login", "companyExternalId": "a-1"})
+client.session.create_bulk_activities([{"email": "ada@acme.example", "action": "logout"}])
 made["phase"] = "Live"
 assert client.update_object(types.Company({"externalId": "a-1", "phase": "Live"}))["phase"] == "Live"
 rows = types.Company.from_list([{"externalId": "a-1", "phase": "Renewal"}, {"externalId": "a-2", "name": "Beta"}])
