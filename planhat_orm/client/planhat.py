@@ -46,7 +46,8 @@ class Planhat:
     """A connection to Planhat. Making one makes no call; every setting can come from the environment.
 
     `calls_per_min` is the quota shared by everything this client does, in threads and tasks. `mirror` is a
-    path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `scan` says what a
+    path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `history` is whether it
+    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `scan` says what a
     query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
     `allow_delete=False` guard against writes. `timeout` is in seconds, for reading an answer.
     `cache={User: 3600}` keeps the whole list of a small resource for so many seconds.
@@ -90,6 +91,8 @@ class Planhat:
         calls_per_min: float | None = None,
         mirror: str | Path | None = None,
         read: Literal["api", "mirror"] = "api",
+        history: bool | float | None = None,
+        metric_days: int | None = None,
         api_url: str | None = None,
         analytics_url: str | None = None,
         read_only: bool = False,
@@ -103,7 +106,13 @@ class Planhat:
         given = Secrets(api_token, tenant_token)
         del api_token, tenant_token  # tools that print the variables of a frame must not find them in this one
         self.settings = chosen = settings.read(
-            given, api_url, analytics_url, None if mirror is None else str(mirror), calls_per_min
+            given,
+            api_url,
+            analytics_url,
+            None if mirror is None else str(mirror),
+            calls_per_min,
+            history,
+            metric_days,
         )
         for name, value, choices in (("read", read, ("api", "mirror")), ("scan", scan, ("warn", "allow", "raise"))):
             if value not in choices:
@@ -206,7 +215,12 @@ class Planhat:
                 )
             from ..mirror import Mirror
 
-            self._mirror = Mirror(self.settings.mirror, calls_per_min=self.settings.calls_per_min)
+            self._mirror = Mirror(
+                self.settings.mirror,
+                history=self.settings.history,
+                metric_days=self.settings.metric_days,
+                calls_per_min=self.settings.calls_per_min,
+            )
         return self._mirror
 
     def sync(

@@ -11,6 +11,7 @@ from ..http.transport import Secrets
 
 API_URL = "https://api.planhat.com"
 ANALYTICS_URL = "https://analytics.planhat.com"
+METRIC_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Settings:
     analytics_url: str
     mirror: str | None
     calls_per_min: float
+    history: float
+    metric_days: int
 
     @property
     def api_token(self) -> str | None:
@@ -40,6 +43,8 @@ def read(
     analytics_url: str | None,
     mirror: str | None,
     calls_per_min: float | None,
+    history: bool | float | None = None,
+    metric_days: int | None = None,
 ) -> Settings:
     """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
     env = os.environ
@@ -49,6 +54,8 @@ def read(
         analytics_url=_url(analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url"),
         mirror=mirror or env.get("PLANHAT_MIRROR") or None,
         calls_per_min=_calls(calls_per_min if calls_per_min is not None else env.get("PLANHAT_CALLS_PER_MIN", 200)),
+        history=_history(history if history is not None else env.get("PLANHAT_HISTORY") or True),
+        metric_days=_days(metric_days if metric_days is not None else env.get("PLANHAT_METRIC_DAYS") or METRIC_DAYS),
     )
 
 
@@ -90,3 +97,26 @@ def _calls(value: object) -> float:
     if isinstance(value, bool) or not 0 < calls < float("inf"):
         raise ConfigurationError(f"calls_per_min must be a positive number, not {value!r}.")
     return calls
+
+
+def _history(value: object) -> float:
+    """Days for which changes are remembered: none, some, or all that will ever be."""
+    known = {"on": float("inf"), "true": float("inf"), "off": 0.0, "false": 0.0}
+    try:
+        days = known.get(str(value).strip().lower())
+        days = float(value) if days is None else days  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        days = -1.0
+    if not days >= 0:
+        raise ConfigurationError(f"history must be True, False or a number of days, not {value!r}.")
+    return days
+
+
+def _days(value: object) -> int:
+    try:
+        days = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        days = 0
+    if isinstance(value, bool) or days < 1:
+        raise ConfigurationError(f"metric_days must be a number of days, not {value!r}.")
+    return int(days)

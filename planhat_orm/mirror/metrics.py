@@ -31,8 +31,11 @@ _EPOCH = date(1970, 1, 1)
 Raw = dict[str, Any]
 
 
-def metrics(job: Job) -> Flow[Finish]:
-    """Bring the metric values of all days up to today, as the server counts days, up to date."""
+def metrics(job: Job, days: int) -> Flow[Finish]:
+    """Bring the metric values of all days up to today, as the server counts days, up to date.
+
+    The first sync reads so many `days` back; a later one that asks for more reads those before, too.
+    """
     job.traffic.mark()
     known = job.state.known
     rows = yield from _page(job, 0, 0, 0)  # nothing is that old: this asks for the server's clock
@@ -40,26 +43,35 @@ def metrics(job: Job) -> Flow[Finish]:
         raise BadAnswer("GET /dimensiondata ignores from and to, so its days cannot be told apart.")
     started = job.traffic.first_date or state.now()
     today = (state.moment(started).astimezone(UTC).date() - _EPOCH).days
-    first, newest = known.setdefault("from_day", today - FIRST_DAYS), known.get("to_day")
-    day = first if newest is None or job.forced else max(first, newest - AGAIN_DAYS)
-    job.report.why = f"{today - day + 1} days since {_EPOCH + timedelta(days=day)}"
+    wanted = spans(known, today, days, full=job.forced)
+    first = min(today - days, known.setdefault("from_day", today - days))
+    asked = sum(end - start + 1 for start, end in wanted)
+    job.report.why = f"{asked} days since {_EPOCH + timedelta(days=wanted[0][0])}"
     read = 0
-    while day <= today:
-        last = min(today, day + WINDOW_DAYS - 1)
-        found = yield from _window(job, day, last)
-        read += len(found)
-        yield Work(partial(_replace, job, day, last, found))
-        yield job.progress(read, "reading days")
-        day = last + 1
+    for start, end in wanted:
+        for day in range(start, end + 1, WINDOW_DAYS):
+            last = min(end, day + WINDOW_DAYS - 1)
+            found = yield from _window(job, day, last)
+            read += len(found)
+            yield Work(partial(_replace, job, day, last, found))
+            yield job.progress(read, "reading days")
+    known["from_day"] = first
     job.report.method = "by day"
     return lambda connection: _finish(job)
 
 
-def windows(known: dict[str, Any], today: int, *, full: bool) -> int:
+def spans(known: dict[str, Any], today: int, days: int, *, full: bool) -> list[tuple[int, int]]:
+    """The days that a sync reads: those before what is held, and from the last ones on."""
+    held, newest, first = int(known.get("from_day", today - days)), known.get("to_day"), today - days
+    if newest is None or full:
+        return [(min(first, held), today)]
+    again = (max(held, newest - AGAIN_DAYS), today)
+    return [(first, held - 1), again] if first < held else [again]
+
+
+def windows(known: dict[str, Any], today: int, days: int, *, full: bool) -> int:
     """How many windows of days a sync reads."""
-    first, newest = int(known.get("from_day", today - FIRST_DAYS)), known.get("to_day")
-    day = first if newest is None or full else max(first, newest - AGAIN_DAYS)
-    return max(1, -(-(today - day + 1) // WINDOW_DAYS))
+    return sum(-(-(end - start + 1) // WINDOW_DAYS) for start, end in spans(known, today, days, full=full))
 
 
 def _window(job: Job, first: int, last: int) -> Flow[list[Raw]]:

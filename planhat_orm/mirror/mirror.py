@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine
 
-from ..http.effects import Flow
+from ..http.effects import Flow, Work
 from ..wire.resources import Resource
-from . import classes, export, history, plan, search, state, sync
+from . import classes, export, history, metrics, plan, search, state, sync
 from .database import Database
 from .history import Change, PastSource
 from .layout import layout, resources_of
@@ -30,7 +30,8 @@ class Mirror:
     """A copy of a tenant's records, in a SQLite file or in PostgreSQL.
 
     `where` is a path or a SQLAlchemy URL; `models` are the model classes to sync (None: all). With
-    `history` every change of a record is remembered. Nothing is opened before it is used.
+    `history` every change of a record is remembered; a number is for how many days, and each sync forgets older
+    ones. Metrics are held from `metric_days` before the first sync on. Nothing is opened before it is used.
 
     >>> mirror = Mirror("planhat.db")
     >>> print(mirror.status())  # doctest: +SKIP
@@ -41,12 +42,15 @@ class Mirror:
         where: str | os.PathLike[str],
         *,
         models: Iterable[Any] | None = None,
-        history: bool = True,
+        history: bool | float = True,
+        metric_days: int = metrics.FIRST_DAYS,
         calls_per_min: float = 200,
     ) -> None:
         self.where = where
         self.models = None if models is None else tuple(models)
-        self.history_kept = history
+        self.history_kept = bool(history)
+        self.history_days = float("inf") if history is True else float(history)
+        self.metric_days = metric_days
         self.calls_per_min = calls_per_min
         self._database: Database | None = None
         self._lock = threading.Lock()
@@ -83,13 +87,27 @@ class Mirror:
 
     def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
         """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""
-        names = self._names(models)
-        return (yield from sync.sync(lambda: self.database, names, force_full=full, history=self.history_kept))
+        report: SyncReport = yield from sync.sync(
+            lambda: self.database,
+            self._names(models),
+            force_full=full,
+            history=self.history_kept,
+            metric_days=self.metric_days,
+        )
+        if 0 < self.history_days < float("inf"):
+            yield Work(lambda: self.prune(timedelta(days=self.history_days)))
+        return report
 
     def plan(self, models: Iterable[Any] | None = None, *, full: bool = False) -> SyncPlan:
         """What a sync would take, before its first call."""
         with self.database.reading() as connection:
-            return plan.plan(connection, self._names(models), full=full, calls_per_min=self.calls_per_min)
+            return plan.plan(
+                connection,
+                self._names(models),
+                full=full,
+                calls_per_min=self.calls_per_min,
+                metric_days=self.metric_days,
+            )
 
     def status(self) -> MirrorStatus:
         """How current the mirror is, model by model, and how many writes wait."""

@@ -18,21 +18,24 @@ _ID_AND_STAMP = 65
 """Bytes of a record of which only the id and the stamp are asked for."""
 
 
-def plan(connection: Connection, names: Iterable[str], *, full: bool, calls_per_min: float) -> SyncPlan:
+def plan(
+    connection: Connection, names: Iterable[str], *, full: bool, calls_per_min: float, metric_days: int
+) -> SyncPlan:
     """The plan of syncing tables. Makes no request."""
     states = state.load_all(connection)
     return SyncPlan(
-        tuple(_model(connection, name, states.get(name) or state.State(name), full) for name in names), calls_per_min
+        tuple(_model(connection, name, states.get(name) or state.State(name), full, metric_days) for name in names),
+        calls_per_min,
     )
 
 
-def _model(connection: Connection, name: str, found: state.State, full: bool) -> ModelPlan:
+def _model(connection: Connection, name: str, found: state.State, full: bool, days: int) -> ModelPlan:
     resource, known = layout(name).resource, found.known
     rows = state.live_rows(connection, layout(name)) if found.complete else None
     if name == "metric":
         # One request asks for the clock; each window of days takes one and another to prove its end.
         today = (datetime.now(UTC).date() - date(1970, 1, 1)).days
-        return ModelPlan(name, "by day", 1 + 2 * metrics.windows(known, today, full=full), rows, None)
+        return ModelPlan(name, "by day", 1 + 2 * metrics.windows(known, today, days, full=full), rows, None)
     if rows is None:
         # One page, and one more to prove that it is the last.
         return ModelPlan(name, "full", 2, None, None)

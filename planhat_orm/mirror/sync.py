@@ -24,7 +24,9 @@ from .report import ModelReport, SyncReport
 from .scan import TooMany, scan
 
 
-def sync(opened: Callable[[], Database], names: Iterable[str], *, force_full: bool, history: bool) -> Flow[SyncReport]:
+def sync(
+    opened: Callable[[], Database], names: Iterable[str], *, force_full: bool, history: bool, metric_days: int
+) -> Flow[SyncReport]:
     """Bring tables up to date. Emits `Progress`; returns the report."""
     database: Database = yield Work(opened)
     names = list(names)
@@ -36,7 +38,9 @@ def sync(opened: Callable[[], Database], names: Iterable[str], *, force_full: bo
         report.run = yield Work(lambda: _start(database, names))
         for name in names:
             try:
-                yield from _sync_model(database, name, lease, report, force_full=force_full, history=history)
+                yield from _sync_model(
+                    database, name, lease, report, force_full=force_full, history=history, metric_days=metric_days
+                )
             except (AuthenticationError, ConnectionFailed):
                 raise  # the other models would fare no better
             except RequestError as failed:
@@ -79,7 +83,14 @@ def _end(database: Database, names: list[str], report: SyncReport) -> None:
 
 
 def _sync_model(
-    database: Database, name: str, lease: Lease, report: SyncReport, *, force_full: bool, history: bool
+    database: Database,
+    name: str,
+    lease: Lease,
+    report: SyncReport,
+    *,
+    force_full: bool,
+    history: bool,
+    metric_days: int,
 ) -> Flow[None]:
     mine = report.models[name] = ModelReport(name)
     began = time.monotonic()
@@ -87,7 +98,7 @@ def _sync_model(
     try:
         yield job.progress(0, "starting")
         if name == "metric":
-            finish: Finish = yield from metrics(job)
+            finish: Finish = yield from metrics(job, metric_days)
         else:
             finish = yield from _by_the_best_way(job)
         yield Work(lambda: _publish(job, finish))
