@@ -143,7 +143,9 @@ def pages(
         # One record of overlap shows whether anything moved; of a single record nothing would be left over.
         overlap = 1 if len(rows) > 1 or asked == 1 else 0
         anchor, rank, before = max(anchor, ids[-1]), offset + len(rows), ids
-        longest, asked, alone = max(longest, len(rows)), max(2, size), alone and not fresh
+        # One more than a page, so that the record that comes twice takes nobody's place.
+        asked = min(resource.max_limit, size + 1)
+        longest, alone = max(longest, len(rows)), alone and not fresh
 
 
 def _increasing(ids: list[Any]) -> bool:
@@ -279,4 +281,4 @@ def _walk(resource: Resource, ask: _Ask, size: int) -> Flow[bool]:
         # Of a page of one record nothing would be left over to show that nothing moved.
         overlap = 1 if len(rows) > 1 or asked == 1 else 0
         last, rank, before = ids[-1], offset + len(rows), ids
-        longest, asked = max(longest, len(rows)), max(2, size)
+        longest, asked = max(longest, len(rows)), min(resource.max_limit, size + 1)

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from planhat_orm.errors import BadAnswer
+from planhat_orm.http.effects import Flow
 from planhat_orm.wire.listing import pages, sorted_pages
 from planhat_orm.wire.resources import resource
 
@@ -72,8 +73,12 @@ def test_records_that_others_make_all_the_time_do_not_keep_a_list_from_ending() 
 def test_an_order_that_never_settles_raises() -> None:
     server = ListServer(numbered(40))
     older = iter(range(10**5, 0, -1))
+
+    def insert() -> None:
+        server.ids += [f"{next(older):08d}" for _ in range(3)]
+
     with pytest.raises(BadAnswer, match="leave out sort"):
-        read(sorted_pages(LICENSE, "name", limit=10), server, lambda: server.ids.append(f"{next(older):08d}"))
+        read(sorted_pages(LICENSE, "name", limit=10), server, insert)
     quiet = ListServer(numbered(500))
     read(sorted_pages(LICENSE, "name", limit=50), quiet)
     assert len(quiet.requests) == 11
@@ -91,6 +96,11 @@ def test_a_quiet_list_costs_its_pages_and_at_most_one_request_more() -> None:
         assert sum(map(len, got)) == count
         # Every page but the first shows one record of the page before it.
         assert len(server.requests) <= -(-max(0, count - 1) // (min(cap, limit) - 1)) + 1, (count, cap, limit)
+
+
+@pytest.mark.parametrize("flow", [pages(LICENSE, limit=5), sorted_pages(LICENSE, "name", limit=5)])
+def test_pages_are_as_long_as_was_asked(flow: Flow[None]) -> None:
+    assert [len(page) for page in read(flow, ListServer(numbered(12)))] == [5, 5, 2]
 
 
 def test_records_deleted_to_the_left_are_looked_for_further_back() -> None:
