@@ -133,10 +133,6 @@ class Job:
         outbox = Outbox(self.database, history=self.history)
         waiting = outbox.waiting_on(connection, self.layout.table)
         said: dict[str, Raw | None] = {}
-        gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
-        if self._believable(connection, len(gone)):
-            self.count(store.remove(gone, self.memory))
-            said.update((id, None) for id in gone if id in waiting)
         floor = self.state.floor
         stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
         after, found = "", Counts()
@@ -151,6 +147,10 @@ class Job:
             rows = [msgspec.json.decode(row.body) for row in part]
             found.add(store.write(rows, memory=self.memory, stamp=stamp))
             said.update((row["_id"], row) for row in rows if row["_id"] in waiting)
+        gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
+        if self._believable(connection, len(gone)):
+            self.count(store.remove(gone, self.memory))
+            said.update((id, None) for id in gone if id in waiting)
         self.count(found)
         if self.state.complete:
             self.state.learn_delta(found.new + found.changed)

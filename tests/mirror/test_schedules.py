@@ -1,0 +1,116 @@
+"""Whatever others write while a sync runs, cut off or not: nothing is lost, and nothing that lives is taken for dead.
+
+The server's clock has milliseconds and no change shows late, so the sync's overlap is switched off: what keeps
+these mirrors right is the proof of each page, and not a wide margin. `PLANHAT_TORTURE=1` runs 200 schedules.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from planhat_orm.emulator import Emulator, Switches
+from planhat_orm.mirror import Mirror, choice, incremental, pages, state
+
+from .conftest import TORTURE, Runner, assert_equal, mirror_rows
+from .test_full import interrupted
+
+NAMES = ("company", "enduser", "conversation", "license")
+
+
+@pytest.fixture(autouse=True)
+def sharp(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(choice, "SMALL", 0)
+    monkeypatch.setattr(incremental, "FIRST", 10)
+    monkeypatch.setattr(state, "LATE", timedelta(0))
+    yield
+
+
+class World:
+    """A tenant, and colleagues who work in it."""
+
+    def __init__(self, emulator: Emulator, chance: random.Random) -> None:
+        self.emulator = emulator
+        self.chance = chance
+        self.alive: dict[str, set[str]] = {name: set() for name in NAMES}
+        self.deleted: set[str] = set()
+        self.home = emulator.store.insert("company", {"name": "Home"})["_id"]
+        for name in NAMES:
+            for _ in range(chance.randrange(20, 90)):
+                self.insert(name)
+
+    def insert(self, name: str) -> None:
+        fields: dict[str, Any] = {"name": f"N{self.chance.random()}", "companyId": self.home}
+        if name == "company":
+            del fields["companyId"]
+        if name == "enduser":
+            fields["archived"] = self.chance.random() < 0.3
+        if name == "conversation":
+            fields = {**fields, "type": "email", "subject": fields.pop("name"), "description": "text"}
+        self.alive[name].add(self.emulator.store.insert(name, fields)["_id"])
+
+    def write(self) -> None:
+        """A few writes; some of them, like a bulk upsert's, with one stamp for all."""
+        store = self.emulator.store
+        for _ in range(self.chance.choice([0, 0, 1, 2, 5])):
+            name = self.chance.choice(NAMES)
+            living = sorted(self.alive[name])
+            verb = self.chance.choice(["insert", "update", "update", "delete", "bulk"])
+            if verb == "insert":
+                self.insert(name)
+            elif living and verb == "delete":
+                id = self.chance.choice(living)
+                self.alive[name].remove(id)
+                self.deleted.add(id)
+                store.delete(name, id)
+            elif living:
+                count = 1 if verb == "update" else self.chance.choice([2, 5, 12])
+                with store.moments.still():
+                    for id in self.chance.sample(living, min(count, len(living))):
+                        self.update(name, id)
+
+    def update(self, name: str, id: str) -> None:
+        field = {"enduser": "position", "conversation": "description"}.get(name, "currency")
+        fields: dict[str, Any] = {"phase" if name == "company" else field: f"P{self.chance.random()}"}
+        if name == "enduser" and self.chance.random() < 0.2:
+            fields["archived"] = self.chance.random() < 0.5
+        self.emulator.store.update(name, id, fields)
+
+
+def check(world: World, mirror: Mirror, throughout: dict[str, set[str]]) -> None:
+    for name in NAMES:
+        if mirror.status()[name].complete:
+            missing = (throughout[name] & world.alive[name]) - mirror_rows(mirror, name).keys()
+            assert not missing, (name, missing)
+    buried = {change.id for change in mirror.changes() if change.kind == "deleted"}
+    assert buried <= world.deleted
+
+
+@pytest.mark.parametrize("seed", range(200 if TORTURE else 4))
+def test_schedules(
+    make_emulator: Callable[..., Emulator],
+    make_mirror: Callable[..., Mirror],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+    if seed % 4:
+        # Without the server's clock the stamps alone must do.
+        monkeypatch.setattr(pages, "_date", lambda response: None)
+    cap, order = chance.choice([5, 9, 20, 60]), chance.choice(["insertion", "newest", "random"])
+    emulator = make_emulator(page_cap=cap, switches=Switches(default_order=order))
+    mirror = make_mirror(request.getfixturevalue("postgres")() if seed % 8 == 3 else None)
+    world, run = World(emulator, chance), Runner(emulator.url)
+    run(mirror.sync(NAMES))
+    for _ in range(4):
+        throughout = {name: mirror_rows(mirror, name).keys() & world.alive[name] for name in NAMES}
+        flow = mirror.sync(NAMES, full=chance.random() < 0.2)
+        interrupted(run, flow, chance.choice([2, 5, 9, 999, 999]), world.write)
+        check(world, mirror, throughout)
+    run(mirror.sync(NAMES))
+    assert_equal(mirror, emulator, *NAMES)
