@@ -120,6 +120,13 @@ def test_every_resource_has_a_model() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=ids)
+def test_every_field_and_relation_says_what_it_is(model: type[Model]) -> None:
+    meta = model._meta
+    bare = [name for name, one in {**meta.fields, **meta.relations}.items() if not (one.__doc__ or "").endswith(".")]
+    assert bare == []
+
+
+@pytest.mark.parametrize("model", MODELS, ids=ids)
 def test_python_names_are_snake_case_and_every_relation_has_its_field(model: type[Model]) -> None:
     assert model.__doc__
     for name in model._meta.names:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Campaign(Model, resource="campaign"):
     """A campaign inside one company; not an email or NPS campaign."""
 
-    name = Str(required=True)
-    campaign_purpose = Str()
+    name = Str(required=True, doc="What it is called.")
+    campaign_purpose = Str(doc="What the campaign is for.")
     company_id = Ref(
         "Company",
         required=True,
@@ -28,4 +28,4 @@ class Campaign(Model, resource="campaign"):
     usage = Dict(readonly=True, doc="Metric id -> value.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
-    company: One[Company] = One("Company", via="company_id")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")

@@ -28,19 +28,20 @@ class CustomField(Model, resource="custom_field"):
         "endusers",
         "url",
         required=True,
+        doc="What kind of value it holds.",
     )
     parent = Str(required=True, doc="Model name such as Company, EndUser, Asset, Project, Conversation, Task, License.")
     is_featured = Bool(doc="Shown in the detail view.")
-    is_hidden = Bool()
+    is_hidden = Bool(doc="Not shown in the app.")
     is_shared = Bool(doc="Portal.")
     is_locked = Bool(doc="Not editable in the UI.")
-    is_mandatory = Bool()
-    is_formula = Bool()
+    is_mandatory = Bool(doc="Must be filled in.")
+    is_formula = Bool(doc="Worked out by Planhat, so not to be set.")
     treat_undefined_as_zero = Bool(doc="For number formulas.")
-    formula = Str()
+    formula = Str(doc="The formula.")
     list_values = StrList(doc="Options of list and multipicklist.")
-    filter = List(readonly=True)
-    formula_refs = StrList(readonly=True)
+    filter = List(readonly=True, doc="When the field is shown.")
+    formula_refs = StrList(readonly=True, doc="Fields that the formula uses.")
     number_format = Str(doc="For numbers.")
-    sort_order = Number()
+    sort_order = Number(doc="Place among the fields.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")

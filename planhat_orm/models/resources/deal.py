@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Deal(Model, resource="deal"):
     """A won or lost deal, with line items, in newer tenants."""
 
-    name = Str()
+    name = Str(doc="What it is called.")
     company_id = Ref(
         "Company",
         required=True,
@@ -26,13 +26,13 @@ class Deal(Model, resource="deal"):
     external_id = Key(doc="Record id in your own system; keyable.")
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     stage = Str(doc="Pipeline stage; Closed Won and Closed Lost always exist.")
-    owner_id = Ref("User")
-    followers = StrList()
+    owner_id = Ref("User", doc="The team member who owns it.")
+    followers = StrList(doc="Ids of the users who follow it.")
     mrr = Number(doc="Writable without line items.")
     arr = Number(readonly=True, doc="From mrr; the text calls it writable without line items.")
     total = Number(doc="Total contract value.")
     fees = Number(doc="Sum of fees.")
-    currency = Str()
+    currency = Str(doc="Currency code; any string is accepted.")
     close_date = DateTime(doc="Expected or actual.")
     renewal_date = DateTime(readonly=True, doc="Earliest over subscriptions.")
     start_date = DateTime(readonly=True, doc="From subscriptions; fromDate in the text.")
@@ -44,6 +44,6 @@ class Deal(Model, resource="deal"):
     created_at = DateTime(readonly=True, doc="Creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
 
-    company: One[Company] = One("Company", via="company_id")
-    owner: One[User] = One("User", via="owner_id")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")
+    owner: One[User] = One("User", via="owner_id", doc="The team member who owns it.")
     line_items: Many[LineItem] = Many("LineItem", via="deal_id", doc="Its lines.")

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class Metric(Model, resource="metric"):
     """A value of a metric on a day, as it is read back (dimension data)."""
 
-    dimension_id = Str(readonly=True, required=True)
-    time = DateTime(readonly=True)
-    value = Number(readonly=True, required=True)
-    model = Str(readonly=True)
+    dimension_id = Str(readonly=True, required=True, doc="Name of the metric.")
+    time = DateTime(readonly=True, doc="Day of the value.")
+    value = Number(readonly=True, required=True, doc="The value.")
+    model = Str(readonly=True, doc="Model of the record that the value belongs to.")
     parent_id = Id(readonly=True, doc="Record the value belongs to.")
-    company_id = Ref("Company", readonly=True)
-    company_name = Str(readonly=True)
+    company_id = Ref("Company", readonly=True, doc="The company.")
+    company_name = Str(readonly=True, doc="Copy of the company's name; may be stale.")
 
-    company: One[Company] = One("Company", via="company_id")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Objective(Model, resource="objective"):
     """A goal agreed with a company, with a health of its own."""
 
-    name = Str(required=True)
+    name = Str(required=True, doc="What it is called.")
     health = Number(doc="Scale not stated.")
     company_id = Ref(
         "Company",
@@ -28,4 +28,4 @@ class Objective(Model, resource="objective"):
     usage = Dict(readonly=True, doc="Metric id -> value.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
-    company: One[Company] = One("Company", via="company_id")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Project(Model, resource="project"):
     """A project with a company."""
 
-    name = Str(required=True)
+    name = Str(required=True, doc="What it is called.")
     company_id = Ref(
         "Company",
         required=True,
@@ -23,13 +23,13 @@ class Project(Model, resource="project"):
     company_name = Str(readonly=True, doc="Copy of the company's name.")
     external_id = Key(doc="Record id in your own system; keyable.")
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
-    currency = Str()
-    start_date = DateTime()
-    end_date = DateTime()
-    mrr = Number()
-    arr = Number()
-    nrr = Number()
+    currency = Str(doc="Currency code; any string is accepted.")
+    start_date = DateTime(doc="First day.")
+    end_date = DateTime(doc="Last day.")
+    mrr = Number(doc="Monthly recurring revenue it brings.")
+    arr = Number(doc="Annual recurring revenue.")
+    nrr = Number(doc="Non-recurring revenue.")
     custom = CustomFields()
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
-    company: One[Company] = One("Company", via="company_id")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")

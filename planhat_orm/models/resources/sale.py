@@ -24,9 +24,9 @@ class Sale(Model, resource="sale"):
     company_name = Str(readonly=True, doc="Copy of the company's name.")
     external_id = Key(doc="Record id in your own system; keyable.")
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
-    sales_date = DateTime()
+    sales_date = DateTime(doc="When it was sold.")
     value = Number(required=True, doc="Positive.")
     custom = CustomFields()
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
-    company: One[Company] = One("Company", via="company_id")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 class Timesheet(Model, resource="timesheet"):
     """A period's time entries, for approval."""
 
-    approved_by_id = Ref("User", wire="approvedBy", readonly=True)
-    status = Choice("submitted", "approved", "returned")
-    time_entries = StrList()
-    date_of_approval = DateTime(readonly=True)
-    date_from = Day()
-    date_to = Day()
-    assigned_model = Choice("User")
-    assigned_id = Ref("User")
+    approved_by_id = Ref("User", wire="approvedBy", readonly=True, doc="Who approved it.")
+    status = Choice("submitted", "approved", "returned", doc="Where its approval stands.")
+    time_entries = StrList(doc="Ids of its time entries.")
+    date_of_approval = DateTime(readonly=True, doc="When it was approved.")
+    date_from = Day(doc="First day.")
+    date_to = Day(doc="Last day.")
+    assigned_model = Choice("User", doc="What kind of record the assignee is.")
+    assigned_id = Ref("User", doc="Whose time it is.")
     created_at = DateTime(readonly=True, doc="Creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
-    approved_by: One[User] = One("User", via="approved_by_id")
-    assigned: One[User] = One("User", via="assigned_id")
+    approved_by: One[User] = One("User", via="approved_by_id", doc="Who approved it.")
+    assigned: One[User] = One("User", via="assigned_id", doc="Whose time it is.")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Workspace(Model, resource="workspace"):
     """A sub-unit of a company."""
 
-    name = Str(required=True)
-    owner_id = Ref("User")
+    name = Str(required=True, doc="What it is called.")
+    owner_id = Ref("User", doc="The team member who owns it.")
     company_id = Ref(
         "Company",
         required=True,
@@ -28,5 +28,5 @@ class Workspace(Model, resource="workspace"):
     custom = CustomFields()
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
-    owner: One[User] = One("User", via="owner_id")
-    company: One[Company] = One("Company", via="company_id")
+    owner: One[User] = One("User", via="owner_id", doc="The team member who owns it.")
+    company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")
