@@ -1,8 +1,8 @@
 """An opt-in cache of small tables, such as users: a whole list, kept for so many seconds.
 
-A cached resource is read as one full list and every query on it is answered from there. Own writes drop it;
-`.fresh()` reads past it. It is shared by the threads and tasks of one client. Everything larger belongs in
-the mirror, which is a cache with a schema and a date.
+A cached resource is read as one full list and every query on it is answered from there. Own writes drop it,
+whether their answer came or not; `.fresh()` reads past it. It is shared by the threads and tasks of one
+client. Everything larger belongs in the mirror, which is a cache with a schema and a date.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from cachetools import TTLCache
 
 from ..errors import ConfigurationError
+from ..wire import paths
 
 
 class ListCache:
@@ -22,6 +23,8 @@ class ListCache:
     def __init__(self, seconds: Mapping[Any, float] | None, now: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._lists: dict[str, TTLCache[str, list[dict[str, Any]]]] = {}
+        self._writes: dict[str, int] = {}
+        self._names: dict[str, list[str]] = {}
         for model, ttl in (seconds or {}).items():
             name = model._meta.resource.name if hasattr(model, "_meta") else None
             if name is None:
@@ -31,6 +34,8 @@ class ListCache:
             if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or ttl <= 0:
                 raise ConfigurationError(f"cache[{model.__name__}] must be a positive number of seconds, not {ttl!r}.")
             self._lists[name] = TTLCache(1, ttl, timer=now)
+            self._writes[name] = 0
+            self._names.setdefault(paths.collection(model._meta.resource), []).append(name)
 
     def covers(self, resource: str) -> bool:
         """Whether lists of this resource are cached."""
@@ -41,13 +46,20 @@ class ListCache:
         with self._lock:
             return self._lists[resource].get("rows")
 
-    def put(self, resource: str, rows: list[dict[str, Any]]) -> None:
-        """Keep a list that was just read."""
+    def writes(self, resource: str) -> int:
+        """How often a record of the resource was written; to be asked before a list is read."""
         with self._lock:
-            self._lists[resource]["rows"] = rows
+            return self._writes[resource]
 
-    def drop(self, resource: str) -> None:
-        """Forget a list: a record of it was written."""
+    def put(self, resource: str, rows: list[dict[str, Any]], writes: int) -> None:
+        """Keep a list that was read when there had been so many writes, unless there were more meanwhile."""
         with self._lock:
-            if resource in self._lists:
-                self._lists[resource].clear()
+            if self._writes[resource] == writes:
+                self._lists[resource]["rows"] = rows
+
+    def wrote(self, path: str) -> None:
+        """Forget the lists of a path that a write went to, or came back from."""
+        for name in self._names.get("/" + path.split("/")[1], ()):
+            with self._lock:
+                self._writes[name] += 1
+                self._lists[name].clear()

@@ -180,7 +180,6 @@ class Endpoint:
             # What has no id is new, and must say what it is.
             rows = ({**implied, **row} if isinstance(row, Mapping) and not row.get("_id") else row for row in rows)
         answer = yield from bulk.upsert(self._resource, rows, chunk_size=chunk_size)
-        self._client.cache.drop(self._resource.name)
         response = BulkResponse(answer)
         bad = [one for one in answer.outcomes if one.status in ("failed", "dropped", "unknown")]
         if raise_on_error and bad:

@@ -13,7 +13,7 @@ from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.drivers import AsyncDriver, Driver
-from ..http.effects import Flow, Work
+from ..http.effects import Flow, Request, Work
 from ..http.flows import told
 from ..http.quota import Quota
 from ..http.retry import Retry
@@ -193,7 +193,11 @@ class Planhat:
         self._listeners[event].append(call)
 
     def notify(self, event: str, payload: Any) -> None:
-        """Tell everybody who asked to be told of `event`."""
+        """Tell everybody who asked to be told of `event`; the cache is told of writes, on their way out and back."""
+        if event in ("request", "response"):
+            request: Request = payload if event == "request" else payload[0]
+            if request.method != "GET":
+                self.cache.wrote(request.path)
         for call in self._listeners[event]:
             call(payload)
 
@@ -312,14 +316,12 @@ class Planhat:
 
     def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
         """Write stored records through to the mirror, where it is open."""
-        self.cache.drop(resource.name)
         mirror = self._mirror
         if mirror is not None and rows:
             yield Work(lambda: mirror.store(resource, rows))
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""
-        self.cache.drop(resource.name)
         mirror = self._mirror
         if mirror is not None and ids:
             yield Work(lambda: mirror.remove(resource, ids))

@@ -10,24 +10,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import PlanhatError
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..query import kinds
 from ..query.plan import Plan, Step, describe
 from ..query.predicate import Predicate, fetch, ordered, predicate
 from ..query.query import Query
-from ..query.split import Split, split
-from ..query.tree import EVERYTHING, All, Node, Target, Test, both, tests_in
+from ..query.split import GET_EACH, Split, ids_in, split
+from ..query.tree import EVERYTHING, All, Node, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
 from ..wire.resources import Resource, resource
-from .relations import wires, without_hops
+from .relations import is_narrowed, readings, wires, without_hops
 
 if TYPE_CHECKING:
     from .planhat import Planhat
 
-GET_EACH = 5
-"""Up to so many ids are fetched one by one; beyond, a list is fewer requests."""
 PAGE = 2000
 
 
@@ -55,25 +54,16 @@ class Strategy:
 def strategy(query: Query, where: Node) -> Strategy:
     """Choose how to ask for a query whose relations were resolved."""
     known = resource(query.resource)
+    if "list" not in known.operations:
+        raise PlanhatError(f"Planhat's API lists no {known.name} records: it takes them in and gives none back.")
     implied = known.implied
     test = where
     for wire, value in implied.items():
         test = both(test, Test(Target(wire, (wire,), kinds.TEXT), "exact", value))
-    ids = _ids(where)
+    ids = ids_in(where)
     if ids is not None and ("get_by_id" not in known.operations or len(ids) > GET_EACH):
         ids = None
     return Strategy(known, ids, split(where, known), test)
-
-
-def _ids(where: Node) -> tuple[str, ...] | None:
-    """The ids that a top-level condition asks for."""
-    for test in where.children if isinstance(where, All) else (where,):
-        if isinstance(test, Test) and not test.target.hops and test.target.keys == ("_id",):
-            if test.op == "exact" and isinstance(test.value, str):
-                return (test.value,)
-            if test.op == "in":
-                return tuple(value for value in test.value if isinstance(value, str))
-    return None
 
 
 class ApiSource:
@@ -94,7 +84,7 @@ class ApiSource:
         way = strategy(query, where)
         test = self._test(way, query)
         if self.client.cache.covers(query.resource):
-            rows = yield from self._cached(way, query)
+            rows = yield from self._cached(query)
             chosen = ordered(filter(test, rows), query.order)[query.start : query.stop]
             if chosen:
                 yield Emit(chosen)
@@ -114,14 +104,15 @@ class ApiSource:
             return
         yield from self._stream(way, query, test)
 
-    def _cached(self, way: Strategy, query: Query) -> Flow[list[dict[str, Any]]]:
+    def _cached(self, query: Query) -> Flow[list[dict[str, Any]]]:
         """The whole list of a cached resource, hidden rows included."""
         cache = self.client.cache
         rows = None if query.fresh else cache.get(query.resource)
         if rows is None:
+            writes = cache.writes(query.resource)
             whole = Query(query.resource, hidden=True)
             rows = yield from collected(self._rows(strategy(whole, whole.where), whole, None))
-            cache.put(query.resource, rows)
+            cache.put(query.resource, rows, writes)
         return rows
 
     def _stream(self, way: Strategy, query: Query, test: Predicate) -> Flow[None]:
@@ -181,12 +172,12 @@ class ApiSource:
             yield Emit([seen[key] for key in sorted(seen)])
 
     def _list(
-        self, way: Strategy, params: dict[str, str], select: frozenset[str] | None, wanted: int | None
+        self, way: Strategy, params: dict[str, str], select: tuple[str, ...] | None, wanted: int | None
     ) -> Flow[None]:
         """One list, which ends early when every id that was asked for has come."""
         rows = listing.pages(way.resource, select=select, params=params, wanted=wanted)
         by_id = next((one.name for one in way.resource.params.values() if one.field == "_id"), "")
-        asked = params[by_id].split(",") if by_id in params else _ids(way.test)
+        asked = params[by_id].split(",") if by_id in params else ids_in(way.test)
         yield from self._until_found(rows, tuple(asked) if asked is not None else None)
 
     def _until_found(self, flow: Flow[None], sought: tuple[str, ...] | None) -> Flow[None]:
@@ -224,14 +215,15 @@ class ApiSource:
         wire = str(hidden.hides)
         return lambda row: row.get(wire) is not True and test(row)
 
-    def _select(self, way: Strategy, query: Query) -> frozenset[str] | None:
+    def _select(self, way: Strategy, query: Query) -> tuple[str, ...] | None:
+        """The fields to name: those wanted, and those looked at here."""
         if query.select is None:
             return None
-        needed = {"_id"} | wires(way.test) | {target.keys[0] for target, _ in query.order}
+        needed = wires(way.test) | {target.keys[0] for target, _ in query.order}
         hidden = way.resource.hidden_by
         if hidden is not None and hidden.hides:
             needed.add(hidden.hides)
-        return query.select | needed
+        return ("_id", *sorted((query.select | needed) - {"_id"}))
 
     # --- figures ----------------------------------------------------------------------------------------
 
@@ -274,9 +266,10 @@ class ApiSource:
 
     def get(self, known: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """One GET; None when there is no such record."""
-        if form == "_id" and self.client.cache.covers(known.name):
-            rows = yield from self._cached(strategy(Query(known.name), EVERYTHING), Query(known.name))
-            return next((one for one in rows if one.get("_id") == value), None)
+        if self.client.cache.covers(known.name):
+            rows = yield from self._cached(Query(known.name))
+            wire = {"_id": "_id", "extid-": known.external_key, "srcid-": "sourceId"}[form]
+            return next((one for one in rows if kinds.ID.comparable(one.get(str(wire))) == value), None)
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None
@@ -289,28 +282,34 @@ class ApiSource:
         way = strategy(query, query.where)
         known = way.resource
         page = known.max_limit
-        tests = query.where.children if isinstance(query.where, All) else (query.where,)
+        tests = _tests(query)
         served: list[Node] = list(way.parts.served)
         requests: int | None = None
         cost = f"ceil(rows / {page}), and one to prove the end where no page was longer"
-        if way.ids is not None:
-            steps = [Step(f"GET {paths.collection(known)}/<id>", f"{len(way.ids)} times")]
+        select: tuple[str, ...] = ()
+        steps = [
+            Step(f"GET /{resource(name).path} for the ids of: {'; '.join(map(describe, over))}")
+            for name, over in readings(query.where)
+        ]
+        related = bool(steps)
+        if self.client.cache.covers(known.name):
+            kept = not query.fresh and self.client.cache.get(known.name) is not None
+            steps.append(Step(f"the list of {known.path} in memory" if kept else f"GET {paths.collection(known)}"))
+            requests, cost, served = 0 if kept else None, "" if kept else cost, []
+        elif way.ids is not None:
+            steps.append(Step(f"GET {paths.collection(known)}/<id>", f"{len(way.ids)} times"))
             served = [test for test in tests if isinstance(test, Test) and test.target.keys == ("_id",)]
             requests, cost = len(way.ids), ""
         elif way.parts.impossible or query.limit == 0:
-            steps, requests, cost = [Step("nothing can match, so nothing is asked")], 0, ""
+            steps.append(Step("nothing can match, so nothing is asked"))
+            requests, cost = 0, ""
         else:
-            steps = []
             for params in way.parts.lists:
                 shown = "&".join(f"{name}={_short(value)}" for name, value in params.items())
                 steps.append(Step(f"GET {paths.collection(known)}{'?' + shown if shown else ''}", f"{page} a page"))
+            select = self._select(way, query) or listing.full_select(known) or ()
             if way.whole and not query.order and query.stop is not None and query.stop <= page and len(steps) == 1:
                 requests, cost = 1, ""
-        related = [test for test in tests_in(query.where) if test.target.hops]
-        steps = [
-            Step(f"GET /{resource(test.target.hops[0].resource).path} for the ids of: {describe(test)}")
-            for test in related
-        ] + steps
         here = [describe(test) for test in tests if test not in served and test != EVERYTHING]
         if query.order:
             here.append("order by " + ", ".join(f"{'-' if down else ''}{one.name}" for one, down in query.order))
@@ -320,12 +319,23 @@ class ApiSource:
             source="api",
             resource=known.name,
             steps=tuple(steps),
+            select=tuple(select),
             served=tuple(map(describe, served)),
             here=tuple(here),
             requests=requests,
             cost=cost,
-            full_scan=query.where != EVERYTHING and not served and way.ids is None and not related,
+            full_scan=self._scans(query, way) and not served,
         )
+
+    def _scans(self, query: Query, way: Strategy) -> bool:
+        """Whether there are conditions, and no list can be narrowed down by any of them."""
+        if query.where == EVERYTHING or way.ids is not None or self.client.cache.covers(query.resource):
+            return False
+        return not any(isinstance(test, Test) and test.target.hops and is_narrowed(test) for test in _tests(query))
+
+
+def _tests(query: Query) -> tuple[Node, ...]:
+    return query.where.children if isinstance(query.where, All) else (query.where,)
 
 
 def _short(value: str) -> str:

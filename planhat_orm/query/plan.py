@@ -20,9 +20,10 @@ class Step:
 class Plan:
     """Where a query is answered, what the source filters, what is filtered here, and what it costs.
 
-    `requests` is exact when it can be known, None when it depends on how many rows there are (`cost` says
-    how). `full_scan` says that there are conditions and the API can use none of them. `print(plan)` is for
-    people, and a notebook shows it as a table; neither makes a call.
+    `select` are the wire fields that the API is asked for; none stand for all it sends. `requests` is exact when it
+    can be known, None when it depends on how many rows there are (`cost` says how). `full_scan` says that there
+    are conditions and the API can use none of them. `print(plan)` is for people, and a notebook shows it as a
+    table; neither makes a call.
     """
 
     source: str
@@ -30,6 +31,7 @@ class Plan:
     steps: tuple[Step, ...]
     served: tuple[str, ...] = ()
     here: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
     requests: int | None = None
     cost: str = ""
     full_scan: bool = False
@@ -39,6 +41,8 @@ class Plan:
         where = "API" if self.source == "api" else self.source
         rows = [("source", f"{where}, {self.resource}")]
         rows += [("step", step.text + (f"  ({step.requests})" if step.requests else "")) for step in self.steps]
+        if self.select:
+            rows.append(("select", ",".join(self.select) if len(self.select) <= 20 else f"{len(self.select)} fields"))
         rows += [(f"filtered by the {where}", text) for text in self.served]
         rows += [("filtered here", text) for text in self.here]
         cost = self.cost if self.requests is None else f"{self.requests}" + (f", {self.cost}" if self.cost else "")

@@ -14,6 +14,8 @@ from .tree import All, Node, Test
 
 MAX_VALUE_LENGTH = 2000
 """Longest list of ids in one URL, in characters (API.md section 3)."""
+GET_EACH = 5
+"""Up to so many records are fetched one by one by their id; beyond that, a list is fewer requests."""
 MAX_LISTS = 5
 """Up to so many lists are asked for a condition on many ids; beyond that, one list of everything is fewer."""
 MAX_LISTS_BY_ID = 2
@@ -54,13 +56,25 @@ def split(where: Node, resource: Resource) -> Split:
     return Split(tuple(lists), tuple(served))
 
 
+def ids_in(where: Node) -> tuple[str, ...] | None:
+    """The ids that a top-level condition asks for; None when there is no such condition."""
+    for test in where.children if isinstance(where, All) else (where,):
+        if isinstance(test, Test) and not test.target.hops and test.target.keys == ("_id",):
+            if test.op == "exact" and isinstance(test.value, str):
+                return (test.value,)
+            if test.op == "in":
+                return tuple(value for value in test.value if isinstance(value, str))
+    return None
+
+
 def _values(test: Test) -> tuple[str, ...] | None:
-    """The texts a test asks a field to equal or, for a list of ids, to contain; None for any other test."""
+    """The texts one of which a test asks a field to equal or, for a list of ids, to contain; None for other tests."""
     if test.op in ("exact", "contains") and isinstance(test.value, str):
         if test.op == "contains" and test.target.kind.name != "list":
             return None
         return None if "," in test.value or not test.value else (test.value,)
-    if test.op == "in" and all(isinstance(value, str) and value and "," not in value for value in test.value):
+    many = test.op == "in" or (test.op == "overlap" and test.target.kind.name == "list")
+    if many and all(isinstance(value, str) and value and "," not in value for value in test.value):
         return tuple(dict.fromkeys(test.value))
     return None
 

@@ -28,39 +28,41 @@ if TYPE_CHECKING:
 
 
 def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
-    """The records of a queryset as an Arrow table, one column for each field that occurs.
+    """The records of a queryset as an Arrow table: the fields of `only()`, else one column for each that occurs.
 
     Declared custom fields stand under their own names, other ones as `custom.<label>`.
     """
     pyarrow = _module("pyarrow")
     queryset._before_fetch()
-    source, query = queryset._from(), queryset._needed()
-    rows = yield from collected(source.pages(query))
-    model = queryset.model
-    chosen = query.select
+    rows = yield from collected(queryset._from().pages(queryset._needed()))
+    model, chosen = queryset.model, queryset._chosen
+    names = _occurring(model, rows) if chosen is None else dict.fromkeys(("id", *chosen))
     columns: dict[str, Any] = {}
-    present = {wire for row in rows for wire in row}
-    for name, field in model._meta.fields.items():
-        if isinstance(field, Custom) or name == "custom":
+    for name in names:
+        if name == "custom":
             continue
-        if (field.wire in chosen) if chosen is not None else (field.wire in present or name == "id"):
-            columns[name] = _column(pyarrow, field.kind, (row.get(field.wire) for row in rows))
-    if chosen is None or "custom" in chosen:
-        columns.update(_customs(pyarrow, model, rows))
+        field = model._meta.fields[name]
+        columns[name] = _column(pyarrow, field.kind, (fetch(row, field.keys) for row in rows))
+    if "custom" in names:
+        columns.update(_undeclared(pyarrow, model, rows))
     return pyarrow.table(columns)
 
 
-def _customs(pyarrow: Any, model: type[Model], rows: list[Mapping[str, Any]]) -> dict[str, Any]:
-    meta = model._meta
-    found: dict[str, Any] = {}
-    for label, declared in meta.customs.items():
-        found[declared.name] = _column(pyarrow, declared.kind, (fetch(row, ("custom", label)) for row in rows))
+def _occurring(model: type[Model], rows: list[Mapping[str, Any]]) -> list[str]:
+    """The fields that some row has, and all declared custom ones."""
+    present = {"_id"}.union(*rows)
+    return [name for name, field in model._meta.fields.items() if field.wire in present or isinstance(field, Custom)]
+
+
+def _undeclared(pyarrow: Any, model: type[Model], rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """A column for each custom field that the model has no name for."""
     labels: dict[str, None] = {}
     for row in rows:
         custom = row.get("custom")
         if isinstance(custom, dict):
             labels.update(dict.fromkeys(custom))
-    for label in sorted(labels.keys() - meta.customs.keys()):
+    found = {}
+    for label in sorted(labels.keys() - model._meta.customs.keys()):
         values = [fetch(row, ("custom", label)) for row in rows]
         found[f"custom.{label}"] = _column(pyarrow, _guess(values), values)
     return found

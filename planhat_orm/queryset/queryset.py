@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from .. import runtime
-from ..errors import FieldError, PlanhatError, ValidationError
+from ..errors import FieldError, PlanhatError
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
@@ -21,14 +22,12 @@ from ..models.base import Model
 from ..models.manager import Objects
 from ..models.state import Origin
 from ..names import did_you_mean
-from ..query.kinds import ANY, LIST, OBJECT
-from ..query.lookups import noun
 from ..query.plan import Plan, describe
-from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.tree import Node, Not, Q, tests_in
-from . import frames, peers, writing
-from .aggregates import Aggregate, Wanted, loaded
+from . import finding, frames, grouping, peers, writing
+from .aggregates import Aggregate
+from .grouping import Grouped
 from .resolve import conditions, field_of, order, target
 from .results import Results
 from .scans import warn_full_scan
@@ -49,7 +48,7 @@ class QuerySet(Results[M], Generic[M]):
     pages as they are read; `async for` does the same in a task.
     """
 
-    __slots__ = ("_client", "_owner", "_prefetch", "_query", "_source", "model")
+    __slots__ = ("_chosen", "_client", "_owner", "_prefetch", "_query", "_source", "model")
 
     def __init__(self, model: type[Any]) -> None:
         super().__init__()
@@ -59,6 +58,7 @@ class QuerySet(Results[M], Generic[M]):
         self._client: Any = None
         self._prefetch: tuple[str, ...] = ()
         self._owner: tuple[Any, Many[Any]] | None = None
+        self._chosen: tuple[str, ...] | None = None
 
     def _clone(self, query: Query | None = None, **state: Any) -> Self:
         other = type(self)(self.model)
@@ -66,6 +66,7 @@ class QuerySet(Results[M], Generic[M]):
         other._source = state.get("source", self._source)
         other._client = state.get("client", self._client)
         other._prefetch = state.get("prefetch", self._prefetch)
+        other._chosen = state.get("chosen", self._chosen)
         return other
 
     # --- refining: no request ---------------------------------------------------------------------------
@@ -113,16 +114,27 @@ class QuerySet(Results[M], Generic[M]):
         return self._clone(self._query.changed(order=tuple((one, not down) for one, down in self._query.order)))
 
     def only(self, *names: str) -> Self:
-        """Fetch these fields only (`select=`); reading another one raises `NotLoaded`."""
-        wires = {"_id"} | {self._wire(name) for name in names}
-        return self._clone(self._query.changed(select=frozenset(wires)))
+        """Fetch these fields only (`select=`); reading another one raises `NotLoaded`.
+
+        The API selects whole fields, so a declared custom field brings the rest of `custom` along.
+        """
+        chosen = [field_of(self.model, name).name for name in names]
+        return self._choosing(chosen + self._customs() if "custom" in chosen else chosen)
 
     def defer(self, *names: str) -> Self:
         """Fetch all declared fields but these; after `only()`, of those the rest."""
-        left = {self._wire(name) for name in names}
-        chosen = self.model._meta.by_wire if self._query.select is None else self._query.select
-        rest = {wire for wire in chosen if wire not in left}
-        return self._clone(self._query.changed(select=frozenset(rest | {"_id"})))
+        left = [field_of(self.model, name).name for name in names]
+        left += self._customs() if "custom" in left else []
+        chosen = self.model._meta.fields if self._chosen is None else self._chosen
+        return self._choosing(name for name in chosen if name not in left)
+
+    def _choosing(self, names: Iterable[str]) -> Self:
+        chosen = tuple(dict.fromkeys(names))
+        wires = {"_id"} | {self.model._meta.fields[name].wire for name in chosen}
+        return self._clone(self._query.changed(select=frozenset(wires)), chosen=chosen)
+
+    def _customs(self) -> list[str]:
+        return [custom.name for custom in self.model._meta.customs.values()]
 
     def prefetch_related(self, *names: str) -> Self:
         """Load relations with the records: one batch for each, nested by `__`."""
@@ -171,12 +183,14 @@ class QuerySet(Results[M], Generic[M]):
         """Dicts of Python names and values instead of records; of all fields when none is named."""
         return Values(self, self._value_names(names))
 
-    def values_list(self, *names: str, flat: bool = False) -> ValuesList:
-        """Tuples instead of records; with `flat=True` the values of one field."""
+    def values_list(self, *names: str, flat: bool = False, named: bool = False) -> ValuesList:
+        """Tuples instead of records; with `flat=True` the values of one field, with `named=True` namedtuples."""
         chosen = self._value_names(names)
         if flat and len(chosen) != 1:
             raise FieldError(f"values_list(flat=True) takes one field, not {len(chosen)}.")
-        return ValuesList(self, chosen, flat=flat)
+        if flat and named:
+            raise FieldError("values_list() gives bare values (flat=True) or tuples with names (named=True), not both.")
+        return ValuesList(self, chosen, flat=flat, named=named)
 
     @overload
     def __getitem__(self, place: int) -> M: ...
@@ -218,86 +232,86 @@ class QuerySet(Results[M], Generic[M]):
         (API.md section 4); else the pages of `filter()`, until a second one turns up. Raises
         `Model.DoesNotExist` or `Model.MultipleObjectsReturned`.
         """
-        return self._run(self._get(args, lookups))
+        return self._run(finding.get(self, args, lookups))
 
     async def aget(self, *args: str | Q, **lookups: Any) -> M:
         """Do what `get()` does, in a task."""
-        return await self._arun(self._get(args, lookups))
+        return await self._arun(finding.get(self, args, lookups))
 
     def get_or_none(self, *args: str | Q, **lookups: Any) -> M | None:
         """The record, or None when there is none. In a loop, prefer `in_bulk()`: it asks once."""
-        return self._run(self._get_or_none(args, lookups))
+        return self._run(finding.get_or_none(self, args, lookups))
 
     async def aget_or_none(self, *args: str | Q, **lookups: Any) -> M | None:
         """Do what `get_or_none()` does, in a task."""
-        return await self._arun(self._get_or_none(args, lookups))
+        return await self._arun(finding.get_or_none(self, args, lookups))
 
     def first(self) -> M | None:
         """The first record, or None. One request when nothing is filtered or sorted here."""
-        return self._run(self._first())
+        return self._run(finding.first(self))
 
     async def afirst(self) -> M | None:
         """Do what `first()` does, in a task."""
-        return await self._arun(self._first())
+        return await self._arun(finding.first(self))
 
     def last(self) -> M | None:
         """The last record, or None."""
-        return self._run(self._last())
+        return self._run(finding.last(self))
 
     async def alast(self) -> M | None:
         """Do what `last()` does, in a task."""
-        return await self._arun(self._last())
+        return await self._arun(finding.last(self))
 
     def earliest(self, name: str) -> M:
         """The record with the least value of a field; `DoesNotExist` when none has one."""
-        return self._run(self._extreme(name))
+        return self._run(finding.extreme(self, name, greatest=False))
 
     async def aearliest(self, name: str) -> M:
         """Do what `earliest()` does, in a task."""
-        return await self._arun(self._extreme(name))
+        return await self._arun(finding.extreme(self, name, greatest=False))
 
     def latest(self, name: str) -> M:
         """The record with the greatest value of a field; `DoesNotExist` when none has one."""
-        return self._run(self._extreme(f"-{name}"))
+        return self._run(finding.extreme(self, name, greatest=True))
 
     async def alatest(self, name: str) -> M:
         """Do what `latest()` does, in a task."""
-        return await self._arun(self._extreme(f"-{name}"))
+        return await self._arun(finding.extreme(self, name, greatest=True))
 
     def count(self) -> int:
         """How many there are. From the API: all pages, with the fewest fields that can tell."""
-        return self._run(self._count())
+        return self._run(finding.count(self))
 
     async def acount(self) -> int:
         """Do what `count()` does, in a task."""
-        return await self._arun(self._count())
+        return await self._arun(finding.count(self))
 
     def exists(self) -> bool:
         """Whether there is any. One request when the API does the whole filter."""
-        return self._run(self._exists())
+        return self._run(finding.exists(self))
 
     async def aexists(self) -> bool:
         """Do what `exists()` does, in a task."""
-        return await self._arun(self._exists())
+        return await self._arun(finding.exists(self))
 
     def in_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
         """The records of many ids by id, or by another field; missing ones are absent from the dict.
 
         One GET each for a few, else the pages of the whole list, until all are found.
         """
-        return self._run(self._in_bulk(keys, key))
+        return self._run(finding.in_bulk(self, keys, key))
 
     async def ain_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
         """Do what `in_bulk()` does, in a task."""
-        return await self._arun(self._in_bulk(keys, key))
+        return await self._arun(finding.in_bulk(self, keys, key))
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """Figures over the records: `aggregate(total=Sum("mrr"), n=Count())`. Fetches those fields only."""
-        return self._run(self._aggregate(aggregates))
+        return self._run(grouping.aggregate(self, aggregates))
 
     async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """Do what `aggregate()` does, in a task."""
-        return await self._arun(self._aggregate(aggregates))
+        return await self._arun(grouping.aggregate(self, aggregates))
 
     def group_by(self, *names: str) -> Grouped:
         """Figures for each value of some fields: `group_by("phase").aggregate(total=Sum("mrr"))`."""
@@ -329,7 +343,9 @@ class QuerySet(Results[M], Generic[M]):
 
     def explain(self) -> Plan:
         """Where this is answered, what the source filters, what is filtered here, and what it costs. No request."""
-        return self._from().explain(self._needed())
+        plan = self._from().explain(self._needed())
+        notes = [f"then the {path.replace('__', ', and their ')} of these records" for path in self._prefetch]
+        return replace(plan, notes=(*plan.notes, *notes)) if notes else plan
 
     # --- writing ----------------------------------------------------------------------------------------
 
@@ -459,16 +475,24 @@ class QuerySet(Results[M], Generic[M]):
     def _repr_html_(self) -> str:
         shown = self._rows[:20]
         if not shown:
-            return self.explain()._repr_html_() + table((), (), repr(self))
+            return self._explained() + table((), (), repr(self))
         names = [name for name in _SHOWN if name in self.model._meta.fields]
-        if self._query.select is not None:
-            names = [one.name for one in self.model._meta.by_wire.values() if one.wire in self._query.select]
+        if self._chosen is not None:
+            names = list(dict.fromkeys(("id", *self._chosen)))
         rows = [[read(record, name) for name in names] for record in shown]
         return table(names, rows, repr(self))
 
+    def _explained(self) -> str:
+        """The plan as a table; nothing while there is no client, or none that could answer."""
+        try:
+            return self.explain()._repr_html_()
+        except PlanhatError:
+            return ""
+
     def __reduce__(self) -> Any:
-        source = self._source if isinstance(self._source, str) else None
-        return _unpickle, (type(self), self.model, self._query, source, self._prefetch)
+        if self._source is not None and not isinstance(self._source, str):
+            raise PlanhatError("A queryset that reads one moment of a mirror is not pickled: pickle list(it).")
+        return _unpickle, (type(self), self.model, self._query, self._source, self._prefetch, self._chosen)
 
     # --- flows ------------------------------------------------------------------------------------------
 
@@ -530,155 +554,6 @@ class QuerySet(Results[M], Generic[M]):
     def _all(self) -> Flow[list[M]]:
         return (yield from collected(self._pages()))
 
-    def _count(self) -> Flow[int]:
-        if self._complete:
-            return len(self._rows)
-        self._before_fetch()
-        return (yield from self._from().count(self._query))
-
-    def _exists(self) -> Flow[bool]:
-        if self._rows or self._complete:
-            return bool(self._rows)
-        self._before_fetch()
-        found = yield from self[:1].only()._all()
-        return bool(found)
-
-    def _first(self) -> Flow[M | None]:
-        if self._rows or self._complete:
-            return self._rows[0] if self._rows else None
-        self._before_fetch()
-        found: list[M] = yield from self[:1]._all()
-        return found[0] if found else None
-
-    def _last(self) -> Flow[M | None]:
-        if not self._complete:
-            self._before_fetch()
-        found: list[M] = self._rows if self._complete else (yield from self._all())
-        return found[-1] if found else None
-
-    def _extreme(self, name: str) -> Flow[M]:
-        self._refuse_slice("latest" if name.startswith("-") else "earliest")
-        bare = name.removeprefix("-")
-        self._before_fetch()
-        found = yield from self.order_by(name).exclude(**{f"{bare}__isnull": True})[:1]._all()
-        if not found:
-            raise self.model.DoesNotExist(f"No {self.model.__name__} of this queryset has a value in {bare}.")
-        return found[0]
-
-    def _get(self, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M]:
-        if args and args[0] is None:
-            raise ValidationError("The id is None: get() needs the id of one record.")
-        if args and isinstance(args[0], str):
-            form, value = _split(args[0])
-            args = args[1:]
-            lookups = {**lookups, self._key_name(form): value}
-        direct = self._direct(lookups)
-        if direct is not None:
-            form, value, rest = direct
-            record: M | None = yield from self._by_id(form, value, args, rest)
-        else:
-            narrowed = self.filter(*args, **lookups)
-            narrowed._before_fetch()
-            found = yield from narrowed[:2]._all()
-            if len(found) > 1:
-                raise self.model.MultipleObjectsReturned(
-                    f"get() found more than one {self.model.__name__}: add a condition, or use filter()."
-                )
-            record = found[0] if found else None
-        if record is None:
-            names = ", ".join(lookups)
-            what = f"this {names}" if names and not args else "these conditions"
-            raise self.model.DoesNotExist(f"There is no {self.model.__name__} with {what}.")
-        return record
-
-    def _get_or_none(self, args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M | None]:
-        try:
-            return (yield from self._get(args, lookups))
-        except self.model.DoesNotExist:
-            return None
-
-    def _direct(self, lookups: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
-        """The id form and value when one of the lookups is an id that the path takes."""
-        resource = self.model._meta.resource
-        if "get_by_id" not in resource.operations or self._query.is_sliced:
-            return None
-        for form, wire in (("_id", "_id"), ("extid-", resource.external_key), ("srcid-", "sourceId")):
-            field = self.model._meta.by_wire.get(wire) if wire else None
-            if field is None or form not in resource.read_forms:
-                continue
-            for name in (field.name, f"{field.name}__exact"):
-                value = lookups.get(name)
-                if name in lookups and (value is None or value == ""):
-                    shown = "None" if value is None else "empty"
-                    raise ValidationError(f"{name} is {shown}: get() needs the id of one record.")
-                if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-                    return form, str(value), {key: one for key, one in lookups.items() if key != name}
-        return None
-
-    def _key_name(self, form: str) -> str:
-        """The field that a key such as `extid-5` stands for."""
-        resource = self.model._meta.resource
-        wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}[form]
-        if form != "_id" and form not in resource.id_forms:
-            raise ValidationError(f"A {self.model.__name__} is not found by {form}...: give a field and its value.")
-        name: str = self.model._meta.by_wire[str(wire)].name
-        return name
-
-    def _by_id(self, form: str, value: str, args: tuple[Any, ...], rest: dict[str, Any]) -> Flow[Any]:
-        narrowed = self.filter(*args, **rest)
-        source = self._from()
-        row = yield from source.get(self.model._meta.resource, form, value)
-        if row is None:
-            return None
-        where = narrowed._query.where
-        if _has_hops(where):
-            found = yield from narrowed.filter(id=row["_id"])._all()
-            return found[0] if found else None
-        if not predicate(where)(row):
-            return None
-        origin = self._origin(weakref.ref(self._using()), source, Query(self._query.resource))
-        (record,) = self._using().writer.unify([self.model.from_wire(row, origin)])
-        origin.add_peers([record])
-        for name in self._prefetch:
-            yield from peers.load_path([record], name, source)
-        return record
-
-    def _in_bulk(self, keys: Iterable[str], key: str) -> Flow[dict[str, M]]:
-        if isinstance(keys, str):
-            raise ValidationError("in_bulk() takes a list of ids: in_bulk([...]).")
-        field_of(self.model, key)
-        wanted = list(dict.fromkeys(keys))
-        if not wanted:
-            return {}
-        found = yield from self.filter(**{f"{key}__in": wanted})._all()
-        return {getattr(record, key): record for record in found}
-
-    def _wanted(self, aggregates: dict[str, Aggregate]) -> Wanted:
-        if not aggregates:
-            raise FieldError("aggregate() needs a figure by name: aggregate(total=Sum('mrr')).")
-        wanted: dict[str, Any] = {}
-        for alias, one in aggregates.items():
-            if not isinstance(one, Aggregate) or not one.function:
-                raise FieldError(f"{alias} must be Count(), Sum(), Avg(), Min() or Max(), not {type(one).__name__}.")
-            if one.name is None and one.function != "count":
-                raise FieldError(f"{type(one).__name__}() needs a field: {type(one).__name__}('mrr').")
-            found = target(self.model, one.name) if one.name is not None else None
-            if found is not None and one.function in ("sum", "avg") and found.kind.name not in ("number", "integer"):
-                raise FieldError(f"{type(one).__name__} needs a field of numbers; {one.name} holds {found.kind.name}.")
-            if found is not None and found.hops:
-                raise FieldError(f"{one.name} goes over a relation: aggregate the other model instead.")
-            if found is not None and one.function in ("min", "max") and found.kind in (ANY, LIST, OBJECT):
-                hint = f"; declare it with Custom({found.keys[-1]!r}, ...)" if found.kind is ANY else ""
-                raise FieldError(f"{one.name} has no order: it holds {noun(found.kind)}{hint}.")
-            wanted[alias] = (one.function, found)
-        return wanted
-
-    def _aggregate(self, aggregates: dict[str, Aggregate]) -> Flow[dict[str, Any]]:
-        wanted = self._wanted(aggregates)
-        self._before_fetch()
-        rows = yield from self._from().aggregate(self._query, wanted)
-        return loaded(wanted, rows[0])
-
     # --- small helpers ----------------------------------------------------------------------------------
 
     def _related_to(self, record: Model, relation: Many[Any]) -> Self:
@@ -717,46 +592,9 @@ class QuerySet(Results[M], Generic[M]):
                 )
         return names
 
-    def _wire(self, name: str) -> str:
-        return field_of(self.model, name).wire
-
     def _refuse_slice(self, verb: str) -> None:
         if self._query.is_sliced:
             raise FieldError(f"{verb}() comes before a slice: queryset.{verb}(...)[:n].")
-
-
-class Grouped:
-    """Records grouped by the values of some fields; `aggregate()` gives a row of figures for each group."""
-
-    def __init__(self, queryset: QuerySet[Any], names: tuple[str, ...]) -> None:
-        if not names:
-            raise FieldError("group_by() needs a field: group_by('phase').")
-        self._queryset = queryset
-        self._names = names
-        self._by = tuple(target(queryset.model, name) for name in names)
-        for one in self._by:
-            if one.kind.name in ("list", "object", "any") or one.hops:
-                raise FieldError(f"{one.name} cannot be grouped by: it is no single value of a declared field.")
-
-    def aggregate(self, **aggregates: Aggregate) -> list[dict[str, Any]]:
-        """The figures of each group, as dicts with the group's values under their names, in their order."""
-        return self._queryset._run(self._aggregate(aggregates))
-
-    async def aaggregate(self, **aggregates: Aggregate) -> list[dict[str, Any]]:
-        """Do what `aggregate()` does, in a task."""
-        return await self._queryset._arun(self._aggregate(aggregates))
-
-    def _aggregate(self, aggregates: dict[str, Aggregate]) -> Flow[list[dict[str, Any]]]:
-        queryset = self._queryset
-        wanted = queryset._wanted(aggregates)
-        taken = set(wanted) & set(self._names)
-        if taken:
-            raise FieldError(f"{', '.join(sorted(taken))} is a field that is grouped by: give the figure another name.")
-        queryset._before_fetch()
-        rows = yield from queryset._from().aggregate(queryset._query, wanted, self._by)
-        rows.sort(key=lambda row: [(row[one.name] is None, row[one.name] or 0) if not isinstance(row[one.name], str)
-                                   else (False, row[one.name]) for one in self._by])  # fmt: skip
-        return [{**{one.name: one.kind.load(row[one.name]) for one in self._by}, **loaded(wanted, row)} for row in rows]
 
 
 class ObjectsOf(Objects, Generic[QS]):
@@ -778,19 +616,6 @@ _SHOWN = (
 )  # fmt: skip
 """The fields that a notebook shows of records that were fetched whole."""
 
-_FORM_NAMES = {"_id": "id", "extid-": "external_id", "srcid-": "source_id"}
-
-
-def _split(key: str) -> tuple[str, str]:
-    for form in ("extid-", "srcid-"):
-        if key.startswith(form):
-            return form, key.removeprefix(form)
-    return "_id", key
-
-
-def _has_hops(node: Node) -> bool:
-    return any(test.target.hops for test in tests_in(node))
-
 
 def _named(record: Model) -> str | None:
     return record._origin.source if record._origin.source in ("api", "mirror") else None
@@ -802,10 +627,15 @@ def _client(record: Model) -> Any:
 
 
 def _unpickle(
-    cls: type[QuerySet[Any]], model: type[Model], query: Query, source: str | None, prefetch: tuple[str, ...]
+    cls: type[QuerySet[Any]],
+    model: type[Model],
+    query: Query,
+    source: str | None,
+    prefetch: tuple[str, ...],
+    chosen: tuple[str, ...] | None,
 ) -> QuerySet[Any]:
     made = cls(model)
-    made._query, made._source, made._prefetch = query, source, prefetch
+    made._query, made._source, made._prefetch, made._chosen = query, source, prefetch, chosen
     return made
 
 

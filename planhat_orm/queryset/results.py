@@ -71,6 +71,8 @@ class Results(Generic[T]):
 
     def _at(self, place: int) -> Any:
         """One result, fetching pages up to it."""
+        if not isinstance(place, int):
+            raise TypeError(f"Results are taken by number or slice, not by {type(place).__name__}.")
         if place < 0:
             raise FieldError("Counting from the end is not possible: use order_by('-...').first(), or last().")
         while len(self._rows) <= place:

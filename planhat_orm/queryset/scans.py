@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ..errors import FullScanWarning, PlanhatError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..query.plan import Plan
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_warned: WeakKeyDictionary[Any, set[tuple[str, int]]] = WeakKeyDictionary()
+"""The places that each client has warned of: a loop is told once, whatever filter of warnings is set."""
 
 
 def warn_full_scan(client: Any, plan: Plan) -> None:
@@ -34,11 +37,15 @@ def warn_full_scan(client: Any, plan: Plan) -> None:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
+    place = (frame.f_code.co_filename, frame.f_lineno)
+    if place in _warned.setdefault(client, set()):
+        return
     warnings.warn_explicit(
         text,
         FullScanWarning,
-        filename=frame.f_code.co_filename,
-        lineno=frame.f_lineno,
+        filename=place[0],
+        lineno=place[1],
         module=frame.f_globals.get("__name__", "__main__"),
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
+    _warned[client].add(place)  # not reached where the warning is made an error: that one comes each time

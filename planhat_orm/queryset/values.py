@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections import namedtuple
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
@@ -140,23 +142,28 @@ class Values(_Rows[dict[str, Any]]):
 
 
 class ValuesList(_Rows[Any]):
-    """Tuples of converted values, or bare values."""
+    """Tuples of converted values, namedtuples, or bare values."""
 
-    __slots__ = ("_flat",)
+    __slots__ = ("_flat", "_make")
 
-    def __init__(self, queryset: QuerySet[Any], names: tuple[str, ...], flat: bool = False) -> None:
+    def __init__(
+        self, queryset: QuerySet[Any], names: tuple[str, ...], flat: bool = False, named: bool = False
+    ) -> None:
         super().__init__(queryset, names)
         self._flat = flat
+        # A label that is no name in Python is called by its place: `_1`.
+        row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]
+        self._make: Callable[[Iterable[Any]], Any] = row._make if named else tuple
 
     def _clone(self, queryset: QuerySet[Any]) -> Self:
         other = super()._clone(queryset)
-        other._flat = self._flat
+        other._flat, other._make = self._flat, self._make
         return other
 
     def _row(self, record: Model) -> Any:
         if self._flat:
             return read(record, self._names[0])
-        return tuple(read(record, name) for name in self._names)
+        return self._make(read(record, name) for name in self._names)
 
 
 def read(record: Any, name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import AlreadyExists, FieldError, PlanhatError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
+from . import finding
 from .resolve import field_of
 
 if TYPE_CHECKING:
@@ -25,14 +26,15 @@ def create(queryset: QuerySet[Any], values: dict[str, Any]) -> tuple[Any, Flow[A
 def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
     """Get by the key, or create; when somebody else is faster, get after all."""
     _keyable(queryset, key, "get_or_create")
-    found = yield from queryset._get_or_none((), dict(key))
+    queryset.model(**{**key, **defaults})  # wrong values are refused before anything is asked
+    found = yield from finding.get_or_none(queryset, (), dict(key))
     if found is not None:
         return found, False
     record, flow = create(queryset, {**key, **defaults})
     try:
         yield from flow
     except AlreadyExists:
-        return (yield from queryset._get((), dict(key))), False
+        return (yield from finding.get(queryset, (), dict(key))), False
     return record, True
 
 
@@ -72,8 +74,7 @@ def update(queryset: QuerySet[Any], values: dict[str, Any], max_requests: int) -
     """Read the records, set the values, send the changed ones."""
     if not values:
         raise FieldError("update() needs values: update(phase='Live').")
-    for name in values:
-        field_of(queryset.model, name)
+    _set(queryset.model.from_wire({"_id": ""}), values)  # wrong values are refused before anything is asked
     queryset._before_fetch()
     records = yield from queryset._all()
     writes = -(-len(records) // 5000)
@@ -82,11 +83,18 @@ def update(queryset: QuerySet[Any], values: dict[str, Any], max_requests: int) -
             f"update() of {len(records)} records takes {writes} bulk upserts, more than max_requests={max_requests}."
         )
     for record in records:
-        for name, value in values.items():
-            setattr(record, name, value)
+        _set(record, values)
     result = yield from queryset._using().writer.send(records)
     result.raise_for_failures()
     return result
+
+
+def _set(record: Model, values: dict[str, Any]) -> None:
+    """Set values; of `custom` the labels that are named, as Planhat merges them."""
+    for name, value in values.items():
+        if name == "custom" and isinstance(value, dict):
+            value = {**getattr(record, name), **value}
+        setattr(record, name, value)
 
 
 def delete(queryset: QuerySet[Any], max_requests: int) -> Flow[int]:
@@ -105,10 +113,12 @@ def delete(queryset: QuerySet[Any], max_requests: int) -> Flow[int]:
 
 def _keyable(queryset: QuerySet[Any], key: dict[str, Any], verb: str) -> None:
     model = queryset.model
+    for name in key:
+        field_of(model, name)
     names = [model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire]
     if len(key) != 1 or next(iter(key)) not in names:
         raise FieldError(
-            f"{verb}() finds a {model.__name__} by one of its keys ({', '.join(names)}), not by "
+            f"{verb}() finds one {model.__name__} by one of its keys ({', '.join(names)}), not by "
             f"{', '.join(key) or 'nothing'}: two callers could not tell that they mean the same record otherwise."
         )
     if next(iter(key.values())) in (None, ""):

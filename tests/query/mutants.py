@@ -253,13 +253,13 @@ def _flat(where: Node, kind: type) -> Node:
 
 
 def ids_cut(patch: Patch) -> None:
-    inner = source._ids
-    patch.setattr(source, "_ids", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
+    inner = source.ids_in
+    patch.setattr(source, "ids_in", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
 
 
 def ids_under_or(patch: Patch) -> None:
-    inner = source._ids
-    patch.setattr(source, "_ids", lambda where: inner(_flat(where, Either)))
+    inner = source.ids_in
+    patch.setattr(source, "ids_in", lambda where: inner(_flat(where, Either)))
 
 
 def no_recheck(patch: Patch) -> None:
