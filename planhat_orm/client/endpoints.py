@@ -277,7 +277,6 @@ class TimeEntries(Endpoint):
         path = f"{paths.collection(self._resource)}/duplicate"
         request = Request("POST", path, body=records.encode(data), repeat=False, shape=(dict, list))
         response: Response = yield from records.once(request)
-        self._client.cache.drop(self._resource.name)
         return response.data if isinstance(response.data, dict) else {"records": response.data}
 
 

@@ -21,7 +21,8 @@ class Request:
     """One call of the API, without any secret in it.
 
     `repeat` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good
-    answer has. `accept` lists statuses beside 2xx whose body the flow wants to read itself.
+    answer has; the elements of a `sliced` array stay JSON. `accept` lists statuses beside 2xx whose body the flow
+    wants to read itself.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Request:
     auth: Literal["token", "tenant", "none"] = "token"
     repeat: bool = True
     shape: type | tuple[type, ...] | None = None
+    sliced: bool = False
     accept: tuple[int, ...] = ()
 
     @property

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeEngine
 from . import tables
 from .layout import Column, Layout
 from .layout import tables as layouts
-from .rows import Rows
+from .rows import Rows, encode
 
 _PART = 2000
 
@@ -63,7 +63,7 @@ def _move(connection: Connection, home: Layout, added: Sequence[Column], postgre
         moved = []
         for raw in part:
             if wires & raw.keys():
-                packed = rows.pack(raw)
+                packed = rows.pack(encode(raw))
                 moved.append({"of": raw["_id"], **{f"new_{name}": packed[place] for name, place in places.items()}})
         if moved:
             connection.execute(change, moved)

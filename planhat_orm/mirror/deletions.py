@@ -21,7 +21,8 @@ from sqlalchemy import select, union
 from ..http.effects import Flow, Work
 from ..query.kinds import DATETIME
 from ..runtime import TEMPORARY
-from ..wire.listing import request_page, rows_of
+from ..wire.listing import request_page
+from ..wire.slices import Slice, slices_of
 from . import choice, state, tables
 from .pages import Disordered, Page, Pass, Unsorted, ids_of
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _MARGIN = 8
 _CONFIRM = 200
-
-Raw = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class _Audit:
         self.seen = seen
         self.stamp = str(job.stamp)
 
-    def check(self, rows: list[Raw]) -> Flow[None]:
+    def check(self, rows: list[Slice]) -> Flow[None]:
         """Raise `Disordered` when a record changed before this sync began, and this sync did not see it."""
         stored: dict[str, Any] = yield Work(lambda: self._stored([row["_id"] for row in rows]))
         for row in rows:
@@ -180,8 +179,9 @@ class _Search:
             offset=start,
             select=("_id", self.audit.stamp),
             params=self.params,
+            sliced=True,
         )
-        rows = rows_of((yield from self.job.traffic.ask(request)))
+        rows = slices_of((yield from self.job.traffic.ask(request)))
         ids = ids_of(rows)
         if ids is None:
             raise Unsorted

@@ -21,7 +21,7 @@ from ..query.query import Query
 from . import state, tables
 from .database import Database
 from .layout import Layout, layout, layouts
-from .rows import Rows
+from .rows import Rows, encode
 from .source import MirrorSource
 from .sql import touched
 from .store import Raw, Store, moved, undo
@@ -185,7 +185,7 @@ class PastSource(MirrorSource):
         connection.exec_driver_sql(f"CREATE TEMP TABLE past_ids_{home.table} (id TEXT)")
         mark = "%s" if self.database.postgres else "?"
         marks = ", ".join([mark] * len(names))
-        packed = [(-n, *packer.pack(raw)) for n, raw in enumerate(past.values(), 1) if raw is not None]
+        packed = [(-n, *packer.pack(encode(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
         if packed:
             connection.exec_driver_sql(f"INSERT INTO past_rows_{home.table} ({listed}) VALUES ({marks})", packed)
         ids = [(id,) for _, id in past]

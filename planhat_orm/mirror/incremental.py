@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from ..http.effects import Flow, Work
 from ..query.kinds import DATETIME
-from ..wire.listing import request_page, rows_of
+from ..wire.listing import request_page
+from ..wire.slices import Slice, slices_of
 from .deletions import Seen, find_deleted
 from .pages import Disordered
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 FIRST = 100
 _MANY = 1000
 _FEW = 5
-
-Raw = dict[str, Any]
 
 
 def incremental(job: Job) -> Flow[Finish]:
@@ -146,7 +145,7 @@ class _Descent:
             else:
                 return top
 
-    def _expect(self, rows: list[Raw], low: str) -> Flow[None]:
+    def _expect(self, rows: list[Slice], low: str) -> Flow[None]:
         """Note what the first page ought to show: stamps only grow, so a record with a later one than its last."""
         there = {row["_id"] for row in rows}
 
@@ -157,19 +156,24 @@ class _Descent:
 
         self.missing = set((yield Work(work)))
 
-    def _page(self, offset: int, limit: int) -> Flow[list[Raw]]:
+    def _page(self, offset: int, limit: int) -> Flow[list[Slice]]:
         request = request_page(
-            self.job.layout.resource, limit=limit, offset=offset, sort=f"-{self.stamp}", params=self.params
+            self.job.layout.resource,
+            limit=limit,
+            offset=offset,
+            sort=f"-{self.stamp}",
+            params=self.params,
+            sliced=True,
         )
-        return rows_of((yield from self.job.traffic.ask(request)))
+        return slices_of((yield from self.job.traffic.ask(request)))
 
-    def _of(self, row: Raw) -> str:
+    def _of(self, row: Slice) -> str:
         stamp = DATETIME.comparable(row.get(self.stamp))
         if stamp is None or not isinstance(row.get("_id"), str):
             raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
         return str(stamp)
 
-    def _take(self, rows: list[Raw], stamps: list[str]) -> Flow[None]:
+    def _take(self, rows: list[Slice], stamps: list[str]) -> Flow[None]:
         job = self.job
 
         def work() -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from ..errors import BadAnswer, NotFound, PermissionDenied
 from ..http.effects import Emit, Flow, Work
 from ..wire import records
+from ..wire.slices import Slice
 from . import state, tables
 from .database import Database
 from .layout import Layout
@@ -88,7 +88,12 @@ class Job:
     # --- keeping aside, and publishing -------------------------------------------------------------------
 
     def take(
-        self, connection: Connection, store: Store, rows: list[Raw], hashes: Mapping[str, bytes], gone: Iterable[str]
+        self,
+        connection: Connection,
+        store: Store,
+        rows: Sequence[Raw | Slice],
+        hashes: Mapping[str, bytes],
+        gone: Iterable[str],
     ) -> None:
         """Keep what differs: in the table on a first load, aside on any later sync."""
         self._check_whole(rows)
@@ -100,11 +105,11 @@ class Job:
         staged: dict[str, str | None] = dict.fromkeys(gone)
         same: list[str] = []
         for row in rows:
-            text = encode(row)
-            if hashes.get(row["_id"]) == digest(text):
+            json = row.json if isinstance(row, Slice) else encode(row)
+            if hashes.get(row["_id"]) == digest(json):
                 same.append(row["_id"])
             else:
-                staged[row["_id"]] = text.decode()
+                staged[row["_id"]] = str(json, "utf-8")
         self.report.unchanged += len(same)
         if self._is_staged(connection):
             self._unstage(connection, [*same, *staged])
@@ -114,7 +119,7 @@ class Job:
                 [{"resource": self.layout.table, "record": id, "body": body} for id, body in staged.items()],
             )
 
-    def _check_whole(self, rows: list[Raw]) -> None:
+    def _check_whole(self, rows: Sequence[Raw | Slice]) -> None:
         """Refuse records that lost all those fields at once that only `select` brings (API.md section 6)."""
         thin = self.layout.resource.thin_list
         if thin is None or self._whole or not rows:
@@ -144,9 +149,9 @@ class Job:
             if not part:
                 break
             after = part[-1].record
-            rows = [msgspec.json.decode(row.body) for row in part]
+            rows = [Slice(row.body.encode(), {"_id": row.record}) for row in part]
             found.add(store.write(rows, memory=self.memory, stamp=stamp))
-            said.update((row["_id"], row) for row in rows if row["_id"] in waiting)
+            said.update((row["_id"], row.read()) for row in rows if row["_id"] in waiting)
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
         if self._believable(connection, len(gone)):
             self.count(store.remove(gone, self.memory))

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from ..http.effects import Flow, Work
 from ..wire.resources import Resource
-from . import classes, export, history, metrics, plan, search, state, sync
+from . import export, history, metrics, plan, search, state, sync
 from .database import Database
 from .history import Change, PastSource
 from .layout import layout, resources_of
@@ -83,7 +83,10 @@ class Mirror:
 
         Notes are conversations of type note, in that table.
         """
-        return classes.table_class(layout(resources_of([model])[0]))
+        # SQLModel and what it needs are a third of a sync's memory, and a sync needs none of it.
+        from .classes import table_class
+
+        return table_class(layout(resources_of([model])[0]))
 
     def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
         """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""

@@ -23,6 +23,7 @@ from ..http.flows import served
 from ..query.kinds import iso
 from ..wire.listing import request_page, rows_of
 from ..wire.resources import Resource
+from ..wire.slices import Slice, slices_of
 from . import state
 
 OVERLAP = 16
@@ -37,7 +38,6 @@ _FAR = 10_000_000
 """More records than a list has: where some show there all the same, the server ignores the offset."""
 
 T = TypeVar("T")
-Raw = dict[str, Any]
 Apply = Callable[["Page"], Flow[None]]
 
 
@@ -114,7 +114,7 @@ class Page:
     nothing. `rank` is where the next page begins.
     """
 
-    rows: list[Raw]
+    rows: list[Slice]
     after: str
     last: str | None
     anchor: str
@@ -168,7 +168,7 @@ class Pass:
                 yield from self._begin(max(0, self.rank - self._reach() - back))
             offset, begun = self._ahead.popleft()
             answer = yield from self.traffic.finish(begun)
-            rows = rows_of(answer)
+            rows = slices_of(answer)
             ids = ids_of(rows)
             if ids is None:
                 raise Unsorted
@@ -207,7 +207,12 @@ class Pass:
     def _begin(self, offset: int) -> Flow[None]:
         self._asked += 1
         request = request_page(
-            self.resource, limit=self.resource.max_limit, offset=offset, select=self.select, params=self.params
+            self.resource,
+            limit=self.resource.max_limit,
+            offset=offset,
+            select=self.select,
+            params=self.params,
+            sliced=True,
         )
         self._ahead.append((offset, (yield from self.traffic.begin(request))))
 
@@ -240,12 +245,12 @@ class Pass:
             )
 
 
-def ids_of(rows: list[Raw]) -> list[str] | None:
+def ids_of(rows: list[Slice]) -> list[str] | None:
     """The ids of a page, or None when they are not text in ascending order."""
     ids = [row.get("_id") for row in rows]
     if not all(isinstance(id, str) and id for id in ids):
         return None
-    return ids if all(a < b for a, b in pairwise(ids)) else None  # type: ignore[operator,return-value]
+    return ids if all(a < b for a, b in pairwise(ids)) else None
 
 
 def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply: Apply) -> Flow[set[str]]:
@@ -257,8 +262,8 @@ def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply
     for _ in range(SWEEPS):
         known, offset, before = len(seen), 0, None
         while True:
-            request = request_page(resource, limit=resource.max_limit, offset=offset, params=params)
-            rows = rows_of((yield from traffic.ask(request)))
+            request = request_page(resource, limit=resource.max_limit, offset=offset, params=params, sliced=True)
+            rows = slices_of((yield from traffic.ask(request)))
             ids = [row.get("_id") for row in rows]
             if not all(isinstance(id, str) and id for id in ids):
                 raise BadAnswer(f"GET /{resource.path} holds records without an _id: they cannot be mirrored.")

@@ -1,11 +1,12 @@
 """Writing records into their table: only those that differ, and remembering what they were before.
 
-A record is compared by the hash of its JSON. One that is gone leaves the table; the memory keeps it.
+A record whose JSON is, byte for byte, what was stored is the same; any other is compared value by value. One that
+is gone leaves the table; the memory keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
@@ -16,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, t
 from ..query.kinds import DATETIME
 from ..runtime import TEMPORARY
 from ..wire.patches import same
+from ..wire.slices import Slice
 from . import tables
 from .layout import Layout
 from .rows import Rows, digest, encode
@@ -25,6 +27,8 @@ T = TypeVar("T")
 
 Raw = dict[str, Any]
 _CHUNK = 500
+_PACKED = 1000
+"""How many rows are in memory at once."""
 
 
 @dataclass(slots=True)
@@ -140,7 +144,7 @@ class Store:
 
     def write(
         self,
-        records: Iterable[Raw],
+        records: Iterable[Raw | Slice],
         *,
         hashes: Mapping[str, bytes] | None = None,
         memory: Memory | None = None,
@@ -152,27 +156,23 @@ class Store:
         record that differs though its stamp did not move has changed silently, one whose stamp moved to before
         that moment was missed.
         """
-        encoded = {raw["_id"]: (raw, encode(raw)) for raw in records}
-        known = self.hashes(list(encoded)) if hashes is None else hashes
-        counts = Counts()
-        new: list[Raw] = []
-        changed: list[Raw] = []
-        added: list[list[Any]] = []
-        replaced: list[list[Any]] = []
-        for id, (raw, text) in encoded.items():
+        slices = {one["_id"]: one if isinstance(one, Slice) else Slice(encode(one), one) for one in records}
+        known = self.hashes(list(slices)) if hashes is None else hashes
+        new: list[Slice] = []
+        changed: list[Slice] = []
+        for id, one in slices.items():
             hash = known.get(id)
-            if hash == digest(text):
-                counts.unchanged += 1
-                continue
-            (new if hash is None else changed).append(raw)
-            (added if hash is None else replaced).append(self.rows.pack(raw, text))
-        counts.new, counts.changed = len(new), len(changed)
-        if changed and (memory is not None or stamp is not None):
-            self._note_changes(changed, counts, memory, stamp)
+            if hash is None:
+                new.append(one)
+            elif hash != digest(one.json):
+                changed.append(one)
+        counts = Counts(new=len(new), changed=len(changed), unchanged=len(slices) - len(new) - len(changed))
+        if changed:
+            self._note_changes([one.read() for one in changed], counts, memory, stamp)
         if memory is not None:
-            self._note([(raw["_id"], "created", None) for raw in new], memory)
-        self._insert(added, self._filled(added))
-        self._insert(replaced, range(len(self.rows.names)))
+            self._note([(one["_id"], "created", None) for one in new], memory)
+        self._insert(new)
+        self._replace(changed)
         return counts
 
     def remove(self, ids: Sequence[str], memory: Memory | None = None) -> Counts:
@@ -226,23 +226,48 @@ class Store:
             ],
         )
 
-    def _filled(self, packed: list[list[Any]]) -> Sequence[int]:
-        """The columns that some of these rows fill: most records leave most fields empty."""
-        return [place for place, values in enumerate(zip(*packed, strict=True)) if any(v is not None for v in values)]
+    def _insert(self, slices: Sequence[Slice]) -> None:
+        """Insert rows, a thousand at a time, without the columns that none of them fills: most fill a few."""
+        copying = self._postgres and self.connection.dialect.driver == "psycopg"
+        for packed in self._packed(slices):
+            places = [n for n in range(len(self.rows.names)) if any(values[n] is not None for values in packed)]
+            (self._copy if copying else self._upsert)(places, packed)
 
-    def _insert(self, packed: list[list[Any]], places: Sequence[int]) -> None:
-        """Insert rows, or replace those that are there, through the given columns only."""
-        if not packed:
-            return
-        quote = self.connection.dialect.identifier_preparer.quote
-        names = [quote(self.rows.names[place]) for place in places]
+    def _replace(self, slices: Sequence[Slice]) -> None:
+        """Write over rows that are there."""
+        for packed in self._packed(slices):
+            self._upsert(range(len(self.rows.names)), packed)
+
+    def _packed(self, slices: Sequence[Slice]) -> Iterator[list[list[Any]]]:
+        return ([self.rows.pack(one.json) for one in part] for part in chunks(slices, _PACKED))
+
+    def _upsert(self, places: Sequence[int], packed: list[list[Any]]) -> None:
+        table, names = self._quoted(places)
         mark = "%s" if self._postgres else "?"
         statement = (
-            f"INSERT INTO {quote(self.layout.table)} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
             f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in names if name != 'id')}"
         )
         chosen = itemgetter(*places)
-        self.connection.exec_driver_sql(statement, [chosen(row) for row in packed])
+        self.connection.exec_driver_sql(statement, [chosen(values) for values in packed])
+
+    def _copy(self, places: Sequence[int], packed: list[list[Any]]) -> None:
+        """PostgreSQL takes rows in by COPY in a fourth of the time that INSERT takes."""
+        table, names = self._quoted(places)
+        chosen = itemgetter(*places)
+        dbapi: Any = self.connection.dialect.dbapi
+        cursor: Any = self.connection.connection.cursor()
+        try:
+            with cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
+                for values in packed:
+                    copy.write_row(chosen(values))
+        except dbapi.Error as error:
+            # Its text shows the row that it stopped at.
+            raise type(error)(error.diag.message_primary or type(error).__name__) from None
+
+    def _quoted(self, places: Sequence[int]) -> tuple[str, list[str]]:
+        quote = self.connection.dialect.identifier_preparer.quote
+        return quote(self.layout.table), [quote(self.rows.names[place]) for place in places]
 
 
 def difference(now: Raw, before: Raw) -> Raw | None:
@@ -277,6 +302,6 @@ def moved(reverse: Raw) -> list[str]:
     return names
 
 
-def chunks(ids: Sequence[T]) -> Iterable[Sequence[T]]:
-    """Parts of a list that fit into one statement."""
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+def chunks(items: Sequence[T], size: int = _CHUNK) -> Iterator[Sequence[T]]:
+    """Parts of a list, of a size that fits into one statement."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -68,8 +68,9 @@ def request_page(
     sort: str | None = "_id",
     select: Iterable[str] | None = None,
     params: Mapping[str, str] | None = None,
+    sliced: bool = False,
 ) -> Request:
-    """The request for one page of a list."""
+    """The request for one page of a list; a `sliced` one is for `slices_of`."""
     query = [("limit", str(limit)), ("offset", str(offset))]
     if sort:
         query.append(("sort", sort))
@@ -77,7 +78,7 @@ def request_page(
     if chosen:
         query.append(("select", ",".join(dict.fromkeys(chosen))))
     query += [*ALWAYS.get(resource.name, {}).items(), *(params or {}).items()]
-    return Request("GET", paths.collection(resource), params=tuple(dict(query).items()), shape=list)
+    return Request("GET", paths.collection(resource), params=tuple(dict(query).items()), shape=list, sliced=sliced)
 
 
 def rows_of(response: Response) -> list[dict[str, Any]]:
