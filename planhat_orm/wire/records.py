@@ -286,11 +286,13 @@ def _by_content(
     if resource.fields:
         params.append(("select", ",".join(resource.fields)))
     for look in range(_LOOKS):
-        now = yield Sleep(_PAUSE if look else 0)
+        if look:
+            yield Sleep(_PAUSE)
         try:
             response: Response = yield Request("GET", paths.collection(resource), params=tuple(params), shape=list)
         except RequestError:
             raise _ambiguous(resource, request, "it could not be looked for either") from lost
+        now = yield Sleep(0)  # asked after the answer, so that a slow one makes the time since the start no shorter
         since = server_time(response) - (now - started) - _SLACK
         alike = [
             one

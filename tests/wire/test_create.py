@@ -153,6 +153,16 @@ def test_a_server_that_is_slow_to_store_is_looked_at_more_than_once(direct: Dire
     assert direct.run(create(COMPANY, KEYED))["externalId"] == "a"
 
 
+@pytest.mark.parametrize("slow", ["POST", "GET"])
+def test_a_lost_record_is_found_however_long_looking_for_it_takes(direct: Direct, slow: str) -> None:
+    def weather(request: Any, work: Any) -> Any:
+        direct.clock.pass_by(30 if request.method == slow else 0)
+        return lost_after(request, work) if request.method == "POST" else work()
+
+    direct.weather = weather
+    assert direct.run(create(COMPANY, KEYLESS))["name"] == "Acme"
+
+
 @pytest.mark.parametrize("row", [KEYED, KEYLESS], ids=["keyed", "keyless"])
 def test_where_looking_fails_too_the_write_is_ambiguous(direct: Direct, row: Any) -> None:
     def gone(request: Any, work: Any) -> Any:
