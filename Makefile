@@ -52,7 +52,7 @@ test-peers: $(STAMP) .venv-peers/.installed
 	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/peers
 
 docs: $(STAMP)
-	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs
+	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs tests/queryset/test_costs.py tests/writes/test_the_table_of_faults.py
 
 clean:
 	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
