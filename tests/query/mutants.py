@@ -497,9 +497,11 @@ MIRROR = [
     Mutant("relations see only what lists show", "mirror", hops_hide),
     Mutant("hidden records and other types show", "mirror", no_resource),
     Mutant("slices are ignored", "mirror", lambda patch: patch.setattr(sql, "_sliced", lambda statement, query: statement)),
-    Mutant("relations: two fields compare as text", "mirror", lambda patch: patch.setattr(sql, "_family", lambda kind: "text")),
+    Mutant("two fields never compare", "mirror", lambda patch: patch.setattr(sql.Reader, "_pair", lambda self, *sides: false())),
+    words("two cells compare the other way", "pair", lambda self, table, left, op, right: pair(self, table, right, op, left)),
 ]  # fmt: skip
 matches_ask = sqlite.SqliteWords._ask
+pair = sqlite.SqliteWords.pair
 
 MUTANTS = [*CONSTANT, *PYTHON, *API, *MIRROR]
 

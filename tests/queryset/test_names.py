@@ -1,0 +1,73 @@
+"""A misspelt name is answered with the nearest right one, wherever it stands, and before any request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from planhat_orm import Count, F, FieldError, License, Q, Sum
+
+from .conftest import Account, Calls
+
+pytestmark = pytest.mark.usefixtures("planhat")
+Act = Callable[[], Any]
+
+WRONG: dict[str, tuple[Act, str]] = {
+    "filter": (lambda: Account.objects.filter(tier="A", nmae="x"), "name"),
+    "filter, a word too many": (lambda: Account.objects.filter(tier="A", company_owner="x"), "owner"),
+    "filter, in camelCase": (lambda: Account.objects.filter(lastUpdated=None), "last_updated"),
+    "exclude": (lambda: Account.objects.exclude(nmae="x"), "name"),
+    "a custom field": (lambda: Account.objects.filter(teir="A"), "tier"),
+    "a lookup": (lambda: Account.objects.filter(name__startwith="A"), "startswith"),
+    "a relation": (lambda: Account.objects.filter(ownr__email="x"), "owner"),
+    "a field over a relation": (lambda: License.objects.filter(company__stauts="x"), "status"),
+    "a field over two": (lambda: License.objects.filter(company__owner__emial="x"), "email"),
+    "a relation after one": (lambda: License.objects.filter(company__ownr__email="x"), "owner"),
+    "a lookup over a relation": (lambda: License.objects.filter(company__name__icontain="x"), "icontains"),
+    "Q": (lambda: Account.objects.filter(Q(phase="x") | ~Q(nmae="x")), "name"),
+    "F": (lambda: Account.objects.filter(mrr__gt=F("renewl_mrr")), "renewal_mrr"),
+    "order_by": (lambda: Account.objects.order_by("-mmr"), "mrr"),
+    "only": (lambda: Account.objects.only("nmae"), "name"),
+    "defer": (lambda: Account.objects.defer("nmae"), "name"),
+    "values": (lambda: Account.objects.values("nmae"), "name"),
+    "values over a relation": (lambda: Account.objects.values("owner__emial"), "email"),
+    "values_list": (lambda: Account.objects.values_list("tiers", flat=True), "tier"),
+    "prefetch_related": (lambda: Account.objects.prefetch_related("licnses"), "licenses"),
+    "prefetch_related, nested": (lambda: Account.objects.prefetch_related("licenses__compny"), "company"),
+    "select_related": (lambda: Account.objects.select_related("ownr"), "owner"),
+    "using": (lambda: Account.objects.using("miror"), "mirror"),
+    "get": (lambda: Account.objects.get(exernal_id="x"), "external_id"),
+    "get_or_none": (lambda: Account.objects.get_or_none(nmae="x"), "name"),
+    "earliest": (lambda: Account.objects.earliest("create_dte"), "create_date"),
+    "latest": (lambda: Account.objects.latest("-mrr"), "mrr"),
+    "in_bulk": (lambda: Account.objects.in_bulk(["a"], key="externalid"), "external_id"),
+    "aggregate": (lambda: Account.objects.aggregate(total=Sum("mmr")), "mrr"),
+    "group_by": (lambda: Account.objects.group_by("phse").aggregate(n=Count()), "phase"),
+    "the constructor": (lambda: Account(nmae="x"), "name"),
+    "create": (lambda: Account.objects.create(nmae="x"), "name"),
+    "update": (lambda: Account.objects.update(phse="x"), "phase"),
+    "get_or_create": (lambda: Account.objects.get_or_create(externl_id="x"), "external_id"),
+    "its defaults": (lambda: Account.objects.get_or_create(external_id="x", defaults={"nmae": "y"}), "name"),
+    "update_or_create": (lambda: Account.objects.update_or_create(sorce_id="x"), "source_id"),
+    "those defaults": (lambda: Account.objects.update_or_create(external_id="x", defaults={"nmae": "y"}), "name"),
+    "bulk_upsert": (lambda: Account.objects.bulk_upsert([{"external_id": "x", "nmae": "y"}]), "name"),
+    "bulk_create": (lambda: Account.objects.bulk_create([{"nmae": "y"}]), "name"),
+    "bulk_update": (lambda: Account.objects.bulk_update([{"id": "0" * 24, "phse": "y"}]), "phase"),
+    "reconcile": (lambda: Account.objects.reconcile([{"a": 1}], key="sourceid"), "source_id"),
+    "its mapping": (lambda: Account.objects.reconcile([], key="source_id", mapping={"a": "nmae"}), "name"),
+    "setting": (lambda: setattr(Account(name="x"), "phse", "y"), "phase"),
+    "save": (lambda: Account.from_wire({"_id": "0" * 24}).save(fields=["phse"]), "phase"),
+    "refresh": (lambda: Account.from_wire({"_id": "0" * 24}).refresh(fields=["phse"]), "phase"),
+    "aload": (lambda: asyncio.run(Account.from_wire({"_id": "0" * 24}).aload("ownr")), "owner"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", WRONG)
+def test_a_misspelt_name_gives_the_nearest_before_any_request(place: str, calls: Calls) -> None:
+    act, meant = WRONG[place]
+    with pytest.raises(FieldError, match=f"Did you mean '{meant}'"):
+        act()
+    assert calls() == []
