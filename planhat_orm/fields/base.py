@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
 from ..names import camel
-from ..query.kinds import Kind
+from ..query.kinds import LIST, Kind
 from ..query.tree import F, Q
 from ..wire.patches import same
 
@@ -138,6 +138,12 @@ class Field(Generic[T]):
             return self.kind.check(value)
         except ValueError as wrong:
             raise ValidationError(f"{self.name} must be {wrong}, not {type(value).__name__}.") from None
+
+    def check_edit(self, old: Any, new: Any) -> None:
+        """Check what was added to a list in place, which no assignment saw; what came from the API may be odd."""
+        if self.kind is LIST and isinstance(new, list):
+            before = old if isinstance(old, list) else []
+            self.check([one for one in new if not any(same(one, other) for other in before)])
 
     def difference(self, record: Model, live: Any) -> tuple[Any, Any] | None:
         """The (old, new) pair when `live` differs from what the API said, else None."""

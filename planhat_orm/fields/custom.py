@@ -153,3 +153,10 @@ class Custom(Field[T]):
                 if one is not None and one not in self.choices:
                     raise ValidationError(f"{self.name} has no choice {one!r}.{did_you_mean(str(one), self.choices)}")
         return checked
+
+    def check_edit(self, old: Any, new: Any) -> None:
+        """Check what was set under the label in `custom`, in any of the spellings that are read."""
+        if self.kind.copies:
+            super().check_edit(old, new)
+        else:
+            self.check(self.kind.load(new))

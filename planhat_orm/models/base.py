@@ -162,7 +162,8 @@ class Model(metaclass=ModelType):
     def _payload(self, fields: Iterable[str] | None = None, *, guard: bool = True) -> dict[str, Any]:
         """The wire keys and values of what changed: what an update sends.
 
-        Raises `ReadOnlyError` for a read-only list or dict that was edited in place, unless `guard=False`.
+        Raises `ReadOnlyError` for a read-only list or dict that was edited in place, and `ValidationError` for what
+        was put in that does not belong there, unless `guard=False`.
         """
         if not self._live:
             return {}
@@ -175,14 +176,17 @@ class Model(metaclass=ModelType):
                 if chosen is not None and "custom" not in chosen:
                     customs = self._meta.customs
                     changed = {k: v for k, v in changed.items() if k in customs and customs[k].name in chosen}
-                for label in changed:
-                    if guard and label in self._meta.customs:
-                        self._meta.customs[label].guard(self)
+                for label, (before, new) in changed.items():
+                    declared = self._meta.customs.get(label)
+                    if guard and declared is not None:
+                        declared.guard(self)
+                        declared.check_edit(before, new)
                 if changed:
                     sent["custom"] = field.dump({label: new for label, (_, new) in changed.items()})
-            elif (chosen is None or name in chosen) and field.difference(self, value) is not None:
+            elif (chosen is None or name in chosen) and (edit := field.difference(self, value)) is not None:
                 if guard:
                     field.guard(self)
+                    field.check_edit(edit[0], value)
                 sent[field.wire] = field.dump(value)
         return sent
 

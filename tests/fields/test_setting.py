@@ -276,3 +276,42 @@ def test_several_records_of_one_fetch_are_set_apart() -> None:
     one.subject = "x"
     assert two.subject is None
     assert two.changes() == {}
+
+
+# --- edited in place ------------------------------------------------------------------------------------
+
+
+def test_what_does_not_belong_into_a_list_is_refused_before_sending() -> None:
+    company = Company.from_wire({"_id": "1", "tags": ["a", None, 7]})
+    company.tags.append("b")
+    assert company._payload() == {"tags": ["a", None, 7, "b"]}, "what came from the API may be odd"
+    company.tags.append(5)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="tags must be a list of text"):
+        company._payload()
+    assert company.to_wire()["tags"] == ["a", None, 7, "b", 5]
+
+
+def test_what_is_set_in_custom_is_checked_by_its_declaration() -> None:
+    class Account(Company):
+        tier = Custom("Tier", str, choices=("A", "B"))
+        modules = Custom("Modules", list, choices=("Mobile", "Reports"))
+        seats = Custom("Seats", int)
+        go_live = Custom("Go-live", date)
+
+    account = Account.from_wire({"_id": "1", "custom": {"Tier": "Old", "Modules": ["Legacy"], "Seats": "many"}})
+    account.custom["Plan"] = "anything"
+    account.modules.append("Mobile")
+    account.custom["Go-live"] = 18395
+    assert account._payload() == {"custom": {"Plan": "anything", "Modules": ["Legacy", "Mobile"], "Go-live": 18395}}
+    for label, wrong, match in [
+        ("Tier", "C", "tier has no choice 'C'"),
+        ("Modules", ["Legacy", "mobile"], "Did you mean 'Mobile'"),
+        ("Seats", "none", "seats must be a whole number"),
+        ("Go-live", "soon", "go_live must be a date"),
+    ]:
+        fresh = Account.from_wire({"_id": "1", "custom": {"Modules": ["Legacy"]}})
+        fresh.custom[label] = wrong
+        with pytest.raises(ValidationError, match=match):
+            fresh._payload()
+    account.custom["Tier"] = None
+    assert account._payload()["custom"]["Tier"] is None
