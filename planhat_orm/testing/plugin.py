@@ -35,8 +35,14 @@ def planhat_emulator_options() -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def planhat_emulator(planhat_emulator_options: Mapping[str, Any]) -> Iterator[Emulator]:
-    """A running emulator of Planhat with 20 companies and what belongs to them, and no quota."""
+def planhat_emulator(
+    planhat_emulator_options: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Emulator]:
+    """A running emulator of Planhat with 20 companies and what belongs to them, and no quota.
+
+    While the test runs, `PLANHAT_API_URL` and its fellows lead to it, so that neither a `Planhat()` of the code under
+    test nor a command it starts reaches the account of whoever runs the tests.
+    """
     try:
         from ..emulator import Emulator
     except ModuleNotFoundError as missing:
@@ -44,6 +50,12 @@ def planhat_emulator(planhat_emulator_options: Mapping[str, Any]) -> Iterator[Em
             raise
         pytest.fail('The fixture planhat_emulator needs: pip install "planhat_orm[emulator]"', pytrace=False)
     with Emulator(**{"companies": _COMPANIES, **planhat_emulator_options}) as emulator:
+        monkeypatch.setenv("PLANHAT_API_URL", emulator.url)
+        monkeypatch.setenv("PLANHAT_ANALYTICS_URL", emulator.url)
+        monkeypatch.setenv("PLANHAT_API_TOKEN", emulator.api_token)
+        monkeypatch.setenv("PLANHAT_TENANT_TOKEN", emulator.tenant_token)
+        monkeypatch.setenv("PLANHAT_CALLS_PER_MIN", str(_NO_QUOTA))
+        monkeypatch.delenv("PLANHAT_MIRROR", raising=False)
         yield emulator
 
 

@@ -69,6 +69,27 @@ def test_its_size_quota_and_seed_are_a_fixture(pytester: pytest.Pytester) -> Non
     pytester.runpytest_inprocess(*LIGHT).assert_outcomes(passed=1)
 
 
+def test_code_that_makes_its_own_client_reaches_the_emulator(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"API_TOKEN": "real", "API_URL": "http://127.0.0.1:9", "MIRROR": "real.db"}.items():
+        monkeypatch.setenv(f"PLANHAT_{name}", value)
+    pytester.makepyfile(
+        """
+        from planhat_orm import Company, Planhat
+
+        def nightly_job():
+            with Planhat() as planhat:
+                planhat.metrics.bulk_insert_metrics([{"dimensionId": "seats", "value": 1, "externalId": "acct-1001"}])
+                return Company.objects.count(), planhat.settings.mirror
+
+        def test_job(planhat_emulator):
+            assert nightly_job() == (20, None)
+        """
+    )
+    pytester.runpytest_inprocess(*LIGHT).assert_outcomes(passed=1)
+
+
 def test_the_environment_of_the_developer_is_not_used(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
