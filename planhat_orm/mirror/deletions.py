@@ -61,13 +61,16 @@ def find_deleted(job: Job, seen: Seen) -> Flow[set[str]]:
     hidden = job.layout.resource.hidden_by
     params = {hidden.name: "true"} if hidden is not None else {}
     if two:
-        return (yield from _sweep_two(job, local, params, audit))
-    search = _Search(job, local, params, audit)
-    try:
-        yield from search.run()
-    except (Unsorted, _Confused):
-        return (yield from _sweep(job, local, params, audit))
-    return search.gone
+        gone = yield from _sweep_two(job, local, params, audit)
+    else:
+        search = _Search(job, local, params, audit)
+        try:
+            yield from search.run()
+            gone = search.gone
+        except (Unsorted, _Confused):
+            gone = yield from _sweep(job, local, params, audit)
+    yield from audit.settle([params, {}] if two else [params])
+    return gone
 
 
 class _Confused(Exception):
@@ -81,6 +84,7 @@ class _Audit:
         self.job = job
         self.seen = seen
         self.stamp = str(job.stamp)
+        self.latest = ""
 
     def check(self, rows: list[Slice]) -> Flow[None]:
         """Raise `Disordered` when a record changed before this sync began, and this sync did not see it."""
@@ -89,12 +93,26 @@ class _Audit:
             id, stamp = row["_id"], DATETIME.comparable(row.get(self.stamp))
             if stamp is None:
                 raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
+            self.latest = max(self.latest, stamp)
             known = self.seen.stamps.get(id) or stored.get(id)
             if stamp >= self.seen.until or stamp == known or (known is not None and known >= self.seen.until):
                 continue  # it is as it is here, or has changed since this sync began
             if known is None:
                 raise Disordered(f"a record came with an old {self.stamp}", then="full", lasting=False)
             raise Disordered(f"a record changed that the list by {self.stamp} did not show")
+
+    def settle(self, lists: list[Mapping[str, str]]) -> Flow[None]:
+        """Raise unless the list by stamps, asked again, shows the latest one that was met."""
+        if self.latest <= self.seen.newest:
+            return
+        for params in lists:
+            request = request_page(
+                self.job.layout.resource, limit=1, sort=f"-{self.stamp}", select=("_id", self.stamp), params=params
+            )
+            for row in rows_of((yield from self.job.traffic.ask(request))):
+                if (DATETIME.comparable(row.get(self.stamp)) or "") >= self.latest:
+                    return
+        raise Disordered(f"a record changed that the list by {self.stamp} did not show")
 
     def _stored(self, ids: list[str]) -> dict[str, Any]:
         with self.job.reading() as connection:

@@ -74,7 +74,7 @@ class _Full:
         job = self.job
         with job.writing() as connection:
             if self.state.cursor is not None:
-                self.cursor = self.state.cursor
+                self.cursor, job.resumed = self.state.cursor, True
                 job.report.notes.append(f"resumed after {self.cursor['rank']} records")
             else:
                 job.clear_stage(connection)

@@ -40,12 +40,13 @@ def incremental(job: Job) -> Flow[Finish]:
     """
     yield Work(lambda: _begin(job))
     hidden = job.layout.resource.hidden_by
-    lists: list[Mapping[str, str]] = [{}]
+    lists: list[tuple[Mapping[str, str], bool | None]] = [({}, None)]
     if hidden is not None:
-        lists = [{hidden.name: "true"}, *([{}] if job.state.known.get("two") else [])]
+        archived = {hidden.name: "true"}
+        lists = [(archived, True), ({}, False)] if job.state.known.get("two") else [(archived, None)]
     seen: Seen | None = None
-    for params in lists:
-        descent = _Descent(job, params)
+    for params, scope in lists:
+        descent = _Descent(job, params, scope)
         newest = yield from descent.run()
         if seen is None:
             # A stamp from after the server's present is nobody's measure.
@@ -58,6 +59,7 @@ def incremental(job: Job) -> Flow[Finish]:
         seen.stamps.update(descent.stamps)
         seen.missing |= descent.missing
     assert seen is not None
+    seen.missing -= seen.stamps.keys()  # a record may have moved from one list to the other
     gone = yield from find_deleted(job, seen)
     yield from _account_for(job, seen.missing - gone)
 
@@ -96,11 +98,12 @@ def _finish(job: Job, seen: Seen, connection: Connection) -> None:
 
 
 class _Descent:
-    """One list, from the newest stamp down to the floor."""
+    """One list, from the newest stamp down to the floor. `scope`: of hidden records, of others, or (None) of all."""
 
-    def __init__(self, job: Job, params: Mapping[str, str]) -> None:
+    def __init__(self, job: Job, params: Mapping[str, str], scope: bool | None) -> None:
         self.job = job
         self.params = params
+        self.scope = scope
         self.stamp = str(job.stamp)
         self.floor = str(job.state.floor)
         self.most = job.layout.resource.max_limit
@@ -152,7 +155,7 @@ class _Descent:
         def work() -> list[str]:
             with self.job.reading() as connection:
                 store = self.job.store(connection)
-                return store.newer(self.stamp, low, there, shown=not self.params, most=_MANY)
+                return store.newer(self.stamp, low, there, hidden=self.scope, most=_MANY)
 
         self.missing = set((yield Work(work)))
 

@@ -38,7 +38,10 @@ Finish = Callable[[Connection], None]
 
 @dataclass(slots=True)
 class Job:
-    """The sync of one resource in one run. `forced` says that the user asked for a full pass."""
+    """The sync of one resource in one run.
+
+    `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off.
+    """
 
     database: Database
     layout: Layout
@@ -49,6 +52,7 @@ class Job:
     report: ModelReport
     rows_before: int | None = None
     forced: bool = False
+    resumed: bool = False
     traffic: Traffic = field(default_factory=Traffic)
     seen_at: str = field(default_factory=now)
     _whole: bool = False

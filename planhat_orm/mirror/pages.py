@@ -2,8 +2,8 @@
 
 Every page is a contiguous run of the `_id` order at its own moment. If each one begins at or before the last id
 seen, their union is the whole line of ids, whatever is inserted and deleted meanwhile; where one does not, it is
-asked again further left. The list has ended when a page that begins at or before the last id seen shows nothing
-beyond it; a page that is merely short proves nothing, as servers cut pages at will. Offsets alone, in any order,
+asked again further left. The list has ended when it begins, read backwards, with the last id seen; a page that is
+merely short proves nothing, as servers cut pages at will. Offsets alone, in any order,
 lose rows as soon as somebody deletes one (sync.md 2.1 has the figures).
 """
 
@@ -34,6 +34,8 @@ takes. A fast server is read page by page, and a sync that is killed there has f
 MOST_ROWS = 10_000
 """How many rows the pages in flight may hold together: memory is a few pages, not the list."""
 SWEEPS = 5
+_STALE = 50
+"""So many pages in a row with nothing new are no accident."""
 _FAR = 10_000_000
 """More records than a list has: where some show there all the same, the server ignores the offset."""
 
@@ -163,46 +165,71 @@ class Pass:
     def run(self, apply: Apply) -> Flow[None]:
         """Hand every page to `apply`, in order. Raises `Unsorted` as soon as one is not sorted by `_id`."""
         back = stale = 0  # how much further left than the overlap, after a gap; pages in a row with nothing new
+        self._length = self.longest
         while True:
             if not self._ahead:
-                yield from self._begin(max(0, self.rank - self._reach() - back))
+                yield from self._begin(
+                    max(0, self.rank - (min(1, self._length - 1) if stale else self._reach()) - back)
+                )
             offset, begun = self._ahead.popleft()
             answer = yield from self.traffic.finish(begun)
             rows = slices_of(answer)
             ids = ids_of(rows)
             if ids is None:
                 raise Unsorted
-            if offset and self._reach() and (not ids or ids[0] > self.anchor):
+            if offset and self._length > 1 and (not ids or ids[0] > self.anchor):
                 self._ahead.clear()
                 if offset < self.rank:
                     # Records to the left vanished since the last page.
                     back = max(OVERLAP, back * 4)
-                    self.overlap = min(self.longest // 2, self.overlap * 2)
+                    self.overlap = max(1, min(self.longest // 2, self.overlap * 2))
                 # Else the page before was shorter than the one before that, and this one asked too far right.
                 continue
             back = 0
-            ignored = bool(ids) and offset > self._before[0] and ids == self._before[1]
-            if ignored:
-                yield from self._check_ignored(ids)
+            repeated = bool(ids) and offset > self._before[0] and ids == self._before[1]
             after, fresh = self.anchor, [row for row in rows if row["_id"] > self.anchor]
             # Pages of one record cannot meet, so they prove nothing of what may be between them.
-            proved = not offset or self._reach() > 0
-            stale = 0 if fresh else stale + 1
-            # A long page that shows nothing new: others were inserted to its left, or the offset means nothing.
-            end = ignored or not ids or (not fresh and (len(ids) < self.longest or stale > SWEEPS))
+            proved = not offset or self._length > 1
             self.anchor = max(self.anchor, ids[-1] if ids else "")
             self.rank, self._before = offset + len(ids), (offset, ids)
-            self.longest, self._length = max(self.longest, len(ids)), len(ids)
-            if end:
-                proved = (proved and stale <= SWEEPS) or (yield from self._newest()) == after
-                yield from apply(Page(fresh, after, None if proved else after, after, self.rank))
+            usual, self._length = self.longest or self.resource.max_limit, len(ids)
+            self.longest = max(self.longest, len(ids))
+            if fresh:
+                stale = 0
+                # Shorter than others, or than asked, so there may be no more.
+                last = len(ids) < usual and (yield from self._newest()) == self.anchor
+                if not last:
+                    yield from self._look_ahead(answer.seconds)
+                if proved:
+                    yield from apply(Page(fresh, after, None if last else self.anchor, self.anchor, self.rank))
+                else:
+                    yield from apply(Page(fresh, self.anchor, self.anchor, self.anchor, self.rank))
+                if not last:
+                    continue
+                if proved:
+                    return
+            newest = (yield from self._newest()) if ids or offset else None
+            shown = ids[-1] if ids else None
+            if newest in (None, self.anchor, shown):
+                # Nothing is beyond what was seen; where its last record is gone, nothing is beyond the one before.
+                yield from apply(Page([], self.anchor, None, self.anchor, self.rank))
                 return
-            yield from self._look_ahead(answer.seconds)
-            yield from apply(Page(fresh, after if proved else self.anchor, self.anchor, self.anchor, self.rank))
+            if newest < self.anchor:
+                # It does not come backwards, so only the page itself can tell: it was not cut, as short as it is.
+                whole = proved and shown == self.anchor and len(ids) < self.longest and not repeated
+                if whole or not ids:
+                    yield from apply(Page([], self.anchor, None if whole else self.anchor, self.anchor, self.rank))
+                    return
+            stale += 1
+            if (repeated and len(ids) > 1) or stale > _STALE:
+                raise BadAnswer(
+                    f"GET /{self.resource.path} gives the same {len(ids)} records at every offset: the server ignores "
+                    f"the offset, or changes faster than it can be read, so what comes after them cannot be read."
+                )
 
     def _reach(self) -> int:
         """How far a page reaches back over the one before; pages of one record cannot."""
-        return min(self.overlap, max(0, self.longest - 1), max(1, self.longest // 2))
+        return min(self.overlap, max(0, self._length - 1), max(1, self._length // 2))
 
     def _begin(self, offset: int) -> Flow[None]:
         self._asked += 1
@@ -230,19 +257,11 @@ class Pass:
             yield from self._begin(last - self._reach())
             last += step
 
-    def _newest(self) -> Flow[Any]:
+    def _newest(self) -> Flow[str | None]:
         """The id that the list read backwards begins with."""
         request = request_page(self.resource, limit=1, sort="-_id", select=("_id",), params=self.params)
         last = rows_of((yield from self.traffic.ask(request)))
-        return last[0].get("_id") if last else None
-
-    def _check_ignored(self, ids: list[str]) -> Flow[None]:
-        """The same page at another offset: complete only if the list read backwards ends in it too."""
-        if (yield from self._newest()) != ids[-1]:
-            raise BadAnswer(
-                f"GET /{self.resource.path} gives the same {len(ids)} records at every offset: the server ignores the "
-                f"offset, so what comes after them cannot be read."
-            )
+        return str(last[0].get("_id")) if last else None
 
 
 def ids_of(rows: list[Slice]) -> list[str] | None:

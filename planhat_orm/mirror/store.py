@@ -93,17 +93,18 @@ class Store:
             statement = statement.where(self.table.c.id <= last)
         return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
 
-    def newer(self, stamp: str, than: str, among: Container[str], *, shown: bool, most: int) -> list[str]:
+    def newer(self, stamp: str, than: str, among: Container[str], *, hidden: bool | None, most: int) -> list[str]:
         """The records, `most` at the most, with a later stamp that are not `among` these.
 
-        `stamp` is a wire name; `shown` leaves out hidden records.
+        `stamp` is a wire name; `hidden` says which records: hidden ones, others, or (None) all.
         """
         statement = select(self.table.c.id).where(
             tables.value_of(self.layout, stamp, self._postgres) > than, self._known()
         )
-        hidden = self.layout.resource.hidden_by
-        if shown and hidden is not None:
-            statement = statement.where(self.table.c[self.layout.by_wire[str(hidden.hides)].name].is_not(true()))
+        by = self.layout.resource.hidden_by
+        if hidden is not None and by is not None:
+            flag = self.table.c[self.layout.by_wire[str(by.hides)].name]
+            statement = statement.where(flag.is_(true()) if hidden else flag.is_not(true()))
         found = (id for id in self.connection.execute(statement).scalars() if id not in among)
         return list(islice(found, most))
 
