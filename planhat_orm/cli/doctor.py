@@ -8,14 +8,15 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from .. import Planhat, __version__
 from ..errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, PlanhatError
 from ..http.retry import Retry
-from .connect import MIRROR, ApiUrlOption, MirrorOption, has_mirror, shown, title
+from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, has_mirror, need_mirror, shown, title
 from .out import console, table
 
 _SECONDS = 10.0
@@ -38,8 +39,24 @@ class Finding:
     wrong: bool = False
 
 
-def doctor(mirror: MirrorOption = MIRROR, api_url: ApiUrlOption = None) -> None:
-    """Check the settings, the token (with one call) and the mirror, and say what to do about what is wrong."""
+def doctor(
+    mirror: MirrorOption = MIRROR,
+    api_url: ApiUrlOption = None,
+    rescue: Annotated[
+        Path | None,
+        typer.Option(metavar="NEW", help="Only this: save what can be read of a damaged mirror into a new file."),
+    ] = None,
+) -> None:
+    """Check the settings, the token (with one call) and the mirror, and say what to do about what is wrong.
+
+    The mirror is looked at as a whole: its file, every record, the
+    search indexes, the outbox.
+    """
+    if rescue is not None:
+        need_mirror(mirror)
+        with connect(mirror, None, token=False) as client:
+            console().print(str(client.mirror.rescue(rescue)))
+        return
     findings = []
     for finding in _look(mirror, api_url):
         findings.append(finding)
@@ -74,6 +91,9 @@ def _look(mirror: str, api_url: str | None) -> Iterator[Finding]:
         tenant = "set" if settings.tenant_token else "PLANHAT_TENANT_TOKEN is not set"
         yield Finding("tenant token", f"{tenant} (needed only to send metrics and activities)")
         yield _mirror(client, mirror)
+        if has_mirror(mirror):
+            for one in client.mirror.doctor():
+                yield Finding(f"mirror: {one.what}", one.result, one.advice, one.wrong)
 
 
 def _token(client: Planhat) -> Iterator[Finding]:

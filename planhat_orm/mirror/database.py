@@ -13,17 +13,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MirrorError
 from . import functions, migrate
 
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
 _LOCK = 0x504C414E484154
+_ADVICE = {
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: planhat doctor looks at all of it.",
+    sqlite3.SQLITE_NOTADB: "The file is damaged: planhat doctor looks at all of it.",
+    sqlite3.SQLITE_IOERR: "The disk could not be read or written: planhat doctor looks at the whole file.",
+    sqlite3.SQLITE_FULL: "Make room on the disk and try again: nothing is lost.",
+    sqlite3.SQLITE_READONLY: "The file or its folder cannot be written.",
+}
 _SIGNATURE = b"SQLite format 3\0"
 
 
@@ -31,7 +38,7 @@ class Database:
     """One mirror's database. Making it opens, and where needed creates or upgrades, the tables."""
 
     def __init__(self, where: str | os.PathLike[str]) -> None:
-        self.url = _url(where)
+        self.url = database_url(where)
         self.dialect = self.url.get_backend_name()
         if self.dialect not in ("sqlite", "postgresql"):
             raise ConfigurationError(f"A mirror lives in SQLite or PostgreSQL, not in {self.dialect}.")
@@ -59,7 +66,20 @@ class Database:
         )
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
+        event.listen(engine, "handle_error", self._explain)
         return engine
+
+    def _explain(self, context: ExceptionContext) -> None:
+        """Turn what SQLite says of a damaged or full disk into what to do about it."""
+        error = context.original_exception
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _ADVICE:
+            raise MirrorError(f"The mirror {self.path}: {error}. {_ADVICE[code]}") from None
+        if str(error).startswith("Could not decode to UTF-8"):
+            # The error would show the whole text.
+            raise MirrorError(
+                f"The mirror {self.path}: a text is not UTF-8. {_ADVICE[sqlite3.SQLITE_CORRUPT]}"
+            ) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -95,7 +115,11 @@ class Database:
 
     def indexes(self) -> set[str]:
         """The names of the indexes that are there."""
-        catalogue = "SELECT indexname FROM pg_indexes" if self.postgres else "SELECT name FROM sqlite_master"
+        catalogue = (
+            "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"
+            if self.postgres
+            else "SELECT name FROM sqlite_master"
+        )
         with self.reading() as connection:
             return set(connection.exec_driver_sql(catalogue).scalars())
 
@@ -104,7 +128,8 @@ class Database:
         self.engine.dispose()
 
 
-def _url(where: str | os.PathLike[str]) -> URL:
+def database_url(where: str | os.PathLike[str]) -> URL:
+    """The URL of a mirror that is named by a path or a URL."""
     text = os.fspath(where)
     if not text or text == ":memory:":
         raise ConfigurationError("A mirror needs a file or a database URL, such as 'planhat.db'.")

@@ -11,14 +11,17 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine
 
+from ..errors import ConfigurationError, MirrorError
 from ..http.effects import Flow, Work
 from ..wire.resources import Resource
-from . import export, history, metrics, plan, search, state, sync
-from .database import Database
+from . import doctor, export, history, metrics, plan, rescue, search, state, sync
+from .database import Database, database_url
+from .doctor import Diagnosis, Finding
 from .history import Change, PastSource
 from .layout import layout, resources_of
 from .outbox import Outbox
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
+from .rescue import Rescue
 from .search import Hit
 from .source import MirrorSource
 from .store import Raw
@@ -60,7 +63,13 @@ class Mirror:
         """The database, opened (and created or upgraded) at first use."""
         with self._lock:
             if self._database is None:
-                self._database = Database(self.where)
+                database = Database(self.where)
+                try:
+                    doctor.check_after_a_death(database)
+                except BaseException:
+                    database.close()
+                    raise
+                self._database = database
             return self._database
 
     @property
@@ -199,6 +208,32 @@ class Mirror:
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Copy a SQLite mirror into a new file, of one moment even during a sync."""
         return export.backup(self.database, path)
+
+    def doctor(self) -> Diagnosis:
+        """Look whether the mirror is sound: structure, records, search indexes, syncs, outbox. Reads all of it once.
+
+        >>> mirror.doctor().ok
+        True
+        """
+        try:
+            database = self._database or Database(self.where)
+        except (ConfigurationError, MirrorError) as error:
+            return Diagnosis((Finding("file", str(error), "Name another file, or restore a backup.", True),))
+        try:
+            return doctor.doctor(database)
+        finally:
+            if database is not self._database:
+                database.close()
+
+    def rescue(self, path: str | os.PathLike[str]) -> Rescue:
+        """Save what can be read of a damaged SQLite file into a new mirror: waiting writes, memory, sound tables.
+
+        The damaged file is not touched. What was lost is told; a sync of the new mirror fetches the rest.
+        """
+        url = database_url(self.where)
+        if url.get_backend_name() != "sqlite":
+            raise ConfigurationError("A mirror in PostgreSQL is restored from its own backups (pg_dump).")
+        return rescue.rescue(Path(str(url.database)), Path(path))
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""

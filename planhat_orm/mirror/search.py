@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from . import state
-from .layout import Layout, layout, layouts
+from .layout import Layout, layout, layouts, tables
 
 if TYPE_CHECKING:
     from .database import Database
@@ -75,11 +75,23 @@ def _index(database: Database, names: list[str]) -> None:
                 connection.exec_driver_sql(statement)
 
 
-def drop(connection: Connection, *, postgres: bool) -> None:
-    """Take the indexes away, before the tables under them change. The next search makes them anew."""
-    for home in layouts().values():
+def indexed(database: Database) -> list[Layout]:
+    """The tables that have an index."""
+    there = database.indexes() if database.postgres else database.tables()
+    return [home for home in tables() if PREFIX + home.table in there]
+
+
+def check_statement(home: Layout) -> str:
+    """SQLite's own comparison of an index with its table: fails where they differ."""
+    index = PREFIX + home.table
+    return f"INSERT INTO {index}({index}, rank) VALUES('integrity-check', 1)"
+
+
+def drop(connection: Connection, *, postgres: bool, only: str | None = None) -> None:
+    """Take the indexes away, or that of one table, before the tables under them change. A search makes them anew."""
+    for home in tables():
         name = PREFIX + home.table
-        if home.only is not None or not columns(home):
+        if not columns(home) or only not in (None, home.table):
             continue
         if postgres:
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")

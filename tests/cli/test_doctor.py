@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from planhat_orm.emulator import Emulator
+from tests.mirror.test_doctor import damage, pages_of
 
 from .conftest import Result, Run
 
@@ -27,6 +28,27 @@ def test_it_looks_into_the_mirror(synced: Run) -> None:
     shown = synced("doctor")
     assert shown.code == 0
     assert "planhat.db: 120 records" in shown.out
+
+
+def test_it_looks_at_the_whole_mirror(synced: Run) -> None:
+    shown = synced("doctor")
+    assert "mirror: records" in shown.out and "120, all of them whole" in shown.out
+    assert "mirror: structure" in shown.out and "sound" in shown.out
+    Path("planhat.db").chmod(0o644)
+    shown = synced("doctor")
+    assert (shown.code, wrong(shown)) == (1, ["mirror: file"])
+    assert "chmod 600 planhat.db" in shown.out
+
+
+def test_a_damaged_mirror_is_told_and_saved(synced: Run) -> None:
+    path = Path("planhat.db")
+    damage(path, pages_of(path, "license")[0], bytes(200))
+    shown = synced("doctor")
+    assert shown.code == 1 and "mirror: structure" in wrong(shown)
+    assert "planhat doctor --rescue NEW.db" in shown.out
+    assert synced("doctor", "--rescue", "new.db").code == 0
+    assert synced("sync", "Company", "License", "--mirror", "new.db").code == 0
+    assert synced("doctor", "--mirror", "new.db").code == 0
 
 
 def test_no_token_is_wrong(run: Run) -> None:
