@@ -1,8 +1,9 @@
 """Bringing a database to this release's tables, or refusing it untouched.
 
-An upgrade is one transaction: cut off half way it leaves the mirror as it was. Alembic is loaded only when there is
-something to do. Its batch mode is never used: it fails on tables with views, and loses rows (sync.md 2.12). Views
-and search indexes go before the tables under them change; the views come back, the indexes with the next search.
+An upgrade is one transaction: cut off half way it leaves the mirror as it was. A new mirror is made as the tables are
+declared, which is what the migrations come to; Alembic, a tenth of the memory that a sync takes, is loaded only for an
+old one. Its batch mode is never used: it fails on tables with views, and loses rows (sync.md 2.12). Views and search
+indexes go before the tables under them change; the views come back, the indexes with the next search.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
@@ -30,6 +42,14 @@ VERSIONS = ("0001", "0002")
 VERSION_TABLE = "mirror_version"
 FIRST_VERSION_TABLE = "alembic_version"
 """What release 0.1.0 called it, in the way of anybody's own Alembic in the same database."""
+
+_version_table = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""As Alembic makes it."""
 
 _log = logging.getLogger("planhat_orm")
 
@@ -77,7 +97,7 @@ def upgrade(database: Database) -> str | None:
         now = _version_in(connection)
         _rename_version_table(connection)
         if now is None:
-            _run(connection)
+            _create(connection)
             connection.execute(tables.meta.insert(), [{"key": "created_at", "value": datetime.now(UTC).isoformat()}])
         elif now != VERSIONS[-1]:
             shown = views.drop(connection)
@@ -149,6 +169,12 @@ def _keep_a_copy(database: Database) -> None:
     with closing(sqlite3.connect(database.path)) as source:
         source.execute("VACUUM INTO ?", (str(copy),))
     _log.warning("Writes wait in the mirror's outbox, so a copy of it from before the upgrade is kept in %s.", copy)
+
+
+def _create(connection: Connection) -> None:
+    tables.metadata.create_all(connection)
+    _version_table.create(connection)
+    connection.execute(_version_table.insert(), [{"version_num": VERSIONS[-1]}])
 
 
 def _run(connection: Connection) -> None:

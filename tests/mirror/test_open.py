@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from planhat_orm.errors import ConfigurationError, MirrorIncomplete
-from planhat_orm.mirror import Mirror
+from planhat_orm.mirror import Mirror, migrate
 from planhat_orm.models.resources import Company, Note
 from planhat_orm.query.query import Query
 
@@ -100,3 +102,34 @@ def test_two_threads_open_one_file_at_once(make_mirror: Callable[..., Mirror], t
     mirrors = [make_mirror(tmp_path / "one.db") for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
         assert [len(list(status)) for status in pool.map(lambda one: one.status(), mirrors)] == [0] * 6
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_new_mirror_has_the_tables_that_the_migrations_make(
+    database: str, make_mirror: Callable[..., Mirror], postgres: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made() -> list[str]:
+        mirror = make_mirror(postgres() if database == "postgresql" else None)
+        with mirror.database.reading() as connection:
+            if database == "sqlite":
+                found = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").scalars()
+                return sorted("".join(text.split()) for text in found)
+            columns = connection.exec_driver_sql(
+                "SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name "
+                "FROM information_schema.columns WHERE table_schema = current_schema()"
+            )
+            indexes = connection.exec_driver_sql("SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()")
+            return sorted(map(str, [*columns, *indexes]))
+
+    new = made()
+    monkeypatch.setattr(migrate, "_create", migrate._run)
+    assert made() == new
+
+
+def test_a_new_mirror_is_made_without_alembic(tmp_path: Path) -> None:
+    program = (
+        "import sys; from planhat_orm.mirror import Mirror; Mirror(sys.argv[1]).status(); "
+        "print([name for name in ('alembic', 'sqlmodel', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.db")], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "[]"
