@@ -31,8 +31,9 @@ AHEAD = 7
 STEP = 0.1
 """How many pages may be asked for while one is waited for and written: one for each so many seconds that an answer
 takes. A fast server is read page by page, and a sync that is killed there has fetched none in vain."""
-MOST_ROWS = 10_000
-"""How many rows the pages in flight may hold together: memory is a few pages, not the list."""
+MOST_BYTES = 24_000_000
+"""How large the pages asked for and the one that is written may be together: memory is a few pages, not the list.
+One is asked for all the same."""
 SWEEPS = 5
 _STALE = 50
 """So many pages in a row with nothing new are no accident."""
@@ -199,7 +200,7 @@ class Pass:
                 # Shorter than others, or than asked, so there may be no more.
                 last = len(ids) < usual and (yield from self._newest()) == self.anchor
                 if not last:
-                    yield from self._look_ahead(answer.seconds)
+                    yield from self._look_ahead(answer)
                 if proved:
                     yield from apply(Page(fresh, after, None if last else self.anchor, self.anchor, self.rank))
                 else:
@@ -243,12 +244,12 @@ class Pass:
         )
         self._ahead.append((offset, (yield from self.traffic.begin(request))))
 
-    def _look_ahead(self, seconds: float) -> Flow[None]:
+    def _look_ahead(self, answer: Response) -> Flow[None]:
         """Ask for the next pages before this one is written, as far as there are likely to be rows."""
         if self._length < self.longest:
             return
         step = self._length - self._reach()
-        room = min(AHEAD, int(seconds / STEP), MOST_ROWS // self._length - 1)
+        room = min(AHEAD, int(answer.seconds / STEP), max(1, MOST_BYTES // len(answer.body) - 1))
         last = self._ahead[-1][0] + self._length if self._ahead else self.rank
         while step > 0 and len(self._ahead) < room:
             likely = self._asked // 2 > len(self._ahead) if self.expected is None else last < self.expected

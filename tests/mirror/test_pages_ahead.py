@@ -1,0 +1,60 @@
+"""How far a pass reads ahead: as far as answers are slow, and as the memory for the pages in flight goes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from planhat_orm.http.effects import Await, Begin, Emit, Flow, Response
+from planhat_orm.mirror import pages
+from planhat_orm.mirror.pages import Page, Pass, Traffic
+from planhat_orm.mirror.rows import encode
+from planhat_orm.wire.resources import resource
+
+PER_PAGE, PAGES = 50, 40
+IDS = [f"{n:024x}" for n in range(PER_PAGE * PAGES)]
+
+
+def most_ahead(seconds: float) -> int:
+    """Run a pass by hand over a list whose every page takes so long; how many were on their way while one was written."""
+    seen: list[str] = []
+
+    def apply(page: Page) -> Flow[None]:
+        seen.extend(row["_id"] for row in page.rows)
+        yield Emit(len(seen))
+
+    flow = Pass(resource("company"), Traffic(), longest=PER_PAGE).run(apply)
+    out: set[int] = set()
+    most, answer = 0, None
+    while True:
+        try:
+            effect = flow.send(answer)
+        except StopIteration:
+            assert seen == IDS
+            return most
+        answer = None
+        if isinstance(effect, Begin):
+            answer = int(dict(effect.request.params)["offset"])
+            out.add(answer)
+        elif isinstance(effect, Emit):
+            most = max(most, len(out))
+        elif isinstance(effect, Await):
+            out.remove(effect.begun)
+            rows = [encode({"_id": id}) for id in IDS[effect.begun : effect.begun + PER_PAGE]]
+            body = b"[" + b",".join(rows) + b"]"
+            answer = Response(200, {}, body, msgspec.json.decode(body, type=list[msgspec.Raw]), seconds=seconds)
+
+
+def test_a_fast_server_is_read_page_by_page() -> None:
+    assert most_ahead(0.05) == 0
+
+
+def test_a_slow_server_is_asked_for_seven_pages_while_one_is_written() -> None:
+    assert most_ahead(2.0) == pages.AHEAD
+
+
+@pytest.mark.parametrize(("budget", "most"), [(4, 3), (0, 1)])
+def test_fewer_where_they_are_large(budget: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = len(b"[" + b",".join(encode({"_id": id}) for id in IDS[:PER_PAGE]) + b"]")
+    monkeypatch.setattr(pages, "MOST_BYTES", budget * page)
+    assert most_ahead(2.0) == most
