@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from ..errors import MirrorError
 from ..html import table as html_table
+from ..models.conflict import Conflict, conflict_of
 from ..runtime import TEMPORARY, Wish
 from ..wire.patches import Raw, merged, same
 from . import lease, tables
@@ -49,6 +50,10 @@ class Outbox:
         """The entries in the order of the writes, all of them or those in some states."""
         with self._database.reading() as connection:
             return find(connection, *([tables.outbox.c.state.in_(states)] if states else []))
+
+    def conflicts(self) -> list[Conflict]:
+        """The fields that hold writes back, as the server's record changed them too; the objects are the entries."""
+        return [conflict_of(entry, clash) for entry in self.entries("conflict") for clash in entry.clashes]
 
     def counts(self) -> dict[str, int]:
         """How many writes wait, by resource."""
@@ -182,29 +187,30 @@ class Outbox:
 
     # --- sending ----------------------------------------------------------------------------------------
 
-    def send(self, patches: Mapping[int, tuple[Raw, Raw]]) -> set[int]:
-        """Note that entries travel now, with what is sent of them and what it is based on.
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+        """Note that entries travel now: what is sent, what that is based on, and what the server was seen to hold.
 
         Returns the numbers of those that are still in this hand: another push took the others over.
         """
-        box = tables.outbox
-        granted: set[int] = set()
         with self._writing() as connection:
-            for part in chunks(list(patches)):
-                mine = box.c.seq.in_(part) & (box.c.holder == self._holder)
-                granted.update(connection.execute(select(box.c.seq).where(mine)).scalars())
-            values = [
-                {"key": seq, "new": json_text(patch), "old": json_text(base)}
-                for seq, (patch, base) in patches.items()
-                if seq in granted
-            ]
-            if values:
+            box = tables.outbox
+            entries = find_all(connection, box.c.seq, sorted(patches))
+            mine = {one.seq: one for one in entries if one.holder == self._holder}
+            changed = [seq for seq, one in mine.items() if not same(one.patch, patches[seq][0])]
+            if changed:
+                stacks, found = self._found(connection, changed)
+                for entry in found:
+                    entry.patch, entry.base, said = patches[entry.seq]
+                    place = stacks.place(entry.resource, entry.record)
+                    bottom = stacks.bottom(place)
+                    if said is not None and bottom is not None:
+                        stacks.put(place, merged(bottom, said))
+                stacks.write()
+            if mine:
+                values = [{"key": seq, "old": json_text(patches[seq][1])} for seq in mine]
                 statement = update(box).where(box.c.seq == bindparam("key"))
-                statement = statement.values(
-                    patch=bindparam("new"), base=bindparam("old"), state="inflight", sent_at=now()
-                )
-                connection.execute(statement, values)
-        return granted
+                connection.execute(statement.values(base=bindparam("old"), state="inflight", sent_at=now()), values)
+        return set(mine)
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:
         """Note how far entries are, and why."""

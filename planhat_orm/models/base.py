@@ -190,12 +190,39 @@ class Model(metaclass=ModelType):
                 sent[field.wire] = field.dump(value)
         return sent
 
+    def _keys(self) -> dict[str, Any]:
+        """The values of the keys by which Planhat can match the record, those just set among them."""
+        live = self._live or {}
+        fields = [self._meta.by_wire[wire] for wire in self._meta.resource.keys if wire in self._meta.by_wire]
+        return {field.wire: live.get(field.name, self._wire.get(field.wire)) for field in fields}
+
     def _saved(self, answer: dict[str, Any], sent: dict[str, Any]) -> None:
         """Take over what was sent and what the server said of it; other unsaved changes stay."""
         wire = {**self._wire, **{key: value for key, value in sent.items() if key != "custom"}, **answer}
         if "custom" in sent and not isinstance(answer.get("custom"), dict):
             wire["custom"] = {**_object(self._wire.get("custom")), **sent["custom"]}
-        self._rebase(wire, self._unsent(sent))
+        unsent = self._unsent(sent)
+        # What was edited while the request was on its way was edited over what was sent.
+        older = {name: one for name, one in unsent.items() if self._meta.fields[name].wire not in sent}
+        if "custom" in unsent:
+            before = sent.get("custom", {})
+            older["custom"] = {label: one for label, one in unsent["custom"].items() if label not in before}
+        self._rebase(self._with_bases(wire, older), unsent)
+
+    def _with_bases(self, wire: dict[str, Any], unsent: dict[str, Any]) -> dict[str, Any]:
+        """A newer `wire` with what was read of the fields that have unsaved changes: those were made over that."""
+        kept = dict(wire)
+        for name, value in unsent.items():
+            field = self._meta.fields[name]
+            if isinstance(field, CustomFields):
+                before, now = _object(self._wire.get("custom")), _object(wire.get("custom"))
+                kept["custom"] = {label: one for label, one in now.items() if label not in value}
+                kept["custom"].update({label: before[label] for label in value if label in before})
+            elif field.wire in self._wire:
+                kept[field.wire] = self._wire[field.wire]
+            else:
+                kept.pop(field.wire, None)
+        return kept
 
     def _refreshed(self, answer: dict[str, Any], names: tuple[str, ...] | None, discard: bool) -> None:
         """Take over what the API says now, of the whole record or of some fields of it."""
@@ -211,8 +238,8 @@ class Model(metaclass=ModelType):
 
     def _reread(self, wire: dict[str, Any], origin: Origin) -> None:
         """Take over what another reading of this record said; unsaved changes stay."""
-        mine = self._origin
-        self._rebase({**self._wire, **wire}, self._unsent({}))
+        mine, unsent = self._origin, self._unsent({})
+        self._rebase(self._with_bases({**self._wire, **wire}, unsent), unsent)
         # With the peers of the reading that knows more fields.
         self._origin = origin if origin.selected is None else mine
         if mine.selected is not None and origin.selected is not None:

@@ -62,6 +62,10 @@ class Batch:
         else:
             self._only[id(record)] = tuple(dict.fromkeys((*(before or ()), *fields)))
 
+    def holds(self, record: Model) -> bool:
+        """Whether a record is to be saved with the batch."""
+        return id(record) in self._saves
+
     def delete(self, record: Model) -> None:
         """Have `record` deleted with the batch; one that was only created in it is simply forgotten."""
         self._saves.pop(id(record), None)

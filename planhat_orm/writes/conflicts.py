@@ -92,22 +92,20 @@ def resolve(merge: Merge, policy: Policy, held: Any, model: type[Model] | None =
 
 
 def _take_over(record: Model, payload: Raw, remote: Raw, send: Raw) -> None:
-    """Put their values under mine, so that only what is left to send counts as changed."""
+    """Put their values under mine, so that only what is left to send counts as changed.
+
+    A field that is not sent now and has an unsaved change keeps its base: it was not compared.
+    """
     live: dict[str, Any] = {}
-    labels: dict[str, Any] = {}
+    labels = dict(send.get("custom", {}))
     for name, value in (record._live or {}).items():
         declared = record._meta.fields[name]
-        difference: Any = declared.difference(record, value)
-        if isinstance(declared, CustomFields):
-            sent, left = payload.get("custom", {}), send.get("custom", {})
-            labels = {label: new for label, (_, new) in (difference or {}).items() if label not in sent}
-            labels.update(left)
-        elif declared.wire not in payload:
-            if difference is not None:
-                live[name] = value
-        elif declared.wire in send:
+        if declared.wire in send and not isinstance(declared, CustomFields):
             mine = send[declared.wire]
             live[name] = value if mine == payload[declared.wire] else declared.kind.load(mine)
+    unsent = record._unsent(payload)
+    wire = record._with_bases({**record._wire, **remote}, unsent)
+    labels.update(unsent.pop("custom", {}))
     if labels:
         live["custom"] = labels
-    record._rebase({**record._wire, **remote}, live)
+    record._rebase(wire, {**unsent, **live})

@@ -172,5 +172,4 @@ def take_names(box: Any, records: Iterable[Model]) -> Flow[None]:
 
 def temporaries(record: Model) -> list[str]:
     """The temporary ids that a record has, and names in what it would send."""
-    sent = record._payload(guard=False) if record._live else {}
-    return [text for text in [record.id or "", *texts(sent)] if text.startswith(TEMPORARY)]
+    return [text for text in [record.id or "", *texts(record._live or {})] if text.startswith(TEMPORARY)]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
-from ..errors import ValidationError
 from ..fields import Custom
 from ..html import table
 from ..models.base import Model
@@ -133,13 +132,12 @@ def plan_of(
     for record in saves:
         known = record._meta.resource
         fields = (only or {}).get(id(record))
-        payload = record._payload(fields, guard=False) if record.id is not None or _can_be_dumped(record) else {}
-        if record.id is not None and not payload:
+        if record.id is not None and not record._payload(fields, guard=False):
             continue
         changes += changes_of("create" if record.id is None else "update", record, fields)
         if "bulk_upsert" in known.operations:
             # Rows without a key travel on their own: they are sent once only.
-            keyed = record.id is not None or any(True for _ in keys_of(known, payload))
+            keyed = record.id is not None or any(True for _ in keys_of(known, record._keys()))
             groups[known.name, keyed] = groups.get((known.name, keyed), 0) + 1
         else:
             requests += 1
@@ -150,15 +148,6 @@ def plan_of(
     return WritePlan(tuple(changes), requests, seconds(requests))
 
 
-def _can_be_dumped(record: Model) -> bool:
-    """Whether all that it refers to has an id or a key; what is created with it has not yet."""
-    try:
-        record._payload(guard=False)
-    except ValidationError:
-        return False
-    return True
-
-
 def _name(record: Model) -> str:
     key = None if record.id is not None else _key(record)
     return record.id or ("new" if key is None else f"new ({key})")
@@ -166,12 +155,9 @@ def _name(record: Model) -> str:
 
 def _key(record: Model) -> str | None:
     """The first key that a record carries, as `external_id=a-1`."""
-    meta = record._meta
-    for wire in meta.resource.keys:
-        field = meta.by_wire.get(wire)
-        value = None if field is None or wire == "_id" else (record._live or {}).get(field.name, record._wire.get(wire))
-        if field is not None and value:
-            return f"{field.name}={value}"
+    for wire, value in record._keys().items():
+        if wire != "_id" and value:
+            return f"{record._meta.by_wire[wire].name}={value}"
     return None
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from ..errors import (
@@ -70,8 +71,8 @@ class Box(Protocol):
         """Those of some ids that are known to be made through this outbox."""
         ...
 
-    def send(self, patches: Mapping[int, tuple[Raw, Raw]]) -> set[int]:
-        """Note that entries travel, as they are sent; return those that are still in this hand."""
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+        """Note that entries travel: patch, base and what the server holds; return those still in this hand."""
         ...
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:
@@ -112,6 +113,7 @@ class Pushing:
     chunk_size: int = BULK_MAX_ROWS
     outcome: dict[int, Told] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    said: dict[int, Raw] = field(default_factory=dict)
     late: list[Waiting] = field(default_factory=list)
     refused: str = ""
 
@@ -224,6 +226,7 @@ class Pushing:
                 status = "unchanged" if entry.state not in _UNSURE else "updated"
                 acked.append((entry, status, entry.record, remote))
                 continue
+            self.said[entry.seq] = under(remote, entry.patch)
             entry.patch, entry.base = merge.send, base_of(remote, merge.send)
             theirs[entry.record] = merged(remote, merge.send)
             ready.append(entry)
@@ -280,7 +283,9 @@ class Pushing:
             yield from self._send(known, part, rows)
 
     def _send(self, known: Resource, entries: list[Waiting], rows: dict[int, Raw]) -> Flow[None]:
-        granted: set[int] = yield Work(lambda: self.box.send({one.seq: (one.patch, one.base) for one in entries}))
+        granted: set[int] = yield Work(
+            lambda: self.box.send({one.seq: (one.patch, one.base, self.said.get(one.seq)) for one in entries})
+        )
         mine = [one for one in entries if one.seq in granted]
         for one in entries:
             if one.seq not in granted:
@@ -338,7 +343,8 @@ class Pushing:
             if self.refused:
                 self._postpone(part, self.refused)
                 continue
-            granted: set[int] = yield Work(lambda part=part: self.box.send({one.seq: ({}, one.base) for one in part}))  # type: ignore[misc]
+            travelling: dict[int, tuple[Raw, Raw, Raw | None]] = {one.seq: ({}, one.base, None) for one in part}
+            granted: set[int] = yield Work(partial(self.box.send, travelling))
             acked: list[tuple[Waiting, str, str | None, Raw | None]] = []
             unknown, failed, back = {}, {}, []
             for entry in part:

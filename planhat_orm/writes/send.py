@@ -203,4 +203,4 @@ def _find_lost(resource: Resource, lost_ones: list[Model], since: float) -> Flow
 
 
 def _keyed(record: Model) -> bool:
-    return any(True for _ in records.keys_of(record._meta.resource, record._payload()))
+    return any(True for _ in records.keys_of(record._meta.resource, record._keys()))

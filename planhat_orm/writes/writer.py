@@ -214,12 +214,12 @@ class RecordWriter:
     def delete(self, record: Model) -> Flow[None]:
         """Delete a record; inside a batch, queue that."""
         self.guard(delete=True)
-        if record.id is None:
-            raise PlanhatError(f"A {type(record).__name__} that was never saved cannot be deleted.")
         batch = open_batch(self)
-        if batch is not None:
+        if batch is not None and (record.id is not None or batch.holds(record)):
             batch.delete(record)
             return
+        if record.id is None:
+            raise PlanhatError(f"A {type(record).__name__} that was never saved cannot be deleted.")
         known = record._meta.resource
         if "delete" not in known.operations:
             raise ValidationError(f"A {type(record).__name__} cannot be deleted: {instead(known, 'delete')}")
@@ -285,19 +285,28 @@ class RecordWriter:
         return outcomes
 
     def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
-        """Read a record again, keeping its unsaved changes unless `discard`."""
+        """Read a record again (offline: from the mirror), keeping its unsaved changes unless `discard`."""
         if record.id is None:
             raise PlanhatError(f"A {type(record).__name__} that was never saved cannot be read again.")
         resource = record._meta.resource
         if "get_by_id" not in resource.operations:
             raise ValidationError(f"A {type(record).__name__} cannot be refreshed: {instead(resource, 'get_by_id')}")
         names = tuple(fields) if fields is not None else None
-        try:
-            answer = yield from records.get(resource, record.id)
-        except NotFound as missing:
-            raise type(record).DoesNotExist(
-                f"{record!r} is not there any more.", request=missing.request, response=missing.response
-            ) from None
+        box = self._host.outbox
+        if box is not None:
+            yield from take_names(box, [record])
+        missing: NotFound | None = None
+        answer = None
+        if self._host.is_offline or record.id.startswith(TEMPORARY):
+            answer = yield from self._host.source("mirror").get(resource, "_id", record.id)
+        else:
+            try:
+                answer = yield from records.get(resource, record.id)
+            except NotFound as gone:
+                missing = gone
+        if answer is None:
+            request, response = (missing.request, missing.response) if missing is not None else (None, None)
+            raise type(record).DoesNotExist(f"{record!r} is not there any more.", request=request, response=response)
         record._refreshed(answer, names, discard)
 
     def reconcile(self, queryset: Any, rows: Any, key: str, mapping: Any, **options: Any) -> Flow[ReconcilePlan]:
