@@ -21,7 +21,7 @@ from sqlalchemy import select, union
 from ..http.effects import Flow, Work
 from ..query.kinds import DATETIME
 from ..runtime import TEMPORARY
-from ..wire.listing import request_page
+from ..wire.listing import request_page, rows_of
 from ..wire.slices import Slice, slices_of
 from . import choice, state, tables
 from .pages import Disordered, Page, Pass, Unsorted, ids_of
