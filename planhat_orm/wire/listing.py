@@ -172,7 +172,7 @@ def _offset_ignored(resource: Resource, ask: _Ask, size: int, offset: int, ids: 
     rows = yield from ask(limit=size, offset=offset + _FAR)
     if [row.get("_id") for row in rows] != ids:
         return False
-    newest = yield from ask(limit=1, offset=0, sort="-_id")
+    newest = [] if len(rows) == size else (yield from ask(limit=1, offset=0, sort="-_id"))
     if len(rows) == size or (newest and newest[0].get("_id") not in ids):
         raise BadAnswer(
             f"GET /{resource.path} gave the same {len(rows)} records at every offset: the server ignores it, so what "

@@ -75,7 +75,10 @@ def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
 
 def appends(row: Mapping[str, Any]) -> bool:
     """Whether a row adds to an array (API.md section 7), so that sending it twice may add twice."""
-    values = [*row.values(), *(row["custom"].values() if isinstance(row.get("custom"), Mapping) else ())]
+    custom = row.get("custom")
+    # A custom field may itself be called Add.
+    values = [value for wire, value in row.items() if wire != "custom"]
+    values += custom.values() if isinstance(custom, Mapping) else ()
     return any(
         isinstance(value, Mapping)
         and len(value) == 1
