@@ -205,7 +205,11 @@ class Endpoint:
         for name, number, least in (("limit", limit, 1), ("max_requests", max_requests, 0)):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
                 raise ValidationError(f"{name} must be a whole number from {least} on, not {number!r}.")
-        flow = self._read(sort, _names(select), limit, _split(self._resource, filters))
+        if sort is not None and (not isinstance(sort, str) or not sort.strip() or "," in sort):
+            raise ValidationError("sort takes the name of one field, with a - before it for descending.")
+        names = _names(select)
+        listing.warn_of_unknown(self._resource, [*(names or ()), *([sort] if sort else ())])
+        flow = self._read(sort, names, limit, _split(self._resource, filters))
         return at_most(max_requests, flow) if max_requests else flow
 
     def _read(

@@ -46,7 +46,11 @@ class Session:
         self.timeout = httpx.Timeout(connect=min(10.0, seconds), read=seconds, write=seconds, pool=seconds)
 
     def outgoing(self, request: Request) -> dict[str, Any]:
-        """Count the request and return the arguments for httpx's `build_request`."""
+        """Count the request and return the arguments for httpx's `build_request`.
+
+        Raises `ConfigurationError` for a token that is not there; nothing is counted then, as nothing is sent.
+        """
+        self.secrets.check(request)
         with self._lock:
             self.calls += 1
         self.notify("request", request)

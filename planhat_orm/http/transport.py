@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from ..errors import ConfigurationError
-from .effects import TENANT
+from .effects import TENANT, Request
 
 _PLACEHOLDER = quote(TENANT)
 
@@ -28,6 +28,13 @@ class Secrets:
 
     def __reduce__(self) -> str:
         raise TypeError("Tokens are not pickled: build Planhat() again in the other process.")
+
+    def check(self, request: Request) -> None:
+        """Raise `ConfigurationError` when the token that `request` needs is not there."""
+        if request.auth == "token":
+            self._need(self.api_token, "api_token", "PLANHAT_API_TOKEN")
+        elif request.auth == "tenant" or TENANT in request.path:
+            self._need(self.tenant_token, "tenant_token", "PLANHAT_TENANT_TOKEN")
 
     def apply(self, request: httpx.Request) -> httpx.Request:
         """Return a request with the tokens that `request` asks for."""

@@ -176,6 +176,8 @@ def check_rows(
     They are sent all the same, as the raw endpoint that this is, with a warning in the log; `strict` raises
     `ValidationError` instead, before anything is sent.
     """
+    if not isinstance(rows, Iterable):
+        raise ValidationError(f"Rows of {kind.attribute} come as a list or a generator of dicts, not as {rows!r}.")
     for place, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise ValidationError(f"Row {place} is a {type(row).__name__}: give dicts.")

@@ -9,6 +9,7 @@ server ever gave ends the list; one that is merely shorter than asked does not.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import pairwise
@@ -20,6 +21,8 @@ from ..http.flows import collected, mapped
 from ..names import did_you_mean
 from . import paths
 from .resources import Resource
+
+logger = logging.getLogger("planhat_orm")
 
 PAGING = ("limit", "offset", "sort", "select")
 ALWAYS: dict[str, dict[str, str]] = {
@@ -42,6 +45,15 @@ def check_params(resource: Resource, params: Iterable[str]) -> None:
     for name in params:
         if name not in known:
             raise FieldError(f"The list of {resource.path} has no parameter {name!r}.{did_you_mean(name, known)}")
+
+
+def warn_of_unknown(resource: Resource, fields: Iterable[str]) -> None:
+    """Tell the log of fields that no source knows: Planhat may have more, but ignores a misspelt one silently."""
+    for name in fields:
+        known = name.lstrip("-").partition(".")[0]
+        if known not in resource.fields:
+            logger.warning("/%s has no field %r as far as is known.%s", resource.path, known,
+                           did_you_mean(known, resource.fields))  # fmt: skip
 
 
 def page(

@@ -132,6 +132,22 @@ def test_selected_fields_come_with_the_id(online: Online) -> None:
         }
 
 
+@pytest.mark.parametrize("sort", ["", " ", "name,-mr", ["name"], 7])
+def test_an_order_that_is_no_field_is_refused(online: Online, sort: Any) -> None:
+    _, planhat = online()
+    with pytest.raises(ValidationError, match="one field"):
+        planhat.company.get_list(sort=sort)
+
+
+def test_a_misspelt_field_is_told_of_in_the_log(online: Online, caplog: pytest.LogCaptureFixture) -> None:
+    _, planhat = online(companies=3)
+    rows(planhat.company.get_list(sort="-name", select="name, custom.Tier, owner"))
+    assert caplog.text == ""
+    rows(planhat.company.get_list(sort="nmae", select="phse"))
+    assert "no field 'nmae' as far as is known. Did you mean 'name'?" in caplog.text
+    assert "'phse'" in caplog.text
+
+
 def test_an_order_of_the_callers_is_kept(online: Online) -> None:
     emulator, planhat = online(companies=30)
     names = [row["name"] for row in rows(planhat.company.get_list(sort="-name", limit=7))]

@@ -66,6 +66,21 @@ def test_metrics_are_pushed_and_read_back(online: Online) -> None:
 
 
 @pytest.mark.parametrize("auto_chunk", [True, False])
+def test_what_holds_no_rows_is_refused(online: Online, auto_chunk: bool) -> None:
+    emulator, planhat = online()
+    for call in (
+        planhat.metrics.bulk_insert_metrics,
+        planhat.user_activity.create_activity,
+        planhat.company.bulk_upsert,
+    ):
+        with pytest.raises(ValidationError, match="not"):
+            call(None)  # type: ignore[operator]
+        with pytest.raises(ValidationError):
+            call("ab")  # type: ignore[operator]
+    assert emulator.calls == 0
+
+
+@pytest.mark.parametrize("auto_chunk", [True, False])
 def test_nothing_to_push_makes_no_call(online: Online, auto_chunk: bool) -> None:
     emulator, planhat = online()
     assert planhat.metrics.bulk_insert_metrics([], auto_chunk=auto_chunk) == {}

@@ -55,7 +55,7 @@ def test_a_missing_token_is_named_and_costs_no_call(online: Online) -> None:
             planhat.metrics.bulk_insert_metrics({"dimensionId": "d", "value": 1, "externalId": "e"})
         with pytest.raises(ConfigurationError, match="PLANHAT_TENANT_TOKEN"):
             planhat.user_activity.segment({"type": "identify", "userId": "u"})
-    assert emulator.calls == 0
+        assert emulator.calls == planhat.calls == 0
 
 
 def test_the_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
