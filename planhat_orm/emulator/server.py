@@ -67,9 +67,9 @@ class Emulator:
         self.store = Store(Moments(self.clock, today), self.switches, seed)
         tenant.fill(self.store, tenant.sizes(companies, sizes), seed, today)
         self._weather = Weather()
-        api = Api(self.store, self.switches, api_token, tenant_token, page_cap)
+        self.api = Api(self.store, self.switches, api_token, tenant_token, page_cap)
         quota = Quota(calls_per_min, self.switches)
-        front = Front(api, quota, self.faults, self.log, self.clock, self._weather, self.switches.retry_after)
+        front = Front(self.api, quota, self.faults, self.log, self.clock, self._weather, self.switches.retry_after)
         self.app = build(front, Pages(self.store, self.faults, self.log, self.clock))
         self._asked = self._port = port
         self._server: uvicorn.Server | None = None

@@ -94,8 +94,8 @@ def test_an_offset_that_is_ignored_while_changes_are_read(
     run = online(emulator)
     run(mirror.sync("Company"))
     emulator.store.switches = replace(emulator.switches, honours_offset=False)
-    for id in ids[:40]:
-        emulator.store.update("company", id, {"phase": "Live"})
+    for n, id in enumerate(ids[:40]):
+        emulator.store.update("company", id, {"phase": "Live", **at(1000 + n)})
     report = run(mirror.sync("Company"))["company"]
     assert "offset" in report.why
     assert_equal(mirror, emulator, "company")

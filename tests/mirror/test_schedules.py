@@ -16,7 +16,7 @@ import pytest
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.mirror import Mirror, choice, incremental, pages, state
 
-from .conftest import TORTURE, Runner, assert_equal, mirror_rows
+from .conftest import TORTURE, Near, assert_equal, mirror_rows
 from .test_full import interrupted
 
 NAMES = ("company", "enduser", "conversation", "license")
@@ -97,7 +97,6 @@ def states(mirror: Mirror) -> list[state.State]:
 
 @pytest.mark.parametrize("seed", range(200 if TORTURE else 4))
 def test_schedules(
-    make_emulator: Callable[..., Emulator],
     make_mirror: Callable[..., Mirror],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -108,9 +107,9 @@ def test_schedules(
         # Without the server's clock the stamps alone must do.
         monkeypatch.setattr(pages, "_date", lambda response: None)
     cap, order = chance.choice([5, 9, 20, 60]), chance.choice(["insertion", "newest", "random"])
-    emulator = make_emulator(page_cap=cap, switches=Switches(default_order=order))
+    emulator = Emulator(companies=0, page_cap=cap, switches=Switches(default_order=order))
     mirror = make_mirror(request.getfixturevalue("postgres")() if seed % 8 == 3 else None)
-    world, run = World(emulator, chance), Runner(emulator.url)
+    world, run = World(emulator, chance), Near(emulator)
     run(mirror.sync(NAMES))
     for _ in range(4):
         throughout = {name: mirror_rows(mirror, name).keys() & world.alive[name] for name in NAMES}
