@@ -40,7 +40,7 @@ class World:
         self.deleted: set[str] = set()
         self.home = emulator.store.insert("company", {"name": "Home"})["_id"]
         for name in NAMES:
-            for _ in range(chance.randrange(20, 90)):
+            for _ in range(chance.randrange(12, 45)):
                 self.insert(name)
 
     def insert(self, name: str) -> None:
@@ -95,7 +95,7 @@ def states(mirror: Mirror) -> list[state.State]:
         return list(state.load_all(connection).values())
 
 
-@pytest.mark.parametrize("seed", range(200 if TORTURE else 4))
+@pytest.mark.parametrize("seed", range(200 if TORTURE else 5))
 def test_schedules(
     make_mirror: Callable[..., Mirror],
     request: pytest.FixtureRequest,
@@ -108,7 +108,7 @@ def test_schedules(
         monkeypatch.setattr(pages, "_date", lambda response: None)
     cap, order = chance.choice([5, 9, 20, 60]), chance.choice(["insertion", "newest", "random"])
     emulator = Emulator(companies=0, page_cap=cap, switches=Switches(default_order=order))
-    mirror = make_mirror(request.getfixturevalue("postgres")() if seed % 8 == 3 else None)
+    mirror = make_mirror(request.getfixturevalue("postgres")() if seed % 20 == 3 else None)
     world, run = World(emulator, chance), Near(emulator)
     run(mirror.sync(NAMES))
     for _ in range(4):
