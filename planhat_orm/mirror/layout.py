@@ -112,6 +112,11 @@ def resources_of(models: Iterable[Any] | None) -> list[str]:
     return sorted(chosen, key=lambda name: (layouts()[name].resource.write_order, name))
 
 
+def layout_of(model: Any) -> Layout:
+    """The layout of a model class (or the name of a model or resource): of notes, the part of the table they are."""
+    return layout(_resource(model).name)
+
+
 def _resource(model: Any) -> Resource:
     if isinstance(model, str):
         if model in layouts():

@@ -18,7 +18,7 @@ from . import doctor, export, history, metrics, plan, rescue, search, state, syn
 from .database import Database, database_url
 from .doctor import Diagnosis, Finding
 from .history import Change, PastSource
-from .layout import layout, resources_of
+from .layout import layout, layout_of, resources_of
 from .outbox import Outbox
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
 from .rescue import Rescue
@@ -187,13 +187,16 @@ class Mirror:
     def search(self, words: str, models: Iterable[Any] | None = None, *, limit: int = 20) -> list[Hit]:
         """The records that hold all of some words, or words that begin so, best first.
 
-        Over names, notes, conversations, tickets and the like. The first search makes the index.
+        Over names, notes, conversations, tickets and the like; case, accents and signs do not matter. The first
+        search makes the index.
 
         >>> mirror.search("foods")[0].snippet
         'Beaconbrook [Foods]'
         """
-        resources = None if models is None else self._names(models)
-        return search.search(self.database, words, resources, limit)
+        chosen = None
+        if models is not None:
+            chosen = [layout_of(one) for one in ([models] if isinstance(models, (str, type)) else models)]
+        return search.search(self.database, words, chosen, limit)
 
     def export(
         self, path: str | os.PathLike[str], format: str = "parquet", models: Iterable[Any] | None = None

@@ -2,21 +2,25 @@
 
 The index is made by the first search, kept by triggers in the transaction of each write, and copies no text. It
 hangs on `pk`, an explicit key, which VACUUM does not renumber; and writes are UPSERTs, which fire the triggers
-where REPLACE would not (sqlite-utils #149, #152).
+where REPLACE would not (sqlite-utils #149, #152). PostgreSQL indexes an expression, which follows by itself.
+
+A database finds and ranks; whether a record really holds the words is decided here, on the text as people see it:
+without tags and entities, case and accents aside. So both databases give the same records.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
 from . import state
-from .layout import Layout, layout, layouts, tables
+from .layout import Layout, tables
 
 if TYPE_CHECKING:
     from .database import Database
@@ -25,9 +29,11 @@ TITLES = ("name", "title", "subject", "action", "email")
 BODIES = ("description", "snippet", "comment", "transcript", "position", "first_name", "last_name", "external_id")
 PREFIX = "search__"
 
-_OPEN, _CLOSE = "\x02", "\x03"
 _TAG = re.compile(r"<[^<>]*>")
-_WORD = re.compile(r"\w+")
+_ACCENT = re.compile(r"[\u0300-\u036f]")
+_WORD = re.compile(r"[^\W_]+")
+_SHOWN = 24
+_PART = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +54,104 @@ def columns(home: Layout) -> tuple[str, ...]:
     return (*titles, *(name for name in BODIES if name in names)) if titles else ()
 
 
-def search(database: Database, words: str, resources: Iterable[str] | None, limit: int) -> list[Hit]:
-    """The best hits for all of `words`, or their beginnings, in the tables of `resources`."""
-    asked = _WORD.findall(words)
+def search(database: Database, words: str, homes: Iterable[Layout] | None, limit: int) -> list[Hit]:
+    """The best hits for all of `words`, or their beginnings, in some tables, or in all of them."""
+    # As they are compared, and as they were typed.
+    pairs = dict(zip(_words(words), _WORD.findall(_typed(words)), strict=False))
+    asked = list(pairs)
     with database.reading() as connection:
-        complete = [name for name, found in state.load_all(connection).items() if found.complete]
-    chosen = [name for name in complete if (resources is None or name in set(resources)) and columns(layouts()[name])]
-    if not asked:
+        complete = {name for name, found in state.load_all(connection).items() if found.complete}
+    chosen = [home for home in (tables() if homes is None else homes) if home.table in complete and columns(home)]
+    if not asked or not chosen:
         return []
     _index(database, chosen)
     find = _find_postgres if database.postgres else _find_sqlite
     with database.reading() as connection:
-        hits = [hit for name in chosen for hit in find(connection, layout(name), asked, limit)]
+        hits = [hit for home in chosen for hit in _hits(home, find(connection, home, pairs), asked, limit)]
     return sorted(hits, key=lambda hit: (-hit.score, hit.model, hit.id))[:limit]
 
 
-def _index(database: Database, names: list[str]) -> None:
+def _hits(home: Layout, found: Iterator[Sequence[Any]], asked: list[str], limit: int) -> Iterator[Hit]:
+    """The first hits, best first, whose visible text holds all words."""
+    names = columns(home)
+    count = 0
+    for id, score, *texts in found:
+        if count == limit:
+            return
+        seen = [_visible(one) for one in texts]
+        if all(any(_begins(token, word) for one in seen for token in _words(one)) for word in asked):
+            count += 1
+            title = next((one for name, one in zip(names, seen, strict=True) if name in TITLES and one), "")
+            yield Hit(home.name, id, title, _snippet(seen, asked), float(score))
+
+
+def _plain(word: str) -> str:
+    """A text without accents, in small letters."""
+    return _ACCENT.sub("", unicodedata.normalize("NFD", word)).lower()
+
+
+def _typed(words: str) -> str:
+    """A text in small letters, each with its accent as one character."""
+    return _ACCENT.sub("", unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).lower()))
+
+
+def _words(words: str) -> list[str]:
+    return _WORD.findall(_plain(words))
+
+
+def _begins(token: str, word: str) -> bool:
+    return token.startswith(word)
+
+
+def _visible(marked: str | None) -> str:
+    return " ".join(unescape(_TAG.sub(" ", marked or "")).split())
+
+
+def _snippet(texts: list[str], asked: list[str]) -> str:
+    """The part of the text with the most of the words, those marked."""
+    best = max(texts, key=lambda one: len({word for word in asked for token in _words(one) if _begins(token, word)}))
+    parts = best.split(" ")
+    marked = [_marked(part, asked) for part in parts]
+    first = next((place for place, part in enumerate(marked) if part != parts[place]), 0)
+    start = max(0, min(first - _SHOWN // 3, len(parts) - _SHOWN))
+    shown = " ".join(marked[start : start + _SHOWN])
+    return f"{'...' if start else ''}{shown}{'...' if start + _SHOWN < len(parts) else ''}"
+
+
+def _marked(part: str, asked: list[str]) -> str:
+    """A part of a text between spaces, with the words that were asked for in brackets."""
+    composed = unicodedata.normalize("NFC", part)
+    return _WORD.sub(
+        lambda found: f"[{found[0]}]" if any(_begins(_plain(found[0]), word) for word in asked) else found[0],
+        composed,
+    )
+
+
+def _index(database: Database, homes: list[Layout]) -> None:
     """Make what is missing of the indexes."""
-    there = database.indexes() if database.postgres else database.tables()
-    missing = [name for name in names if PREFIX + name not in there]
-    if not missing:
+    there = {home.table for home in indexed(database)}
+    if all(home.table in there for home in homes):
         return
     with database.writing() as connection:
-        for name in missing:
-            for statement in (_postgres_index if database.postgres else _sqlite_index)(layout(name)):
+        # Another process may have been faster.
+        there = {home.table for home in indexed(database, connection)}
+        for home in {home.table: home for home in homes if home.table not in there}.values():
+            statements = _postgres_index(connection, home) if database.postgres else _sqlite_index(home)
+            for statement in statements:
                 connection.exec_driver_sql(statement)
 
 
-def indexed(database: Database) -> list[Layout]:
+def indexed(database: Database, connection: Connection | None = None) -> list[Layout]:
     """The tables that have an index."""
-    there = database.indexes() if database.postgres else database.tables()
+    if connection is None:
+        with database.reading() as connection:
+            return indexed(database, connection)
+    catalogue = (
+        "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"
+        if database.postgres
+        else "SELECT name FROM sqlite_master WHERE type = 'table'"
+    )
+    there = set(connection.exec_driver_sql(catalogue).scalars())
     return [home for home in tables() if PREFIX + home.table in there]
 
 
@@ -120,64 +194,63 @@ def _sqlite_index(home: Layout) -> list[str]:
     ]
 
 
-def _find_sqlite(connection: Connection, home: Layout, words: list[str], limit: int) -> list[Hit]:
+def _find_sqlite(connection: Connection, home: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
     names = columns(home)
-    index, titles = PREFIX + home.table, [name for name in names if name in TITLES]
+    index = PREFIX + home.table
     weights = ", ".join("4.0" if name in TITLES else "1.0" for name in names)
-    found = connection.execute(
-        text(
-            f"SELECT t.id, coalesce({', '.join(f't.{name}' for name in titles)}, ''), "
-            f"snippet({index}, -1, :open, :close, '...', 24), -bm25({index}, {weights}) AS score "
-            f'FROM {index} JOIN "{home.table}" t ON t.pk = {index}.rowid WHERE {index} MATCH :asked{_shown(home)} '
-            f"ORDER BY score DESC, t.id LIMIT :limit"
-        ),
-        {"asked": " ".join(f'"{word}"*' for word in words), "limit": limit, "open": _OPEN, "close": _CLOSE},
+    statement = text(
+        f"SELECT t.id, -bm25({index}, {weights}) AS score, {', '.join(f't.{name}' for name in names)} "
+        f'FROM {index} JOIN "{home.table}" t ON t.pk = {index}.rowid WHERE {index} MATCH :asked{_shown(home)} '
+        f"ORDER BY score DESC, t.id"
     )
-    return [Hit(home.table, id, title, _snippet(part), score) for id, title, part, score in found]
+    # SQLite takes the accents off Latin letters only; those of other scripts have to be asked for.
+    asked = " AND ".join(f'("{plain}"* OR "{typed}"*)' for plain, typed in words.items())
+    result = connection.execute(statement, {"asked": asked})
+    yield from result.yield_per(_PART)
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------
 
+_COLLATIONS = ("pg_unicode_fast", "und-x-icu", "pg_c_utf8")
+"""What knows small and capital letters of all scripts, whatever the database's own locale; the best first."""
+_SEPARATORS = r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+"
+"""What stands between words. Left to PostgreSQL, addresses and names with dots would each be one word."""
 
-def _document(home: Layout) -> str:
-    parts = [
-        f"setweight(to_tsvector('simple', coalesce({name}, '')), '{'A' if name in TITLES else 'D'}')"
-        for name in columns(home)
-    ]
+
+def _document(connection: Connection, home: Layout) -> str:
+    """The expression that is indexed: words as `_words` makes them."""
+    known = set(connection.exec_driver_sql("SELECT collname FROM pg_collation").scalars())
+    collation = next((f' COLLATE "{one}"' for one in _COLLATIONS if one in known), "")
+    parts = []
+    for name in columns(home):
+        seen = rf"regexp_replace(coalesce({name}, ''), '<[^<>]*>', ' ', 'g')"
+        plain = rf"lower(regexp_replace(normalize({seen}, NFD), '[\u0300-\u036f]', '', 'g'){collation})"
+        words = f"regexp_replace({plain}, '{_SEPARATORS}', ' ', 'g')"
+        parts.append(f"setweight(to_tsvector('simple', {words}), '{'A' if name in TITLES else 'D'}')")
     return " || ".join(parts)
 
 
-def _postgres_index(home: Layout) -> list[str]:
-    return [f'CREATE INDEX IF NOT EXISTS {PREFIX}{home.table} ON "{home.table}" USING gin (({_document(home)}))']
+def _postgres_index(connection: Connection, home: Layout) -> list[str]:
+    document = _document(connection, home)
+    return [f'CREATE INDEX IF NOT EXISTS {PREFIX}{home.table} ON "{home.table}" USING gin (({document}))']
 
 
-def _find_postgres(connection: Connection, home: Layout, words: list[str], limit: int) -> list[Hit]:
-    names = columns(home)
-    titles = ", ".join(name for name in names if name in TITLES)
-    bodies = ", ".join(name for name in names if name not in TITLES) or titles
-    whole = f"coalesce(nullif(concat_ws(' ', {bodies}), ''), {titles}, '')"
-    found = connection.execute(
-        text(
-            f"SELECT id, coalesce({titles}, ''), ts_headline('simple', {whole}, q, :options), "
-            f"ts_rank(({_document(home)}), q) AS score "
-            f"FROM \"{home.table}\" t, to_tsquery('simple', :asked) q WHERE ({_document(home)}) @@ q{_shown(home)} "
-            f"ORDER BY score DESC, id LIMIT :limit"
-        ),
-        {
-            "asked": " & ".join(f"'{word}':*" for word in words),
-            "limit": limit,
-            "options": f"StartSel={_OPEN}, StopSel={_CLOSE}, MaxWords=24, MinWords=8",
-        },
+def _find_postgres(connection: Connection, home: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
+    document = _document(connection, home)
+    statement = (
+        f"SELECT t.id, ts_rank(({document}), q) AS score, {', '.join(f't.{name}' for name in columns(home))} "
+        f"FROM \"{home.table}\" t, to_tsquery('simple', %s) q WHERE ({document}) @@ q{_shown(home)} "
+        f"ORDER BY score DESC, t.id"
     )
-    return [Hit(home.table, id, title, _snippet(part), float(score)) for id, title, part, score in found]
+    asked = " & ".join(f"'{word}':*" for word in words)
+    yield from connection.exec_driver_sql(statement, (asked,)).yield_per(_PART)
 
 
 def _shown(home: Layout) -> str:
-    """Leave out what Planhat's lists hide."""
+    """Leave out what Planhat's lists hide, and the rows of a table that are another resource's."""
     hidden = home.resource.hidden_by
-    return "" if hidden is None else f" AND t.{home.by_wire[str(hidden.hides)].name} IS NOT TRUE"
-
-
-def _snippet(marked: str) -> str:
-    plain = unescape(_TAG.sub(" ", marked)).replace(_OPEN, "[").replace(_CLOSE, "]")
-    return " ".join(plain.split())
+    parts = "" if hidden is None else f" AND t.{home.by_wire[str(hidden.hides)].name} IS NOT TRUE"
+    if home.only is not None:
+        column, value = home.only
+        parts += f" AND t.{column.name} = '{value}'"
+    return parts

@@ -1,0 +1,164 @@
+"""Search stays in step with the rows, means the same in both databases, and takes any words."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from planhat_orm.mirror import Mirror, state
+from planhat_orm.mirror.layout import layout
+from planhat_orm.mirror.search import check_statement, columns
+from planhat_orm.mirror.store import Store
+from planhat_orm.models.resources import Conversation, Note
+
+from .conftest import TORTURE
+
+Row = dict[str, Any]
+STEPS = 10_000 if TORTURE else 300
+WORDS = [
+    "renewal", "Renewals", "risk", "ÄRGER", "ärger", "café", "cafe\u0301", "Straße", "ελλάδα", "ЁЛКА", "5", "1e5",
+    "acme.com", "zoe@acme.com", "e-mail", "a_b", "x/y", "R&amp;D", "<b>bold</b>", "<p class=\"renewal\">", "🙂", "it's",
+]  # fmt: skip
+ASKED = ["renew", "risk", "arger", "Ärger", "cafe", "CAFÉ", "strasse", "straße", "Ελλάδα", "ёлка", "5", "1e", "acme",
+         "com", "zoe", "mail", "b", "r d", "bold", "class", "p", "renewal risk", "e-mail", "zoe@acme.com", "it's"]  # fmt: skip
+
+
+def put(mirror: Mirror, name: str, rows: list[Row], gone: list[str] | None = None) -> None:
+    with mirror.database.writing() as connection:
+        if not state.load(connection, name).complete:
+            state.save(connection, state.State(name, complete=True))
+        store = Store(connection, layout(name), postgres=mirror.database.postgres)
+        store.write(rows)
+        store.remove(gone or [])
+
+
+class Text(HTMLParser):
+    """What a reader sees of a text."""
+
+    def __init__(self, marked: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self.feed(marked)
+        self.close()
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def tokens(self) -> list[str]:
+        text = unicodedata.normalize("NFD", " ".join(self.parts)).lower()
+        letters = "".join(one for one in text if not unicodedata.combining(one))
+        return "".join(one if one.isalnum() else " " for one in letters).split()
+
+
+def scan(rows: dict[str, Row], words: str) -> set[str]:
+    asked = Text(words).tokens()
+    found = set()
+    for id, row in rows.items():
+        tokens = [token for key in ("name", "description") for token in Text(row.get(key) or "").tokens()]
+        if asked and all(any(token.startswith(word) for token in tokens) for word in asked):
+            found.add(id)
+    return found
+
+
+def test_search_finds_what_a_scan_of_all_rows_finds_after_any_writes(either: Mirror) -> None:
+    chance = random.Random(1)
+    rows: dict[str, Row] = {}
+    put(either, "company", [])
+    either.search("x")
+    done = 0
+    while done < STEPS:
+        changed, gone = {}, []
+        for _ in range(chance.randrange(1, 40)):
+            done += 1
+            id = f"c{chance.randrange(120)}"
+            if id in rows and id not in changed and chance.random() < 0.3:
+                del rows[id]
+                gone.append(id)
+            elif id not in gone:
+                texts = [" ".join(chance.choices(WORDS, k=chance.randrange(4))) for _ in range(2)]
+                changed[id] = rows[id] = {"_id": id, "name": texts[0], "description": texts[1], "mrr": done}
+        put(either, "company", list(changed.values()), gone)
+        if chance.random() < 0.03:
+            with either.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM")
+    for words in ASKED:
+        assert {hit.id for hit in either.search(words, limit=1000)} == scan(rows, words), words
+    assert len(scan(rows, "renew")) > 5
+    if not either.database.postgres:
+        with either.database.writing() as connection:
+            connection.exec_driver_sql(check_statement(layout("company")))
+
+
+def test_titles_weigh_more_and_the_words_are_marked(either: Mirror) -> None:
+    filler = " ".join(f"w{n}" for n in range(60))
+    put(
+        either,
+        "company",
+        [
+            {
+                "_id": "c1",
+                "name": "Other",
+                "description": f"<p>{filler} the Café&nbsp;renewal, of&#32;May {filler}</p>",
+            },
+            {"_id": "c2", "name": "Renewal Labs"},
+        ],
+    )
+    first, second = either.search("renewal")
+    assert (first.id, first.snippet, second.id, second.title) == ("c2", "[Renewal] Labs", "c1", "Other")
+    [hit] = either.search("CAFE renew")
+    assert "the [Café] [renewal], of May" in hit.snippet and hit.snippet.startswith("...") and "<" not in hit.snippet
+    assert len(hit.snippet) < 200 and hit.snippet.endswith("...")
+
+
+def test_a_search_among_notes_finds_no_other_conversation(either: Mirror) -> None:
+    rows = [{"_id": f"v{n}", "type": kind, "subject": "Renewal"} for n, kind in enumerate(["note", "email", "note"])]
+    put(either, "conversation", rows)
+    assert {hit.id for hit in either.search("renewal", Note)} == {"v0", "v2"}
+    assert {hit.id for hit in either.search("renewal", [Conversation])} == {"v0", "v1", "v2"}
+    assert {hit.id for hit in either.search("renewal", limit=2)} < {"v0", "v1", "v2"}
+
+
+odd = st.text(max_size=12) | st.text(alphabet="\"*()^-:+&|!<>\\'% NEAROTDaä🙂\0", max_size=12)
+
+
+@settings(
+    max_examples=300 if TORTURE else 20,
+    derandomize=not TORTURE,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(odd)
+def test_any_words_are_an_answer_and_no_error(either: Mirror, words: str) -> None:
+    if not either.database.indexes() & {"search__company"}:
+        put(either, "company", [{"_id": "c1", "name": 'NEAR "quoted" AND OR NOT', "description": "ä a:b*"}])
+    found = either.search(words)
+    assert {hit.id for hit in found} <= {"c1"}
+
+
+@pytest.mark.parametrize("words", ["", "   ", '"', "*", "AND", 'NEAR("a" "b")', "name:x", "-x", "🙂", "%s", ":asked"])
+def test_operators_of_the_databases_are_plain_words(either: Mirror, words: str) -> None:
+    put(either, "company", [{"_id": "c1", "name": "Acme"}])
+    assert either.search(words) == []
+
+
+def test_two_searches_make_one_index(either: Mirror) -> None:
+    put(either, "company", [{"_id": "c1", "name": "Acme"}])
+    mirrors = [Mirror(either.where) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda one: [hit.id for hit in one.search("acme")], mirrors))
+    for one in mirrors:
+        one.close()
+    assert found == [["c1"]] * 4
+
+
+def test_every_text_that_people_write_is_searched() -> None:
+    for name in ("company", "enduser", "conversation", "ticket", "task", "issue", "opportunity", "project"):
+        assert columns(layout(name)), name
