@@ -153,7 +153,8 @@ def _slices(body: bytes) -> Any:
 def _refusal(request: Request, response: Response, attempt: int) -> RequestError:
     status = response.status
     kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else InvalidRequest)
-    advice = _ADVICE.get(status, "what the server said is in .detail")
+    elsewhere = "the API is at another address: set PLANHAT_API_URL to that" if 300 <= status < 400 else None
+    advice = elsewhere or _ADVICE.get(status, "what the server said is in .detail")
     return kind(
         f"{request.method} {request.path} was answered {status}: {advice}.",
         request=request, response=response, attempts=attempt, detail=response.text[:2000],

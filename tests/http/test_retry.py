@@ -46,6 +46,12 @@ def test_what_does_no_harm_is_tried_five_times(
     assert (done.tries, done.error.attempts) == (5, 5)
 
 
+def test_an_address_that_points_elsewhere_says_what_to_set() -> None:
+    done = Delivery(GET, answer(301, location="https://api-eu2.planhat.com/companies"))
+    assert done.tries == 1
+    assert "set PLANHAT_API_URL" in str(done.error)
+
+
 @pytest.mark.parametrize("request_", [POST, METRICS], ids=["create", "metrics"])
 @pytest.mark.parametrize("given", [answer(500), answer(502), reset(), answer(200, b"<html>")])
 def test_what_may_have_happened_is_not_sent_again(request_: Request, given: Response | Unanswered) -> None:

@@ -191,7 +191,8 @@ def _page(rows: list[tuple[str, str, str, int, str]]) -> str:
         "",
         "What the caller gets, how often the request is sent, and what the server holds afterwards, when one fault meets one",
         "write. A test causes each of them on the emulator and writes this page (`make docs`). The rules behind it are in",
-        "[what may be sent twice](../explanation/exactly-once.md).",
+        "[what may be sent twice](../explanation/exactly-once.md). `unchanged` means that the second try found what the first one",
+        "had stored. An update or a delete that ends in an error may be done once more, whatever became of it.",
     ]
     for name in dict.fromkeys(row[0] for row in rows):
         lines += ["", f"## {name[0].upper()}{name[1:]}", "", "| fault | the caller gets | sent | the server holds |",
