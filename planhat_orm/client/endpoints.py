@@ -6,7 +6,7 @@ a resource does not have raises and says what to use instead.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,7 @@ class Endpoint:
         self._need("create")
         self._client.writer.guard()
         _is_object(data)
+        listing.warn_of_unknown(self._resource, data)
         record = yield from records.create(self._resource, {**self._resource.implied, **data})
         yield from self._client.wrote(self._resource, [record])
         return record
@@ -156,6 +157,7 @@ class Endpoint:
         self._need("update")
         self._client.writer.guard()
         _is_object(data)
+        listing.warn_of_unknown(self._resource, data)
         record = yield from records.update(self._resource, key, data)
         yield from self._client.wrote(self._resource, [record])
         return record
@@ -175,10 +177,8 @@ class Endpoint:
         self._need("bulk_upsert")
         self._client.writer.guard()
         rows = [data] if isinstance(data, Mapping) else data
-        implied = self._resource.implied
-        if implied:
-            # What has no id is new, and must say what it is.
-            rows = ({**implied, **row} if isinstance(row, Mapping) and not row.get("_id") else row for row in rows)
+        if isinstance(rows, Iterable):
+            rows = list(self._said(rows)) if isinstance(rows, Sequence) else self._said(rows)
         answer = yield from bulk.upsert(self._resource, rows, chunk_size=chunk_size)
         response = BulkResponse(answer)
         bad = [one for one in answer.outcomes if one.status in ("failed", "dropped", "unknown")]
@@ -189,6 +189,19 @@ class Endpoint:
                 result=response,
             )
         return response
+
+    def _said(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Rows as they are sent; names in them that no source knows are told to the log, once each."""
+        told: set[str] = set()
+        for row in rows:
+            if isinstance(row, Mapping):
+                unknown = row.keys() - self._resource.fields.keys() - told
+                listing.warn_of_unknown(self._resource, unknown)
+                told |= unknown
+                if not row.get("_id"):
+                    # What has no id is new, and must say what it is.
+                    row = {**self._resource.implied, **row}
+            yield row
 
     def _list(
         self,

@@ -188,6 +188,10 @@ def dropped_reason(resource: Resource, row: Mapping[str, Any]) -> str:
     """Why the server most likely ignored a row without a word."""
     if resource.name == "ticket" and not row.get("email"):
         return "Planhat drops tickets without an email, without an error (API.md section 10)."
+    if resource.name == "enduser" and not row.get("companyId") and not row.get("_id"):
+        return (
+            "The server ignored the row, most likely because no company owns the domain of its email: send companyId."
+        )
     missing = [wire for wire in resource.required_bulk if row.get(wire) in (None, "")]
     if missing and not row.get("_id"):
         return f"The server ignored the row, most likely because {', '.join(missing)} is missing."

@@ -166,6 +166,26 @@ def test_tickets_are_made_by_bulk_upsert_and_read_as_conversations(online: Onlin
     assert emulator.store.all("ticket") == []
 
 
+def test_a_misspelt_key_is_told_of_in_the_log_once(online: Online, caplog: pytest.LogCaptureFixture) -> None:
+    _, planhat = online()
+    planhat.company.create({"name": "Acme", "externalId": "a", "custom": {"Any": 1}, "custom.Other": 2})
+    assert caplog.text == ""
+    planhat.company.update("extid-a", {"phse": "Live"})
+    planhat.company.bulk_upsert({"externalId": f"c-{n}", "name": "x", "ownr": "m@rker"} for n in range(30))
+    assert caplog.text.count("no field 'phse' as far as is known. Did you mean 'phase'?") == 1
+    assert caplog.text.count("'ownr'") == 1
+    assert "m@rker" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["company", "note"])
+@pytest.mark.parametrize("rows", [None, 7, "ab", [1]])
+def test_what_holds_no_rows_is_refused_before_anything_is_sent(online: Online, name: str, rows: Any) -> None:
+    emulator, planhat = online()
+    with pytest.raises(ValidationError):
+        getattr(planhat, name).bulk_upsert(rows)
+    assert emulator.calls == 0
+
+
 def test_lean_companies_are_one_request(online: Online) -> None:
     emulator, planhat = online()
     for name in ("a", "b", "c"):

@@ -260,6 +260,15 @@ def test_rows_the_server_ignores_are_dropped_with_the_likely_reason() -> None:
     assert again.outcomes[0].status == "unchanged"
 
 
+def test_a_contact_without_a_company_is_dropped_for_that_reason() -> None:
+    direct = Direct(enduser_no_domain_match="drop")
+    direct.store.insert("company", {"name": "Acme", "domains": ["acme.example"]})
+    rows: Rows = [{"email": "ada@acme.example"}, {"email": "bo@elsewhere.example"}]
+    answer = direct.run(upsert(resource("enduser"), rows))
+    assert statuses(answer) == ["created", "dropped"]
+    assert "no company owns the domain" in answer.outcomes[1].error
+
+
 def test_records_named_without_the_key_they_were_sent_with_are_counted_as_stored() -> None:
     """API.md section 7: answers for users hold `_id` and email, whatever the row had."""
     direct = Direct()
