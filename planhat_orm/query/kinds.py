@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from numbers import Integral, Real
 from typing import Any
 
 from dateutil import parser as dateutil_parser
@@ -99,7 +100,15 @@ def _load_number(raw: Any) -> Any:
     return raw
 
 
+def _plain(value: Any) -> Any:
+    """The numbers of other libraries, such as numpy's, as Python's own."""
+    if isinstance(value, (bool, int, float)) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def _check_number(value: Any) -> Any:
+    value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a number (int or float)")
     if value != value or value in (float("inf"), float("-inf")):
@@ -108,6 +117,7 @@ def _check_number(value: Any) -> Any:
 
 
 def _check_integer(value: Any) -> Any:
+    value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("a whole number (int)")
     return value
@@ -125,7 +135,7 @@ def _comparable_number(raw: Any) -> float | None:
 
 
 def _operand_number(value: Any) -> float:
-    number = None if isinstance(value, str) else _comparable_number(value)
+    number = None if isinstance(value, str) else _comparable_number(_plain(value))
     if number is None:
         raise ValueError("a number (int or float)")
     return number

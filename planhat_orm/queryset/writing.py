@@ -39,13 +39,13 @@ def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[s
 
 
 def update_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
-    """One upsert by key, and the record as it then is."""
+    """One upsert by key, and the record with what was sent; the rest of one that was there is not loaded."""
     _keyable(queryset, key, "update_or_create")
     record = queryset.model(**key, **{name: value for name, value in defaults.items() if name not in key})
     for name in set(defaults) & set(key):
         if defaults[name] != key[name]:
             raise ValidationError(f"{name} is the key, so defaults cannot give it another value.")
-    result = yield from queryset._using().writer.send([record], upsert=True)
+    result = yield from _upsert(queryset, [record])
     result.raise_for_failures()
     return record, bool(result.created)
 
@@ -64,9 +64,21 @@ def bulk_upsert(
             raise ValidationError(f"Row {place} of bulk_create() has an id, so it exists: use bulk_update().")
         if must == "update" and record.id is None:
             raise ValidationError(f"Row {place} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
-    result = yield from queryset._using().writer.send(records, chunk_size=chunk_size, upsert=True)
+    result = yield from _upsert(queryset, records, chunk_size=chunk_size)
     if raise_on_error:
         result.raise_for_failures()
+    return result
+
+
+def _upsert(queryset: QuerySet[Any], records: list[Model], **options: Any) -> Flow[Any]:
+    """Send records. Of one that was there already only what was sent is known: its other fields are not loaded."""
+    keys = {"_id", *queryset.model._meta.resource.keys}
+    known = {id(record): keys | record._payload().keys() for record in records if record.id is None}
+    result = yield from queryset._using().writer.send(records, upsert=True, **options)
+    for row in result.rows:
+        record = row.object
+        if row.status in ("updated", "unchanged") and record._wire.keys() <= known.get(id(record), frozenset()):
+            record._origin.selected = frozenset(record._wire)
     return result
 
 
