@@ -169,7 +169,8 @@ def _basis(record: Record, old: Record | None, sent: Record, *, fixed: bool) -> 
     for key in preferred:
         if sent.get(key) is not None and (old is None or old.get(key) != sent[key]):
             return key
-    return next((key for key in preferred if record.get(key) is not None), None)
+    # What was imported may be text; there is nothing to work out from that.
+    return next((key for key in preferred if isinstance(record.get(key), (int, float))), None)
 
 
 def _spread(record: Record, basis: str, months: float) -> None:

@@ -36,7 +36,7 @@ def complete_sheet(store: Store, record: Record, old: Record | None, sent: Recor
 
 def after_sheet(store: Store, record: Record | None, old: Record | None) -> None:
     """Give the entries their sheet and its status; those taken out are drafts again."""
-    kept = set(record["timeEntries"]) if record else set()
+    kept = set(record["timeEntries"] or []) if record else set()
     table = store.table("time_entry")
     for id in (old or {}).get("timeEntries") or []:
         entry = table.get(id)
