@@ -148,9 +148,9 @@ def _test(store: Store, name: str, param: ListParam, value: str | None) -> Test 
 
 def _hiding(store: Store, name: str, field: str, asked: bool) -> Test | None:
     if not asked:
-        return lambda record: not record.get(field)
+        return lambda record: record.get(field) is not True
     if name == "task" and store.switches.task_archived == "only":
-        return lambda record: bool(record.get(field))
+        return lambda record: record.get(field) is True
     return None
 
 

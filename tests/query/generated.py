@@ -6,6 +6,7 @@ broken lookup shows. Values are drawn from few letters and numbers, or half of t
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 import time
@@ -674,6 +675,35 @@ def _caught(flow: Any, answer: Callable[[Request], Response]) -> list[Row]:
             error = failure
 
 
+class Emulated:
+    """The API's reading over real requests: an emulator that holds the tenant, and a client of it."""
+
+    def __init__(self) -> None:
+        from planhat_orm import Planhat
+        from planhat_orm.emulator import Emulator
+
+        nothing: dict[str, Any] = dict.fromkeys(("companies", "licenses", "endusers", "conversations", "tasks"), 0)
+        self.emulator = Emulator(**nothing).start()
+        self.planhat = Planhat(self.emulator.api_token, api_url=self.emulator.url, calls_per_min=1e9)
+
+    def fill(self, tenant: Tenant) -> None:
+        for name, rows in tenant.items():
+            table = self.emulator.store.table(name)
+            for id in table.ids():
+                table.remove(id)
+            self.emulator.store.load(name, copy.deepcopy(rows))
+
+    def __call__(self, query: Query, tenant: Tenant) -> list[str]:
+        rows: list[Row] = []
+        for page in self.planhat.iterate(self.planhat.source("api").pages(query)):
+            rows += page
+        return [row["_id"] for row in rows]
+
+    def close(self) -> None:
+        self.planhat.close()
+        self.emulator.stop()
+
+
 class Mirrored:
     """The SQL reading: one mirror, filled anew for each tenant."""
 
@@ -730,7 +760,7 @@ def disagreements(seeds: range, readings: dict[str, Callable[[Query, Tenant], li
         dice = Dice(seed)
         tenant = dice.tenant()
         for reading in readings.values():
-            if isinstance(reading, Mirrored):
+            if isinstance(reading, (Mirrored, Emulated)):
                 reading.fill(tenant)
         asker = Asker(dice, tenant)
         for _ in range(QUERIES_PER_TENANT):

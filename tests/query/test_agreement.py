@@ -14,9 +14,22 @@ import pytest
 from planhat_orm.query.lookups import LOOKUPS
 from planhat_orm.query.tree import tests_in as leaves_of
 
-from .generated import QUERIES_PER_TENANT, Asker, Dice, Mirrored, by_api, by_python, disagreements, oracle, records
+from .generated import (
+    QUERIES_PER_TENANT,
+    Asker,
+    Dice,
+    Emulated,
+    Mirrored,
+    by_api,
+    by_python,
+    disagreements,
+    oracle,
+    records,
+)
 
 TENANTS = 2000 if os.environ.get("PLANHAT_TORTURE") else 126
+SERVED = 126 if os.environ.get("PLANHAT_TORTURE") else 2
+"""Tenants that are asked of an emulator, over a socket."""
 PARTS = 6
 
 
@@ -33,6 +46,15 @@ def test_all_readings_give_the_same_records_in_the_same_order(part: int, mirrore
     assert TENANTS * QUERIES_PER_TENANT >= 5000
     seeds = range(part * share, (part + 1) * share)
     found = next(disagreements(seeds, {"API": by_api, "Python": by_python, "mirror": mirrored}), None)
+    assert found is None, str(found)
+
+
+def test_an_emulator_gives_the_same_over_real_requests() -> None:
+    emulated = Emulated()
+    try:
+        found = next(disagreements(range(TENANTS, TENANTS + SERVED), {"emulator": emulated}), None)
+    finally:
+        emulated.close()
     assert found is None, str(found)
 
 
