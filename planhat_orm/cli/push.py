@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ..errors import ConfigurationError, FieldError
+from ..errors import BulkError, ConfigurationError, FieldError
 from ..names import did_you_mean
 from ..query import kinds
 from ..writes.reconcile import ReconcilePlan, from_text
@@ -44,7 +44,9 @@ def push(
     clear: Annotated[
         bool, typer.Option("--clear", help="An empty cell clears the field, instead of leaving it.")
     ] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be sent.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show every change, not only the first ones, before asking.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
     on_conflict: Annotated[str, typer.Option(help="For waiting writes: raise, ours or theirs.")] = "raise",
     mirror: MirrorOption = MIRROR,
@@ -65,13 +67,30 @@ def push(
             .objects.using(client)
             .reconcile(file, key, columns, delete=delete, empty="clear" if clear else "skip")
         )
-        console().print(str(found))
-        if plan or not (found.creates or found.updates or found.deletions):
+        console().print(f"{found.plan.text(None)}\n{found.summary()}" if plan else str(found))
+        if not (found.creates or found.updates or found.deletions):
             return
-        if not yes and not typer.confirm("Send this?"):
+        if not yes and not _agreed():
             say("Nothing was sent.")
+            # Who asked for a plan got it; a push that nobody agreed to did not do what it is for.
+            raise typer.Exit(0 if plan else 1)
+        try:
+            result = found.apply()
+        except BulkError as failed:
+            result = failed.result
+        console().print(str(result))
+        bad = [row for row in result.rows if not row.ok]
+        if bad:
+            table((key, "status", "why"), ((getattr(row.object, key, None), row.status, row.error) for row in bad))
             raise typer.Exit(1)
-        console().print(str(found.apply()))
+
+
+def _agreed() -> bool:
+    """Ask; no answer, as in a job that nobody watches, is no."""
+    try:
+        return typer.confirm("Send this?")
+    except typer.Abort:
+        return False
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

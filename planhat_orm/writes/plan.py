@@ -82,13 +82,18 @@ class WritePlan:
             for change in changes
         ]  # fmt: skip
 
-    def __str__(self) -> str:
-        rows = [("action", "object", "field", "old", "new"), *self._cells(self.changes[: self.SHOWN])]
+    def text(self, most: int | None = SHOWN) -> str:
+        """The table of the first `most` changes, or of all, and the summary."""
+        shown = self.changes if most is None else self.changes[:most]
+        rows = [("action", "object", "field", "old", "new"), *self._cells(shown)]
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        if len(self.changes) > self.SHOWN:
-            lines.append(f"... and {len(self.changes) - self.SHOWN} more")
+        if len(self.changes) > len(shown):
+            lines.append(f"... and {len(self.changes) - len(shown)} more")
         return "\n".join([*lines, self.summary()]) if self.changes else self.summary()
+
+    def __str__(self) -> str:
+        return self.text()
 
     def __repr__(self) -> str:
         return f"<WritePlan {self.summary()}>"

@@ -253,6 +253,8 @@ def _convert(place: Place, raw: Any, textual: bool) -> Any:
     if raw is None or raw == "":
         return None
     kind = place.field.kind if place.field is not None else kinds.ANY
+    if isinstance(raw, float) and raw.is_integer() and kind.name in ("integer", "text", "id", "ref"):
+        raw = int(raw)  # a column of whole numbers in a data frame, some of which are missing
     if kind.name in ("text", "id", "ref") and isinstance(raw, int) and not isinstance(raw, bool):
         return str(raw)
     # JSON has no dates: they are text in every file, and in what other systems answer.

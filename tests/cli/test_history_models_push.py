@@ -58,6 +58,33 @@ def test_push_compares_a_file_asks_and_sends_only_what_differs(emulator: Emulato
     assert emulator.log.count("PUT") == 1
 
 
+def test_a_plan_shows_every_change_and_is_sent_only_on_a_yes(emulator: Emulator, tmp_path: Path) -> None:
+    names = [emulator.store.insert("company", {"name": f"C{n}", "sourceId": f"s-{n}"})["sourceId"] for n in range(30)]
+    lines = ["Account,Phase", *(f"{name},Moved" for name in names), "s-new,Moved"]
+    (tmp_path / "accounts.csv").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "accounts.toml").write_text('Account = "source_id"\nPhase = "phase"\n', "utf-8")
+    options = ("push", "accounts.csv", "--model", "Company", "--key", "source_id", "--map", "accounts.toml", "--plan")
+    refused = planhat(emulator, tmp_path, *options)
+    assert refused.returncode == 1 and "needs name" in refused.stderr
+    (tmp_path / "accounts.csv").write_text("\n".join(lines[:-1]), "utf-8")
+    for answer in ("", "n\n"):
+        shown = planhat(emulator, tmp_path, *options, input=answer)
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stdout.count("Moved") == 30 and "Send this?" in shown.stdout
+        assert "Nothing was sent." in shown.stderr and emulator.log.count("PUT") == 0
+    emulator.refuse("company", lambda row: "no" if row.get("_id") == company("s-7")["_id"] else None)
+
+    def company(key: str) -> dict[str, str]:
+        return next(row for row in emulator.store.all("company") if row.get("sourceId") == key)
+
+    sent = planhat(emulator, tmp_path, *options, input="y\n")
+    assert sent.returncode == 1 and "updated 29, failed 1, in 1 request" in sent.stdout
+    assert "s-7" in sent.stdout and "no" in sent.stdout
+    emulator.allow()
+    assert "updated 1, in 1 request" in planhat(emulator, tmp_path, *options, "--yes").stdout
+    assert "unchanged 30" in planhat(emulator, tmp_path, *options).stdout
+
+
 def test_what_waits_is_listed_pushed_and_then_in_the_history(emulator: Emulator, tmp_path: Path) -> None:
     assert planhat(emulator, tmp_path, "sync", "Company").returncode == 0
     client = Planhat(api_url=emulator.url, api_token="test-token", mirror=tmp_path / "planhat.db")
