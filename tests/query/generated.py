@@ -691,7 +691,10 @@ class Emulated:
             table = self.emulator.store.table(name)
             for id in table.ids():
                 table.remove(id)
-            self.emulator.store.load(name, copy.deepcopy(rows))
+            # A server's records refer by id; only its lists make objects of that.
+            refs = [wire for wire, kind in WIRES[name].items() if kind is kinds.REF]
+            plain = [{**row, **{one: kinds.REF.load(row[one]) for one in refs if one in row}} for row in rows]
+            self.emulator.store.load(name, copy.deepcopy(plain))
 
     def __call__(self, query: Query, tenant: Tenant) -> list[str]:
         rows: list[Row] = []

@@ -45,6 +45,9 @@ Company.objects.get(5)  # E
 Company.objects.filter("name")  # E
 Company.mrr >= "much"  # E
 Company.h < "low"  # E
+Company.objects.get(None)  # E
+Company.objects.values_list("name", named="yes")  # E
+Company.objects.in_bulk(5)  # E
 Q("name")  # E
 planhat.compny  # E
 planhat.company.get_by_idd("x")  # E

@@ -15,6 +15,7 @@ from planhat_orm import (
     Count,
     Custom,
     Enduser,
+    F,
     License,
     Plan,
     Planhat,
@@ -110,6 +111,15 @@ assert_type(Managed.objects, AtRisk)
 assert_type(Managed.objects.at_risk().first(), Managed | None)
 
 assert_type(Company.mrr >= 1000, Q)
+assert_type(Company.mrr < Company.arr, Q)
+assert_type(Company.h >= F("mrr"), Q)
+assert_type(Account.seats > Account.mrr, Q)
+assert_type(Company.objects.get(Company.name == "Acme"), Company)
+assert_type(customers.defer("tags"), QuerySet[Company])
+assert_type(customers.select_related("owner"), QuerySet[Company])
+assert_type(customers.earliest("mrr"), Company)
+assert_type(customers.delete(max_requests=5), int)
+assert_type(customers.values("name").first(), dict[str, Any] | None)
 assert_type((Company.h < 4) | Q(phase="Live"), Q)
 assert_type(~Q(phase="Live"), Q)
 
@@ -146,6 +156,8 @@ except BulkError as failure:
 async def in_a_task() -> None:
     assert_type(await Company.objects.aget("x"), Company)
     assert_type(await Company.objects.acount(), int)
+    assert_type(await Company.objects.ain_bulk(["x"]), dict[str, Company])
+    assert_type(await Company.objects.aget_or_create(external_id="x"), tuple[Company, bool])
     assert_type(await Company.objects.afirst(), Company | None)
     assert_type(await company.asave(), SaveResult)
     assert_type(await company.aload("owner"), Company)
