@@ -14,6 +14,7 @@ from planhat_orm import (
     Enduser,
     FieldError,
     Max,
+    Metric,
     Min,
     PlanhatError,
     Sum,
@@ -21,6 +22,7 @@ from planhat_orm import (
     ValidationError,
 )
 from planhat_orm.emulator import Emulator
+from planhat_orm.emulator.switches import Switches
 
 from .conftest import Account, Calls
 
@@ -168,3 +170,26 @@ def test_the_list_of_issues_is_narrowed_by_company(emulator: Emulator, rows: Row
     [company] = list(Company.objects.prefetch_related("issues").filter(id=linked["companyIds"][0]))
     assert linked["_id"] in [issue.id for issue in company.issues]
     assert {call.query.get("companyId") for call in emulator.log.matching("GET", "/issues")} == {company.id}
+
+
+@pytest.mark.parametrize("spelling", ["both", "cid"])
+def test_values_of_a_metric_are_narrowed_by_company_and_metric(own: Any, spelling: str) -> None:
+    emulator, client = own(
+        companies=6,
+        licenses=0,
+        endusers=0,
+        conversations=0,
+        tasks=0,
+        seed=1,
+        switches=Switches(metric_company_param=spelling),
+    )
+    rows = emulator.store.all("metric")
+    one = rows[0]
+    emulator.log.clear()
+    found = Metric.objects.using(client).filter(company_id=one["companyId"], dimension_id=one["dimensionId"])
+    assert {value.id for value in found} == {
+        row["_id"] for row in rows if (row["companyId"], row["dimensionId"]) == (one["companyId"], one["dimensionId"])
+    }
+    asked = emulator.log[0].query
+    assert (asked["cId"], asked["dimid"]) == (one["companyId"], one["dimensionId"])
+    assert not found.explain().full_scan
