@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, emulator, export, history, metrics, models, push, query, show, status, sync
+from . import backup, doctor, emulator, export, history, metrics, models, push, query, search, show, status, sync
 from .demo import command as demo
 
 app = typer.Typer(
@@ -47,8 +47,10 @@ app.command("sync")(sync.sync)
 app.command("plan")(sync.plan)
 app.command("status")(status.status)
 app.command("query")(query.query)
+app.command("search")(search.search)
 app.command("show")(show.show)
 app.command("export")(export.export)
+app.command("backup")(backup.backup)
 app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")
 app.command("history")(history.history)

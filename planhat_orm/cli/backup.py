@@ -1,0 +1,21 @@
+"""`planhat backup`: the mirror's file, copied as it is at one moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .connect import MIRROR, MirrorOption, connect, need_mirror
+from .out import say
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to make.")], mirror: MirrorOption = MIRROR
+) -> None:
+    """Copy the local copy into a new file, waiting writes included, even while a sync runs."""
+    need_mirror(mirror)
+    with connect(mirror, None, token=False) as client:
+        made = client.mirror.backup(file)
+    say(f"{made}: {made.stat().st_size / 1e6:,.1f} MB.")
