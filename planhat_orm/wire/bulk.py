@@ -32,9 +32,10 @@ from ..http.effects import Flow, Request, Response
 from . import paths
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
-from .records import appends, encode
+from .records import appends, encode, keys_of
 from .resemblance import pair
 from .resources import BULK_MAX_ROWS, Resource
+from .turns import in_turn
 
 MAX_BYTES = 32_000_000
 """Largest body of one bulk upsert."""
@@ -189,7 +190,8 @@ class _Sender:
         )
         self.answer.requests += 1
         try:
-            response: Response = yield request
+            held = (key for row in rows for key in keys_of(self.resource, row.row))
+            response: Response = yield from in_turn(self.resource, held, _answered(request))
         except (AuthenticationError, NotFound, PermissionDenied, RateLimited) as refusal:
             if not isinstance(refusal, PermissionDenied):
                 self.refused = refusal
@@ -365,6 +367,11 @@ class _Sender:
 def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The error lists of an answer that are not empty."""
     return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
+
+
+def _answered(request: Request) -> Flow[Response]:
+    response: Response = yield request
+    return response
 
 
 def _kind(resource: Resource, row: Mapping[str, Any]) -> Kind:

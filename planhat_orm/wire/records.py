@@ -31,6 +31,7 @@ from . import paths
 from .listing import ALWAYS, pages, rows_of
 from .resemblance import resembles
 from .resources import Resource
+from .turns import in_turn
 
 _LOOKS = 3
 _PAUSE = 2.0
@@ -167,9 +168,13 @@ def create(resource: Resource, row: Mapping[str, Any]) -> Flow[dict[str, Any]]:
 
     One POST, and before it one GET for each key the row carries: `AlreadyExists` when one is taken, and
     nothing is changed. When the answer is lost the record is looked for by its key, or among the newest
-    ones; `AmbiguousWrite` when that does not tell.
+    ones; `AmbiguousWrite` when that does not tell. Threads and tasks that create the same key take turns.
     """
     keys = list(_findable(resource, row))
+    return (yield from in_turn(resource, keys, _create(resource, row, keys)))
+
+
+def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, Any]]) -> Flow[dict[str, Any]]:
     for wire, value in keys:
         taken = yield from by_key(resource, wire, value)
         if taken is not None:
