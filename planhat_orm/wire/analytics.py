@@ -177,7 +177,9 @@ def check_rows(
     `ValidationError` instead, before anything is sent.
     """
     if not isinstance(rows, Iterable):
-        raise ValidationError(f"Rows of {kind.attribute} come as a list or a generator of dicts, not as {rows!r}.")
+        raise ValidationError(
+            f"Rows of {kind.attribute} come as a list or a generator of dicts, not as a {type(rows).__name__}."
+        )
     for place, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise ValidationError(f"Row {place} is a {type(row).__name__}: give dicts.")

@@ -75,7 +75,9 @@ def upsert(
     if not 1 <= chunk_size <= BULK_MAX_ROWS:
         raise ValidationError(f"chunk_size must be between 1 and {BULK_MAX_ROWS}, not {chunk_size}.")
     if not isinstance(rows, Iterable):
-        raise ValidationError(f"A bulk upsert takes rows, as a list or a generator of dicts, not {rows!r}.")
+        raise ValidationError(
+            f"A bulk upsert takes rows, as a list or a generator of dicts, not a {type(rows).__name__}."
+        )
     if isinstance(rows, Sequence):
         _check(rows)
     answer = BulkAnswer()
