@@ -32,7 +32,7 @@ from ..http.effects import Flow, Request, Response
 from . import paths
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
-from .records import appends, encode, keys_of
+from .records import appends, encode, flat, keys_of, operations
 from .resemblance import pair
 from .resources import BULK_MAX_ROWS, Resource
 from .turns import in_turn
@@ -150,6 +150,10 @@ class _Sender:
             elif len(twins) > 1 or _contradict(self.resource, twin.row, row):
                 self._settle([_Row([place], row)], "failed", "Another row of this batch has one of its keys but not "
                              "the others: they cannot be one record.")  # fmt: skip
+                continue
+            elif any(name in operations(row) for name, _ in flat(twin.row)):
+                self._settle([_Row([place], row)], "failed", "Another row of this batch has its key and sets the array "
+                             "that this one changes: send it in a batch of its own, after that.")  # fmt: skip
                 continue
             else:
                 before, now = twin.row.get("custom"), row.get("custom")

@@ -76,19 +76,33 @@ def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
 
 def appends(row: Mapping[str, Any]) -> bool:
     """Whether a row adds to an array (API.md section 7), so that sending it twice may add twice."""
-    custom = row.get("custom")
-    # A custom field may itself be called Add.
-    values = [value for wire, value in row.items() if wire != "custom"]
-    values += custom.values() if isinstance(custom, Mapping) else ()
-    return any(
-        isinstance(value, Mapping)
-        and len(value) == 1
-        and any(str(word).lstrip("$").lower() in _ADDING and isinstance(items, list) for word, items in value.items())
-        for value in values
-    )
+    return not _ADDING.isdisjoint(operations(row).values())
 
 
-_ADDING = ("add", "append", "push")
+def operations(row: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a row that hold a change of an array instead of a value, and what it does (`add`, `remove`)."""
+    found = {}
+    for name, value in flat(row):
+        if isinstance(value, Mapping) and len(value) == 1:
+            ((word, items),) = value.items()
+            word = str(word).lstrip("$").lower()
+            if isinstance(items, list) and word in (_ADDING | _REMOVING):
+                found[name] = word
+    return found
+
+
+def flat(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The fields of a row, custom ones by names such as `custom.Tier`."""
+    for name, value in row.items():
+        if name == "custom" and isinstance(value, Mapping):
+            # A custom field may itself be called Add.
+            yield from ((f"custom.{label}", one) for label, one in value.items())
+        else:
+            yield name, value
+
+
+_ADDING = frozenset(("add", "append", "push"))
+_REMOVING = frozenset(("remove", "pull"))
 
 
 def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dict[str, Any]]:

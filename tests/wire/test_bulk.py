@@ -320,6 +320,19 @@ def test_rows_whose_keys_contradict_each_other_are_refused_before_sending(rows: 
     assert len(direct.store.all("company")) == len(rows) - 1
 
 
+@pytest.mark.parametrize("change", [{"tags": {"$add": ["b"]}}, {"custom": {"Products": {"Remove": ["b"]}}}])
+def test_two_changes_of_one_array_are_not_merged_into_one(change: dict[str, Any]) -> None:
+    direct = Direct()
+    first = {"tags": ["a"]} if "tags" in change else {"custom": {"Products": ["a", "b"]}}
+    rows: Rows = [{"externalId": "a", "name": "Acme", **first}, {"externalId": "a", **change}]
+    answer = direct.run(upsert(COMPANY, rows))
+    assert statuses(answer) == ["created", "failed"]
+    assert "a batch of its own" in answer.outcomes[1].error
+    assert statuses(direct.run(upsert(COMPANY, rows[1:]))) == ["updated"]
+    (acme,) = direct.store.all("company")
+    assert acme["tags"] == ["a", "b"] if "tags" in change else acme["custom"] == {"Products": ["a"]}
+
+
 def test_odd_custom_values_in_rows_with_one_key_do_no_harm() -> None:
     direct = Direct()
     rows = [{"externalId": "a", "name": "A", "custom": "odd"}, {"externalId": "a", "custom": {"Tier": "A"}}]
