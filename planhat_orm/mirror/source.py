@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,7 +68,8 @@ class MirrorSource:
         def work() -> dict[str, Any] | None:
             with self._open(query) as connection:
                 self.check(connection, query)
-                page = next(self._pages(connection, query), [])
+                with closing(self._pages(connection, query)) as pages:
+                    page = next(pages, [])
                 return page[0] if page else None
 
         return (yield Work(work))  # type: ignore[no-any-return]
@@ -131,14 +133,15 @@ class MirrorSource:
     def _reader(self, connection: Connection, query: Query) -> Reader:
         return Reader(self.words(connection), hidden=query.hidden)
 
-    def _pages(self, connection: Connection, query: Query) -> Iterator[list[dict[str, Any]]]:
+    def _pages(self, connection: Connection, query: Query) -> Generator[list[dict[str, Any]], None, None]:
         home = layout(query.resource)
         columns = _chosen(home, query)
         rows = Rows(home, postgres=self.database.postgres)
         statement = self._reader(connection, query).rows(query, columns)
-        result = connection.execution_options(stream_results=True).execute(statement)
-        for part in result.partitions(PAGE):
-            yield rows.unpack(columns, part, None if query.select is None else query.select | {"_id"})
+        # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
+        with connection.execution_options(stream_results=True).execute(statement) as result:
+            for part in result.partitions(PAGE):
+                yield rows.unpack(columns, part, None if query.select is None else query.select | {"_id"})
 
     def _aggregate(
         self, connection: Connection, query: Query, wanted: Wanted, group_by: tuple[Target, ...]
@@ -183,7 +186,7 @@ class _Reading:
         self._source = source
         self._query = query
         self._context: Any = None
-        self._iterator: Iterator[list[dict[str, Any]]] | None = None
+        self._iterator: Generator[list[dict[str, Any]], None, None] | None = None
 
     def page(self) -> list[dict[str, Any]]:
         """The next page; an empty one at the end."""
@@ -196,6 +199,8 @@ class _Reading:
 
     def close(self) -> None:
         """End the transaction."""
+        if self._iterator is not None:
+            self._iterator.close()
         if self._context is not None:
             self._context.__exit__(None, None, None)
             self._context = None
