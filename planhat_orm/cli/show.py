@@ -37,7 +37,7 @@ def show(
         try:
             record = answer(client, chosen.objects.all(), online, lambda found: found.get(key))
         except chosen.DoesNotExist as missing:
-            if missing.request is None and online is None:
+            if online is None and not client.calls:
                 missing.add_note("It may be newer than the mirror: --online asks Planhat.")
             raise
         values = _values(record)

@@ -228,6 +228,12 @@ def test_show_of_no_record_says_so_and_hints_at_planhat(synced: Run) -> None:
     assert "--online" not in synced("show", "Company", "extid-nobody", "--online").err
 
 
+def test_show_does_not_hint_at_planhat_where_planhat_was_asked(connected: Run) -> None:
+    shown = connected("show", "Company", "extid-nobody")
+    assert "There is no Company" in shown.err
+    assert "mirror" not in shown.err
+
+
 def test_show_refuses_an_empty_id(synced: Run, tenant: Emulator) -> None:
     before = tenant.calls
     for key in ("", "extid-"):
