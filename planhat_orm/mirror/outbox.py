@@ -260,6 +260,13 @@ class Outbox:
             for entry in found:
                 stacks.take_out(entry)
                 self._settle(stacks, entry, *ends[entry.seq])
+            stacks.outdate(
+                {
+                    stacks.place(one.resource, one.record): (one, ends[one.seq][1])
+                    for one in found
+                    if not one.makes
+                }
+            )  # fmt: skip
             gone = set(ends)
             stacks.rename([one for one in naming if one.seq not in gone], names)
             stacks.write()
