@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from planhat_orm import Company
+from planhat_orm import Company, Planhat
 
 from .measure import Line, Scale, best
-from .server import companies
+from .server import companies, serving
 
 PAGE = 5000
 
@@ -39,4 +39,8 @@ def run(scale: Scale) -> Iterator[Line]:
     finding = best(lambda: [one for one in objects if one.changes()], scale.times)
     page = best(lambda: msgspec.json.decode(pages[0]), scale.times)
     yield Line("find the thousand changed", finding, finding / page, f"the parse of {min(PAGE, scale.rows):,}")
+    with serving(scale.rows) as url, Planhat(api_url=url, api_token="test-token", calls_per_min=1e6) as planhat:
+        first = Company.objects.using(planhat)
+        loading = best(lambda: list(first.all()[:PAGE]), scale.times)
+    yield Line("the same", finding, finding / loading, f"loading one page of {min(PAGE, scale.rows):,}")
     gc.unfreeze()
