@@ -317,7 +317,7 @@ def test_no_sequence_of_writes_faults_and_crashes_loses_or_doubles_anything(
     monkeypatch.setattr(present, "time", clock)
     monkeypatch.setattr(push, "time", clock)
     chosen = settings(
-        max_examples=2000 if TORTURE else 25,
+        max_examples=2000 if TORTURE else 12,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),
