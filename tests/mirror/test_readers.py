@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = 20
 ROWS = 2000 if TORTURE else 100
 ROUNDS = 40 if TORTURE else 2
-PAUSE = 0 if TORTURE else 0.05
+PAUSE = 0 if TORTURE else 0.3
 
 READ = """
 import sys
@@ -34,7 +34,7 @@ while not stop.exists():
     versions()
     looks += 1
     Path(sys.argv[3]).touch()
-    time.sleep(0.05)
+    time.sleep(0.2)
 print(looks)
 """
 
