@@ -62,7 +62,6 @@ class Lease:
 
     def release(self) -> None:
         """Give the right back."""
-        end(self.holder)
         row = tables.leases
         with self.database.writing() as connection:
             connection.execute(
@@ -70,8 +69,8 @@ class Lease:
             )
 
 
-def acquire(database: Database, name: str = "sync", patience: float | None = None) -> Lease:
-    """Take the right to sync (or to push), or raise `MirrorError` saying who has it."""
+def acquire(database: Database, holder: str, name: str = "sync", patience: float | None = None) -> Lease:
+    """Give `holder`, a name from `begin()`, the right to sync or to push; `MirrorError` when another one has it."""
     row = tables.leases
     patience = PATIENCE if patience is None else patience
     with database.writing() as connection:
@@ -83,7 +82,6 @@ def acquire(database: Database, name: str = "sync", patience: float | None = Non
             )
         fence = 1 if found is None else found.fence + 1
         connection.execute(delete(row).where(row.c.name == name))
-        holder = begin()
         connection.execute(insert(row), [{"name": name, "holder": holder, "fence": fence, "beat": time.time()}])
     return Lease(database, name, fence, holder)
 

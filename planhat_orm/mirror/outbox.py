@@ -104,22 +104,23 @@ class Outbox:
 
     # --- who has what in hand ---------------------------------------------------------------------------
 
-    def in_hand(self, *, pushing: bool = False) -> Outbox:
-        """This outbox for one piece of work, until `rest()`. Raises `MirrorError` while another one is `pushing`."""
+    def in_hand(self) -> Outbox:
+        """This outbox for one piece of work, until `rest()`."""
         mine = Outbox(self._database, history=self._history)
-        if pushing:
-            mine._lease = lease.acquire(self._database, "push", PATIENCE)
-            mine._holder = mine._lease.holder
-        else:
-            mine._holder = lease.begin()
+        mine._holder = lease.begin()
         return mine
+
+    def reserve(self) -> None:
+        """Be the only one that pushes, until `rest()`. Raises `MirrorError` while another one is."""
+        assert self._holder is not None, "only what is in hand can be pushed"
+        self._lease = lease.acquire(self._database, self._holder, "push", PATIENCE)
 
     def rest(self) -> None:
         """Let go of what is in hand: whatever was not settled is for the next push."""
+        if self._holder is not None:
+            lease.end(self._holder)
         if self._lease is not None:
             self._lease.release()
-        elif self._holder is not None:
-            lease.end(self._holder)
 
     def take(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
         """Take the entries in some states (or by number) in hand, but those that others have."""

@@ -17,7 +17,7 @@ from .full import full
 from .incremental import incremental
 from .job import Finish, Job
 from .layout import layout
-from .lease import Lease, acquire
+from .lease import Lease, acquire, begin, end
 from .metrics import metrics
 from .pages import Disordered, Unsorted
 from .report import ModelReport, SyncReport
@@ -30,11 +30,14 @@ def sync(
     """Bring tables up to date. Emits `Progress`; returns the report."""
     database: Database = yield Work(opened)
     names = list(names)
-    lease: Lease = yield Work(lambda: acquire(database))
     report = SyncReport()
     began = time.monotonic()
     failures: list[RequestError] = []
+    holder = begin()
+    lease: Lease | None = None
     try:
+        lease = yield Work(lambda: acquire(database, holder))
+        assert lease is not None
         report.run = yield Work(lambda: _start(database, names))
         for name in names:
             try:
@@ -50,7 +53,9 @@ def sync(
         report.seconds = time.monotonic() - began
         yield Work(lambda: _end(database, names, report))
     finally:
-        lease.release()
+        end(holder)  # it may have been cut off before it heard that the right is its own
+        if lease is not None:
+            lease.release()
     if failures:
         failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.\n{report}")
         raise failures[0]

@@ -468,8 +468,9 @@ def push(box: Any, source: Source, on_conflict: Policy = "raise") -> Flow[BatchR
     def count(requests: int) -> None:
         result.requests += requests
 
-    mine = yield Work(lambda: box.in_hand(pushing=True))
+    mine = box.in_hand()
     try:
+        yield Work(mine.reserve)
         states = ("pending", "inflight", "unknown", *(() if on_conflict == "raise" else ("conflict",)))
         entries = yield Work(lambda: mine.take(*states))
         run = Pushing(mine, source, check=on_conflict)

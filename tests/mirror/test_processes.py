@@ -48,12 +48,27 @@ def test_only_one_syncs_at_a_time(make_emulator: Callable[..., Emulator], mirror
     first = mirror.sync("Company")
     run.driver._perform(first.send(None))
     first.send(mirror.database)
-    held = lease.acquire(mirror.database)
+    held = lease.acquire(mirror.database, lease.begin())
     with pytest.raises(MirrorError, match="being synced by process"):
         run(mirror.sync("Company"))
     held.release()
     first.close()
     run(mirror.sync("Company"))
+
+
+def test_a_sync_that_is_cut_off_while_it_takes_the_right_keeps_nobody_waiting(
+    make_emulator: Callable[..., Emulator], mirror: Mirror
+) -> None:
+    """Ctrl-C, or a cancelled task, can come between taking it and hearing so."""
+    emulator = make_emulator()
+    companies(emulator, 5)
+    run = Runner(emulator.url)
+    cut = mirror.sync("Company")
+    run.driver._perform(cut.send(None))
+    run.driver._perform(cut.send(mirror.database))
+    cut.close()
+    run(mirror.sync("Company"))
+    assert_equal(mirror, emulator, "company")
 
 
 def test_a_holder_that_was_silent_for_long_cannot_write_any_more(

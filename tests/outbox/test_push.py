@@ -308,7 +308,8 @@ def test_only_one_pushes_at_a_time(start: Start) -> None:
     planhat.sync(Company)
     with planhat.offline():
         planhat.save_all([Company(name=f"N{n}") for n in range(3)])
-    first = planhat.mirror.outbox.in_hand(pushing=True)
+    first = planhat.mirror.outbox.in_hand()
+    first.reserve()
     with pytest.raises(MirrorError, match="being pushed by process"):
         planhat.push()
     first.rest()
@@ -332,7 +333,8 @@ def test_what_another_one_is_sending_is_left_alone_until_he_is_gone(
     [(seq, _)] = other.record([Wish("create", "company", None, {"name": "M"}, {})], "pending")
     assert seq is not None
     monkeypatch.setattr(lease, "_at_work", set())  # as after a fork or a crash
-    taken = planhat.mirror.outbox.in_hand(pushing=True)
+    taken = planhat.mirror.outbox.in_hand()
+    taken.reserve()
     assert [one.seq for one in taken.take("pending")] == [seq]
     assert other.send({seq: ({"name": "M"}, {}, None)}) == set(), "it was taken over, so it does not travel twice"
     taken.rest()
