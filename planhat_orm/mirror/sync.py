@@ -57,7 +57,7 @@ def sync(
         if lease is not None:
             lease.release()
     if failures:
-        failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.\n{report}")
+        failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.")
         raise failures[0]
     return report
 
