@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from planhat_orm.http.effects import Await, Begin, Emit, Flow, Response
+from planhat_orm.http.effects import Await, Begin, Emit, Flow, Request, Response
 from planhat_orm.mirror import pages
 from planhat_orm.mirror.pages import Page, Pass, Traffic
 from planhat_orm.mirror.rows import encode
@@ -36,6 +36,9 @@ def most_ahead(seconds: float) -> int:
         if isinstance(effect, Begin):
             answer = int(dict(effect.request.params)["offset"])
             out.add(answer)
+        elif isinstance(effect, Request):
+            assert dict(effect.params)["sort"] == "-_id", "all else is asked for ahead"
+            answer = Response(200, {}, b"", [{"_id": IDS[-1]}])
         elif isinstance(effect, Emit):
             most = max(most, len(out))
         elif isinstance(effect, Await):
