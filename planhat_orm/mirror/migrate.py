@@ -106,7 +106,8 @@ def upgrade(database: Database) -> str | None:
             _run(connection)
             adopt.adopt(connection, columns, postgres=database.postgres)
             views.make(connection, shown, postgres=database.postgres)
-            _log.warning("The mirror %s was upgraded from version %s of its tables to %s.", database, now, VERSIONS[-1])
+            where = database.url.render_as_string(hide_password=True)
+            _log.warning("The mirror %s was upgraded from version %s of its tables to %s.", where, now, VERSIONS[-1])
     return None if before == VERSIONS[-1] else before
 
 

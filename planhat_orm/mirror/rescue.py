@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, delete
 
 from ..errors import ConfigurationError, MirrorError
 from . import tables
@@ -70,11 +71,11 @@ def rescue(source: Path, target: Path) -> Rescue:
         try:
             with database.writing(durable=True) as connection:
                 for home in layouts():
-                    rows = _whole(old, home.table) if home.table in there else None
-                    if rows is None:
+                    count = _taken_over(old, connection, home.table) if home.table in there else None
+                    if count is None:
                         again.append(home.table)
                     else:
-                        saved[home.table] = _insert(connection, home.table, rows)
+                        saved[home.table] = count
                 for name in (table for table in tables.metadata.tables if table.startswith("mirror_")):
                     if name in there and name not in ("mirror_stage", "mirror_lease", "mirror_meta"):
                         found, missing = _salvaged(old, name)
@@ -89,14 +90,19 @@ def rescue(source: Path, target: Path) -> Rescue:
     return Rescue(target, saved, lost, tuple(again))
 
 
-def _whole(old: sqlite3.Connection, name: str) -> list[dict[str, Any]] | None:
-    """All rows of a table in which SQLite finds nothing wrong."""
+def _taken_over(old: sqlite3.Connection, connection: Connection, name: str) -> int | None:
+    """Copy a table in which SQLite finds nothing wrong and return how many rows it has; of any other return None."""
+    count = 0
     try:
         if [row[0] for row in old.execute(f'PRAGMA integrity_check("{name}")')] != ["ok"]:
             return None
-        return list(map(dict, old.execute(f'SELECT * FROM "{name}"')))
+        found = old.execute(f'SELECT * FROM "{name}"')
+        while rows := found.fetchmany(_STEP):
+            count += _insert(connection, name, list(map(dict, rows)))
     except sqlite3.DatabaseError:
+        connection.execute(delete(tables.metadata.tables[name]))
         return None
+    return count
 
 
 def _unsynced(row: dict[str, Any], again: list[str]) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def _unsynced(row: dict[str, Any], again: list[str]) -> dict[str, Any]:
     return {**dict.fromkeys(row), "resource": row["resource"], "complete": 0}
 
 
-def _insert(connection: Any, name: str, rows: list[dict[str, Any]]) -> int:
+def _insert(connection: Connection, name: str, rows: list[dict[str, Any]]) -> int:
     columns = [column.name for column in tables.metadata.tables[name].c if rows and column.name in rows[0]]
     if rows:
         listed, marks = ", ".join(f'"{one}"' for one in columns), ", ".join("?" * len(columns))

@@ -21,7 +21,7 @@ from planhat_orm.runtime import Wish
 
 from .conftest import TORTURE, Runner, mirror_rows
 
-COPIES = 200 if TORTURE else 12
+COPIES = 200 if TORTURE else 4
 LONG = "x" * 700
 
 

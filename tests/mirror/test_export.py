@@ -112,7 +112,7 @@ cases = names.flatmap(lambda name: st.tuples(st.just(name), st.lists(records(nam
 
 
 @settings(
-    max_examples=100 if TORTURE else 6,
+    max_examples=100 if TORTURE else 3,
     derandomize=not TORTURE,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
@@ -240,7 +240,7 @@ def test_backups_and_exports_during_syncs_are_of_one_moment(
     ids = [emulator.store.insert("company", {"name": "round 0"})["_id"] for _ in range(300)]
     run = Runner(emulator.url)
     run(mirror.sync("Company"))
-    rounds, failures = (20 if TORTURE else 5), []
+    rounds, failures = (20 if TORTURE else 3), []
     done = threading.Event()
 
     def syncs() -> None:

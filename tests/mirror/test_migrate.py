@@ -202,6 +202,7 @@ def test_an_older_mirror_is_upgraded_says_so_and_keeps_everything(
         companies = records(mirror, "company")
         assert mirror.search("e", limit=1)
     assert "was upgraded from version 0001 of its tables to 9999" in caplog.text
+    assert ("old.db was" in caplog.text) is ("://" not in old)
     assert len([one for one in schema(old) if "v_" in f"{one[0]} {one[1]}"]) >= len(views)
     after = contents(old, *KEPT, "license")
     assert after == {name: before[name] for name in after}

@@ -190,7 +190,7 @@ def planhat(
 
 
 @settings(
-    max_examples=200 if TORTURE else 6,
+    max_examples=200 if TORTURE else 3,
     derandomize=not TORTURE,
     deadline=None,
     phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if TORTURE else [])],

@@ -140,7 +140,7 @@ odd = st.text(max_size=12) | st.text(alphabet="\"*()^-:+&|!<>\\'% NEAROTDaä🙂
 
 
 @settings(
-    max_examples=300 if TORTURE else 20,
+    max_examples=300 if TORTURE else 10,
     derandomize=not TORTURE,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
