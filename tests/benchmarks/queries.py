@@ -29,10 +29,11 @@ def run(scale: Scale) -> Iterator[Line]:
                 assert query() == plain(), what
                 mine, other = best(query, scale.times), best(plain, scale.times)
                 yield Line(what, mine, mine / other, "a loop over dicts")
-            found = Subscriber.objects.filter(plan="Enterprise", status="customer")
-            seconds = best(lambda: list(found), scale.times)
+            chosen = Subscriber.objects.filter(plan="Enterprise", status="customer")
+            # A queryset keeps what it fetched, so each time is a new one's.
+            seconds = best(lambda: list(chosen.all()), scale.times)
             yield Line(
-                "the customers on one plan, as objects", seconds, beside=f"{found.count() / seconds:,.0f} a second"
+                "the customers on one plan, as objects", seconds, beside=f"{chosen.count() / seconds:,.0f} a second"
             )
             everything = Subscriber.objects.all()
             seconds = best(lambda: sum(1 for _ in everything.iterator()), scale.times)
