@@ -139,7 +139,11 @@ class Sequences(RuleBasedStateMachine):
         if wanted.server is None and not wanted.making:
             return
         for one, value in list(wanted.open.items()):
-            if any(one in patch for patch in patches):
+            noted = [patch[one] for patch in patches if one in patch]
+            if noted:
+                # An edit that died before it was written down leaves what was noted before.
+                assert noted[-1] == value or (fresh is not None and one in fresh and refused), f"{name}.{one}"
+                wanted.open[one] = noted[-1]
                 continue
             held = _flat(row or {}).get(one)
             if held == value:
