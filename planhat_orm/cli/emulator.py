@@ -35,10 +35,17 @@ def emulator(
         int | None, typer.Option("--page-cap", min=1, help="Records in a page at most.", show_default="as Planhat")
     ] = None,
     speed: Annotated[float, typer.Option("--speed", min=0.001, help="How fast its clock goes.")] = 1.0,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--switch", metavar="NAME=VALUE", help="What the API's documentation leaves open; again for more."
+        ),
+    ] = None,
 ) -> None:
     """Serve an emulated Planhat on this computer: seeded records, the real rules, nothing kept after Ctrl-C."""
     try:
         from ..emulator import Emulator
+        from ..emulator.switches import read_switches
     except ModuleNotFoundError as missing:
         raise need_emulator(missing) from None
     sizes: dict[str, Any] = {
@@ -51,6 +58,7 @@ def emulator(
         speed=speed,
         port=port,
         page_cap=page_cap,
+        switches=read_switches(switch or ()),
         **{name: size for name, size in sizes.items() if size is not None},
     )
     stopping = threading.Event()

@@ -5,8 +5,12 @@ A client that is right under every combination does not care what Planhat really
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from ..errors import ConfigurationError
+from ..names import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +116,35 @@ class Switches:
     """Section 3: calls above the soft quota get 429, get it when three minutes are above it in all, or are served."""
     quota_reset: int = 0
     """Section 3: the counter starts anew every so many seconds (60 to 120); 0: it counts the last 60."""
+
+
+_WORDS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+
+
+def read_switches(pairs: Iterable[str]) -> Switches:
+    """Set switches by texts such as `nps_keys=nps`, as a command line has them; `ConfigurationError` for a wrong one.
+
+    >>> read_switches(["over_max_limit=reject", "thin_lists=off"]).over_max_limit
+    'reject'
+    """
+    kinds = get_type_hints(Switches)
+    chosen: dict[str, Any] = {}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        if name not in kinds:
+            raise ConfigurationError(f"The emulator has no switch {name!r}.{did_you_mean(name, kinds)}")
+        chosen[name] = _value(name, kinds[name], text)
+    return Switches(**chosen)
+
+
+def _value(name: str, kind: Any, text: str) -> Any:
+    if kind is bool and text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if kind is int and text.isdecimal():
+        return int(text)
+    if get_origin(kind) is tuple:
+        return tuple(filter(None, text.split(",")))
+    if text in get_args(kind):
+        return text
+    choices = ("on", "off") if kind is bool else get_args(kind) or ("a whole number",)
+    raise ConfigurationError(f"{name}={text} is not one of its values: {', '.join(map(str, choices))}.")

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from planhat_orm.emulator.switches import Switches, read_switches
+
 from .conftest import COMMAND, Run, clean, subprocess_run
 
 
@@ -60,3 +62,24 @@ def test_a_port_in_use_is_one_line(run: Run) -> None:
 @pytest.mark.parametrize("option", ["--companies", "--endusers", "--calls-per-min", "--port"])
 def test_a_size_below_zero_is_refused(run: Run, option: str) -> None:
     assert run("emulator", option, "-1").code == 2
+
+
+@pytest.mark.parametrize(
+    ("switch", "says"),
+    [
+        ("nps_key=nps", "The emulator has no switch 'nps_key'. Did you mean 'nps_keys'?"),
+        ("sort=sometimes", "sort=sometimes is not one of its values: honoured, ignored, lies."),
+        ("thin_lists=7", "thin_lists=7 is not one of its values: on, off."),
+        ("metric_limit=many", "metric_limit=many is not one of its values: a whole number."),
+    ],
+)
+def test_a_switch_that_is_not_known_is_refused_by_name(run: Run, switch: str, says: str) -> None:
+    shown = run("emulator", "--port", "0", "--companies", "0", "--switch", switch)
+    assert (shown.code, shown.err) == (1, f"planhat: {says}\n")
+
+
+def test_switches_are_set_by_their_texts() -> None:
+    given = ["nps_keys=nps", "thin_lists=off", "honours_offset=yes", "metric_limit=7", "touch_types=QBR,Demo"]
+    assert read_switches(given) == Switches(
+        nps_keys="nps", thin_lists=False, metric_limit=7, touch_types=("QBR", "Demo")
+    )
