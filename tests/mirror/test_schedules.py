@@ -59,14 +59,20 @@ class World:
         for _ in range(self.chance.choice([0, 0, 1, 2, 5])):
             name = self.chance.choice(NAMES)
             living = sorted(self.alive[name])
-            verb = self.chance.choice(["insert", "update", "update", "delete", "bulk"])
+            verb = self.chance.choice(["insert", "update", "update", "delete", "bulk", "late", "purge"])
             if verb == "insert":
                 self.insert(name)
-            elif living and verb == "delete":
-                id = self.chance.choice(living)
-                self.alive[name].remove(id)
-                self.deleted.add(id)
-                store.delete(name, id)
+            elif living and verb in ("delete", "purge"):
+                # A purge takes the oldest, so that all pages after them move up at once.
+                for id in living[:6] if verb == "purge" and len(living) > 15 else [self.chance.choice(living)]:
+                    self.alive[name].remove(id)
+                    self.deleted.add(id)
+                    store.delete(name, id)
+            elif living and verb == "late" and name in ("enduser", "conversation"):
+                # More of the last bulk write: they get its stamp, and nothing newer was there before.
+                stamp = max(row["updatedAt"] for row in store.all(name))
+                for id in self.chance.sample(living, min(4, len(living))):
+                    store.update(name, id, {"updatedAt": stamp, "subject": f"S{self.chance.random()}"})
             elif living:
                 count = 1 if verb == "update" else self.chance.choice([2, 5, 12])
                 with store.moments.still():
