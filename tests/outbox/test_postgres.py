@@ -38,7 +38,8 @@ def test_writes_wait_conflict_and_are_pushed_from_postgres(
         planhat.save_all([Conversation(company_id=one.id, subject=str(one.name), type="note") for one in new])
         assert Company.objects.using(planhat).count() == 25
     emulator.store.update("company", str(old[0].id), {"phase": "Theirs"})
-    held = planhat.mirror.outbox.in_hand(pushing=True)
+    held = planhat.mirror.outbox.in_hand()
+    held.reserve()
     with pytest.raises(MirrorError, match="being pushed"):
         planhat.push()
     held.rest()
