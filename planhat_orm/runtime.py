@@ -7,7 +7,7 @@ client in a `ContextVar` behind protocols, and a registry of the model classes b
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -124,7 +124,7 @@ class Client(Protocol):
         ...
 
 
-_innermost: ContextVar[Client | None] = ContextVar("planhat_client", default=None)
+_entered: ContextVar[tuple[Client, ...]] = ContextVar("planhat_clients", default=())
 _latest: Client | None = None
 
 models: dict[str, type[Any]] = {}
@@ -146,19 +146,24 @@ def made(client: Client) -> None:
     _latest = client
 
 
-def enter(client: Client) -> Token[Client | None]:
-    """Make `client` the current one of this context."""
-    return _innermost.set(client)
+def enter(client: Client) -> None:
+    """Make `client` the current one of this context, a thread or a task."""
+    _entered.set((*_entered.get(), client))
 
 
-def leave(token: Token[Client | None]) -> None:
-    """Undo `enter`."""
-    _innermost.reset(token)
+def leave(client: Client) -> None:
+    """Undo the last `enter` of `client` in this context."""
+    entered = list(_entered.get())
+    for place in reversed(range(len(entered))):
+        if entered[place] is client:
+            del entered[place]
+            break
+    _entered.set(tuple(entered))
 
 
 def current() -> Client:
     """Return the current client; `ConfigurationError` when there is none."""
-    client = _innermost.get() or _latest
+    client = next(reversed(_entered.get()), _latest)
     if client is None:
         raise ConfigurationError("There is no Planhat client yet: make one with `planhat = Planhat()`.")
     return client

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_offline: ContextVar[bool] = ContextVar("planhat_offline", default=False)
+_offline: ContextVar[tuple[object, ...]] = ContextVar("planhat_offline", default=())
+"""The clients of the `offline()` blocks that are open in this thread or task."""
 EVENTS = ("request", "response", "saved", "failed")
 
 
@@ -138,7 +140,8 @@ class Planhat:
         self._async_driver = AsyncDriver(self._session)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
         self._mirror: Mirror | None = None
-        self._tokens: list[Token[Any]] = []
+        self._entered = 0
+        self._lock = threading.Lock()
         self.writer: RecordWriter = RecordWriter(self)
         own: dict[str, type[Endpoint]] = {"company": Companies, "time_entry": TimeEntries}
         for name in type(self).__annotations__:
@@ -206,7 +209,7 @@ class Planhat:
     def source(self, name: str | None = None) -> runtime.Source:
         """The source called `"api"` or `"mirror"`, or the default one."""
         if name is None:
-            name = "mirror" if _offline.get() else self._read
+            name = "mirror" if self.is_offline else self._read
         return self._api if name == "api" else self.mirror.source
 
     @property
@@ -257,7 +260,7 @@ class Planhat:
     @property
     def is_offline(self) -> bool:
         """Whether an `offline()` block is open: reads come from the mirror, writes wait."""
-        return _offline.get()
+        return any(client is self for client in _offline.get())
 
     def push(self, *, on_conflict: Policy = "raise") -> BatchResult:
         """Send what waits in the outbox, and find out what became of writes whose answer was lost.
@@ -279,12 +282,12 @@ class Planhat:
     @contextmanager
     def offline(self) -> Iterator[Self]:
         """Inside this block every query reads the mirror, and every write waits in the outbox for `push()`."""
-        token = _offline.set(True)
-        client = runtime.enter(self)
+        token = _offline.set((*_offline.get(), self))
+        runtime.enter(self)
         try:
             yield self
         finally:
-            runtime.leave(client)
+            runtime.leave(self)
             _offline.reset(token)
 
     # --- writing ----------------------------------------------------------------------------------------
@@ -329,14 +332,22 @@ class Planhat:
     # --- life -------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._tokens.append(runtime.enter(self))
+        with self._lock:
+            self._entered += 1
+        runtime.enter(self)
         return self
+
+    def _leave(self) -> bool:
+        """Leave a `with planhat:`, and tell whether it was the last that any thread or task had open."""
+        runtime.leave(self)
+        with self._lock:
+            self._entered -= 1
+            return not self._entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        runtime.leave(self._tokens.pop())
-        if not self._tokens:
+        if self._leave():
             self.close()
 
     async def __aenter__(self) -> Self:
@@ -345,8 +356,7 @@ class Planhat:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        runtime.leave(self._tokens.pop())
-        if not self._tokens:
+        if self._leave():
             await self.aclose()
 
     def close(self) -> None:

@@ -155,6 +155,6 @@ def test_displaying_never_asks_even_without_a_client(monkeypatch: pytest.MonkeyP
     assert "name" in repr(Company.objects.values("name"))
     assert calls() == []
     monkeypatch.setattr("planhat_orm.runtime._latest", None)
-    monkeypatch.setattr("planhat_orm.runtime._innermost", type("None", (), {"get": lambda self: None})())
+    monkeypatch.setattr("planhat_orm.runtime._entered", type("None", (), {"get": lambda self: ()})())
     assert "not fetched" in repr(queryset)
     assert "not fetched" in queryset._repr_html_()
