@@ -22,6 +22,7 @@ from ..query.tree import EVERYTHING, All, Node, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
 from ..wire.resources import Resource, resource
+from ..wire.spellings import spellings_of, spelt
 from .relations import is_narrowed, readings, wires, without_hops
 
 if TYPE_CHECKING:
@@ -138,7 +139,18 @@ class ApiSource:
             return
 
     def _rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
-        """Emit raw rows, a superset of what the query asks for, each once, in the order of `_id`."""
+        """Emit rows, a superset of what the query asks for, each once, in the order of `_id`."""
+        rows = self._raw_rows(way, query, wanted)
+        if not way.resource.spellings:
+            yield from rows
+            return
+
+        def spell(page: list[dict[str, Any]]) -> Flow[None]:
+            yield Emit([spelt(way.resource, row) for row in page])
+
+        yield from mapped(rows, spell)
+
+    def _raw_rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         if way.parts.impossible or way.ids == ():
             return
         if way.ids is not None:
@@ -223,7 +235,7 @@ class ApiSource:
         hidden = way.resource.hidden_by
         if hidden is not None and hidden.hides:
             needed.add(hidden.hides)
-        return ("_id", *sorted((query.select | needed) - {"_id"}))
+        return ("_id", *sorted(spellings_of(way.resource, query.select | needed) - {"_id"}))
 
     # --- figures ----------------------------------------------------------------------------------------
 
@@ -273,7 +285,7 @@ class ApiSource:
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None
-        return row
+        return None if row is None else spelt(known, row)
 
     # --- words ------------------------------------------------------------------------------------------
 

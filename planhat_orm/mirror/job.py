@@ -13,6 +13,7 @@ from ..errors import BadAnswer, NotFound, PermissionDenied
 from ..http.effects import Emit, Flow, Work
 from ..wire import records
 from ..wire.slices import Slice
+from ..wire.spellings import spelt
 from . import state, tables
 from .database import Database
 from .layout import Layout
@@ -101,6 +102,9 @@ class Job:
     ) -> None:
         """Keep what differs: in the table on a first load, aside on any later sync."""
         self._check_whole(rows)
+        known = self.layout.resource
+        if known.spellings:
+            rows = [row.spelt(known) if isinstance(row, Slice) else spelt(known, row) for row in rows]
         gone = list(gone)
         if not self.state.complete:
             self.count(store.write(rows, hashes=hashes))

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from ..errors import ConfigurationError, MirrorError
 from ..http.effects import Flow, Work
 from ..wire.resources import Resource
+from ..wire.spellings import spelt
 from . import doctor, export, history, metrics, plan, rescue, search, state, sync
 from .database import Database, database_url
 from .doctor import Diagnosis, Finding
@@ -240,7 +241,8 @@ class Mirror:
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
-        self._wrote(resource, {row["_id"]: row for row in rows})
+        known = layout(resource if isinstance(resource, str) else resource.name).resource
+        self._wrote(resource, {row["_id"]: spelt(known, row) for row in rows})
 
     def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
         """Take out records that were just deleted. One transaction."""

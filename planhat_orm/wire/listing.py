@@ -51,7 +51,7 @@ def warn_of_unknown(resource: Resource, fields: Iterable[str]) -> None:
     """Tell the log of fields that no source knows: Planhat may have more, but drops a misspelt one without a word."""
     for name in fields:
         known = str(name).lstrip("-").partition(".")[0]
-        if known not in resource.fields and known not in resource.push_fields:
+        if not any(known in names for names in (resource.fields, resource.push_fields, resource.spellings)):
             logger.warning("/%s has no field %r as far as is known.%s", resource.path, known,
                            did_you_mean(known, resource.fields))  # fmt: skip
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from .resources import Resource
+from .spellings import spelt
 
 Form = Literal["plain", "day", "moment"]
 Facets = dict[str, tuple[Form, Any]]
@@ -18,16 +19,16 @@ Facets = dict[str, tuple[Form, Any]]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def resembles(record: Mapping[str, Any], sent: Mapping[str, Any], resource: Resource) -> bool:
+def resembles(record: dict[str, Any], sent: Mapping[str, Any], resource: Resource) -> bool:
     """Whether a stored record can be the one that was sent: what it shows of the sent values is the same."""
+    record = spelt(resource, record)
     shown = {name: facet for name, facet in _facets(sent, resource).items() if name in record}
     return bool(shown) and all(_seen(record[name], form) == value for name, (form, value) in shown.items())
 
 
-def places(
-    records: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource
-) -> list[list[int]]:
+def places(records: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource) -> list[list[int]]:
     """For each record the places of the rows that it can be made of."""
+    records = [spelt(resource, record) for record in records]
     groups: dict[tuple[tuple[str, Form], ...], dict[tuple[Any, ...], list[int]]] = {}
     for place, row in enumerate(rows):
         facets = sorted(_facets(row, resource).items())
@@ -44,7 +45,7 @@ def places(
     ]
 
 
-def pair(records: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource) -> dict[int, str]:
+def pair(records: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource) -> dict[int, str]:
     """The ids of the records made of `rows`, by the place of the row, as far as there is no doubt.
 
     A record that could be of two different rows is left out: an id at the wrong object would write there later.

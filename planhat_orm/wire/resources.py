@@ -53,7 +53,8 @@ class ListParam:
 class Resource:
     """One resource of the API, as `resources.json` describes it.
 
-    `id_forms` are the ids that its paths take, `read_forms` those of them that are documented for reading.
+    `id_forms` are the ids that its paths take, `read_forms` those of them that are documented for reading;
+    `spellings` are other names under which some tenants send a field, and the documented one (API.md section 14).
     """
 
     name: str
@@ -74,6 +75,7 @@ class Resource:
     unconfirmed_params: tuple[str, ...]
     thin_list: frozenset[str] | None
     fields: Mapping[str, FieldInfo]
+    spellings: Mapping[str, str] = field(default_factory=dict)
     push_fields: Mapping[str, FieldInfo] = field(default_factory=dict)
 
     @property
@@ -136,6 +138,7 @@ def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
         unconfirmed_params=tuple(listing["unconfirmed"]),
         thin_list=frozenset(raw["thin_list"]) if "thin_list" in raw else None,
         fields=_fields(raw["fields"]),
+        spellings=MappingProxyType(raw.get("spellings", {})),
         push_fields=_fields(raw.get("push_fields", {})),
     )
 

@@ -13,12 +13,14 @@ import msgspec
 
 from ..errors import BadAnswer
 from ..http.effects import Response
-from .resources import STAMPS, resources
+from .resources import STAMPS, Resource, resources
+from .spellings import spelt
 
 _HIDES = [str(one.hidden_by.hides) for one in resources().values() if one.hidden_by is not None]
 _LOOKED_AT = frozenset(("_id", *STAMPS, *_HIDES))
 _Head = TypedDict("_Head", dict.fromkeys(_LOOKED_AT, Any), total=False)  # type: ignore[misc]
 _heads = msgspec.json.Decoder(list[_Head]).decode
+_values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Slice:
@@ -50,6 +52,12 @@ class Slice:
         """The whole record."""
         record: dict[str, Any] = msgspec.json.decode(self.json)
         return record
+
+    def spelt(self, resource: Resource) -> Slice:
+        """The record with the documented names too; all values stay the bytes they are."""
+        came = _values(self.json)
+        now = spelt(resource, came)
+        return self if now is came else Slice(msgspec.json.encode(now), self._head)
 
 
 def slices_of(response: Response) -> list[Slice]:

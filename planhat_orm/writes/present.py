@@ -20,6 +20,7 @@ from ..runtime import Source
 from ..wire import listing, matching, records
 from ..wire.resemblance import pair, places
 from ..wire.resources import Resource, resource
+from ..wire.spellings import spelt
 
 Raw = dict[str, Any]
 QUIET = 30.0
@@ -54,7 +55,7 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
     for id in sorted(left):
         row = yield from records.find(known, id)
         if row is not None:
-            found[id] = row
+            found[id] = spelt(known, row)
     return found
 
 
@@ -74,7 +75,7 @@ def look_for(
     newest = yield from _newest(known, since)
     candidates = [row for row in newest if row["_id"] not in ours]
     pairs = pair(candidates, rows, known)
-    by_id = {row["_id"]: row for row in candidates}
+    by_id = {row["_id"]: spelt(known, row) for row in candidates}
     left = [row for row in candidates if row["_id"] not in pairs.values()]
     doubtful = {place for fitting in places(left, rows, known) for place in fitting}
     return {place: by_id[id] for place, id in pairs.items() if place not in doubtful}, doubtful

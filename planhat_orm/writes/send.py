@@ -16,6 +16,7 @@ from ..http.flows import counted
 from ..models.base import Model
 from ..wire import bulk, matching, records
 from ..wire.resources import BULK_MAX_ROWS, Resource
+from ..wire.spellings import spelt
 from . import present
 from .push import lost
 from .results import BatchResult, RowResult
@@ -133,7 +134,7 @@ class Sending:
             found = yield from matching.find(resource, [record._wire for record in waiting])
             for record, row in zip(waiting, found, strict=True):
                 if row is not None:
-                    record._saved(row, {})
+                    record._saved(spelt(resource, row), {})
 
     def _send_alone(self, resource: Resource, record: Model, payload: dict[str, Any]) -> Flow[None]:
         created = record.id is None
@@ -146,7 +147,7 @@ class Sending:
             detail = getattr(failure, "detail", "")
             self._settle(record, "unknown" if lost(failure) else "failed", detail or str(failure))
         else:
-            record._saved(answer, payload)
+            record._saved(spelt(resource, answer), payload)
             self._settle(record, "created" if created else "updated")
 
     def _settle(self, record: Model, status: str, error: str = "") -> None:

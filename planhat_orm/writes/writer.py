@@ -13,6 +13,7 @@ from ..models.state import SaveResult
 from ..runtime import TEMPORARY, Source
 from ..wire import records
 from ..wire.resources import Resource, resource
+from ..wire.spellings import spelt
 from .batch import Batch, open_batch
 from .conflicts import check_policy, settle
 from .journal import (
@@ -202,7 +203,7 @@ class RecordWriter:
                 answer = yield from records.create(resource, payload)
             else:
                 answer = yield from records.update(resource, record.id, payload)
-            record._saved(answer, payload)
+            record._saved(spelt(resource, answer), payload)
         elif "bulk_upsert" in resource.operations:
             result = yield from send([record], upsert=True, only={id(record): chosen})
             result.raise_for_failures()
@@ -301,7 +302,7 @@ class RecordWriter:
             answer = yield from self._host.source("mirror").get(resource, "_id", record.id)
         else:
             try:
-                answer = yield from records.get(resource, record.id)
+                answer = spelt(resource, (yield from records.get(resource, record.id)))
             except NotFound as gone:
                 missing = gone
         if answer is None:
