@@ -17,6 +17,7 @@ from ..query.query import Query
 from ..query.split import ids_in, split
 from ..query.tree import All, Any, Node, Not, Target, Test, tests_in
 from ..runtime import Source
+from ..wire.references import references
 from ..wire.resources import resource
 
 
@@ -76,10 +77,10 @@ def _on_ids(test: Test, rows: Iterable[Row]) -> Test:
     ids: dict[str, None] = {}
     for row in rows:
         raw = fetch(row, (hop.far,))
-        for one in raw if isinstance(raw, list) else [kinds.REF.comparable(raw)]:
+        for one in references(raw) if isinstance(raw, list) else [kinds.REF.comparable(raw)]:
             if isinstance(one, str):
                 ids[one] = None
-    kind = kinds.LIST if hop.many_near else kinds.REF
+    kind = kinds.REFS if hop.many_near else kinds.REF
     return Test(Target(test.target.name, (hop.near,), kind), "overlap" if hop.many_near else "in", tuple(ids))
 
 

@@ -2,7 +2,7 @@
 
 from .base import Field
 from .custom import Custom, CustomFields
-from .kinds import Bool, Choice, DateTime, Day, Dict, Id, Int, Json, Key, List, Number, Str, StrList
+from .kinds import Bool, Choice, DateTime, Day, Dict, Id, Int, Json, Key, List, Number, RefList, Str, StrList
 from .relations import Many, ManyToMany, One, Ref
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Number",
     "One",
     "Ref",
+    "RefList",
     "Str",
     "StrList",
 ]

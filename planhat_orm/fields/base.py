@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
 from ..names import camel
-from ..query.kinds import LIST, Kind
+from ..query.kinds import LISTS, Kind
 from ..query.tree import F, Q
 from ..wire.patches import same
 
@@ -100,7 +100,7 @@ class Field(Generic[T]):
         if kind.copies:
             # The record keeps the API's value; what is handed out is a copy, so that editing it in place
             # shows as a difference.
-            value = copy.deepcopy(raw) if raw is not None else self._empty()
+            value = copy.deepcopy(kind.load(raw)) if raw is not None else self._empty()
         else:
             value = kind.load(raw)
             if value is raw:
@@ -111,7 +111,7 @@ class Field(Generic[T]):
         return value
 
     def _empty(self) -> Any:
-        return [] if self.kind.name == "list" else {}
+        return [] if self.kind in LISTS else {}
 
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
@@ -141,7 +141,7 @@ class Field(Generic[T]):
 
     def check_edit(self, old: Any, new: Any) -> None:
         """Check what was added to a list in place, which no assignment saw; what came from the API may be odd."""
-        if self.kind is LIST and isinstance(new, list):
+        if self.kind in LISTS and isinstance(new, list):
             before = old if isinstance(old, list) else []
             self.check([one for one in new if not any(same(one, other) for other in before)])
 

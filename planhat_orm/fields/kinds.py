@@ -114,6 +114,13 @@ class StrList(Field[list[str]]):
         return checked
 
 
+class RefList(StrList):
+    """A list of ids of other records; answers that hold an object for each are read as its id."""
+
+    def __init__(self, **facts: Any) -> None:
+        Field.__init__(self, kinds.REFS, **facts)
+
+
 class Dict(Field[dict[str, Any]]):
     """An object."""
 

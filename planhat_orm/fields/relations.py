@@ -153,7 +153,7 @@ class Many(Relation[M]):
     def hop(self, owner: Any) -> Hop:
         """The step that a query takes over this relation, from `owner`."""
         field = self.model._meta.fields[self.via]
-        return Hop(self.model._meta.resource.name, "_id", field.wire, many_far=field.kind is kinds.LIST)
+        return Hop(self.model._meta.resource.name, "_id", field.wire, many_far=field.kind in kinds.LISTS)
 
 
 class ManyToMany(Relation[M]):

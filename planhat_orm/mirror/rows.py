@@ -20,7 +20,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ..errors import BadAnswer
-from ..query.kinds import DATETIME
+from ..query.kinds import DATETIME, REFS, Kind
 from .layout import Column, Layout
 
 encode = msgspec.json.Encoder(order="sorted").encode
@@ -42,6 +42,8 @@ _FITS: dict[str, Any] = {
     "json": Any,
 }
 """By storage: what a column gives back as it was, and what equals its comparable."""
+_FITS_KIND: dict[Kind, Any] = {DATETIME: Annotated[str, Meta(pattern=_MOMENT)], REFS: list[str]}
+"""The same, for kinds that take less than their column does."""
 _is_moment = re.compile(_MOMENT).search
 _PLAIN, _JSON, _UNDOCUMENTED = range(3)
 _MOST_LEARNT = 64
@@ -87,10 +89,7 @@ class _Reader:
 
     def _made(self) -> tuple[Callable[[bytes], Any], list[str], list[int]]:
         columns = self._layout.columns
-        fits = [
-            Annotated[str, Meta(pattern=_MOMENT)] if column.kind is DATETIME else _FITS[column.storage]
-            for column in columns
-        ]
+        fits = [_FITS_KIND[column.kind] if column.kind in _FITS_KIND else _FITS[column.storage] for column in columns]
         wires = [*(column.wire for column in columns), *self._learnt]
         codes = [_JSON if column.storage == "json" else _PLAIN for column in columns]
         fields = [
@@ -161,7 +160,8 @@ class Rows:
     def _stored(self, column: Column, value: Any) -> tuple[Any, bool]:
         """What a column holds of a value, and whether it gives the value back as it was."""
         if column.storage == "json":
-            stored, kept, nul = self._cell(value), True, "\\u0000"
+            shown, nul = column.kind.load(value), "\\u0000"
+            stored, kept = self._cell(shown), shown is value
         elif column.kind is DATETIME and type(value) is str and _is_moment(value):
             return value, True
         else:

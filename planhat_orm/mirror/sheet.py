@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
-from ..query.kinds import LIST, Kind
+from ..query.kinds import LISTS, Kind
 from ..queryset.frames import TYPES
 from . import customs, tables
 from .layout import Column, Layout
@@ -67,7 +67,7 @@ class Sheet:
 
 def _values(column: Column, cells: Sequence[Any], spilt: dict[int, dict[str, Any]]) -> Iterable[Any]:
     """The cells of a column as values of its type; those that it cannot give back are noted by their place."""
-    if column.storage == "json" and column.kind is not LIST:
+    if column.storage == "json" and column.kind not in LISTS:
         yield from cells
         return
     _, value = TYPES[column.kind.name]
@@ -75,9 +75,9 @@ def _values(column: Column, cells: Sequence[Any], spilt: dict[int, dict[str, Any
         if cell is None:
             yield None
             continue
-        raw = msgspec.json.decode(cell) if column.kind is LIST else bool(cell) if column.storage == "boolean" else cell
+        raw = msgspec.json.decode(cell) if column.kind in LISTS else bool(cell) if column.storage == "boolean" else cell
         shown = value(column.kind.load(raw))
-        if shown is None or (column.kind is LIST and shown != raw):
+        if shown is None or (column.kind in LISTS and shown != raw):
             spilt.setdefault(place, {})[column.wire] = raw
         yield shown
 

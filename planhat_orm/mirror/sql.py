@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, not_, or_, select, true
 
-from ..query.kinds import ANY, BOOLEAN, DATETIME, ID, LIST, OBJECT, REF, TEXT, Kind
+from ..query.kinds import ANY, BOOLEAN, DATETIME, ID, LISTS, OBJECT, REF, TEXT, Kind
 from ..query.query import Query
 from ..query.tree import All, Any, Hop, Node, Not, Target, Test
 from . import tables
@@ -214,7 +214,7 @@ class Reader:
             return self._pair(target, value, op, operand, table, home)
         if isinstance(value, Cell):
             return self.words.matches(table, value, op, operand)
-        if target.kind in (LIST, OBJECT):
+        if target.kind in (*LISTS, OBJECT):
             return false()
         return self._direct(table, value, target.kind, op, operand)
 

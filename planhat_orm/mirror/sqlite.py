@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as SqlText
 
-from ..query.kinds import ANY, BOOLEAN, ID, INTEGER, LIST, NUMBER, TEXT, Kind
+from ..query.kinds import ANY, BOOLEAN, ID, INTEGER, LISTS, NUMBER, TEXT, Kind
 from .rows import encode
 from .sql import Cell, Sql
 
@@ -142,9 +142,9 @@ class SqliteWords:
     def _ask(self, cell: Cell, op: str, operand: Any) -> Sql:
         asked: Sql = func.planhat_matches(cell.kind.name, op, self._json(cell), json_text(operand)) == 1
         wanted = operand if op == "overlap" else (operand,)
-        if cell.kind in (LIST, ANY) and op in ("contains", "overlap") and all(isinstance(one, str) for one in wanted):
+        if cell.kind in (*LISTS, ANY) and op in ("contains", "overlap") and all(isinstance(one, str) for one in wanted):
             # Our own encoder wrote the cell, so an element is in it letter by letter; text holds it without quotes.
-            inside = (json_text(one) if cell.kind is LIST else json_text(one)[1:-1] for one in wanted)
+            inside = (json_text(one) if cell.kind in LISTS else json_text(one)[1:-1] for one in wanted)
             return and_(or_(false(), *(func.instr(self._json(cell), one) > 0 for one in inside)), asked)
         return asked
 

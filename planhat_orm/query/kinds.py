@@ -17,6 +17,8 @@ from typing import Any
 
 from dateutil import parser as dateutil_parser
 
+from ..wire.references import reference, references
+
 _EPOCH = date(1970, 1, 1)
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
 _NUMERIC = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
@@ -82,8 +84,7 @@ def _operand_text(value: Any) -> str:
 
 
 def _load_reference(raw: Any) -> Any:
-    # Lists were seen to expand a user to an object (API.md section 6).
-    return raw.get("_id") or raw.get("id") if isinstance(raw, dict) else _load_text(raw)
+    return _load_text(reference(raw))
 
 
 def _comparable_reference(raw: Any) -> str | None:
@@ -317,5 +318,7 @@ DATETIME = Kind(
 )
 DAY = Kind("day", _load_day, _dump_day, _check_day, _comparable_day, _operand_day, "integer")
 LIST = Kind("list", _same, _same, _check_list, _nothing, _operand_any, "json", copies=True)
+REFS = Kind("refs", references, _same, _check_list, _nothing, _operand_any, "json", copies=True)
+LISTS = (LIST, REFS)
 OBJECT = Kind("object", _same, _same, _check_object, _nothing, _operand_any, "json", copies=True)
 ANY = Kind("any", _same, _same, _same, _comparable_any, _operand_any, "json")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import FieldError, ValidationError
 from ..names import did_you_mean
-from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, NUMBER, OBJECT, REF, TEXT, Kind
+from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, LISTS, NUMBER, OBJECT, REF, REFS, TEXT, Kind
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _EQUALITY = frozenset({"exact", "in", "isnull"})
@@ -33,6 +33,7 @@ LEGAL: dict[Kind, frozenset[str]] = {
     DATETIME: _EQUALITY | _ORDER | _PARTS,
     DAY: _EQUALITY | _ORDER | (_PARTS - {"hour", "date"}),
     LIST: frozenset({"contains", "isnull", "overlap"}),
+    REFS: frozenset({"contains", "isnull", "overlap"}),
     OBJECT: frozenset({"isnull"}),
     ANY: _EQUALITY | _ORDER | _PATTERN | {"overlap"},
 }
@@ -145,7 +146,7 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError("a whole number (int)")
         return value
-    if op in _PATTERN and kind is not LIST:
+    if op in _PATTERN and kind not in LISTS:
         if kind is ANY and op == "contains":
             return kind.operand(value)
         if not isinstance(value, str):
@@ -165,5 +166,5 @@ def _utc(value: Any) -> Any:
 
 _NOUNS = {
     TEXT: "text", ID: "an id", REF: "an id", NUMBER: "a number", INTEGER: "a whole number", BOOLEAN: "True or False",
-    DATETIME: "a moment", DAY: "a day", LIST: "a list", OBJECT: "an object", ANY: "a value of any type",
+    DATETIME: "a moment", DAY: "a day", LIST: "a list", REFS: "a list", OBJECT: "an object", ANY: "a value of any type",
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any as Anything
 
-from .kinds import ANY, LIST
+from .kinds import ANY, LISTS
 from .lookups import COMPARE, equal
 from .tree import All, Any, Node, Not, Target, Test
 
@@ -43,13 +43,13 @@ def _test(test: Test) -> Predicate:
     target, op, operand = test.target, test.op, test.value
     if target.hops:
         raise AssertionError(f"{target.name} goes over a relation that was not resolved")
-    keys, comparable = target.keys, target.kind.comparable
+    keys, load, comparable = target.keys, target.kind.load, target.kind.comparable
     if op == "isnull":
         return lambda row: (fetch(row, keys) is None) is operand
     if op == "overlap":
-        return lambda row: _overlap(fetch(row, keys), operand)
-    if op == "contains" and target.kind is LIST:
-        return lambda row: _overlap(fetch(row, keys), (operand,))
+        return lambda row: _overlap(load(fetch(row, keys)), operand)
+    if op == "contains" and target.kind in LISTS:
+        return lambda row: _overlap(load(fetch(row, keys)), (operand,))
     if op == "contains" and target.kind is ANY:
         return lambda row: _contains(fetch(row, keys), operand)
     compare = COMPARE[op]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..wire.resources import Resource
+from .kinds import LISTS
 from .tree import All, Node, Test
 
 MAX_VALUE_LENGTH = 2000
@@ -70,10 +71,10 @@ def ids_in(where: Node) -> tuple[str, ...] | None:
 def _values(test: Test) -> tuple[str, ...] | None:
     """The texts one of which a test asks a field to equal or, for a list of ids, to contain; None for other tests."""
     if test.op in ("exact", "contains") and isinstance(test.value, str):
-        if test.op == "contains" and test.target.kind.name != "list":
+        if test.op == "contains" and test.target.kind not in LISTS:
             return None
         return None if "," in test.value or not test.value else (test.value,)
-    many = test.op == "in" or (test.op == "overlap" and test.target.kind.name == "list")
+    many = test.op == "in" or (test.op == "overlap" and test.target.kind in LISTS)
     if many and all(isinstance(value, str) and value and "," not in value for value in test.value):
         return tuple(dict.fromkeys(test.value))
     return None

@@ -127,6 +127,7 @@ TYPES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "datetime": (lambda pa: pa.timestamp("ms", tz="UTC"), _only(datetime)),
     "day": (lambda pa: pa.date32(), _day),
     "list": (lambda pa: pa.list_(pa.string()), _texts),
+    "refs": (lambda pa: pa.list_(pa.string()), _texts),
     "object": (lambda pa: pa.string(), _json),
     "any": (lambda pa: pa.string(), _json),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FieldError
 from ..http.effects import Flow
 from ..models.base import Model
-from ..query.kinds import ANY, LIST, OBJECT
+from ..query.kinds import ANY, LISTS, OBJECT
 from ..query.lookups import noun
 from .aggregates import Aggregate, Wanted, loaded
 from .resolve import target
@@ -39,7 +39,7 @@ def checked(model: type[Model], aggregates: dict[str, Aggregate]) -> Wanted:
             raise FieldError(f"{type(one).__name__} needs a field of numbers; {one.name} holds {noun(found.kind)}.")
         if found is not None and found.hops:
             raise FieldError(f"{one.name} goes over a relation: aggregate the other model instead.")
-        if found is not None and one.function in ("min", "max") and found.kind in (ANY, LIST, OBJECT):
+        if found is not None and one.function in ("min", "max") and found.kind in (ANY, *LISTS, OBJECT):
             hint = f"; declare it with Custom({found.keys[-1]!r}, ...)" if found.kind is ANY else ""
             raise FieldError(f"{one.name} has no order: it holds {noun(found.kind)}{hint}.")
         wanted[alias] = (one.function, found)
@@ -56,7 +56,7 @@ class Grouped:
         self._names = names
         self._by = tuple(target(queryset.model, name) for name in names)
         for one in self._by:
-            if one.kind in (LIST, OBJECT, ANY) or one.hops:
+            if one.kind in (*LISTS, OBJECT, ANY) or one.hops:
                 raise FieldError(f"{one.name} cannot be grouped by: it is no single value of a declared field.")
 
     def aggregate(self, **aggregates: Aggregate) -> list[dict[str, Any]]:

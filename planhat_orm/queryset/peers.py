@@ -22,6 +22,7 @@ from ..http.flows import collected, told
 from ..models.base import Model
 from ..models.state import Origin
 from ..names import did_you_mean
+from ..query.kinds import LISTS
 from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.tree import EVERYTHING, Target, Test
@@ -237,6 +238,6 @@ def _is_full_scan(source: Source, query: Query) -> bool:
 
 def _query(model: type[Any], name: str, values: set[str], *, hidden: bool) -> Query:
     field = model._meta.fields[name]
-    op = "overlap" if field.kind.name == "list" else "in"
+    op = "overlap" if field.kind in LISTS else "in"
     test = Test(Target(name, field.keys, field.kind), op, tuple(sorted(values)))
     return Query(model._meta.resource.name, where=test, hidden=hidden)

@@ -22,6 +22,7 @@ from ..models.base import Model
 from ..models.manager import Objects
 from ..models.state import Origin
 from ..names import did_you_mean
+from ..query.kinds import LISTS
 from ..query.plan import Plan, describe
 from ..query.query import Query
 from ..query.tree import Node, Not, Q, tests_in
@@ -560,7 +561,7 @@ class QuerySet(Results[M], Generic[M]):
         """The queryset behind `company.licenses`."""
         if record.id is None:
             raise PlanhatError(f"A {type(record).__name__} that was never saved has no {relation.name}.")
-        suffix = "__contains" if relation.model._meta.fields[relation.via].kind.name == "list" else ""
+        suffix = "__contains" if relation.model._meta.fields[relation.via].kind in LISTS else ""
         found = self._clone(source=_named(record), client=_client(record))
         found = found.filter(**{f"{relation.via}{suffix}": record.id})
         found._owner = record, relation

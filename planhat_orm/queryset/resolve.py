@@ -15,7 +15,7 @@ from ..fields import Many, ManyToMany, One, Ref
 from ..fields.base import Field
 from ..models.base import Model
 from ..names import did_you_mean
-from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, NUMBER, OBJECT, REF, TEXT, Kind
+from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, REF, TEXT, Kind
 from ..query.lookups import LOOKUPS, check_lookup, noun, operand
 from ..query.tree import All, Any, F, Hop, Node, Not, Q, Target, Test, both
 from ..wire.resources import Resource
@@ -68,9 +68,9 @@ def order(model: type[Model], names: tuple[str, ...]) -> tuple[tuple[Target, boo
         if not isinstance(name, str):
             raise FieldError(f"order_by() takes names such as 'mrr' or '-mrr', not a {type(name).__name__}.")
         found = target(model, name.removeprefix("-"))
-        if found.kind in (ANY, LIST, OBJECT):
+        if found.kind in (ANY, *LISTS, OBJECT):
             hint = f"; declare it with Custom({found.keys[-1]!r}, str)" if found.kind is ANY else ""
-            raise FieldError(f"{name.removeprefix('-')} has no order: it holds {found.kind.name} values{hint}.")
+            raise FieldError(f"{name.removeprefix('-')} has no order: it holds {noun(found.kind)}{hint}.")
         if found.hops:
             raise FieldError(f"order_by({name!r}) goes over a relation; sort by a field of {model.__name__}.")
         pairs.append((found, name.startswith("-")))
@@ -237,6 +237,6 @@ _FAMILIES = ((TEXT, ID, REF), (NUMBER, INTEGER), (BOOLEAN,), (DATETIME,), (DAY,)
 
 def _comparable(left: Kind, right: Kind) -> bool:
     """Whether values of two kinds can be equal; those of an undeclared custom field may be anything."""
-    if LIST in (left, right) or OBJECT in (left, right):
+    if any(kind in (*LISTS, OBJECT) for kind in (left, right)):
         return False
     return ANY in (left, right) or any(left in family and right in family for family in _FAMILIES)

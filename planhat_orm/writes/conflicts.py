@@ -17,6 +17,7 @@ from ..models.base import Model
 from ..models.conflict import Conflict, conflict_of, wire_value
 from ..runtime import Source
 from ..wire.patches import Merge, Raw, base_of, three_way
+from ..wire.references import unexpanded
 from . import present
 
 __all__ = ["Conflict", "Policy", "check_policy", "known_base", "resolve", "settle"]
@@ -34,7 +35,7 @@ def check_policy(policy: Any) -> None:
 def known_base(record: Model, payload: Raw) -> Raw:
     """What the server said of the fields of a payload; those that were never read are left out."""
     read = {wire: value for wire, value in payload.items() if not record._meta.by_wire[wire]._unasked(record)}
-    return base_of(record._wire, read)
+    return base_of(unexpanded(record._meta.resource, record._wire), read)
 
 
 def settle(

@@ -18,6 +18,7 @@ from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
 from ..wire import listing, matching, records
+from ..wire.references import unexpanded
 from ..wire.resemblance import pair, places
 from ..wire.resources import Resource, resource
 from ..wire.spellings import spelt
@@ -45,7 +46,7 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
         query = Query(name, where=test, select=frozenset({"_id", *wires}), hidden=True, fresh=True)
 
         def keep(rows: list[Raw]) -> Flow[None]:
-            found.update((row["_id"], row) for row in rows)
+            found.update((row["_id"], unexpanded(known, row)) for row in rows)
             return
             yield
 
@@ -55,7 +56,7 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
     for id in sorted(left):
         row = yield from records.find(known, id)
         if row is not None:
-            found[id] = spelt(known, row)
+            found[id] = unexpanded(known, spelt(known, row))
     return found
 
 

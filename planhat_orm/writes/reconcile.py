@@ -281,7 +281,7 @@ def from_text(kind: kinds.Kind, text: str) -> Any:
         if isinstance(value, str):
             raise ValueError("must be a date such as 2026-01-31")
         return value
-    if kind.name == "list":
+    if kind in kinds.LISTS:
         return [part.strip() for part in text.split(";") if part.strip()]
     return text
 

@@ -73,7 +73,7 @@ WIRES: dict[str, dict[str, kinds.Kind]] = {
                 "usage": kinds.OBJECT, "orgRootId": kinds.REF},
     "license": {"companyId": kinds.REF, "product": kinds.TEXT, "value": kinds.NUMBER, "autoRenews": kinds.BOOLEAN,
                 "renewalDate": kinds.DATETIME, "parent": kinds.REF},
-    "issue": {"title": kinds.TEXT, "companyIds": kinds.LIST, "archived": kinds.BOOLEAN},
+    "issue": {"title": kinds.TEXT, "companyIds": kinds.REFS, "archived": kinds.BOOLEAN},
     "enduser": {"email": kinds.TEXT, "companyId": kinds.REF, "archived": kinds.BOOLEAN, "featured": kinds.BOOLEAN,
                 "tags": kinds.LIST},
     "task": {"action": kinds.TEXT, "companyId": kinds.REF, "isArchived": kinds.BOOLEAN, "ownerId": kinds.REF,
@@ -229,7 +229,7 @@ class Asker:
 
     def order(self, model: type[Model]) -> list[str]:
         names = [name for name in FIELDS[model].split() if "__" not in name and name in model._meta.fields]
-        sortable = [name for name in names if target(model, name).kind not in (kinds.LIST, kinds.OBJECT, kinds.ANY)]
+        sortable = [name for name in names if target(model, name).kind not in (*kinds.LISTS, kinds.OBJECT, kinds.ANY)]
         return [self.dice.choice(("", "-")) + name for name in self.dice.sample(sortable, self.dice.choice((1, 1, 2)))]
 
     def leaf(self, model: type[Model]) -> dict[str, Any]:
@@ -334,7 +334,7 @@ class Asker:
             return dice.random() < 0.5
         if dice.random() < 0.5 and (near := self.nearby(found, op)) is not None:
             return near
-        if kind in (kinds.ANY, kinds.LIST) and op not in TEXTUAL:
+        if kind in (kinds.ANY, *kinds.LISTS) and op not in TEXTUAL:
             value = dice.scalar() if dice.random() < 0.4 else dice.choice(ALIKE)
             return value if value is not None else "a"
         if kind in (kinds.NUMBER, kinds.INTEGER):
@@ -353,7 +353,9 @@ class Asker:
         raw = dice.choice(held)
         if isinstance(raw, list) and raw:
             raw = dice.choice(raw)
-        if isinstance(raw, str) and found.kind in (kinds.TEXT, kinds.ANY, kinds.LIST):
+            if found.kind is kinds.REFS and isinstance(raw, dict):
+                raw = raw.get("_id")
+        if isinstance(raw, str) and found.kind in (kinds.TEXT, kinds.ANY, *kinds.LISTS):
             start = dice.randrange(len(raw) + 1)
             return dice.choice(
                 (raw, raw[start:], raw[:start], raw[start : start + 1], raw.swapcase(), raw.casefold(), raw.upper())
@@ -362,7 +364,7 @@ class Asker:
             return None
         if found.kind in (kinds.NUMBER, kinds.INTEGER):
             return dice.choice((int(raw), raw + 0.5, raw + 1)) if abs(raw) < 1e15 else None
-        if found.kind in (kinds.ANY, kinds.LIST):
+        if found.kind in (kinds.ANY, *kinds.LISTS):
             return dice.choice((raw, raw, int(raw), float(raw), bool(raw), not raw))
         return None
 
@@ -370,8 +372,8 @@ class Asker:
 def alike_kinds(left: kinds.Kind, right: kinds.Kind) -> bool:
     families = ((kinds.TEXT, kinds.ID, kinds.REF), (kinds.NUMBER, kinds.INTEGER))
     same = left is right or any(left in family and right in family for family in families)
-    return (same and kinds.LIST is not right is not kinds.OBJECT) or (
-        kinds.ANY in (left, right) and {left, right}.isdisjoint({kinds.LIST, kinds.OBJECT})
+    return (same and right not in (*kinds.LISTS, kinds.OBJECT)) or (
+        kinds.ANY in (left, right) and {left, right}.isdisjoint({*kinds.LISTS, kinds.OBJECT})
     )
 
 
@@ -479,6 +481,11 @@ def raw_at(row: Row, keys: tuple[str, ...]) -> Any:
     return value
 
 
+def bare(listed: list[Any]) -> list[Any]:
+    """The ids of a list of references, objects among them."""
+    return [(one.get("_id") or one.get("id") or one) if isinstance(one, dict) else one for one in listed]
+
+
 def holds(node: Node, row: Row, tenant: Tenant) -> bool:
     """Whether a record satisfies a tree; relations are followed by looking at every record."""
     match node:
@@ -496,10 +503,12 @@ def holds(node: Node, row: Row, tenant: Tenant) -> bool:
     raw, kind = raw_at(row, found.keys), found.kind.name
     if op == "isnull":
         return (raw is None) is wanted
-    if op == "overlap" or (op == "contains" and isinstance(raw, list) and kind in ("list", "any")):
+    if kind == "refs" and isinstance(raw, list):
+        raw = bare(raw)
+    if op == "overlap" or (op == "contains" and isinstance(raw, list) and kind in ("list", "refs", "any")):
         scalars = [one for one in raw if isinstance(one, (str, int, float))] if isinstance(raw, list) else []
         return any(equal(one, other) for one in scalars for other in (wanted if op == "overlap" else (wanted,)))
-    if op == "contains" and kind == "list":
+    if op == "contains" and kind in ("list", "refs"):
         return False
     value = value_of(kind, raw)
     if isinstance(wanted, Target):
@@ -523,7 +532,7 @@ def linked(hop: Hop, near: Row, far: Row) -> bool:
     def side(row: Row, wire: str, many: bool) -> set[str]:
         raw = row.get(wire)
         if many:
-            return {one for one in raw if isinstance(one, str)} if isinstance(raw, list) else set()
+            return {one for one in bare(raw) if isinstance(one, str)} if isinstance(raw, list) else set()
         return {value} if (value := value_of("ref", raw)) is not None else set()
 
     return bool(side(near, hop.near, hop.many_near) & side(far, hop.far, hop.many_far))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import CustomFields, DateTime, Dict, Int, Key, Number, One, Ref, Str, StrList
+from ...fields import CustomFields, DateTime, Dict, Int, Key, Number, One, Ref, RefList, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Asset(Model, resource="asset"):
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     name = Str(required=True, doc="What it is called.")
     custom = CustomFields()
-    followers = StrList(doc="Ids of the users who follow it.")
+    followers = RefList(doc="Ids of the users who follow it.")
     created_at = DateTime(readonly=True, doc="Creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     serial_number = Str(doc="Newer page only, not seen in payloads.")

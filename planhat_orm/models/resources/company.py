@@ -18,6 +18,7 @@ from ...fields import (
     Number,
     One,
     Ref,
+    RefList,
     Str,
     StrList,
 )
@@ -96,7 +97,7 @@ class Company(Model, resource="company"):
     last_renewal = DateTime(readonly=True, doc="Last renewal.")
     renewal_days_from_now = Int(readonly=True, doc="Days to the next renewal.")
     last_active = DateTime(readonly=True, doc="Latest enduser activity.")
-    followers = StrList(doc="Users following.")
+    followers = RefList(doc="Users following.")
     usage = Dict(readonly=True, doc="Calculated metric id -> value.")
     last_touch = DateTime(
         readonly=True, doc="Latest conversation; id or date depending on age of tenant, treat as opaque."
@@ -128,7 +129,7 @@ class Company(Model, resource="company"):
     org_units = Number(readonly=True, doc="Number of child companies; typed string in one schema.")
     custom = CustomFields()
     slug = Str(doc="Unique slug, older tenants.")
-    collaborators = StrList(doc="Users with access but no notifications.")
+    collaborators = RefList(doc="Users with access but no notifications.")
     renewal_date = DateTime(readonly=True, doc="Next renewal, may be null.")
     auto_renews = Bool(readonly=True, doc="May be null.")
     nps = Number(readonly=True, doc="Company nps.")

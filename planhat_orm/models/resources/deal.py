@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import CustomFields, DateTime, Key, Many, Number, One, Ref, Str, StrList
+from ...fields import CustomFields, DateTime, Key, Many, Number, One, Ref, RefList, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Deal(Model, resource="deal"):
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     stage = Str(doc="Pipeline stage; Closed Won and Closed Lost always exist.")
     owner_id = Ref("User", doc="The team member who owns it.")
-    followers = StrList(doc="Ids of the users who follow it.")
+    followers = RefList(doc="Ids of the users who follow it.")
     mrr = Number(doc="Writable without line items.")
     arr = Number(readonly=True, doc="From mrr; the text calls it writable without line items.")
     total = Number(doc="Total contract value.")

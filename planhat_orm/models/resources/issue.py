@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Int, Key, List, ManyToMany, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Int, Key, List, ManyToMany, RefList, Str
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ class Issue(Model, resource="issue"):
 
     title = Str(required=True, doc="Title.")
     description = Str(doc="Free text.")
-    company_ids = StrList(doc="Linked companies; extid- form accepted on write; needed in bulk.")
+    company_ids = RefList(doc="Linked companies; extid- form accepted on write; needed in bulk.")
     embedded_companies = List(wire="companies", readonly=True, doc="[{id/_id, name}].")
-    enduser_ids = StrList(doc="Ids of linked contacts.")
+    enduser_ids = RefList(doc="Ids of linked contacts.")
     embedded_endusers = List(wire="endusers", readonly=True, doc="Linked contacts, as copies.")
-    conversation_ids = StrList(doc="Ids of linked conversations.")
+    conversation_ids = RefList(doc="Ids of linked conversations.")
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     source = Str(doc="Originating system.")
     source_url = Str(doc="Link to it in the originating system.")
@@ -33,7 +33,7 @@ class Issue(Model, resource="issue"):
     arr_combined = Int(readonly=True, doc="Annual recurring revenue of all linked companies.")
     created_at = DateTime(readonly=True, doc="Creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
-    followers = StrList(doc="Ids of the users who follow it.")
+    followers = RefList(doc="Ids of the users who follow it.")
     custom = CustomFields()
     company_matching_value = List(readonly=True, doc="[{id, name}].")
     issue_type = Str(doc="What kind of issue it is.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Day, Int, Key, List, One, Ref, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Day, Int, Key, List, One, Ref, RefList, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ class Note(Model, resource="note"):
     external_id = Key(
         doc="Your id; the only external key of conversations (no sourceId in the table); unique per company."
     )
-    activity_tags = StrList(doc="Activity tag ids (examples show ids, table says strings).")
+    activity_tags = RefList(doc="Activity tag ids (examples show ids, table says strings).")
     starred = Bool(doc="Marked with a star.")
     pinned = Bool(doc="Kept at the top of the list.")
-    email_template_ids = StrList(readonly=True, doc="Ids of the email templates it was written from.")
+    email_template_ids = RefList(readonly=True, doc="Ids of the email templates it was written from.")
     is_open = Bool(readonly=True, doc="Not closed yet.")
     tags = StrList(readonly=True, doc="Labels.")
     waits_to_be_filtered = Bool(readonly=True, doc="Internal.")
@@ -51,7 +51,7 @@ class Note(Model, resource="note"):
     history = List(readonly=True, doc="Earlier states, oldest first.")
     is_seen = Bool(readonly=True, doc="Whether somebody has opened it.")
     has_more = Bool(readonly=True, doc="Whether the text goes on beyond what the list shows.")
-    user_ids = StrList(readonly=True, doc="Ids of all team participants.")
+    user_ids = RefList(readonly=True, doc="Ids of all team participants.")
     assignee_name = Str(readonly=True, doc="Name of the team member it is assigned to; may be stale.")
     is_custom_type = Bool(readonly=True, doc="Whether the type is one of the tenant's own.")
     has_attachments = Bool(readonly=True, doc="Whether files are attached.")
@@ -60,7 +60,7 @@ class Note(Model, resource="note"):
     auto_tags = StrList(readonly=True, doc="Labels given by Planhat.")
     created_owner_id = Ref("User", wire="owner", readonly=True, doc="In create responses.")
     user_id = Ref("User", readonly=True, doc="Author, in create responses.")
-    followers = StrList(doc="Ids of the users who follow it.")
+    followers = RefList(doc="Ids of the users who follow it.")
     company_source_id = Str(readonly=True, doc="In create responses.")
     note = Str(readonly=True, doc="Subject + description, in create responses.")
     nick_name = Str(readonly=True, doc="Author's display name, in create responses.")

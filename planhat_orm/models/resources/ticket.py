@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Day, Int, Key, List, One, Ref, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Day, Int, Key, List, One, Ref, RefList, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Ticket(Model, resource="ticket"):
     is_open = Bool(readonly=True, doc="Not closed yet.")
     archived = Bool(readonly=True, doc="Put away; lists of some resources leave such records out.")
     waits_to_be_filtered = Bool(readonly=True, doc="Internal.")
-    activity_tags = StrList(readonly=True, doc="Ids of activity tags.")
-    email_template_ids = StrList(readonly=True, doc="Ids of the email templates it was written from.")
+    activity_tags = RefList(readonly=True, doc="Ids of activity tags.")
+    email_template_ids = RefList(readonly=True, doc="Ids of the email templates it was written from.")
     custom = CustomFields()
 
     company: One[Company] = One("Company", via="company_id", doc="The company it belongs to.")

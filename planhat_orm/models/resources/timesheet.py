@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Choice, DateTime, Day, Int, One, Ref, StrList
+from ...fields import Choice, DateTime, Day, Int, One, Ref, RefList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ class Timesheet(Model, resource="timesheet"):
 
     approved_by_id = Ref("User", wire="approvedBy", readonly=True, doc="Who approved it.")
     status = Choice("submitted", "approved", "returned", doc="Where its approval stands.")
-    time_entries = StrList(doc="Ids of its time entries.")
+    time_entries = RefList(doc="Ids of its time entries.")
     date_of_approval = DateTime(readonly=True, doc="When it was approved.")
     date_from = Day(doc="First day.")
     date_to = Day(doc="Last day.")

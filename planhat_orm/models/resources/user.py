@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...fields import Bool, CustomFields, DateTime, Dict, Int, Key, List, Many, Number, Str, StrList
+from ...fields import Bool, CustomFields, DateTime, Dict, Int, Key, List, Many, Number, RefList, Str, StrList
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class User(Model, resource="user"):
     nick_name = Str(required=True, doc="Display name.")
     first_name = Str(required=True, doc="Given name.")
     last_name = Str(required=True, doc="Family name.")
-    roles = StrList(doc="Role ids; objects {_id, name, description} in lists.")
+    roles = RefList(doc="Role ids.")
     external_id = Key(doc="User id in your own system; keyable.")
     inactive = Bool(doc="Cannot log in.")
     image = Dict(readonly=True, doc="{path}.")
@@ -34,8 +34,8 @@ class User(Model, resource="user"):
     updated_at = DateTime(readonly=True, doc="Last update time.")
     permissions = List(readonly=True, doc="What the user may do.")
     tz_offset = Number(doc="Offset of the user's time zone.")
-    managers = StrList(doc="Ids of the user's managers.")
-    teams = StrList(doc="Ids of the user's teams.")
+    managers = RefList(doc="Ids of the user's managers.")
+    teams = RefList(doc="Ids of the user's teams.")
     is_exposed_as_sender_option = Bool(doc="Whether others may send as this user.")
     custom = CustomFields()
     removed = Bool(readonly=True, doc="No longer in the team.")
