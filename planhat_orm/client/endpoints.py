@@ -60,7 +60,10 @@ class Endpoint:
         return await self._client.arun(self._create(data))
 
     def update(self, identification: str, data: Mapping[str, Any]) -> Record:
-        """Change the given keys of a record, found by `_id`, `extid-...` or `srcid-...`. One PUT."""
+        """Change the given keys of a record, found by `_id`, `extid-...` or `srcid-...`, and return it. One PUT.
+
+        Where the server answers with nothing, the record is read by one GET.
+        """
         return self._client.run(self._update(identification, data))
 
     async def aupdate(self, identification: str, data: Mapping[str, Any]) -> Record:

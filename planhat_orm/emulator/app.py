@@ -170,6 +170,8 @@ def _spoil(answer: Answer, fault: Fault) -> Answer:
         return Answer(200, _HTML, "text/html; charset=utf-8")
     if fault.kind == "wrong_shape":
         return Answer(200, b'{"message":"ok"}' if answer.body[:1] == b"[" else b'["ok"]')
+    if fault.kind == "empty":
+        return Answer(answer.status, b"", answer.media, answer.headers, answer.rows)
     if fault.kind == "cut_json":
         return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.media, answer.headers, answer.rows)
     return answer

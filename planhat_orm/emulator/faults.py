@@ -13,8 +13,8 @@ from ..errors import ConfigurationError
 from ..names import did_you_mean
 
 Kind = Literal[
-    "status", "reset_before", "reset_after", "slow", "timeout_after", "late", "truncated", "cut_json", "html",
-    "wrong_shape", "rate_limit",
+    "status", "reset_before", "reset_after", "slow", "timeout_after", "late", "truncated", "cut_json", "empty",
+    "html", "wrong_shape", "rate_limit",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
 _WINDOW = 60.0
@@ -33,8 +33,8 @@ class Fault:
     nothing, `reset_after` does the work first; `slow` waits `delay` seconds and answers well;
     `timeout_after` does the work and holds the answer for `delay` seconds; `late` does the work only after
     `delay` seconds, whether the client still waits or not; `truncated` closes the connection in the middle of
-    the body; `cut_json` sends half the JSON as if it were all; `html` answers 200 with a page; `wrong_shape`
-    answers 200 with JSON of another shape. Seconds are the wall's.
+    the body; `cut_json` sends half the JSON as if it were all; `empty` answers well without a body; `html`
+    answers 200 with a page; `wrong_shape` answers 200 with JSON of another shape. Seconds are the wall's.
     """
 
     kind: Kind

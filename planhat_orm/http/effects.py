@@ -21,8 +21,8 @@ class Request:
     """One call of the API, without any secret in it.
 
     `repeat` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good
-    answer has; the elements of a `sliced` array stay JSON. `accept` lists statuses beside 2xx whose body the flow
-    wants to read itself.
+    answer has; with `bare` one without a body is as good. The elements of a `sliced` array stay JSON. `accept`
+    lists statuses beside 2xx whose body the flow wants to read itself.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Request:
     auth: Literal["token", "tenant", "none"] = "token"
     repeat: bool = True
     shape: type | tuple[type, ...] | None = None
+    bare: bool = False
     sliced: bool = False
     accept: tuple[int, ...] = ()
 

@@ -114,7 +114,7 @@ def _judge(request: Request, response: Response, attempt: int) -> Response | Req
     if not (200 <= status < 300 or status in request.accept):
         return _refusal(request, response, attempt)
     html = response.body.lstrip()[:1] == b"<"
-    if request.shape is None and not html:
+    if (request.shape is None and not html) or (request.bare and not response.body.strip()):
         return replace(response, attempts=attempt)
     try:
         data = _slices(response.body) if request.sliced else msgspec.json.decode(response.body)

@@ -313,6 +313,7 @@ class Model(metaclass=ModelType):
     def save(self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Any = None) -> SaveResult:
         """Send what changed: one PUT of just these keys, one POST for a new record, nothing if nothing did.
 
+        A PUT that is answered with nothing is a success, and costs one GET more.
         `fields` limits it to some Python names; the others stay changed. A new record with a key
         (`external_id`, `source_id`) costs one GET more: Planhat would make a second record of it, this
         raises `AlreadyExists`. Inside `planhat.batch()` it waits for the batch. `on_conflict` ("raise",

@@ -106,13 +106,13 @@ _REMOVING = frozenset(("remove", "pull"))
 
 
 def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-    """Change the given keys of a record and return it whole. One PUT.
+    """Change the given keys of a record and return it whole. One PUT, and one GET where that is answered with nothing.
 
     Repeating it does no harm, so a lost answer is no matter; one that adds to an array is sent once, and
     `AmbiguousWrite` when its answer is lost.
     """
     body = encode({name: value for name, value in changes.items() if name != "_id"})
-    request = Request("PUT", paths.item(resource, key), body=body, repeat=not appends(changes), shape=dict)
+    request = Request("PUT", paths.item(resource, key), body=body, repeat=not appends(changes), shape=dict, bare=True)
     try:
         response: Response = (yield request) if request.repeat else (yield from once(request))
     except NotFound as missing:
@@ -126,8 +126,39 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         if known is None:
             raise
         return (yield from update(resource, known["_id"], changes))
+    if response.data is None:
+        return (yield from _changed(resource, key, changes, request, response))
     record: dict[str, Any] = response.data
     return record
+
+
+def _changed(
+    resource: Resource, key: str, changes: Mapping[str, Any], request: Request, response: Response
+) -> Flow[dict[str, Any]]:
+    """The record after an update that was answered with nothing; its `_id` alone where it cannot be read.
+
+    It was carried out all the same. `BadAnswer` where it is known by another key only, and that finds nothing.
+    """
+    form, value = paths.split_key(key)
+    wire = {"extid-": resource.external_key, "srcid-": "sourceId"}.get(form)
+    record = unread = None
+    try:
+        if wire is None:
+            record = yield from find(resource, key)
+        else:
+            # The change may be of the key itself.
+            record = yield from by_key(resource, wire, changes.get(wire) or value)
+    except RequestError as failure:
+        unread = failure
+    if record is not None:
+        return record
+    if wire is None:
+        return {"_id": value}
+    raise BadAnswer(
+        f"PUT {request.path} was answered {response.status} without a body: it was carried out, but the "
+        f"{resource.name} could not be read again by its {wire}.",
+        request=request, response=response,
+    ) from unread  # fmt: skip
 
 
 def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:

@@ -116,7 +116,12 @@ def test_truncated_answers_break_off_in_the_body(acme: Acme) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "content", "kept"),
-    [("html", "text/html", 1), ("cut_json", "application/json", 2), ("wrong_shape", "application/json", 2)],
+    [
+        ("html", "text/html", 1),
+        ("cut_json", "application/json", 2),
+        ("empty", "application/json", 2),
+        ("wrong_shape", "application/json", 2),
+    ],
 )
 def test_bad_bodies_come_with_200(acme: Acme, kind: Any, content: str, kept: int) -> None:
     emulator, client, _ = acme

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import AmbiguousWrite, NotFound, ServerError, ValidationError
-from planhat_orm.http.effects import Unanswered
+from planhat_orm import AmbiguousWrite, BadAnswer, NotFound, ServerError, ValidationError
+from planhat_orm.http.effects import Response, Unanswered
 from planhat_orm.wire import records
 from planhat_orm.wire.resources import resource, resources
 
@@ -46,6 +46,68 @@ def test_an_update_that_adds_to_an_array_is_sent_once(direct: Direct, spell: Any
     assert direct.count("PUT") == 1
     direct.weather = times(1, spell)
     direct.run(records.update(COMPANY, "extid-a", {"tags": {"$remove": ["b"]}, "custom": {"Add": ["b"]}}))
+
+
+def empty(status: int) -> Any:
+    def spell(request: Any, work: Any) -> Any:
+        return Response(status, {}, b" \n" if work().status == 200 else b"?")
+
+    return spell
+
+
+@pytest.mark.parametrize("code", [200, 204])
+@pytest.mark.parametrize("key", ["_id", "extid-a", "srcid-s"])
+@pytest.mark.parametrize("change", [{"phase": "Live"}, {"phase": "Live", "tags": {"$add": ["b"]}},
+                                    {"phase": "Live", "externalId": "b", "sourceId": "t"}])  # fmt: skip
+def test_an_update_that_is_answered_with_nothing_is_read_once(
+    direct: Direct, code: int, key: str, change: dict[str, Any]
+) -> None:
+    direct.weather = times(1, empty(code), method="PUT")
+    key = acme(direct)["_id"] if key == "_id" else key
+    record = direct.run(records.update(COMPANY, key, change))
+    assert record["_id"] == acme(direct)["_id"] and record["phase"] == "Live" and record["name"] == "Acme"
+    assert [one.method for one in direct.tries] == ["PUT", "GET"]
+
+
+def test_a_record_that_cannot_be_read_by_the_key_it_was_changed_by_is_looked_for(direct: Direct) -> None:
+    won = direct.store.insert("opportunity", {"title": "Seats", "sourceId": "o"})
+    direct.store.insert("churn", {"sourceId": "c", "companyId": acme(direct)["_id"]})
+    direct.weather = empty(200)
+
+    def weather(request: Any, work: Any) -> Any:
+        return empty(200)(request, work) if request.method == "PUT" else work()
+
+    direct.weather = weather
+    assert direct.run(records.update(resource("opportunity"), won["_id"], {"title": "New"}))["title"] == "New"
+    assert direct.run(records.update(resource("churn"), "srcid-c", {"value": 3}))["value"] == 3
+    assert direct.count("PUT") == 2
+
+
+def test_an_update_that_was_done_and_cannot_be_read_is_not_sent_again(direct: Direct) -> None:
+    def weather(request: Any, work: Any) -> Any:
+        return empty(200)(request, work) if request.method == "PUT" else Response(503, {}, b"no")
+
+    direct.weather = weather
+    id = acme(direct)["_id"]
+    assert direct.run(records.update(COMPANY, id, {"phase": "Live"})) == {"_id": id}
+    with pytest.raises(BadAnswer, match="it was carried out"):
+        direct.run(records.update(COMPANY, "extid-a", {"phase": "Lost"}))
+    assert direct.count("PUT") == 2 and acme(direct)["phase"] == "Lost"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"_id": "65f0', b"null", b"[]"])
+def test_another_bad_answer_stays_one(direct: Direct, body: bytes) -> None:
+    direct.weather = status(200, body)
+    with pytest.raises(BadAnswer):
+        direct.run(records.update(COMPANY, "extid-a", {"phase": "Live"}))
+
+
+@pytest.mark.parametrize("code", [200, 201, 204])
+def test_a_create_with_a_key_that_is_answered_with_nothing_is_found_by_it(direct: Direct, code: int) -> None:
+    direct.weather = times(1, empty(code), method="POST")
+    made = direct.run(records.create(COMPANY, {"name": "New", "externalId": "n"}))
+    assert made["name"] == "New" and direct.count("POST") == 1
+    assert len(direct.store.all("company")) == 2
 
 
 def test_an_id_in_the_changes_is_not_sent(direct: Direct) -> None:

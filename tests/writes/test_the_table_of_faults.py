@@ -40,6 +40,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "HTML on 200, but done": {"kind": "html", "done": True},
     "body that breaks off, but done": {"kind": "truncated"},
     "truncated JSON on 200, but done": {"kind": "cut_json"},
+    "nothing on 200, but done": {"kind": "empty"},
     "500 every time, nothing done": {"kind": "status", "status": 500, "times": None},
     "reset after it is done, then 503 to everything": {"kind": "reset_after"},
 }
