@@ -38,6 +38,7 @@ class World:
         self.chance = chance
         self.alive: dict[str, set[str]] = {name: set() for name in NAMES}
         self.deleted: set[str] = set()
+        self.latest: dict[str, str] = dict.fromkeys(NAMES, "")
         self.home = emulator.store.insert("company", {"name": "Home"})["_id"]
         for name in NAMES:
             for _ in range(chance.randrange(12, 45)):
@@ -60,6 +61,8 @@ class World:
             name = self.chance.choice(NAMES)
             living = sorted(self.alive[name])
             verb = self.chance.choice(["insert", "update", "update", "delete", "bulk", "late", "purge"])
+            # Also of records that are deleted since: a sync may have read as far as those.
+            self.latest[name] = max(self.latest[name], *(row.get("updatedAt", "") for row in store.all(name)), "")
             if verb == "insert":
                 self.insert(name)
             elif living and verb in ("delete", "purge"):
@@ -70,9 +73,8 @@ class World:
                     store.delete(name, id)
             elif living and verb == "late" and name in ("enduser", "conversation"):
                 # More of the last bulk write: they get its stamp, and nothing newer was there before.
-                stamp = max(row["updatedAt"] for row in store.all(name))
                 for id in self.chance.sample(living, min(4, len(living))):
-                    store.update(name, id, {"updatedAt": stamp, "subject": f"S{self.chance.random()}"})
+                    store.update(name, id, {"updatedAt": self.latest[name], "subject": f"S{self.chance.random()}"})
             elif living:
                 count = 1 if verb == "update" else self.chance.choice([2, 5, 12])
                 with store.moments.still():
