@@ -169,6 +169,7 @@ class Outbox:
                 record = wish.record or f"{TEMPORARY}{uuid.uuid4().hex}"
                 earlier = self._waiting(stacks, wish) if self._holder is None and state == "pending" else None
                 if earlier is not None:
+                    self._take_over(stacks, earlier, wish)
                     found.append((_join(stacks, earlier, wish), record))
                     continue
                 entry = Entry(0, wish.op, wish.resource, record, wish.patch, wish.base, state, created_at=at)
@@ -185,6 +186,19 @@ class Outbox:
         stack = stacks.entries[stacks.place(wish.resource, wish.record)]
         last = stack[-1] if stack else None
         return last if last is not None and last.state in _AT_REST and self._is_free(last) else None
+
+    def _take_over(self, stacks: Stacks, into: Entry, wish: Wish) -> None:
+        """Take the fields of a wish out of older entries that are not being sent: sent later, they would undo it."""
+        stack = stacks.entries[stacks.place(into.resource, into.record)]
+        for older in reversed(stack[: stack.index(into)]):
+            if older.op != "update" or older.state not in _AT_REST or not self._is_free(older):
+                continue
+            left = _without(older.patch, wish.patch)
+            # Its value never reached the server: what is changed is what that had before.
+            into.base = merged(into.base, _without(older.base, _without(older.base, wish.patch)))
+            older.patch = left
+            if not left:
+                stacks.take_out(older)
 
     # --- sending ----------------------------------------------------------------------------------------
 
@@ -387,6 +401,19 @@ def _join(stacks: Stacks, earlier: Entry, wish: Wish) -> Entry | None:
                 return None
     earlier.state, earlier.error = "pending", ""
     return earlier
+
+
+def _without(patch: Raw, newer: Raw) -> Raw:
+    """A patch without the fields that another one has, `custom` key by key."""
+    left: Raw = {}
+    for wire, value in patch.items():
+        if wire == "custom" and isinstance(value, dict) and isinstance(newer.get(wire), dict):
+            labels = {label: one for label, one in value.items() if label not in newer[wire]}
+            if labels:
+                left[wire] = labels
+        elif wire not in newer:
+            left[wire] = value
+    return left
 
 
 def _changed(patch: Raw, base: Raw) -> Raw:

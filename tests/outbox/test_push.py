@@ -303,6 +303,24 @@ def test_a_model_that_the_token_may_not_read_does_not_keep_the_others_waiting(st
 # --- who pushes -------------------------------------------------------------------------------------------
 
 
+def test_a_newer_edit_takes_its_field_out_of_every_older_one_that_waits(start: Start) -> None:
+    """Else the older value would be sent after all, over the newer one."""
+    emulator, planhat = start()
+    id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old"})["_id"]
+    planhat.sync(Company)
+    edit_offline(planhat, description="wrong")
+    hand = planhat.mirror.outbox.in_hand()
+    hand.take("pending")
+    edit_offline(planhat, phase="Live")  # what is in somebody's hand is left alone, so this stands beside it
+    hand.rest()
+    assert len(planhat.mirror.outbox) == 2
+    edit_offline(planhat, description="old")
+    assert [entry.patch for entry in planhat.mirror.outbox] == [{"phase": "Live"}]
+    assert planhat.push().ok
+    row = emulator.store.get("company", id)
+    assert row is not None and (row["phase"], row["description"]) == ("Live", "old")
+
+
 def test_only_one_pushes_at_a_time(start: Start) -> None:
     emulator, planhat = start()
     planhat.sync(Company)
