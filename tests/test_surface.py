@@ -26,6 +26,7 @@ from planhat_orm.fields import (
     List,
     Number,
     Ref,
+    RefList,
     Str,
     StrList,
 )
@@ -86,7 +87,7 @@ def field_class(info: FieldInfo) -> type[Field[Any]]:
         return Ref if info.reference else Id
     return {
         "string": Str, "integer": Int, "number": Number, "boolean": Bool, "date": DateTime, "days": Day,
-        "object": Dict, "array of object": List, "array of string": StrList, "array of objectId": StrList,
+        "object": Dict, "array of object": List, "array of string": StrList, "array of objectId": RefList,
     }[info.type]  # fmt: skip
 
 
