@@ -10,12 +10,12 @@ import asyncio
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx
 
 from .effects import Attempt, Await, Begin, Emit, Flow, Request, Response, Sleep, Work
+from .errands import Errand
 from .retry import deliver
 from .session import LIMITS, Session
 from .transport import AsyncSecretTransport, SecretTransport, proxy_for
@@ -47,7 +47,7 @@ class Driver:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._client: httpx.Client | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
 
     def run(self, flow: Flow[T]) -> T:
@@ -64,7 +64,7 @@ class Driver:
         """Run `flow`, yielding what it emits, as far as the caller iterates."""
         answer: Any = None
         error: Exception | None = None
-        begun: list[Future[Any]] = []
+        begun: list[Errand] = []
         try:
             while True:
                 try:
@@ -89,9 +89,6 @@ class Driver:
 
     def close(self) -> None:
         """Close the connections. The driver opens new ones when it is used again."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -100,7 +97,7 @@ class Driver:
         session = self.session
         match effect:
             case Request():
-                return self.run(deliver(effect, session.retry, session.quota, session.clock))
+                return self.run(self._deliver(effect))
             case Attempt(request):
                 return self._send(request)
             case Sleep(seconds):
@@ -109,10 +106,14 @@ class Driver:
             case Work(call):
                 return call()
             case Begin(request):
-                return self._threads().submit(self._perform, request)
+                return Errand(self.run, self._deliver(request), self._slots)
             case Await(begun):
                 return begun.result()
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
+
+    def _deliver(self, request: Request) -> Flow[Response]:
+        session = self.session
+        return deliver(request, session.retry, session.quota, session.clock)
 
     def _send(self, request: Request) -> Response:
         session = self.session
@@ -128,12 +129,6 @@ class Driver:
         if response is None:
             raise lost  # not in the handler: the frames of httpx, kept with its error, hold the tokens
         return response
-
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="planhat-request")
-            return self._pool
 
     def _open(self) -> httpx.Client:
         with self._lock:

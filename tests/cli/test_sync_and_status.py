@@ -54,13 +54,13 @@ def test_a_plan_makes_no_request_and_no_file(connected: Run, tenant: Emulator, a
 
 def test_ctrl_c_ends_a_sync_in_one_line_and_the_next_one_goes_on(tenant: Emulator, tmp_path: Path) -> None:
     settings = {"PLANHAT_API_TOKEN": TOKEN, "PLANHAT_API_URL": tenant.url}
-    tenant.faults.add("slow", path="/companies", delay=30, times=None)
+    slow = tenant.faults.add("slow", path="/companies", delay=30, times=None)
     with subprocess.Popen(
         [*COMMAND, "sync", "User", "Company"],
         cwd=tmp_path, env={**clean(os.environ), **settings}, stderr=subprocess.PIPE, text=True,
     ) as running:  # fmt: skip
         deadline = time.monotonic() + 30
-        while not tenant.log.count("GET", "/users") and time.monotonic() < deadline:
+        while not slow.met and time.monotonic() < deadline:
             time.sleep(0.05)
         assert running.stderr is not None
         assert running.stderr.readline().startswith("User")

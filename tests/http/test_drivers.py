@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -107,6 +108,35 @@ def test_requests_together_are_answered_in_order_and_a_failure_raises(online: On
     assert run(planhat, lambda: flow(ids)) == ids
     with pytest.raises(NotFound):
         run(planhat, lambda: flow([ids[0], "none"]))
+
+
+def test_ctrl_c_waits_for_no_server_and_sends_nothing_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        planhat = Planhat("token", api_url=f"http://127.0.0.1:{server.getsockname()[1]}")
+        lines: list[socket.socket] = []
+
+        def flow() -> Flow[None]:
+            yield Begin(lean())
+            lines.append((yield Work(server.accept))[0])
+            yield Work(stop)
+
+        def stop() -> None:
+            raise KeyboardInterrupt
+
+        def interrupted() -> None:
+            with pytest.raises(KeyboardInterrupt), planhat:
+                planhat.run(flow())
+
+        main = threading.Thread(target=interrupted, daemon=True)
+        main.start()
+        main.join(20)
+        assert not main.is_alive(), "it waits for the answer"
+        lines[0].close()
+        for thread in threading.enumerate():
+            if thread.name == "planhat-request":
+                thread.join(20)
+                assert not thread.is_alive(), "the request is on its way again"
+        assert planhat.calls == 1
 
 
 @each_both

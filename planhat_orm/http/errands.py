@@ -1,0 +1,59 @@
+"""A request that runs in a thread of its own, beside the flow that began it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from .effects import Flow, Response, Sleep
+from .flows import served
+
+
+class Errand:
+    """The delivery of one request, begun at once, or when one of the others that hold `slots` is back.
+
+    No `ThreadPoolExecutor` does this: Python waits at exit for the threads of one, so Ctrl-C would last as long as
+    a server that does not answer.
+    """
+
+    def __init__(
+        self, run: Callable[[Flow[Response]], Response], flow: Flow[Response], slots: threading.Semaphore
+    ) -> None:
+        self._future: Future[Response] = Future()
+        self._given_up = False
+        threading.Thread(target=self._deliver, args=(run, flow, slots), name="planhat-request", daemon=True).start()
+
+    def result(self) -> Response:
+        """Wait for the answer, or meet its error."""
+        return self._future.result()
+
+    def done(self) -> bool:
+        """Whether it has been answered."""
+        return self._future.done()
+
+    def cancel(self) -> None:
+        """Give it up: what is on its way is not waited for and not sent again."""
+        self._given_up = True
+
+    def _deliver(
+        self, run: Callable[[Flow[Response]], Response], flow: Flow[Response], slots: threading.Semaphore
+    ) -> None:
+        with slots:
+            try:
+                self._check()
+                self._future.set_result(run(served(flow, Sleep, self._sleep)))
+            except Exception as failure:
+                self._future.set_exception(failure)
+
+    def _sleep(self, effect: Sleep) -> Flow[Any]:
+        # A request goes again only after a pause, and only here it holds no slot of the quota.
+        self._check()
+        now = yield effect
+        self._check()
+        return now
+
+    def _check(self) -> None:
+        if self._given_up:
+            raise CancelledError
