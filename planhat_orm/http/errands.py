@@ -44,7 +44,7 @@ class Errand:
             try:
                 self._check()
                 self._future.set_result(run(served(flow, Sleep, self._sleep)))
-            except Exception as failure:
+            except BaseException as failure:  # whatever it is, it is for whoever waits
                 self._future.set_exception(failure)
 
     def _sleep(self, effect: Sleep) -> Flow[Any]:

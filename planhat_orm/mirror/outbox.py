@@ -19,7 +19,7 @@ from ..errors import MirrorError
 from ..html import table as html_table
 from ..models.conflict import Conflict, conflict_of
 from ..runtime import TEMPORARY, Wish
-from ..wire.patches import Raw, merged, same
+from ..wire.patches import Raw, merged, same, without
 from . import lease, tables
 from .database import Database
 from .layout import layouts
@@ -193,12 +193,9 @@ class Outbox:
         for older in reversed(stack[: stack.index(into)]):
             if older.op != "update" or older.state not in _AT_REST or not self._is_free(older):
                 continue
-            left = _without(older.patch, wish.patch)
             # Its value never reached the server: what is changed is what that had before.
-            into.base = merged(into.base, _without(older.base, _without(older.base, wish.patch)))
-            older.patch = left
-            if not left:
-                stacks.take_out(older)
+            into.base = merged(into.base, without(older.base, without(older.base, wish.patch)))
+            _give_up(stacks, older, wish.patch)
 
     # --- sending ----------------------------------------------------------------------------------------
 
@@ -215,7 +212,10 @@ class Outbox:
             if changed:
                 stacks, found = self._found(connection, changed)
                 for entry in found:
-                    entry.patch, entry.base, said = patches[entry.seq]
+                    patch, base, said = patches[entry.seq]
+                    # What is not sent any more, the server was seen to hold.
+                    self._overtake(stacks, entry, without(entry.patch, patch))
+                    entry.patch, entry.base = patch, base
                     place = stacks.place(entry.resource, entry.record)
                     bottom = stacks.bottom(place)
                     if said is not None and bottom is not None:
@@ -273,6 +273,7 @@ class Outbox:
             naming = stacks.load_naming(temporary for _, temporary in names)
             stacks.load((table, id) for (table, _), id in names.items())
             for entry in found:
+                self._overtake(stacks, entry, entry.patch)
                 stacks.take_out(entry)
                 self._settle(stacks, entry, *ends[entry.seq])
             stacks.outdate(
@@ -285,6 +286,12 @@ class Outbox:
             gone = set(ends)
             stacks.rename([one for one in naming if one.seq not in gone], names)
             stacks.write()
+
+    def _overtake(self, stacks: Stacks, newer: Entry, arrived: Raw) -> None:
+        """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
+        for older in list(stacks.entries[stacks.place(newer.resource, newer.record)]):
+            if older.seq < newer.seq and older.op == "update" and self._is_free(older):
+                _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
 
     def _settle(self, stacks: Stacks, entry: Entry, id: str | None, row: Raw | None) -> None:
         old = stacks.place(entry.resource, entry.record)
@@ -403,17 +410,16 @@ def _join(stacks: Stacks, earlier: Entry, wish: Wish) -> Entry | None:
     return earlier
 
 
-def _without(patch: Raw, newer: Raw) -> Raw:
-    """A patch without the fields that another one has, `custom` key by key."""
-    left: Raw = {}
-    for wire, value in patch.items():
-        if wire == "custom" and isinstance(value, dict) and isinstance(newer.get(wire), dict):
-            labels = {label: one for label, one in value.items() if label not in newer[wire]}
-            if labels:
-                left[wire] = labels
-        elif wire not in newer:
-            left[wire] = value
-    return left
+def _give_up(stacks: Stacks, older: Entry, newer: Raw) -> None:
+    """Take the fields of a newer write out of an entry, and the entry off its stack when none is left."""
+    left = without(older.patch, newer)
+    if same(left, older.patch):
+        return
+    older.patch = left
+    if not left:
+        stacks.take_out(older)
+    elif older.state == "conflict" and not older.clashes:
+        older.state, older.error = "pending", ""
 
 
 def _changed(patch: Raw, base: Raw) -> Raw:

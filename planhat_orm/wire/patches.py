@@ -126,6 +126,19 @@ def lifted(row: Mapping[str, Any], patch: Mapping[str, Any], held: Mapping[str, 
     return bare
 
 
+def without(patch: Raw, newer: Mapping[str, Any]) -> Raw:
+    """A patch without the keys that another one has, `custom` label by label."""
+    left: Raw = {}
+    for wire, value in patch.items():
+        if wire == "custom" and isinstance(value, dict) and isinstance(newer.get(wire), Mapping):
+            labels = {label: one for label, one in value.items() if label not in newer[wire]}
+            if labels:
+                left[wire] = labels
+        elif wire not in newer:
+            left[wire] = value
+    return left
+
+
 def renamed(value: Any, ids: Mapping[str, str]) -> Any:
     """A JSON value with ids replaced, wherever one stands alone."""
     if isinstance(value, str):

@@ -209,6 +209,7 @@ class Pushing:
             self.source, name, {one.record for one in compared}, {wire for one in compared for wire in one.patch}
         )
         gone, acked, held = {}, [], {}
+        coming: dict[str, Raw] = {}
         seqs = {one.seq for one in compared}
         ready = [one for one in entries if one.seq not in seqs]
         for entry in compared:
@@ -222,13 +223,16 @@ class Pushing:
                 held[entry.seq] = (conflicts, under(remote, entry.patch))
                 continue
             resolve(merge, self.check or "ours", entry)
-            if not merge.send:
+            # What an earlier entry is about to bring is not there yet, and may never be.
+            send = merged(under(entry.patch, coming.get(entry.record, {})), merge.send)
+            if not send:
                 status = "unchanged" if entry.state not in _UNSURE else "updated"
                 acked.append((entry, status, entry.record, remote))
                 continue
             self.said[entry.seq] = under(remote, entry.patch)
-            entry.patch, entry.base = merge.send, base_of(remote, merge.send)
-            theirs[entry.record] = merged(remote, merge.send)
+            entry.patch, entry.base = send, base_of(remote, send)
+            theirs[entry.record] = merged(remote, send)
+            coming[entry.record] = merged(coming.get(entry.record, {}), send)
             ready.append(entry)
         yield from self._fail(gone)
         yield from self._ack(acked)

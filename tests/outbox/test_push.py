@@ -13,6 +13,7 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConnectionFailed, MirrorError, PlanhatError
 from planhat_orm.mirror import lease
 from planhat_orm.models.conflict import Conflict
+from planhat_orm.runtime import Wish
 
 from .conftest import Start, client
 
@@ -321,6 +322,88 @@ def test_a_newer_edit_takes_its_field_out_of_every_older_one_that_waits(start: S
     assert row is not None and (row["phase"], row["description"]) == ("Live", "old")
 
 
+def test_what_a_newer_write_brought_to_the_server_is_not_undone_by_an_older_one(start: Start) -> None:
+    emulator, planhat = start()
+    id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old"})["_id"]
+    planhat.sync(Company)
+    emulator.store.refusals["company"] = [lambda row: "refused" if row.get("phase") == "wrong" else None]
+    edit_offline(planhat, phase="wrong", description="new")
+    assert not planhat.push().ok
+    company = Company.objects.using(planhat).using("mirror").get(id)
+    company.phase = "Live"
+    company.save(using=planhat)
+    assert [(entry.state, entry.patch) for entry in planhat.mirror.outbox] == [("failed", {"description": "new"})]
+    emulator.store.refusals.clear()
+    planhat.mirror.outbox.retry()
+    assert planhat.push().ok
+    row = emulator.store.get("company", id)
+    assert row is not None and (row["phase"], row["description"]) == ("Live", "new")
+    shown = Company.objects.using(planhat).using("mirror").get(id)
+    assert (shown.phase, shown.description) == ("Live", "new")
+
+
+def test_a_newer_value_that_the_server_has_already_counts_as_brought_there(start: Start) -> None:
+    emulator, planhat = start()
+    id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old", "city": "w"})["_id"]
+    planhat.sync(Company)
+    edit_offline(planhat, phase="wrong", description="mine")
+    hand = planhat.mirror.outbox.in_hand()
+    hand.take("pending")
+    edit_offline(planhat, phase="Trial", city="x")
+    hand.rest()
+    emulator.store.update("company", id, {"description": "theirs"})
+    assert planhat.push().conflicts
+    assert [entry.patch for entry in planhat.mirror.outbox] == [{"description": "mine"}]
+    assert planhat.push(on_conflict="ours").ok
+    row = emulator.store.get("company", id)
+    assert row is not None and (row["phase"], row["description"], row["city"]) == ("Trial", "mine", "x")
+
+
+def test_what_an_older_write_will_bring_is_sent_again_by_the_newer_one(start: Start) -> None:
+    """The older one may fail, and the newer one's value must not be lost with it."""
+    emulator, planhat = start()
+    id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old"})["_id"]
+    planhat.sync(Company)
+    outbox = planhat.mirror.outbox
+    for patch in ({"phase": "Live", "description": "wrong"}, {"phase": "Live", "city": "x"}):
+        hand = outbox.in_hand()
+        hand.record([Wish("update", "company", id, patch, {"phase": "Trial", "description": "old"})], "pending")
+        hand.rest()
+    emulator.store.refusals["company"] = [lambda row: "no" if row.get("description") == "wrong" else None]
+    assert len(planhat.push().failed) == 2  # one record is one row
+    outbox.discard(outbox.entries()[0].seq)
+    outbox.retry()
+    assert planhat.push().ok
+    row = emulator.store.get("company", id)
+    assert row is not None and (row["phase"], row["city"], row["description"]) == ("Live", "x", "old")
+
+
+def test_a_conflict_over_a_field_that_was_written_since_is_none(start: Start) -> None:
+    emulator, planhat = start()
+    id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old"})["_id"]
+    planhat.sync(Company)
+    edit_offline(planhat, phase="Mine", description="new")
+    emulator.store.update("company", id, {"phase": "Theirs"})
+    assert planhat.push().conflicts
+    company = Company.objects.using(planhat).get(id)
+    company.phase = "Live"
+    company.save(using=planhat)
+    assert planhat.push().ok
+    row = emulator.store.get("company", id)
+    assert row is not None and (row["phase"], row["description"]) == ("Live", "new")
+    assert not len(planhat.mirror.outbox)
+
+
+def test_a_deletion_leaves_no_older_change_of_the_record_behind(start: Start) -> None:
+    emulator, planhat = start()
+    id = emulator.store.insert("company", {"name": "C"})["_id"]
+    planhat.sync(Company)
+    edit_offline(planhat, phase="Live")
+    Company.objects.using(planhat).get(id).delete(using=planhat)
+    assert not len(planhat.mirror.outbox)
+    assert emulator.store.get("company", id) is None
+
+
 def test_only_one_pushes_at_a_time(start: Start) -> None:
     emulator, planhat = start()
     planhat.sync(Company)
@@ -337,8 +420,6 @@ def test_only_one_pushes_at_a_time(start: Start) -> None:
 def test_what_another_one_is_sending_is_left_alone_until_he_is_gone(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from planhat_orm.runtime import Wish
-
     _, planhat = start()
     planhat.sync(Company)
     other = planhat.mirror.outbox.in_hand()
