@@ -7,6 +7,7 @@ as far as that list was synced: so a mirror that the command line keeps has them
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -47,8 +48,11 @@ def known(connection: Connection, home: Layout, taken: Iterable[str]) -> list[Kn
         if row.name and row.name not in found and folded(row.parent or "") in parents:
             found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
     names = {name.lower() for name in taken}
+    wanted = Counter(name.lower() for name, _ in found.values())
     fields = []
-    for label, (name, kind) in sorted(found.items()):
+    for label, (given, kind) in sorted(found.items()):
+        # Two classes may give two fields one name; then neither is that name's, and the labels tell them apart.
+        name = given if wanted[given.lower()] == 1 else python_name(label, ())
         # Names of columns are told apart without regard to case.
         chosen = name if name.lower() not in names else f"custom_{name}"
         if chosen.lower() not in names:

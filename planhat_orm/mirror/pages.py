@@ -170,7 +170,7 @@ class Pass:
         while True:
             if not self._ahead:
                 yield from self._begin(
-                    max(0, self.rank - (min(1, self._length - 1) if stale else self._reach()) - back)
+                    max(0, self.rank - (min(1, max(0, self._length - 1)) if stale else self._reach()) - back)
                 )
             offset, begun = self._ahead.popleft()
             answer = yield from self.traffic.finish(begun)
@@ -221,6 +221,9 @@ class Pass:
                 if whole or not ids:
                     yield from apply(Page([], self.anchor, None if whole else self.anchor, self.anchor, self.rank))
                     return
+            if offset and not ids:
+                # All that was left of here may have vanished, and what is new is where it was.
+                back = OVERLAP
             stale += 1
             if (repeated and len(ids) > 1) or stale > _STALE:
                 raise BadAnswer(

@@ -168,6 +168,20 @@ def test_columns_have_the_types_that_other_programs_expect(either: Mirror, tmp_p
     assert one["renewal_date"] == one["seen"] == "2026-01-31T10:00:00.000Z"
 
 
+def test_two_custom_fields_of_one_name_are_columns_by_their_labels(mirror: Mirror, tmp_path: Path) -> None:
+    class Left(Company):
+        rank = Custom("Export: Left rank", str)
+
+    class Right(Company):
+        rank = Custom("Export: Right rank", str)
+
+    put(mirror, "company", {"_id": "c1", "custom": {"Export: Left rank": "l", "Export: Right rank": "r"}})
+    [file] = mirror.export(tmp_path, models=[Company])
+    [row] = from_parquet(file)
+    assert (row["export_left_rank"], row["export_right_rank"]) == ("l", "r")
+    assert "rank" not in row
+
+
 def test_a_duckdb_file_is_used_again_beside_its_other_tables(mirror: Mirror, tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     put(mirror, "company", {"_id": "c1"})

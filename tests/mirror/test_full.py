@@ -206,6 +206,24 @@ def test_an_interrupted_resync_shows_no_change_and_deletes_nothing(
     assert_equal(mirror, emulator, "company")
 
 
+@pytest.mark.parametrize("count", (1, 2, 30))
+def test_a_pass_goes_on_although_all_that_it_read_is_gone_and_other_records_came(
+    make_emulator: Callable[..., Emulator], mirror: Mirror, count: int
+) -> None:
+    emulator = make_emulator()
+    ids = companies(emulator, count)
+    online = Runner(emulator.url)
+    steps = online.driver.iterate(mirror.sync("Company"))
+    assert any(event.phase == "reading" for event in steps)
+    steps.close()
+    for id in ids:
+        emulator.store.delete("company", id)
+    companies(emulator, 1)
+    online(mirror.sync("Company"))
+    online(mirror.sync("Company"))
+    assert_equal(mirror, emulator, "company")
+
+
 def test_records_that_vanish_between_pages_take_no_others_with_them(
     make_emulator: Callable[..., Emulator], mirror: Mirror
 ) -> None:
