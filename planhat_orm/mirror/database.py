@@ -64,7 +64,7 @@ class Database:
             max_overflow=-1,
             connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
         )
-        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "connect", self._prepare)
         event.listen(engine, "begin", _begin)
         event.listen(engine, "handle_error", self._explain)
         return engine
@@ -75,11 +75,22 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _ADVICE:
             raise MirrorError(f"The mirror {self.path}: {error}. {_ADVICE[code]}") from None
-        if str(error).startswith("Could not decode to UTF-8"):
-            # The error would show the whole text.
-            raise MirrorError(
-                f"The mirror {self.path}: a text is not UTF-8. {_ADVICE[sqlite3.SQLITE_CORRUPT]}"
-            ) from None
+        if str(error).startswith("Could not decode to UTF-8") or isinstance(error, UnicodeDecodeError):
+            raise self._garbled() from None
+
+    def _garbled(self) -> MirrorError:
+        # What SQLite says would show the whole text.
+        return MirrorError(f"The mirror {self.path}: a text is not UTF-8. {_ADVICE[sqlite3.SQLITE_CORRUPT]}")
+
+    def _prepare(self, connection: sqlite3.Connection, _: Any) -> None:
+        try:
+            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+            connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except UnicodeDecodeError:
+            # SQLite quotes a damaged schema in its message, and Python cannot read that.
+            raise self._garbled() from None
+        functions.register(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -162,13 +173,6 @@ def _check_file(path: Path) -> None:
         raise ConfigurationError(f"The mirror {path} cannot be opened: {error.strerror}.") from None
     if head and head != _SIGNATURE:
         raise ConfigurationError(f"{path} is not a mirror: it is no SQLite database. Choose another file name.")
-
-
-def _prepare(connection: sqlite3.Connection, _: Any) -> None:
-    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    functions.register(connection)
 
 
 def _begin(connection: Connection) -> None:

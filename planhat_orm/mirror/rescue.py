@@ -48,6 +48,8 @@ class Rescue:
         return "\n".join(lines)
 
 
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second one, where SQLite quotes what is there and Python cannot read that."""
 _TOLD = {"mirror_outbox": "waiting writes", "mirror_change": "changes"}
 _JSON = {"mirror_outbox": ("patch", "base"), "mirror_change": ("reverse",), "mirror_model": ("known", "cursor")}
 
@@ -63,9 +65,10 @@ def rescue(source: Path, target: Path) -> Rescue:
         old.row_factory = sqlite3.Row
         try:
             there = {str(row[0]) for row in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        except sqlite3.DatabaseError as error:
+        except _UNREADABLE as error:
+            why = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
             raise MirrorError(
-                f"Nothing can be read of {source}: {error}. Take a backup, or sync into a new file."
+                f"Nothing can be read of {source}: {why}. Take a backup, or sync into a new file."
             ) from None
         database = Database(target)
         try:
@@ -99,7 +102,7 @@ def _taken_over(old: sqlite3.Connection, connection: Connection, name: str) -> i
         found = old.execute(f'SELECT * FROM "{name}"')
         while rows := found.fetchmany(_STEP):
             count += _insert(connection, name, list(map(dict, rows)))
-    except sqlite3.DatabaseError:
+    except _UNREADABLE:
         connection.execute(delete(tables.metadata.tables[name]))
         return None
     return count
@@ -135,7 +138,7 @@ def _salvaged(old: sqlite3.Connection, name: str) -> tuple[list[dict[str, Any]],
         for number in range(first + 1, end):
             try:
                 row = old.execute(f'SELECT rowid AS at_row, * FROM "{name}" WHERE rowid = ?', (number,)).fetchone()
-            except sqlite3.DatabaseError:
+            except _UNREADABLE:
                 lost += 1
             else:
                 if row is not None:
@@ -159,7 +162,7 @@ def _walk(old: sqlite3.Connection, name: str, found: dict[int, dict[str, Any]], 
                 last, read = row["at_row"], read + 1
             if read < _STEP:
                 return None
-    except sqlite3.DatabaseError:
+    except _UNREADABLE:
         return last if last is not None else (0 if order == "ASC" else None)
 
 

@@ -23,7 +23,7 @@ from planhat_orm.mirror import Mirror, state, tables
 from planhat_orm.mirror.layout import layout
 from planhat_orm.mirror.store import Store, same
 from planhat_orm.models.resources import Company
-from planhat_orm.query.kinds import DATETIME, DAY, LIST
+from planhat_orm.query.kinds import DATETIME, DAY, LISTS
 
 from .conftest import TORTURE, Runner, mirror_rows
 from .test_rows import records
@@ -62,7 +62,7 @@ def _raw(name: str, row: Row) -> Row:
             value = DATETIME.comparable(value.isoformat() if isinstance(value, datetime) else value)
         elif column.kind is DAY:
             value = (value - date(1970, 1, 1)).days
-        elif column.storage == "json" and column.kind is not LIST:
+        elif column.storage == "json" and column.kind not in LISTS:
             value = json.loads(value)
         raw[column.wire] = value
     return {**raw, **json.loads(row["extra"] or "{}")}
@@ -93,7 +93,7 @@ def from_csv(name: str, file: Path) -> list[Row]:
                     typed[key] = cell or None
                 elif column.kind is DAY:
                     typed[key] = date.fromisoformat(cell)
-                elif column.kind is LIST or column.storage in ("number", "boolean"):
+                elif column.kind in LISTS or column.storage in ("number", "boolean"):
                     typed[key] = json.loads(cell)
                 else:
                     typed[key] = cell
@@ -131,7 +131,7 @@ def test_every_form_gives_back_what_went_in(either: Mirror, tmp_path: Path, case
     [file] = either.export(tmp_path / "all.duckdb", "duckdb", models=[name])
     assert_same(back(name, from_duckdb(file, name)), expected)
     [file] = either.export(tmp_path, "csv", models=[name])
-    wires = {one.wire for one in layout(name).columns if one.storage == "text"}
+    wires = {one.wire for one in layout(name).columns if one.storage == "text" and one.kind is not DATETIME}
     assert_same(
         back(name, from_csv(name, file)),
         {id: {key: v for key, v in raw.items() if not (key in wires and v == "")} for id, raw in expected.items()},
