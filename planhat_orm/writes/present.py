@@ -18,6 +18,7 @@ from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
 from ..wire import listing, matching, records
+from ..wire.outcomes import Outcome, keys
 from ..wire.references import unexpanded
 from ..wire.resemblance import pair, places
 from ..wire.resources import Resource, resource
@@ -58,6 +59,17 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
         if row is not None:
             found[id] = unexpanded(known, spelt(known, row))
     return found
+
+
+def told(known: Resource, row: Raw, outcome: Outcome) -> tuple[str, str]:
+    """The status and error of a row that was sent, as its object is to know them.
+
+    A new record without a key whose id could not be read is like one whose answer was lost: written once more, as
+    an object without an id would be, it were there twice. It has to be looked for.
+    """
+    if outcome.status == "created" and outcome.id is None and not keys(known, row):
+        return "unknown", "it was created, and its id could not be read: what retries looks for it"
+    return outcome.status, outcome.error
 
 
 def _all(flow: Flow[None]) -> Flow[bool]:

@@ -308,15 +308,16 @@ class Pushing:
         ids = yield from self._ids(entries, outcomes)
         acked, unknown, failed, unheard = [], {}, {}, []
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            if outcome.status in _GOOD:
+            status, error = present.told(resource(entry.resource), row, outcome)
+            if status in _GOOD:
                 id = outcome.id or ids.get(entry.seq) or row.get("_id")
-                acked.append((entry, outcome.status, id, {**row, **({"_id": id} if id else {})}))
-            elif outcome.status == "unknown":
-                unknown[entry.seq] = outcome.error
+                acked.append((entry, status, id, {**row, **({"_id": id} if id else {})}))
+            elif status == "unknown":
+                unknown[entry.seq] = error
             elif outcome.unheard:
                 unheard.append(entry)
             else:
-                failed[entry.seq] = outcome.error
+                failed[entry.seq] = error
         yield from self._ack(acked)
         yield from self._unknown(unknown)
         dropped = {entry.seq for entry, one in zip(entries, outcomes, strict=True) if one.status == "dropped"}

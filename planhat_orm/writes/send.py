@@ -120,10 +120,11 @@ class Sending:
                 yield from self._send_alone(resource, record, payload)
             return
         answer = yield from bulk.upsert(resource, rows, chunk_size=self.chunk_size)
-        for (record, payload), outcome in zip(sent, answer.outcomes, strict=True):
-            if outcome.status in ("created", "updated", "unchanged"):
+        for (record, payload), row, outcome in zip(sent, rows, answer.outcomes, strict=True):
+            status, error = present.told(resource, row, outcome)
+            if status in ("created", "updated", "unchanged"):
                 record._saved({"_id": outcome.id} if outcome.id else {}, payload)
-            self._settle(record, outcome.status, outcome.error)
+            self._settle(record, status, error)
         yield from self._learn_ids(resource, [record for record, _ in sent if record.id is None])
 
     def _learn_ids(self, resource: Resource, nameless: list[Model]) -> Flow[None]:

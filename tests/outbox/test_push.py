@@ -155,6 +155,19 @@ def test_a_create_without_a_key_whose_answer_was_lost_is_found(start: Start) -> 
     assert Conversation.objects.using("mirror").count() == 40
 
 
+def test_a_new_record_whose_id_could_not_be_read_leaves_no_ghost_in_the_mirror(start: Start) -> None:
+    emulator, planhat = start()
+    company = emulator.store.insert("company", {"name": "A"})["_id"]
+    planhat.sync(Company, Conversation)
+    with planhat.offline():
+        planhat.save_all([Conversation(company_id=company, subject=f"N{n}", type="note") for n in range(3)])
+    emulator.faults.add(kind="status", status=403, method="GET", path="/conversations")
+    assert len(planhat.push().unknown) == 3
+    assert len(planhat.push().created) == 3 and not len(planhat.mirror.outbox)
+    mirrored = {one.id: one.subject for one in Conversation.objects.using("mirror")}
+    assert mirrored == {row["_id"]: row["subject"] for row in emulator.store.all("conversation")}
+
+
 def test_a_create_without_a_key_that_never_arrived_is_sent(start: Start) -> None:
     emulator, planhat = start()
     company = emulator.store.insert("company", {"name": "A"})["_id"]

@@ -330,6 +330,20 @@ def test_a_retry_of_rows_without_a_key_looks_first_and_doubles_nothing(plain: Pl
         assert not len(planhat.mirror.outbox)
 
 
+def test_new_records_whose_ids_cannot_be_read_are_looked_for_by_a_retry(plain: Plain) -> None:
+    emulator, planhat = plain
+    [id] = companies(emulator, 1)
+    emulator.faults.add(kind="status", status=403, method="GET", path="/conversations")
+    notes = [Conversation(company_id=id, subject=f"N{n}", type="note") for n in range(3)]
+    with pytest.raises(BulkError), planhat.batch() as batch:
+        for note in notes:
+            note.save()
+    assert "its id could not be read" in batch.result.unknown[2].error and not any(note.id for note in notes)
+    assert len(batch.retry().created) == 3
+    stored = {row["_id"]: row["subject"] for row in emulator.store.all("conversation")}
+    assert stored == {note.id: note.subject for note in notes}
+
+
 def test_a_lost_row_that_others_look_like_stays_unknown(plain: Plain) -> None:
     emulator, planhat = plain
     [id] = companies(emulator, 1)
