@@ -135,16 +135,16 @@ def _carry(
     patches = {entry.seq: entry.patch for entry in entries}
     run = Pushing(mine, source, check=None, keep_failed=False, chunk_size=chunk_size)
     yield from run.run(entries)
-    stored = [entry for entry in entries if run.outcome[entry.seq].status in ("created", "updated", "unchanged")]
+    stored = [entry for entry in entries if run.ledger.outcome[entry.seq].status in ("created", "updated", "unchanged")]
     for entry in stored:
         # All ids before the values: a child's reference is saved when it is its parent's real id.
         record = records[entry.seq]
-        record._wire = {**record._wire, "_id": run.outcome[entry.seq].id or record.id}
+        record._wire = {**record._wire, "_id": run.ledger.outcome[entry.seq].id or record.id}
     for entry in stored:
         record = records[entry.seq]
-        record._saved({"_id": record.id}, renamed(patches[entry.seq], run.aliases))
+        record._saved({"_id": record.id}, renamed(patches[entry.seq], run.ledger.aliases))
     for entry in entries:
-        if run.outcome[entry.seq].status == "deleted":
+        if run.ledger.outcome[entry.seq].status == "deleted":
             record = records[entry.seq]
             record._origin = record._origin.alone(deleted=True)
     found = {id(records[entry.seq]): told(entry, records[entry.seq], run) for entry in entries}

@@ -24,7 +24,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule,
 from planhat_orm import Company, Conversation, PlanhatError
 from planhat_orm.mirror import outbox
 from planhat_orm.query.kinds import iso
-from planhat_orm.writes import present, push
+from planhat_orm.writes import present, triage
 
 from .conftest import TORTURE
 from .inprocess import Client, Killed, Tenant
@@ -319,7 +319,7 @@ def test_no_sequence_of_writes_faults_and_crashes_loses_or_doubles_anything(
     monkeypatch.setattr(outbox, "now", lambda: iso(Sequences.now()))
     clock = SimpleNamespace(time=lambda: Sequences.now().timestamp())
     monkeypatch.setattr(present, "time", clock)
-    monkeypatch.setattr(push, "time", clock)
+    monkeypatch.setattr(triage, "time", clock)
     chosen = settings(
         max_examples=2000 if TORTURE else 12,
         stateful_step_count=30,
