@@ -27,9 +27,10 @@ from ..writes.conflicts import Policy
 from ..writes.results import BatchResult
 from ..writes.writer import RecordWriter
 from . import settings
-from .analytics import Metrics, UserActivities
+from .activities import UserActivities
 from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
+from .metrics import Metrics
 from .source import ApiSource
 
 if TYPE_CHECKING:

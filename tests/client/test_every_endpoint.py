@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from planhat_orm import FieldError, NotFound, ValidationError
-from planhat_orm.client.analytics import Metrics, UserActivities
+from planhat_orm.client.activities import UserActivities
 from planhat_orm.client.endpoints import Endpoint
+from planhat_orm.client.metrics import Metrics
 
 from ..online import Online
 

@@ -1,4 +1,4 @@
-"""The endpoints with verbs of their own: metrics and user activities."""
+"""Metrics: values of dimensions by day, pushed to the analytics host and read from the main one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BulkError, FieldError, ValidationError
+from ..errors import BulkError, ValidationError
 from ..http.effects import Emit, Flow, Sleep
 from ..http.flows import collected, mapped
 from ..query import kinds
 from ..wire import analytics, matching
-from ..wire.resources import Resource, resource
+from ..wire.resources import resource
 from .endpoints import Page, Record
+from .sink import Special, checked, raise_for
 
 if TYPE_CHECKING:
     from .planhat import Planhat
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 Day = int | str | date | datetime
 Owner = tuple[str, str]
 """A record that values are for: its model, and its key in the user's own system."""
+
+_PUSH = "send values with planhat.metrics.bulk_insert_metrics([...])"
+_READ = "read values with planhat.metrics.get_dimension_data(from_day, to_day)"
+_NO_CHANGE = "Planhat has no way to change or delete a value"
 
 
 def epoch_days(moment: Day, reference: Day = "1970-01-01") -> int:
@@ -52,27 +57,7 @@ def _days(moment: Day) -> int:
     return days
 
 
-class _Special:
-    """A resource with verbs of its own; those that all others have say what to use instead."""
-
-    _instead: Mapping[str, str] = {}
-    _resource: Resource
-
-    def __getattr__(self, name: str) -> Any:
-        operation = name.removeprefix("a") if name.removeprefix("a") in self._instead else name
-        if operation not in self._instead:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise FieldError(f"planhat.{self._resource.attribute}.{name}() does not exist: {self._instead[operation]}.")
-
-
-_PUSH = "send values with planhat.metrics.bulk_insert_metrics([...])"
-_READ = "read values with planhat.metrics.get_dimension_data(from_day, to_day)"
-_NO_CHANGE = "Planhat has no way to change or delete a value"
-_SEND = "send activities with planhat.user_activity.create_activity({...})"
-_NO_READ = "Planhat does not give activities back over its API"
-
-
-class Metrics(_Special):
+class Metrics(Special):
     """`planhat.metrics`: dimension data, pushed to the analytics host and read from the main one."""
 
     _instead = {
@@ -162,14 +147,14 @@ class Metrics(_Special):
         path = analytics.metrics_path()
         answer: analytics.Received
         if isinstance(data, Mapping):
-            rows: Iterable[dict[str, Any]] = list(_checked(self._resource, [data], strict=verify))
+            rows: Iterable[dict[str, Any]] = list(checked(self._resource, [data], strict=verify))
             (row,) = rows
             answer = yield from analytics.push_one(path, row, at_least_once=at_least_once)
         else:
-            rows = _checked(self._resource, data, strict=verify)
+            rows = checked(self._resource, data, strict=verify)
             rows = list(rows) if verify or isinstance(data, Sequence) else rows
             answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
-        _raise_for(answer, raise_on_error, "metric rows")
+        raise_for(answer, raise_on_error, "metric rows")
         if verify and rows:
             yield from self._verify(list(rows), answer)
         return answer
@@ -238,112 +223,6 @@ class Metrics(_Special):
         yield from mapped(pages, chosen)
 
 
-class UserActivities(_Special):
-    """`planhat.user_activity`: what contacts did in your product, sent to the analytics host."""
-
-    _instead = {
-        "create": _SEND, "bulk_upsert": _SEND, "get_list": _NO_READ, "get_by_id": _NO_READ, "update": _NO_READ,
-        "delete": _NO_READ,
-    }  # fmt: skip
-
-    def __init__(self, client: Planhat) -> None:
-        self._client = client
-        self._resource = resource("user_activity")
-
-    def create_activity(
-        self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
-        bulk: bool = False,
-        auto_chunk: bool = True,
-        raise_on_error: bool = False,
-        *,
-        at_least_once: bool = False,
-    ) -> Any:
-        """Send one activity, or with `bulk=True` a list of them. Needs the tenant token.
-
-        Each needs `email` or `externalId`. One POST for every 32 MB (one in all with `auto_chunk=False`). A lost
-        answer raises `AmbiguousWrite`, unless `at_least_once` allows sending it again; `raise_on_error` raises
-        `BulkError` for rows that the server names as bad.
-        """
-        return self._client.run(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
-
-    async def acreate_activity(
-        self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
-        bulk: bool = False,
-        auto_chunk: bool = True,
-        raise_on_error: bool = False,
-        *,
-        at_least_once: bool = False,
-    ) -> Any:
-        """Do what `create_activity()` does, in a task."""
-        return await self._client.arun(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
-
-    def segment(
-        self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
-        *,
-        raise_on_error: bool = False,
-        at_least_once: bool = False,
-    ) -> Any:
-        """Send an event in Segment's shape (`identify` or `track`), or several, one POST each. Needs the tenant token.
-
-        All are looked at before the first one is sent. A lost answer raises `AmbiguousWrite`, unless `at_least_once`.
-        """
-        return self._client.run(self._segment(data, raise_on_error, at_least_once))
-
-    async def asegment(
-        self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
-        *,
-        raise_on_error: bool = False,
-        at_least_once: bool = False,
-    ) -> Any:
-        """Do what `segment()` does, in a task."""
-        return await self._client.arun(self._segment(data, raise_on_error, at_least_once))
-
-    def _create(self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
-        self._client.writer.guard()
-        answer: analytics.Received
-        if bulk or not isinstance(data, Mapping):
-            rows: Iterable[dict[str, Any]] = _checked(self._resource, [data] if isinstance(data, Mapping) else data)
-            rows = list(rows) if isinstance(data, Sequence) else rows
-            path = analytics.activity_path(bulk=True)
-            answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
-        else:
-            (row,) = _checked(self._resource, [data])
-            answer = yield from analytics.push_one(analytics.activity_path(), row, at_least_once=at_least_once)
-        _raise_for(answer, raise_on_error, "activities")
-        return answer
-
-    def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
-        self._client.writer.guard()
-        events = [data] if isinstance(data, Mapping) else list(data) if isinstance(data, Iterable) else [data]
-        for event in events:
-            _check_event(event)
-        answer = yield from analytics.push_each(
-            analytics.SEGMENT_PATH, events, auth="tenant", at_least_once=at_least_once
-        )
-        _raise_for(answer, raise_on_error, "events")
-        return answer
-
-
-def _check_event(event: Any) -> None:
-    if not isinstance(event, Mapping) or event.get("type") not in ("identify", "track"):
-        raise ValidationError("A segment event has the type identify or track; Planhat ignores all others.")
-    context = event.get("context")
-    places = [event, *(event.get(name) for name in ("traits", "properties"))]
-    places += [context.get("traits")] if isinstance(context, Mapping) else []
-    known = any(place.get("email") for place in places if isinstance(place, Mapping))
-    if not (known or event.get("userId") or event.get("user_id")):
-        raise ValidationError("A segment event needs a userId, or traits with an email: Planhat ignores it else.")
-
-
-def _raise_for(answer: analytics.Received, wanted: bool, what: str) -> None:
-    if wanted and answer.get("errors"):
-        raise BulkError(f"The server named {len(answer['errors'])} {what} as bad.", result=answer)
-
-
 _LOOKS = 6
 _PAUSE = 5.0
 _MODELS = ("company", "enduser", "asset", "project")
@@ -385,17 +264,3 @@ def _number(value: Any) -> str:
         return repr(float(value))
     except (TypeError, ValueError):
         return str(value)
-
-
-def _checked(kind: Resource, rows: Iterable[Mapping[str, Any]], *, strict: bool = False) -> Iterator[dict[str, Any]]:
-    """Rows as the API wants them: with what it needs, or a word in the log, and with dates as text."""
-    for row in analytics.check_rows(kind, rows, strict=strict):
-        yield {name: _text(value) for name, value in row.items()}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValidationError("A moment needs a time zone, such as datetime.now(UTC).")
-        return kinds.iso(value)
-    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,119 @@
+"""User activities: what contacts did in a product, sent to the analytics host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ValidationError
+from ..http.effects import Flow
+from ..wire import analytics
+from ..wire.resources import resource
+from .sink import Special, checked, raise_for
+
+if TYPE_CHECKING:
+    from .planhat import Planhat
+
+_SEND = "send activities with planhat.user_activity.create_activity({...})"
+_NO_READ = "Planhat does not give activities back over its API"
+
+
+class UserActivities(Special):
+    """`planhat.user_activity`: what contacts did in your product, sent to the analytics host."""
+
+    _instead = {
+        "create": _SEND, "bulk_upsert": _SEND, "get_list": _NO_READ, "get_by_id": _NO_READ, "update": _NO_READ,
+        "delete": _NO_READ,
+    }  # fmt: skip
+
+    def __init__(self, client: Planhat) -> None:
+        self._client = client
+        self._resource = resource("user_activity")
+
+    def create_activity(
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        bulk: bool = False,
+        auto_chunk: bool = True,
+        raise_on_error: bool = False,
+        *,
+        at_least_once: bool = False,
+    ) -> Any:
+        """Send one activity, or with `bulk=True` a list of them. Needs the tenant token.
+
+        Each needs `email` or `externalId`. One POST for every 32 MB (one in all with `auto_chunk=False`). A lost
+        answer raises `AmbiguousWrite`, unless `at_least_once` allows sending it again; `raise_on_error` raises
+        `BulkError` for rows that the server names as bad.
+        """
+        return self._client.run(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
+
+    async def acreate_activity(
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        bulk: bool = False,
+        auto_chunk: bool = True,
+        raise_on_error: bool = False,
+        *,
+        at_least_once: bool = False,
+    ) -> Any:
+        """Do what `create_activity()` does, in a task."""
+        return await self._client.arun(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
+
+    def segment(
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        *,
+        raise_on_error: bool = False,
+        at_least_once: bool = False,
+    ) -> Any:
+        """Send an event in Segment's shape (`identify` or `track`), or several, one POST each. Needs the tenant token.
+
+        All are looked at before the first one is sent. A lost answer raises `AmbiguousWrite`, unless `at_least_once`.
+        """
+        return self._client.run(self._segment(data, raise_on_error, at_least_once))
+
+    async def asegment(
+        self,
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        *,
+        raise_on_error: bool = False,
+        at_least_once: bool = False,
+    ) -> Any:
+        """Do what `segment()` does, in a task."""
+        return await self._client.arun(self._segment(data, raise_on_error, at_least_once))
+
+    def _create(self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
+        self._client.writer.guard()
+        answer: analytics.Received
+        if bulk or not isinstance(data, Mapping):
+            rows: Iterable[dict[str, Any]] = checked(self._resource, [data] if isinstance(data, Mapping) else data)
+            rows = list(rows) if isinstance(data, Sequence) else rows
+            path = analytics.activity_path(bulk=True)
+            answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
+        else:
+            (row,) = checked(self._resource, [data])
+            answer = yield from analytics.push_one(analytics.activity_path(), row, at_least_once=at_least_once)
+        raise_for(answer, raise_on_error, "activities")
+        return answer
+
+    def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
+        self._client.writer.guard()
+        events = [data] if isinstance(data, Mapping) else list(data) if isinstance(data, Iterable) else [data]
+        for event in events:
+            _check_event(event)
+        answer = yield from analytics.push_each(
+            analytics.SEGMENT_PATH, events, auth="tenant", at_least_once=at_least_once
+        )
+        raise_for(answer, raise_on_error, "events")
+        return answer
+
+
+def _check_event(event: Any) -> None:
+    if not isinstance(event, Mapping) or event.get("type") not in ("identify", "track"):
+        raise ValidationError("A segment event has the type identify or track; Planhat ignores all others.")
+    context = event.get("context")
+    places = [event, *(event.get(name) for name in ("traits", "properties"))]
+    places += [context.get("traits")] if isinstance(context, Mapping) else []
+    known = any(place.get("email") for place in places if isinstance(place, Mapping))
+    if not (known or event.get("userId") or event.get("user_id")):
+        raise ValidationError("A segment event needs a userId, or traits with an email: Planhat ignores it else.")

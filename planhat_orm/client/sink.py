@@ -1,0 +1,45 @@
+"""What metrics and activities have in common: rows for the analytics host, whose verbs are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from ..errors import BulkError, FieldError, ValidationError
+from ..query import kinds
+from ..wire import analytics
+from ..wire.resources import Resource
+
+
+class Special:
+    """A resource with verbs of its own; those that all others have say what to use instead."""
+
+    _instead: Mapping[str, str] = {}
+    _resource: Resource
+
+    def __getattr__(self, name: str) -> Any:
+        operation = name.removeprefix("a") if name.removeprefix("a") in self._instead else name
+        if operation not in self._instead:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise FieldError(f"planhat.{self._resource.attribute}.{name}() does not exist: {self._instead[operation]}.")
+
+
+def raise_for(answer: analytics.Received, wanted: bool, what: str) -> None:
+    """Raise `BulkError` where it is wanted and the server named rows as bad."""
+    if wanted and answer.get("errors"):
+        raise BulkError(f"The server named {len(answer['errors'])} {what} as bad.", result=answer)
+
+
+def checked(kind: Resource, rows: Iterable[Mapping[str, Any]], *, strict: bool = False) -> Iterator[dict[str, Any]]:
+    """Rows as the API wants them: with what it needs, or a word in the log, and with dates as text."""
+    for row in analytics.check_rows(kind, rows, strict=strict):
+        yield {name: _text(value) for name, value in row.items()}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValidationError("A moment needs a time zone, such as datetime.now(UTC).")
+        return kinds.iso(value)
+    return value.isoformat() if isinstance(value, date) else value
