@@ -19,8 +19,8 @@ from .conftest import TORTURE
 ROOT = Path(__file__).parents[2]
 PAGE = 20
 ROWS = 2000 if TORTURE else 100
-ROUNDS = 12 if TORTURE else 2
-PAUSE = 0.05 if TORTURE else 0.3
+ROUNDS = 3 if TORTURE else 2
+PAUSE = 0.1 if TORTURE else 0.3
 
 READ = """
 import sys
