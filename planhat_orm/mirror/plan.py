@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection
 
 from . import metrics, state
-from .choice import choose
+from .choice import SWEEP_EVERY, choose, older
 from .incremental import FIRST
 from .layout import layout
 from .pages import OVERLAP
@@ -42,14 +42,18 @@ def _model(connection: Connection, name: str, found: state.State, full: bool, da
     limit = min(resource.max_limit, known.get("cap") or resource.max_limit)
     method, _ = choose(found, resource, rows, force_full=full)
     each = known.get("bytes", 0)
-    if method == "incremental":
-        # The newest changes, and the probe for deletions.
-        newest = max(FIRST, 2 * known.get("delta", 0))
-        size = min(rows, newest) * each + min(rows, limit) * _ID_AND_STAMP
-        return ModelPlan(name, method, 1 + -(-newest // limit), rows, size)
-    done = (found.cursor or {}).get("rank", 0)
     step = max(1, limit - min(OVERLAP, limit // 2))
-    pages = -(-max(0, rows - done) // step) + 1
     lists = 2 if known.get("two") else 1
+    if method == "incremental":
+        # The newest changes, and what was deleted: a probe, or where archived records have their own list a sweep.
+        changes = known.get("delta", 0)
+        probe, looked_at = 1, min(rows, limit)
+        if lists == 2:
+            due = older(known.get("swept_at"), SWEEP_EVERY)
+            probe, looked_at = (-(-rows // step) + 1 + lists, rows) if due else (0, 0)
+        size = min(rows, max(FIRST, 2 * changes)) * each + looked_at * _ID_AND_STAMP
+        return ModelPlan(name, method, lists + changes // limit + probe, rows, size)
+    done = (found.cursor or {}).get("rank", 0)
+    pages = -(-max(0, rows - done) // step) + 1
     left = max(0, rows - done)
     return ModelPlan(name, method, pages + lists - 1, rows, left * (_ID_AND_STAMP if method == "scan" else each))

@@ -353,11 +353,16 @@ def test_deletions_are_found_where_archived_records_have_a_list_of_their_own(
     emulator.store.delete("task", tasks[3])
     emulator.store.delete("task", tasks[4])
     emulator.store.update("task", tasks[5], {"isArchived": True})
+    planned = mirror.plan("Task").requests
     report = run(mirror.sync("Task"))["task"]
     assert (report.method, report.changed, report.deleted) == ("incremental", 1, 2)
+    assert 5 < planned <= report.requests  # of what changed the plan cannot know
     assert_equal(mirror, emulator, "task")
     emulator.store.delete("task", tasks[7])
-    assert run(mirror.sync("Task"))["task"].deleted == 0  # swept an hour ago
+    planned = mirror.plan("Task").requests
+    report = run(mirror.sync("Task"))["task"]
+    assert report.deleted == 0  # swept an hour ago
+    assert planned == report.requests
     monkeypatch.setattr(choice, "SWEEP_EVERY", timedelta(0))
     assert run(mirror.sync("Task"))["task"].deleted == 1
 
