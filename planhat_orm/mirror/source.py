@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, literal_column, select
 
+from .. import garbage
 from ..errors import ConfigurationError, MirrorIncomplete, StaleMirror
 from ..http.effects import Emit, Flow, Work
 from ..query.kinds import BOOLEAN, TEXT
@@ -140,8 +141,13 @@ class MirrorSource:
         statement = self._reader(connection, query).rows(query, columns)
         # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
         with connection.execution_options(stream_results=True).execute(statement) as result:
-            for part in result.partitions(PAGE):
-                yield rows.unpack(columns, part, None if query.select is None else query.select | {"_id"})
+            keys = None if query.select is None else query.select | {"_id"}
+            while True:
+                with garbage.paused():
+                    page = rows.unpack(columns, result.fetchmany(PAGE), keys)
+                if not page:
+                    return
+                yield page
 
     def _aggregate(
         self, connection: Connection, query: Query, wanted: Wanted, group_by: tuple[Target, ...]
