@@ -129,7 +129,7 @@ class Sequences(RuleBasedStateMachine):
                 assert fresh is not None and refused, f"the making of {name} is lost"
                 wanted.open = {}
                 return
-            wanted.server = {}
+            wanted.server = wanted.server or {}
         if wanted.deleting and not any(entry.op == "delete" for entry in entries):
             wanted.deleting = False
             if row is None:
@@ -147,8 +147,8 @@ class Sequences(RuleBasedStateMachine):
                 continue
             held = _flat(row or {}).get(one)
             if held == value:
-                assert wanted.server is not None
-                wanted.server[one] = wanted.open.pop(one)
+                # The making may still be open: a sync has shown the record that it made.
+                wanted.server = {**(wanted.server or {}), one: wanted.open.pop(one)}
                 continue
             assert fresh is not None and one in fresh and refused, f"{name}.{one} = {value} is lost: {held} is there"
             assert wanted.server is None or held == wanted.server.get(one), f"{name}.{one} was refused, and changed"
@@ -204,7 +204,7 @@ class Sequences(RuleBasedStateMachine):
         wanted = self.wanted[name]
         record = self.find(name)
         children = [one for one in self.wanted.values() if one.parent == name]
-        if record is None or wanted.server is None or wanted.open or wanted.deleting or children:
+        if record is None or wanted.making or wanted.server is None or wanted.open or wanted.deleting or children:
             return
 
         def work() -> None:
@@ -226,7 +226,9 @@ class Sequences(RuleBasedStateMachine):
         """Somebody else edits the record: also a field that we are about to send."""
         wanted, row = self.wanted[name], self.stored(name)
         sent = [_flat(entry.patch) for entry in self.waiting(name) if entry.state in ("inflight", "unknown")]
-        if row is None or wanted.kind is not Company or wanted.server is None or any(one in patch for patch in sent):
+        if row is None or wanted.kind is not Company or wanted.making or wanted.server is None:
+            return
+        if any(one in patch for patch in sent):
             return
         custom = {**(row.get("custom") or {}), one[7:]: value}
         self.tenant.store.update("company", row["_id"], {"custom": custom} if one[:7] == "custom." else {one: value})
