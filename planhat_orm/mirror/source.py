@@ -201,7 +201,11 @@ class _Reading:
             connection = self._context.__enter__()
             self._source.check(connection, self._query)
             self._iterator = self._source._pages(connection, self._query)
-        return next(self._iterator, [])
+        page = next(self._iterator, [])
+        if len(page) < PAGE:
+            # The last one: who read all there is must not keep the database waiting until he forgets the queryset.
+            self.close()
+        return page
 
     def close(self) -> None:
         """End the transaction."""

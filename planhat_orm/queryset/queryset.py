@@ -530,17 +530,20 @@ class QuerySet(Results[M], Generic[M]):
                 yield Emit(at_hand)
                 return
         query = self._needed()
-        client = weakref.ref(self._using())
-        shared = self._origin(client, source, query)
+        client, model, prefetch, made = self._using(), self.model, self._prefetch, self._origin
+        reference = weakref.ref(client)
+        shared = made(reference, source, query)
+        # The queryset holds this flow: knew the flow it too, what is open would stay so when both are forgotten.
+        del self
 
         def build(rows: list[dict[str, Any]]) -> Flow[None]:
             origin = shared
             if not keep_peers:
-                origin = self._origin(client, source, query)
+                origin = made(reference, source, query)
                 origin.related, origin.whole = shared.related, shared.whole
-            records = self._using().writer.unify([self.model.from_wire(row, origin) for row in rows])
+            records = client.writer.unify([model.from_wire(row, origin) for row in rows])
             origin.add_peers(records)
-            for name in self._prefetch:
+            for name in prefetch:
                 yield from peers.load_path(records, name, source)
             yield Emit(records)
 

@@ -98,10 +98,13 @@ class _Rows(Results[T]):
         queryset = queryset._clone(queryset._query.changed(select=frozenset(wires)))
         seen: list[Any] = []
         known: set[Any] = set()
+        # As in QuerySet._pages: what holds this flow must not be held by it.
+        maker, distinct = self._clone(queryset), self._distinct
+        del self
 
         def build(records: list[Model]) -> Flow[None]:
-            rows = [self._row(record) for record in records]
-            yield Emit([row for row in rows if not self._distinct or _new(row, known, seen)])
+            rows = [maker._row(record) for record in records]
+            yield Emit([row for row in rows if not distinct or _new(row, known, seen)])
 
         yield from mapped(queryset._pages(keep_peers=False), build)
 

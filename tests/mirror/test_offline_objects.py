@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from sqlmodel import Session, select
 
 from planhat_orm import Company, License, Planhat, StaleMirror
 from planhat_orm.emulator import Emulator
-from planhat_orm.mirror import Mirror
+from planhat_orm.mirror import Mirror, source
 from planhat_orm.query.kinds import iso
 
 
@@ -63,6 +64,23 @@ def test_a_mirror_older_than_the_query_allows_is_refused_for_every_table_it_read
     assert Company.objects.using("mirror", max_age=5000).count() == 4
     planhat.sync(Company)
     assert Company.objects.using("mirror", max_age=3600).count() == 4
+
+
+@pytest.mark.parametrize("page", [2, 2000])
+def test_a_queryset_that_is_forgotten_half_read_leaves_nothing_open(
+    planhat: Planhat, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(source, "PAGE", page)
+    pool: Any = planhat.mirror.engine.pool
+    gc.collect()
+    gc.disable()  # a reader who waits for the collector holds the database's log, or a connection of its server
+    try:
+        assert Company.objects.using("mirror").order_by("id")[0].id
+        assert next(iter(Company.objects.using("mirror").iterator())).id
+        assert next(iter(Company.objects.using("mirror").values("name")))["name"]
+        assert pool.checkedout() == 0
+    finally:
+        gc.enable()
 
 
 def test_selects_of_the_users_own_give_rows_with_fields(planhat: Planhat) -> None:
