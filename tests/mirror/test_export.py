@@ -32,12 +32,12 @@ Row = dict[str, Any]
 
 
 class Exported(Company):
-    segment = Custom("Export: Segment", str)
-    goals = Custom("Export: Goals", list)
-    share = Custom("Export: Share", float)
-    seen = Custom("Export: Seen", datetime)
-    go = Custom("Export: Go", date)
-    pilot = Custom("Export: Pilot", bool)
+    our_segment = Custom("Export: Segment", str)
+    our_goals = Custom("Export: Goals", list)
+    our_share = Custom("Export: Share", float)
+    our_seen = Custom("Export: Seen", datetime)
+    our_go = Custom("Export: Go", date)
+    our_pilot = Custom("Export: Pilot", bool)
 
 
 def put(mirror: Mirror, name: str, *rows: Row) -> None:
@@ -156,16 +156,21 @@ def test_columns_have_the_types_that_other_programs_expect(either: Mirror, tmp_p
     [duck] = either.export(tmp_path / "a.duckdb", "duckdb", models=[Company])
     for one, other in (from_parquet(file), from_duckdb(duck, "company")):
         assert (one["mrr"], one["tags"], one["renewal_date"]) == (7.0, ["x", "y"], moment)
-        assert (one["segment"], one["goals"], one["share"]) == ("SMB", ["a", "b"], 0.5)
-        assert (one["seen"], one["go"], one["pilot"]) == (moment, date(2026, 2, 16), True)
+        assert (one["our_segment"], one["our_goals"], one["our_share"]) == ("SMB", ["a", "b"], 0.5)
+        assert (one["our_seen"], one["our_go"], one["our_pilot"]) == (moment, date(2026, 2, 16), True)
         assert json.loads(one["custom"])["undeclared"] == 1
-        assert (other["mrr"], other["auto_renews"], other["share"], other["segment"]) == (None, False, None, None)
+        assert (other["mrr"], other["auto_renews"], other["our_share"], other["our_segment"]) == (
+            None,
+            False,
+            None,
+            None,
+        )
         assert json.loads(other["extra"]) == {"mrr": "odd", "tags": ["x", 1]}
     [file] = either.export(tmp_path, "csv", models=[Company])
     with file.open(encoding="utf-8", newline="") as stream:
         one, _ = csv.DictReader(stream)
-    assert (one["mrr"], one["tags"], one["go"], one["pilot"]) == ("7", '["x","y"]', "2026-02-16", "true")
-    assert one["renewal_date"] == one["seen"] == "2026-01-31T10:00:00.000Z"
+    assert (one["mrr"], one["tags"], one["our_go"], one["our_pilot"]) == ("7", '["x","y"]', "2026-02-16", "true")
+    assert one["renewal_date"] == one["our_seen"] == "2026-01-31T10:00:00.000Z"
 
 
 def test_two_custom_fields_of_one_name_are_columns_by_their_labels(mirror: Mirror, tmp_path: Path) -> None:
