@@ -41,23 +41,27 @@ def known(connection: Connection, home: Layout, taken: Iterable[str]) -> list[Kn
     """The custom fields of a table, sorted by label; names that are `taken` are told apart by a prefix."""
     if "custom" not in home.by_wire:
         return []
-    found = {label: (custom.name, custom.kind) for label, custom in declared_customs(home.name).items()}
+    declared_here = declared_customs(home.name)
+    wanted = Counter(custom.name.lower() for custom in declared_here.values())
+    # Two classes may give two fields one name; then it is neither's, and their labels tell them apart.
+    found = {
+        label: (custom.name if wanted[custom.name.lower()] == 1 else python_name(label, ()), custom.kind)
+        for label, custom in sorted(declared_here.items())
+    }
     listed = tables.records(layout("custom_field"))
     parents = {folded(name) for name in declared.__all__ if _home_of(name) == home.table}
-    for row in connection.execute(select(listed.c.name, listed.c.type, listed.c.parent)):
+    for row in connection.execute(select(listed.c.name, listed.c.type, listed.c.parent).order_by(listed.c.name)):
         if row.name and row.name not in found and folded(row.parent or "") in parents:
             found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
     names = {name.lower() for name in taken}
-    wanted = Counter(name.lower() for name, _ in found.values())
     fields = []
-    for label, (given, kind) in sorted(found.items()):
-        # Two classes may give two fields one name; then neither is that name's, and the labels tell them apart.
-        name = given if wanted[given.lower()] == 1 else python_name(label, ())
-        # Names of columns are told apart without regard to case.
+    for label, (name, kind) in found.items():
+        # Names of columns are told apart without regard to case. Those of classes go first.
         chosen = name if name.lower() not in names else f"custom_{name}"
         if chosen.lower() not in names:
             names.add(chosen.lower())
             fields.append(Known(chosen, label, kind))
+    fields.sort(key=lambda one: one.label)
     return fields
 
 

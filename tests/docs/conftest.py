@@ -37,6 +37,9 @@ def clean_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     made: list[Planhat] = []
     latest, models, level = runtime._latest, dict(runtime.models), _logger.level
     remember = runtime.made
+    for name, model in models.items():
+        if not model.__module__.startswith("planhat_orm."):
+            del runtime.models[name]  # a class of another test has custom fields, too
 
     def noted(client: Planhat) -> None:
         made.append(client)

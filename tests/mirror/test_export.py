@@ -174,10 +174,10 @@ def test_columns_have_the_types_that_other_programs_expect(either: Mirror, tmp_p
 
 
 def test_two_custom_fields_of_one_name_are_columns_by_their_labels(mirror: Mirror, tmp_path: Path) -> None:
-    class Left(Company):
+    class ExportedLeft(Company):
         rank = Custom("Export: Left rank", str)
 
-    class Right(Company):
+    class ExportedRight(Company):
         rank = Custom("Export: Right rank", str)
 
     put(mirror, "company", {"_id": "c1", "custom": {"Export: Left rank": "l", "Export: Right rank": "r"}})
