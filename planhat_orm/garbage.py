@@ -1,7 +1,7 @@
 """Python's collector of cycles, kept off while a page of records is made.
 
 It runs whenever some hundred more dicts and lists are alive than before, and every so often looks through all there
-are. A page is tens of thousands of them, all of them kept and none in a cycle: loading many pages takes four times
+are. A page is tens of thousands of them, all of them kept and none in a cycle: parsing many pages takes four times
 as long with it as without.
 """
 

@@ -15,6 +15,9 @@ from .resources import Resource
 
 Status = Literal["created", "updated", "unchanged", "failed", "dropped", "unknown"]
 
+STORED: tuple[Status, ...] = ("created", "updated", "unchanged")
+"""The server holds the row."""
+
 ERROR_LISTS = ("createdErrors", "updatedErrors", "permissionErrors", "validationErrors")
 
 

@@ -10,6 +10,7 @@ from ..errors import PlanhatError
 from ..http.effects import Flow, Work
 from ..models.base import Model
 from ..runtime import TEMPORARY, Source, Wish
+from ..wire.outcomes import STORED
 from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS
 from .conflicts import known_base
@@ -135,7 +136,7 @@ def _carry(
     patches = {entry.seq: entry.patch for entry in entries}
     run = Pushing(mine, source, check=None, keep_failed=False, chunk_size=chunk_size)
     yield from run.run(entries)
-    stored = [entry for entry in entries if run.ledger.outcome[entry.seq].status in ("created", "updated", "unchanged")]
+    stored = [entry for entry in entries if run.ledger.outcome[entry.seq].status in STORED]
     for entry in stored:
         # All ids before the values: a child's reference is saved when it is its parent's real id.
         record = records[entry.seq]

@@ -126,8 +126,9 @@ class Ledger:
         """Let entries that the server did not look at wait again."""
         if not entries:
             return
+        errors = {one.seq: error for one in entries}
         if not self.keep_failed:
-            yield from self.fail(dict.fromkeys([one.seq for one in entries], error))
+            yield from self.fail(errors)
             return
         self.postpone(entries, error)
-        yield Work(lambda: self.box.mark(dict.fromkeys([one.seq for one in entries], error), "pending"))
+        yield Work(lambda: self.box.mark(errors, "pending"))

@@ -26,7 +26,7 @@ from ..http.effects import Flow, Work
 from ..http.flows import counted
 from ..runtime import TEMPORARY, Source
 from ..wire import bulk, matching, records
-from ..wire.outcomes import Outcome
+from ..wire.outcomes import STORED, Outcome
 from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from . import present
@@ -35,7 +35,6 @@ from .ledger import Box, Ledger, Raw, Told, Waiting
 from .results import BatchResult, RowResult
 from .triage import Triage
 
-_GOOD = ("created", "updated", "unchanged")
 _DELETES = 50
 """So many deletions are noted in one transaction."""
 
@@ -129,7 +128,7 @@ class Pushing:
         acked, unknown, failed, unheard = [], {}, {}, []
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
             status, error = present.told(resource(entry.resource), row, outcome)
-            if status in _GOOD:
+            if status in STORED:
                 id = outcome.id or ids.get(entry.seq) or row.get("_id")
                 acked.append((entry, status, id, {**row, **({"_id": id} if id else {})}))
             elif status == "unknown":
@@ -153,7 +152,7 @@ class Pushing:
         nameless = [
             entry
             for entry, outcome in zip(entries, outcomes, strict=True)
-            if outcome.status in _GOOD and outcome.id is None and entry.record.startswith(TEMPORARY)
+            if outcome.status in STORED and outcome.id is None and entry.record.startswith(TEMPORARY)
         ]
         if not nameless:
             return {}

@@ -15,6 +15,7 @@ from ..http.effects import Flow, Sleep
 from ..http.flows import counted
 from ..models.base import Model
 from ..wire import bulk, matching, records
+from ..wire.outcomes import STORED
 from ..wire.resources import BULK_MAX_ROWS, Resource
 from ..wire.spellings import spelt
 from . import present
@@ -122,7 +123,7 @@ class Sending:
         answer = yield from bulk.upsert(resource, rows, chunk_size=self.chunk_size)
         for (record, payload), row, outcome in zip(sent, rows, answer.outcomes, strict=True):
             status, error = present.told(resource, row, outcome)
-            if status in ("created", "updated", "unchanged"):
+            if status in STORED:
                 record._saved({"_id": outcome.id} if outcome.id else {}, payload)
             self._settle(record, status, error)
         yield from self._learn_ids(resource, [record for record, _ in sent if record.id is None])
