@@ -49,7 +49,7 @@ torture: $(STAMP)
 	@touch .venv-peers/.installed
 
 test-peers: $(STAMP) .venv-peers/.installed
-	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/peers
+	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/other_clients
 
 docs: $(STAMP)
 	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs tests/queryset/test_costs.py tests/writes/test_the_table_of_faults.py

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from planhat_orm.mirror import tables
-from planhat_orm.mirror.migrate import VERSION_TABLE, ours
+from planhat_orm.mirror.db import tables
+from planhat_orm.mirror.upkeep.migrate import VERSION_TABLE, ours
 
 connection = context.config.attributes.get("connection")
 if connection is None:

@@ -9,7 +9,7 @@ from ..errors import ValidationError
 from ..http.effects import Flow
 from ..wire import analytics
 from ..wire.resources import resource
-from .sink import Special, checked, raise_for
+from .analytics_base import Special, checked, raise_for
 
 if TYPE_CHECKING:
     from .planhat import Planhat

@@ -11,10 +11,10 @@ from ..errors import BulkError, ValidationError
 from ..http.effects import Emit, Flow, Sleep
 from ..http.flows import collected, mapped
 from ..query import kinds
-from ..wire import analytics, matching
+from ..wire import analytics, find_by_keys
 from ..wire.resources import resource
+from .analytics_base import Special, checked, raise_for
 from .endpoints import Page, Record
-from .sink import Special, checked, raise_for
 
 if TYPE_CHECKING:
     from .planhat import Planhat
@@ -194,7 +194,7 @@ class Metrics(Special):
         for model, keys in wanted.items():
             if model not in _MODELS:
                 continue  # the server may know more models than we do: any record of the value will do
-            records = yield from matching.find(resource(model), [{"externalId": key} for key in keys])
+            records = yield from find_by_keys.find(resource(model), [{"externalId": key} for key in keys])
             found |= {(model, key): one["_id"] if one else None for key, one in zip(keys, records, strict=True)}
         return found
 

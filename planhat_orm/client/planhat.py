@@ -24,8 +24,8 @@ from ..names import did_you_mean
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
 from ..writes.conflicts import Policy
+from ..writes.facade import RecordWriter
 from ..writes.results import BatchResult
-from ..writes.writer import RecordWriter
 from . import settings
 from .activities import UserActivities
 from .cache import ListCache
@@ -35,7 +35,7 @@ from .source import ApiSource
 
 if TYPE_CHECKING:
     from ..mirror import Mirror
-    from ..mirror.outbox import Outbox
+    from ..mirror.outbox.outbox import Outbox
     from ..mirror.report import SyncReport
 
 T = TypeVar("T")

@@ -21,9 +21,9 @@ from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import EVERYTHING, All, Node, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
+from ..wire.aliases import spellings_of, spelt
 from ..wire.resources import Resource, resource
-from ..wire.spellings import spellings_of, spelt
-from .relations import is_narrowed, readings, wires, without_hops
+from .relation_filters import is_narrowed, readings, wires, without_hops
 
 if TYPE_CHECKING:
     from .planhat import Planhat

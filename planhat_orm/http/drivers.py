@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from .background import Errand
 from .effects import Attempt, Await, Begin, Emit, Flow, Request, Response, Sleep, Work
-from .errands import Errand
 from .retry import deliver
 from .session import LIMITS, Session
 from .transport import AsyncSecretTransport, SecretTransport, proxy_for

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .. import garbage
+from .. import gc_pause
 from ..errors import (
     AuthenticationError,
     BadAnswer,
@@ -118,7 +118,7 @@ def _judge(request: Request, response: Response, attempt: int) -> Response | Req
     if (request.shape is None and not html) or (request.bare and not response.body.strip()):
         return replace(response, attempts=attempt)
     try:
-        with garbage.paused():
+        with gc_pause.paused():
             data = _slices(response.body) if request.sliced else msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         if status in request.accept:

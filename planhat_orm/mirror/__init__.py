@@ -1,13 +1,13 @@
 """The mirror: a copy of a tenant in SQLite or PostgreSQL that answers the same queries without a request."""
 
-from .doctor import Diagnosis, Finding
-from .history import Change
-from .migrate import include_object
 from .mirror import Mirror
+from .reading.history import Change
+from .reading.source import MirrorSource
 from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
-from .rescue import Rescue
-from .search import Hit
-from .source import MirrorSource
+from .sharing.search import Hit
+from .upkeep.doctor import Diagnosis, Finding
+from .upkeep.migrate import include_object
+from .upkeep.rescue import Rescue
 
 __all__ = [
     "Change",

@@ -13,19 +13,23 @@ from sqlalchemy import Engine
 
 from ..errors import ConfigurationError, MirrorError
 from ..http.effects import Flow, Work
+from ..wire.aliases import spelt
 from ..wire.resources import Resource
-from ..wire.spellings import spelt
-from . import doctor, export, history, metrics, plan, rescue, search, state, sync
-from .database import Database, database_url
-from .doctor import Diagnosis, Finding
-from .history import Change, PastSource
-from .layout import layout, layout_of, resources_of
-from .outbox import Outbox
+from .db import state
+from .db.database import Database, database_url
+from .db.layout import layout, layout_of, resources_of
+from .db.store import Raw
+from .outbox.outbox import Outbox
+from .reading import history
+from .reading.history import Change, PastSource
+from .reading.source import MirrorSource
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
-from .rescue import Rescue
-from .search import Hit
-from .source import MirrorSource
-from .store import Raw
+from .sharing import export, search
+from .sharing.search import Hit
+from .sync import metrics, plan, run
+from .upkeep import doctor, rescue
+from .upkeep.doctor import Diagnosis, Finding
+from .upkeep.rescue import Rescue
 
 __all__ = ["Mirror"]
 
@@ -94,13 +98,13 @@ class Mirror:
         Notes are conversations of type note, in that table.
         """
         # SQLModel and what it needs are a third of a sync's memory, and a sync needs none of it.
-        from .classes import table_class
+        from .sharing.sqlmodel_classes import table_class
 
         return table_class(layout(resources_of([model])[0]))
 
     def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
         """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""
-        report: SyncReport = yield from sync.sync(
+        report: SyncReport = yield from run.sync(
             lambda: self.database,
             self._names(models),
             force_full=full,
@@ -210,7 +214,7 @@ class Mirror:
         return export.export(self.database, path, names, format)
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
-        """Copy a SQLite mirror into a new file, of one moment even during a sync."""
+        """Copy a SQLite mirror into a new file, of one moment even during a run."""
         return export.backup(self.database, path)
 
     def doctor(self) -> Diagnosis:

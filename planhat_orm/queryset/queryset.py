@@ -26,12 +26,12 @@ from ..query.kinds import LISTS
 from ..query.plan import Plan, describe
 from ..query.query import Query
 from ..query.tree import Node, Not, Q, tests_in
-from . import finding, frames, grouping, peers, writing
+from . import dataframes, grouping, prefetch, retrieval, writing
 from .aggregates import Aggregate
+from .full_scan import warn_full_scan
 from .grouping import Grouped
 from .resolve import conditions, field_of, order, target
 from .results import Results
-from .scans import warn_full_scan
 from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class QuerySet(Results[M], Generic[M]):
     def prefetch_related(self, *names: str) -> Self:
         """Load relations with the records: one batch for each, nested by `__`."""
         for name in names:
-            peers.check(self.model, name)
+            prefetch.check(self.model, name)
         return self._clone(prefetch=(*self._prefetch, *names))
 
     def select_related(self, *names: str) -> Self:
@@ -233,78 +233,78 @@ class QuerySet(Results[M], Generic[M]):
         (API.md section 4); else the pages of `filter()`, until a second one turns up. Raises
         `Model.DoesNotExist` or `Model.MultipleObjectsReturned`.
         """
-        return self._run(finding.get(self, args, lookups))
+        return self._run(retrieval.get(self, args, lookups))
 
     async def aget(self, *args: str | Q, **lookups: Any) -> M:
         """Do what `get()` does, in a task."""
-        return await self._arun(finding.get(self, args, lookups))
+        return await self._arun(retrieval.get(self, args, lookups))
 
     def get_or_none(self, *args: str | Q, **lookups: Any) -> M | None:
         """The record, or None when there is none. In a loop, prefer `in_bulk()`: it asks once."""
-        return self._run(finding.get_or_none(self, args, lookups))
+        return self._run(retrieval.get_or_none(self, args, lookups))
 
     async def aget_or_none(self, *args: str | Q, **lookups: Any) -> M | None:
         """Do what `get_or_none()` does, in a task."""
-        return await self._arun(finding.get_or_none(self, args, lookups))
+        return await self._arun(retrieval.get_or_none(self, args, lookups))
 
     def first(self) -> M | None:
         """The first record, or None. One request when nothing is filtered or sorted here."""
-        return self._run(finding.first(self))
+        return self._run(retrieval.first(self))
 
     async def afirst(self) -> M | None:
         """Do what `first()` does, in a task."""
-        return await self._arun(finding.first(self))
+        return await self._arun(retrieval.first(self))
 
     def last(self) -> M | None:
         """The last record, or None."""
-        return self._run(finding.last(self))
+        return self._run(retrieval.last(self))
 
     async def alast(self) -> M | None:
         """Do what `last()` does, in a task."""
-        return await self._arun(finding.last(self))
+        return await self._arun(retrieval.last(self))
 
     def earliest(self, name: str) -> M:
         """The record with the least value of a field; `DoesNotExist` when none has one."""
-        return self._run(finding.extreme(self, name, greatest=False))
+        return self._run(retrieval.extreme(self, name, greatest=False))
 
     async def aearliest(self, name: str) -> M:
         """Do what `earliest()` does, in a task."""
-        return await self._arun(finding.extreme(self, name, greatest=False))
+        return await self._arun(retrieval.extreme(self, name, greatest=False))
 
     def latest(self, name: str) -> M:
         """The record with the greatest value of a field; `DoesNotExist` when none has one."""
-        return self._run(finding.extreme(self, name, greatest=True))
+        return self._run(retrieval.extreme(self, name, greatest=True))
 
     async def alatest(self, name: str) -> M:
         """Do what `latest()` does, in a task."""
-        return await self._arun(finding.extreme(self, name, greatest=True))
+        return await self._arun(retrieval.extreme(self, name, greatest=True))
 
     def count(self) -> int:
         """How many there are. From the API: all pages, with the fewest fields that can tell."""
-        return self._run(finding.count(self))
+        return self._run(retrieval.count(self))
 
     async def acount(self) -> int:
         """Do what `count()` does, in a task."""
-        return await self._arun(finding.count(self))
+        return await self._arun(retrieval.count(self))
 
     def exists(self) -> bool:
         """Whether there is any. One request when the API does the whole filter."""
-        return self._run(finding.exists(self))
+        return self._run(retrieval.exists(self))
 
     async def aexists(self) -> bool:
         """Do what `exists()` does, in a task."""
-        return await self._arun(finding.exists(self))
+        return await self._arun(retrieval.exists(self))
 
     def in_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
         """The records of many ids by id, or by another field; missing ones are absent from the dict.
 
         One GET each for a few, else the pages of the whole list, until all are found.
         """
-        return self._run(finding.in_bulk(self, keys, key))
+        return self._run(retrieval.in_bulk(self, keys, key))
 
     async def ain_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
         """Do what `in_bulk()` does, in a task."""
-        return await self._arun(finding.in_bulk(self, keys, key))
+        return await self._arun(retrieval.in_bulk(self, keys, key))
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """Figures over the records: `aggregate(total=Sum("mrr"), n=Count())`. Fetches those fields only."""
@@ -320,27 +320,27 @@ class QuerySet(Results[M], Generic[M]):
 
     def to_arrow(self) -> Any:
         """The records as an Arrow table with typed columns; custom fields are columns too. Needs `[frames]`."""
-        return self._run(frames.arrow(self))
+        return self._run(dataframes.arrow(self))
 
     async def ato_arrow(self) -> Any:
         """Do what `to_arrow()` does, in a task."""
-        return await self._arun(frames.arrow(self))
+        return await self._arun(dataframes.arrow(self))
 
     def to_polars(self) -> Any:
         """The records as a polars DataFrame. Needs `[frames]`."""
-        return self._run(frames.polars(self))
+        return self._run(dataframes.polars(self))
 
     async def ato_polars(self) -> Any:
         """Do what `to_polars()` does, in a task."""
-        return await self._arun(frames.polars(self))
+        return await self._arun(dataframes.polars(self))
 
     def to_pandas(self) -> Any:
         """The records as a pandas DataFrame with Arrow's types. Needs `[frames]`."""
-        return self._run(frames.pandas(self))
+        return self._run(dataframes.pandas(self))
 
     async def ato_pandas(self) -> Any:
         """Do what `to_pandas()` does, in a task."""
-        return await self._arun(frames.pandas(self))
+        return await self._arun(dataframes.pandas(self))
 
     def explain(self) -> Plan:
         """Where this is answered, what the source filters, what is filtered here, and what it costs. No request."""
@@ -519,18 +519,18 @@ class QuerySet(Results[M], Generic[M]):
         """The query with the fields that the prefetches need added to `only()`."""
         if self._query.select is None or not self._prefetch:
             return self._query
-        needed = peers.needed(self.model, self._prefetch)
+        needed = prefetch.needed(self.model, self._prefetch)
         return self._query.changed(select=self._query.select | needed)
 
     def _pages(self, keep_peers: bool = True) -> Flow[None]:
         source = self._from()
         if self._owner is not None and keep_peers:
-            at_hand = yield from peers.load_referring(*self._owner, source)
+            at_hand = yield from prefetch.load_referring(*self._owner, source)
             if at_hand is not None:
                 yield Emit(at_hand)
                 return
         query = self._needed()
-        client, model, prefetch, made = self._using(), self.model, self._prefetch, self._origin
+        client, model, names, made = self._using(), self.model, self._prefetch, self._origin
         reference = weakref.ref(client)
         shared = made(reference, source, query)
         # The queryset holds this flow: knew the flow it too, what is open would stay so when both are forgotten.
@@ -543,8 +543,8 @@ class QuerySet(Results[M], Generic[M]):
                 origin.related, origin.whole = shared.related, shared.whole
             records = client.writer.unify([model.from_wire(row, origin) for row in rows])
             origin.add_peers(records)
-            for name in prefetch:
-                yield from peers.load_path(records, name, source)
+            for name in names:
+                yield from prefetch.load_path(records, name, source)
             yield Emit(records)
 
         yield from mapped(source.pages(query), build)
@@ -576,7 +576,7 @@ class QuerySet(Results[M], Generic[M]):
     def _listed_in(self, record: Model, relation: ManyToMany[Any]) -> Self:
         """The queryset behind `issue.companies`."""
         found = self._clone(source=_named(record), client=_client(record))
-        ids = list(dict.fromkeys(peers.referred(record, relation)))
+        ids = list(dict.fromkeys(prefetch.referred(record, relation)))
         found = found.filter(id__in=ids).include_hidden()
         known = record._origin.related.get(relation.name, {})
         if ids and all(one in known for one in ids):
@@ -644,5 +644,5 @@ def _unpickle(
 
 
 runtime.queryset_for = QuerySet
-runtime.load_related = peers.load_related
-runtime.load_named = peers.load_named
+runtime.load_related = prefetch.load_related
+runtime.load_named = prefetch.load_named

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..errors import AlreadyExists, FieldError, PlanhatError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
-from . import finding
+from . import retrieval
 from .resolve import field_of
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[s
     """Get by the key, or create; when somebody else is faster, get after all."""
     _keyable(queryset, key, "get_or_create")
     queryset.model(**{**key, **defaults})  # wrong values are refused before anything is asked
-    found = yield from finding.get_or_none(queryset, (), dict(key))
+    found = yield from retrieval.get_or_none(queryset, (), dict(key))
     if found is not None:
         return found, False
     record, flow = create(queryset, {**key, **defaults})
     try:
         yield from flow
     except AlreadyExists:
-        return (yield from finding.get(queryset, (), dict(key))), False
+        return (yield from retrieval.get(queryset, (), dict(key))), False
     return record, True
 
 

@@ -30,12 +30,12 @@ from ..errors import (
 )
 from ..http.effects import Flow, Request, Response
 from . import paths
+from .content_match import pair
+from .key_locks import in_turn
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
 from .records import appends, encode, flat, keys_of, operations
-from .resemblance import pair
 from .resources import BULK_MAX_ROWS, Resource
-from .turns import in_turn
 
 MAX_BYTES = 32_000_000
 """Largest body of one bulk upsert."""

@@ -28,10 +28,10 @@ from ..errors import (
 from ..http.effects import Flow, Request, Response, Sleep
 from ..http.flows import collected
 from . import paths
+from .content_match import resembles
+from .key_locks import in_turn
 from .listing import ALWAYS, pages, rows_of
-from .resemblance import resembles
 from .resources import Resource
-from .turns import in_turn
 
 _LOOKS = 3
 _PAUSE = 2.0

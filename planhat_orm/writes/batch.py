@@ -19,7 +19,7 @@ from .plan import WritePlan, plan_of
 from .results import BatchResult, RowResult
 
 if TYPE_CHECKING:
-    from .writer import RecordWriter
+    from .facade import RecordWriter
 
 _open: ContextVar[Batch | None] = ContextVar("planhat_batch", default=None)
 

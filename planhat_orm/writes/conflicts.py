@@ -18,7 +18,7 @@ from ..models.conflict import Conflict, conflict_of, wire_value
 from ..runtime import Source
 from ..wire.patches import Merge, Raw, base_of, three_way
 from ..wire.references import unexpanded
-from . import present
+from . import server_state
 
 __all__ = ["Conflict", "Policy", "check_policy", "known_base", "resolve", "settle"]
 
@@ -57,7 +57,7 @@ def settle(
     gone = False
     for name, group in groups.items():
         wires = {wire for _, payload in group for wire in payload}
-        rows = yield from present.current(source, name, {str(record.id) for record, _ in group}, wires)
+        rows = yield from server_state.current(source, name, {str(record.id) for record, _ in group}, wires)
         for record, payload in group:
             remote = rows.get(str(record.id))
             if remote is None:

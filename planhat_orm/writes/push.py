@@ -25,15 +25,15 @@ from ..errors import (
 from ..http.effects import Flow, Work
 from ..http.flows import counted
 from ..runtime import TEMPORARY, Source
-from ..wire import bulk, matching, records
+from ..wire import bulk, find_by_keys, records
 from ..wire.outcomes import STORED, Outcome
 from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
-from . import present
+from . import server_state
 from .conflicts import Policy
-from .ledger import Box, Ledger, Raw, Told, Waiting
+from .preflight import Triage
+from .push_outcomes import Box, Ledger, Raw, Told, Waiting
 from .results import BatchResult, RowResult
-from .triage import Triage
 
 _DELETES = 50
 """So many deletions are noted in one transaction."""
@@ -127,7 +127,7 @@ class Pushing:
         ids = yield from self._ids(entries, outcomes)
         acked, unknown, failed, unheard = [], {}, {}, []
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            status, error = present.told(resource(entry.resource), row, outcome)
+            status, error = server_state.told(resource(entry.resource), row, outcome)
             if status in STORED:
                 id = outcome.id or ids.get(entry.seq) or row.get("_id")
                 acked.append((entry, status, id, {**row, **({"_id": id} if id else {})}))
@@ -156,7 +156,7 @@ class Pushing:
         ]
         if not nameless:
             return {}
-        found = yield from matching.find(resource(nameless[0].resource), [entry.patch for entry in nameless])
+        found = yield from find_by_keys.find(resource(nameless[0].resource), [entry.patch for entry in nameless])
         return {entry.seq: row["_id"] for entry, row in zip(nameless, found, strict=True) if row is not None}
 
     def _delete(self, entries: list[Waiting]) -> Flow[None]:

@@ -26,7 +26,7 @@ from .results import BatchResult
 
 if TYPE_CHECKING:
     from ..queryset.queryset import QuerySet
-    from .writer import RecordWriter
+    from .facade import RecordWriter
 
 Converter = Callable[[Any], Any]
 Mapped = str | tuple[str, Converter]

@@ -14,11 +14,11 @@ from ..errors import PlanhatError, RequestError, ValidationError
 from ..http.effects import Flow, Sleep
 from ..http.flows import counted
 from ..models.base import Model
-from ..wire import bulk, matching, records
+from ..wire import bulk, find_by_keys, records
+from ..wire.aliases import spelt
 from ..wire.outcomes import STORED
 from ..wire.resources import BULK_MAX_ROWS, Resource
-from ..wire.spellings import spelt
-from . import present
+from . import server_state
 from .push import lost
 from .results import BatchResult, RowResult
 
@@ -122,7 +122,7 @@ class Sending:
             return
         answer = yield from bulk.upsert(resource, rows, chunk_size=self.chunk_size)
         for (record, payload), row, outcome in zip(sent, rows, answer.outcomes, strict=True):
-            status, error = present.told(resource, row, outcome)
+            status, error = server_state.told(resource, row, outcome)
             if status in STORED:
                 record._saved({"_id": outcome.id} if outcome.id else {}, payload)
             self._settle(record, status, error)
@@ -133,7 +133,7 @@ class Sending:
         waiting = [record for record in nameless if self.outcome[id(record)].ok]
         # They are stored, whether or not their ids can be read now.
         with suppress(RequestError):
-            found = yield from matching.find(resource, [record._wire for record in waiting])
+            found = yield from find_by_keys.find(resource, [record._wire for record in waiting])
             for record, row in zip(waiting, found, strict=True):
                 if row is not None:
                     record._saved(spelt(resource, row), {})
@@ -187,12 +187,12 @@ def find_lost(rows: Sequence[RowResult], since: float) -> Flow[list[RowResult]]:
 
 def _find_lost(resource: Resource, lost_ones: list[Model], since: float) -> Flow[list[RowResult]]:
     payloads = [record._payload() for record in lost_ones]
-    found, doubtful = yield from present.look_for(resource, payloads, since, ())
-    rest = since + present.QUIET - time.time()
+    found, doubtful = yield from server_state.look_for(resource, payloads, since, ())
+    rest = since + server_state.QUIET - time.time()
     if len(found) + len(doubtful) < len(lost_ones) and rest > 0:
         # The server may still be working on it.
         yield Sleep(rest)
-        found, doubtful = yield from present.look_for(resource, payloads, since, ())
+        found, doubtful = yield from server_state.look_for(resource, payloads, since, ())
     told = []
     for place, record in enumerate(lost_ones):
         if place in found:

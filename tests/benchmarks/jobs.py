@@ -45,7 +45,7 @@ def plain(url: str, path: str, limit: str) -> Job:
     """
     import sqlite3
 
-    from planhat_orm.mirror.layout import layout
+    from planhat_orm.mirror.db.layout import layout
 
     columns = layout("company").columns
     wires = [column.wire for column in columns]

@@ -19,7 +19,7 @@ from planhat_orm.http.quota import Quota
 from planhat_orm.http.session import Session
 from planhat_orm.http.transport import Secrets
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.layout import layout
+from planhat_orm.mirror.db.layout import layout
 
 TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, false, func, select
 
 from planhat_orm.errors import ValidationError
-from planhat_orm.mirror import Mirror, state, tables
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.store import Store
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import state, tables
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.store import Store
 from planhat_orm.query import kinds
 from planhat_orm.query.kinds import ANY, LIST, OBJECT, Kind
 from planhat_orm.query.lookups import LEGAL, operand

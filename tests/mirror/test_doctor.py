@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import insert, text
 
 from planhat_orm.errors import ConfigurationError, MirrorError
-from planhat_orm.mirror import Diagnosis, Mirror, state, tables
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.store import Memory, Store
+from planhat_orm.mirror import Diagnosis, Mirror
+from planhat_orm.mirror.db import state, tables
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.store import Memory, Store
 from planhat_orm.query.query import Query
 from planhat_orm.runtime import Wish
 

@@ -19,9 +19,10 @@ from sqlalchemy import delete, text
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConfigurationError, MirrorIncomplete
 from planhat_orm.fields import Custom
-from planhat_orm.mirror import Mirror, state, tables
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.store import Store, same
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import state, tables
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.store import Store, same
 from planhat_orm.models.resources import Company
 from planhat_orm.query.kinds import DATETIME, DAY, LISTS
 
@@ -223,7 +224,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(
     def full(_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("planhat_orm.mirror.export._cell", full)
+    monkeypatch.setattr("planhat_orm.mirror.sharing.export._cell", full)
     with pytest.raises(OSError, match="No space"):
         mirror.export(tmp_path, "csv", models=[Company])
     assert file.read_bytes() == before and list(tmp_path.glob(".*")) == []

@@ -13,7 +13,9 @@ import pytest
 from planhat_orm.emulator import Emulator, Switches, listing
 from planhat_orm.errors import BadAnswer, RequestError, ServerError
 from planhat_orm.http.retry import Retry
-from planhat_orm.mirror import Mirror, choice, incremental, pages, state
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import state
+from planhat_orm.mirror.sync import incremental, paging, strategy
 from planhat_orm.query.kinds import iso
 
 from .conftest import TORTURE, Runner, assert_equal, mirror_rows
@@ -23,7 +25,7 @@ from .test_incremental import LONG_AGO, seeded
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(choice, "SMALL", 0)
+    monkeypatch.setattr(strategy, "SMALL", 0)
     monkeypatch.setattr(incremental, "FIRST", 10)
     yield
 
@@ -363,7 +365,7 @@ def test_deletions_are_found_where_archived_records_have_a_list_of_their_own(
     report = run(mirror.sync("Task"))["task"]
     assert report.deleted == 0  # swept an hour ago
     assert planned == report.requests
-    monkeypatch.setattr(choice, "SWEEP_EVERY", timedelta(0))
+    monkeypatch.setattr(strategy, "SWEEP_EVERY", timedelta(0))
     assert run(mirror.sync("Task"))["task"].deleted == 1
 
 
@@ -409,7 +411,7 @@ def test_as_of_is_the_servers_clock_before_it_looked(
 def test_a_server_that_shows_no_clock(
     make_emulator: Callable[..., Emulator], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "_date", lambda response: None)
+    monkeypatch.setattr(paging, "_date", lambda response: None)
     emulator = make_emulator(page_cap=10)
     ids = seeded(emulator, 60)
     run = online(emulator)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from planhat_orm.emulator import Emulator, Switches
-from planhat_orm.mirror import Mirror, choice, incremental
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.sync import incremental, strategy
 from planhat_orm.query.kinds import iso
 
 from .conftest import TORTURE, Runner, assert_equal, mirror_rows
@@ -22,7 +23,7 @@ LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make small models worth an incremental sync, and pages small."""
-    monkeypatch.setattr(choice, "SMALL", 0)
+    monkeypatch.setattr(strategy, "SMALL", 0)
     monkeypatch.setattr(incremental, "FIRST", 10)
     yield
 

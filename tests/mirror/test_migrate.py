@@ -24,7 +24,9 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, create_en
 from sqlalchemy.engine import make_url
 
 from planhat_orm.errors import ConfigurationError
-from planhat_orm.mirror import Mirror, doctor, include_object, migrate, state, tables
+from planhat_orm.mirror import Mirror, include_object
+from planhat_orm.mirror.db import state, tables
+from planhat_orm.mirror.upkeep import doctor, migrate
 from planhat_orm.models.resources import Company
 from planhat_orm.query.query import Query
 
@@ -329,7 +331,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import Engine, event
-from planhat_orm.mirror import Mirror, doctor, migrate
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.upkeep import doctor, migrate
 
 where, folder, place = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 migrate.folder = lambda: folder

@@ -16,7 +16,8 @@ from sqlmodel import Session, select
 
 from planhat_orm import Company, License, Planhat, StaleMirror
 from planhat_orm.emulator import Emulator
-from planhat_orm.mirror import Mirror, source
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.reading import source
 from planhat_orm.query.kinds import iso
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from planhat_orm.errors import ConfigurationError, MirrorIncomplete
-from planhat_orm.mirror import Mirror, migrate
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.upkeep import migrate
 from planhat_orm.models.resources import Company, Note
 from planhat_orm.query.query import Query
 
@@ -84,8 +85,8 @@ def test_database_errors_carry_no_rows(mirror: Mirror) -> None:
 
 
 def test_a_table_class_has_the_tables_columns(mirror: Mirror) -> None:
-    from planhat_orm.mirror import tables
-    from planhat_orm.mirror.layout import tables as layouts
+    from planhat_orm.mirror.db import tables
+    from planhat_orm.mirror.db.layout import tables as layouts
 
     for layout in layouts():
         made = mirror.table(layout.name)

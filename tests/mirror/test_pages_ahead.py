@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from planhat_orm.http.effects import Await, Begin, Emit, Flow, Request, Response
-from planhat_orm.mirror import pages
-from planhat_orm.mirror.pages import Page, Pass, Traffic
-from planhat_orm.mirror.rows import encode
+from planhat_orm.mirror.db.codec import encode
+from planhat_orm.mirror.sync import paging
+from planhat_orm.mirror.sync.paging import Page, Pass, Traffic
 from planhat_orm.wire.resources import resource
 
 PER_PAGE, PAGES = 50, 40
@@ -53,11 +53,11 @@ def test_a_fast_server_is_read_page_by_page() -> None:
 
 
 def test_a_slow_server_is_asked_for_seven_pages_while_one_is_written() -> None:
-    assert most_ahead(2.0) == pages.AHEAD
+    assert most_ahead(2.0) == paging.AHEAD
 
 
 @pytest.mark.parametrize(("budget", "most"), [(4, 3), (0, 1)])
 def test_fewer_where_they_are_large(budget: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     page = len(b"[" + b",".join(encode({"_id": id}) for id in IDS[:PER_PAGE]) + b"]")
-    monkeypatch.setattr(pages, "MOST_BYTES", budget * page)
+    monkeypatch.setattr(paging, "MOST_BYTES", budget * page)
     assert most_ahead(2.0) == most

@@ -19,8 +19,9 @@ from sqlalchemy import delete
 
 from planhat_orm import Company, Count, License, Planhat, Sum
 from planhat_orm.emulator import Emulator
-from planhat_orm.mirror import Mirror, tables
-from planhat_orm.mirror.layout import layout
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import tables
+from planhat_orm.mirror.db.layout import layout
 
 from .conftest import TORTURE, Runner, mirror_rows
 

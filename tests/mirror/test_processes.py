@@ -19,7 +19,9 @@ from sqlalchemy import text
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import MirrorError
 from planhat_orm.http.drivers import AsyncDriver
-from planhat_orm.mirror import Mirror, choice, lease, state
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import lease, state
+from planhat_orm.mirror.sync import strategy
 from planhat_orm.query.query import Query
 
 from .conftest import TORTURE, Runner, assert_equal, mirror_rows
@@ -185,7 +187,7 @@ def test_a_sync_on_postgres_does_the_same(
     names = ("company", "enduser", "license", "conversation", "task", "user", "invoice", "ticket")
     run(mirror.sync(names))
     assert_equal(mirror, emulator, *names)
-    monkeypatch.setattr(choice, "SMALL", 0)
+    monkeypatch.setattr(strategy, "SMALL", 0)
     ids = list(mirror_rows(mirror, "enduser"))
     emulator.store.update("enduser", ids[0], {"position": "Chief"})
     emulator.store.delete("enduser", ids[5])

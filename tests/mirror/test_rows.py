@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_orm.errors import BadAnswer
-from planhat_orm.mirror.layout import layout, layouts, tables
-from planhat_orm.mirror.rows import Rows, decode, encode
-from planhat_orm.mirror.store import difference, same, undo
+from planhat_orm.mirror.db.codec import Rows, decode, encode
+from planhat_orm.mirror.db.layout import layout, layouts, tables
+from planhat_orm.mirror.db.store import difference, same, undo
 from planhat_orm.query import kinds
 
 scalars = (

@@ -17,8 +17,10 @@ import pytest
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.emulator.times import TODAY, Moments
 from planhat_orm.http.clock import Clock
-from planhat_orm.mirror import Mirror, choice, incremental, pages, state
-from planhat_orm.mirror.layout import layout
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import state
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.sync import incremental, paging, strategy
 from planhat_orm.query.kinds import iso
 
 from .conftest import TORTURE, Near, assert_equal, mirror_rows
@@ -45,7 +47,7 @@ class Steps(Clock):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Steps:
     clock = Steps()
-    monkeypatch.setattr(choice, "SMALL", 0)
+    monkeypatch.setattr(strategy, "SMALL", 0)
     monkeypatch.setattr(incremental, "FIRST", 10)
     monkeypatch.setattr(state, "LATE", timedelta(0))
     monkeypatch.setattr(state, "now", clock.client)
@@ -139,7 +141,7 @@ def test_schedules(
     chance = random.Random(seed)
     if seed % 4:
         # Without the server's clock the stamps alone must do.
-        monkeypatch.setattr(pages, "_date", lambda response: None)
+        monkeypatch.setattr(paging, "_date", lambda response: None)
     cap, order = chance.choice([5, 9, 20, 60]), chance.choice(["insertion", "newest", "random"])
     emulator = Emulator(companies=0, page_cap=cap, switches=Switches(default_order=order))
     emulator.store.moments = Moments(clock, TODAY)

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from planhat_orm.mirror import Mirror, state
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.search import check_statement, columns
-from planhat_orm.mirror.store import Store
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import state
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.store import Store
+from planhat_orm.mirror.sharing.search import check_statement, columns
 from planhat_orm.models.resources import Conversation, Note
 
 from .conftest import TORTURE

@@ -9,9 +9,10 @@ from typing import Any
 
 from planhat_orm.emulator import Emulator
 from planhat_orm.fields import Custom
-from planhat_orm.mirror import Mirror, state
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.store import Store
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import state
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.store import Store
 from planhat_orm.models.resources import Company
 from planhat_orm.query import kinds
 from planhat_orm.query.query import Query
@@ -79,10 +80,10 @@ def test_the_index_follows_every_write(either: Mirror) -> None:
 
 def test_a_declared_index_serves_the_query(either: Mirror) -> None:
     put(either, "company", *({"_id": f"c{n}", "custom": {"Tier": "AB"[n % 2], "Seats: paid": n}} for n in range(50)))
-    from planhat_orm.mirror import customs
+    from planhat_orm.mirror.sharing import custom_fields
 
-    customs.index(either.database, ["company"])
-    customs.index(either.database, ["company"])
+    custom_fields.index(either.database, ["company"])
+    custom_fields.index(either.database, ["company"])
     tier = Query("company", where=Leaf(Target("tier", ("custom", "Tier"), kinds.TEXT), "exact", "A"))
     assert len(Runner().rows(either.source.pages(tier))) == 25
     if not either.database.postgres:

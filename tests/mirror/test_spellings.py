@@ -14,7 +14,7 @@ from planhat_orm import NPS, Avg, BulkError, Deal, F, Model, NotLoaded, Planhat
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.http.effects import Request
 from planhat_orm.http.retry import Retry
-from planhat_orm.writes import present
+from planhat_orm.writes import server_state
 
 Tenant = tuple[Emulator, Planhat]
 Connect = Callable[[dict[str, Any]], Tenant]
@@ -166,7 +166,7 @@ def test_a_lost_answer_makes_no_second_record(connect: Connect, monkeypatch: pyt
     rows = [NPS(email=f"{number}@acme.example", score=number) for number in range(3)]
     with pytest.raises(BulkError):
         planhat.save_all(rows)
-    monkeypatch.setattr(present, "QUIET", 0.0)
+    monkeypatch.setattr(server_state, "QUIET", 0.0)
     assert planhat.push().ok
     assert len(emulator.store.all("nps")) == count + 4
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.rows import encode
-from planhat_orm.mirror.store import Counts, Store
-from planhat_orm.wire.slices import Slice
+from planhat_orm.mirror.db.codec import encode
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.store import Counts, Store
+from planhat_orm.wire.raw_records import Slice
 
 RAW = {"_id": "a", "name": "Acme", "externalId": None, "custom": {"Tier": "A", "Seats": 3}, "odd\0": [1e22, "\0"]}
 

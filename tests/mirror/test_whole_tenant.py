@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from planhat_orm.emulator import Emulator
-from planhat_orm.mirror import Mirror, choice
-from planhat_orm.mirror.layout import layout
-from planhat_orm.mirror.pages import OVERLAP
+from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.sync import strategy
+from planhat_orm.mirror.sync.paging import OVERLAP
 
 from .conftest import TORTURE, Near, assert_equal
 
@@ -31,7 +32,7 @@ SOME = {
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not TORTURE:
-        monkeypatch.setattr(choice, "SMALL", 0)
+        monkeypatch.setattr(strategy, "SMALL", 0)
     yield
 
 

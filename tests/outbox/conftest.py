@@ -13,7 +13,7 @@ import pytest
 from planhat_orm import Planhat
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.http.retry import Retry
-from planhat_orm.writes import present
+from planhat_orm.writes import server_state
 
 from ..online import bare_environment
 
@@ -26,7 +26,7 @@ Start = Callable[..., tuple[Emulator, Planhat]]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulator has done what it was sent at once: nobody need wait before looking again."""
-    monkeypatch.setattr(present, "QUIET", 0.0)
+    monkeypatch.setattr(server_state, "QUIET", 0.0)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from .conftest import TORTURE, client
 ROOT = Path(__file__).parents[2]
 KILLS, ENTRIES, SECONDS = (100, 10_000, 4.0) if TORTURE else (3, 200, 0.12)
 PUSH = """
-from planhat_orm.writes import present
-present.QUIET = 0.0  # the emulator does what it was sent at once
+from planhat_orm.writes import server_state
+server_state.QUIET = 0.0  # the emulator does what it was sent at once
 from planhat_orm.cli import main
 main(["push"])
 """

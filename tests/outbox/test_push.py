@@ -11,7 +11,7 @@ import pytest
 from planhat_orm import Company, Conversation, Enduser, License, Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConnectionFailed, MirrorError, PlanhatError
-from planhat_orm.mirror import lease
+from planhat_orm.mirror.db import lease
 from planhat_orm.models.conflict import Conflict
 from planhat_orm.runtime import Wish
 

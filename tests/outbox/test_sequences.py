@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from planhat_orm import Company, Conversation, PlanhatError
-from planhat_orm.mirror import outbox
+from planhat_orm.mirror.outbox import outbox
 from planhat_orm.query.kinds import iso
-from planhat_orm.writes import present, triage
+from planhat_orm.writes import preflight, server_state
 
 from .conftest import TORTURE
 from .inprocess import Client, Killed, Tenant
@@ -316,12 +316,12 @@ def template(tmp_path: Path) -> Iterator[Path]:
 def test_no_sequence_of_writes_faults_and_crashes_loses_or_doubles_anything(
     template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(present, "QUIET", 0.0)  # the tenant has done what it was sent at once
+    monkeypatch.setattr(server_state, "QUIET", 0.0)  # the tenant has done what it was sent at once
     Sequences.template = template
     monkeypatch.setattr(outbox, "now", lambda: iso(Sequences.now()))
     clock = SimpleNamespace(time=lambda: Sequences.now().timestamp())
-    monkeypatch.setattr(present, "time", clock)
-    monkeypatch.setattr(triage, "time", clock)
+    monkeypatch.setattr(server_state, "time", clock)
+    monkeypatch.setattr(preflight, "time", clock)
     chosen = settings(
         max_examples=2000 if TORTURE else 12,
         stateful_step_count=30,

@@ -18,7 +18,7 @@ from typing import Any
 
 from planhat_orm import Company, Custom, Enduser, F, Issue, License, Model, Note, Q, QuerySet, Task, User
 from planhat_orm.client.cache import ListCache
-from planhat_orm.client.relations import without_hops
+from planhat_orm.client.relation_filters import without_hops
 from planhat_orm.client.source import ApiSource
 from planhat_orm.fields.relations import One, Relation
 from planhat_orm.http.effects import Emit, Request, Response, Work
@@ -727,9 +727,9 @@ class Mirrored:
     def fill(self, tenant: Tenant) -> None:
         from sqlalchemy import delete
 
-        from planhat_orm.mirror import state, tables
-        from planhat_orm.mirror.layout import layout
-        from planhat_orm.mirror.store import Store
+        from planhat_orm.mirror.db import state, tables
+        from planhat_orm.mirror.db.layout import layout
+        from planhat_orm.mirror.db.store import Store
 
         with self.mirror.database.writing() as connection:
             for name, rows in tenant.items():

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from sqlalchemy import and_, false, func, not_, or_, true
 
-from planhat_orm.client import relations, source
+from planhat_orm.client import relation_filters, source
 from planhat_orm.http.effects import Emit
-from planhat_orm.mirror import sql, sqlite
+from planhat_orm.mirror.reading import compiler, sqlite
 from planhat_orm.query import lookups, predicate, split
 from planhat_orm.query.lookups import COMPARE, LOOKUPS
 from planhat_orm.query.tree import All, Node, Not
@@ -64,9 +64,9 @@ def blind(node: Node, op: str, answer: bool) -> Node:
 def constant(reading: str, op: str, answer: bool) -> Mutant:
     def make(patch: Patch) -> None:
         if reading == "mirror":
-            test = sql.Reader._test
+            test = compiler.Reader._test
             said = true() if answer else false()
-            patch.setattr(sql.Reader, "_test", lambda self, t, *rest: said if t.op == op else test(self, t, *rest))
+            patch.setattr(compiler.Reader, "_test", lambda self, t, *rest: said if t.op == op else test(self, t, *rest))
             return
         whole = predicate.predicate
         home = source if reading == "API" else generated.predicate
@@ -269,22 +269,22 @@ def no_recheck(patch: Patch) -> None:
 
 
 def hop_shows_lists(patch: Patch) -> None:
-    inner = relations.Query
+    inner = relation_filters.Query
 
     def query(resource: str, **facts: Any) -> Any:
         return inner(resource, **{**facts, "hidden": False})
 
-    patch.setattr(relations, "Query", query)
+    patch.setattr(relation_filters, "Query", query)
 
 
 def hop_takes_one(patch: Patch) -> None:
-    inner = relations.collected
+    inner = relation_filters.collected
 
     def collected(flow: Any) -> Any:
         rows = yield from inner(flow)
         return rows[:1]
 
-    patch.setattr(relations, "collected", collected)
+    patch.setattr(relation_filters, "collected", collected)
 
 
 def select_too_little(patch: Patch) -> None:
@@ -366,21 +366,21 @@ def words(name: str, method: str, replacement: Callable[..., Any]) -> Mutant:
 
 
 def reader(name: str, method: str, replacement: Callable[..., Any]) -> Mutant:
-    return Mutant(name, "mirror", lambda patch: patch.setattr(sql.Reader, method, replacement))
+    return Mutant(name, "mirror", lambda patch: patch.setattr(compiler.Reader, method, replacement))
 
 
 def direct(name: str, op: str, write: Callable[[Any, Any, Any], Any]) -> Mutant:
     """A lookup on a column, written another way."""
 
     def make(patch: Patch) -> None:
-        inner = sql.Reader._direct
+        inner = compiler.Reader._direct
 
         def _direct(self: Any, table: Any, value: Any, kind: Any, wanted: str, operand: Any) -> Any:
             if wanted == op and op in lookups.LEGAL[kind]:
                 return write(self, value, operand)
             return inner(self, table, value, kind, wanted, operand)
 
-        patch.setattr(sql.Reader, "_direct", _direct)
+        patch.setattr(compiler.Reader, "_direct", _direct)
 
     return Mutant(f"{op}: {name}", "mirror", make)
 
@@ -395,7 +395,7 @@ def no_coalesce(self: Any, node: Node, table: Any, home: Any) -> Any:
     return where(self, node, table, home)
 
 
-where = sql.Reader.where
+where = compiler.Reader.where
 
 
 def loose_text(self: Any, cell: Any, kind: Any, op: str, operand: str) -> Any:
@@ -431,7 +431,7 @@ def order_of(nulls_first: bool = False, ties: bool = True, first_only: bool = Fa
     def order(self: Any, query: Any, table: Any) -> list[Any]:
         terms: list[Any] = []
         for target, descending in query.order[: 1 if first_only else None]:
-            value = self.comparable(target, table, sql.layout(query.resource))
+            value = self.comparable(target, table, compiler.layout(query.resource))
             if not nulls_first:
                 terms.append(value.is_(None))
             terms.append(value.desc() if descending else value.asc())
@@ -441,17 +441,17 @@ def order_of(nulls_first: bool = False, ties: bool = True, first_only: bool = Fa
 
 
 def hops_hide(patch: Patch) -> None:
-    inner = sql.Reader._belongs
-    patch.setattr(sql.Reader, "_belongs", lambda self, table, home, hidden: inner(self, table, home, hidden=False))
+    inner = compiler.Reader._belongs
+    patch.setattr(compiler.Reader, "_belongs", lambda self, table, home, hidden: inner(self, table, home, hidden=False))
 
 
 def no_resource(patch: Patch) -> None:
-    patch.setattr(sql.Reader, "_belongs", lambda self, table, home, hidden: true())
+    patch.setattr(compiler.Reader, "_belongs", lambda self, table, home, hidden: true())
 
 
 def column_only(self: Any, target: Any, table: Any, home: Any) -> Any:
     value = self.value(target, table, home)
-    return self.words.missing(value) if isinstance(value, sql.Cell) else value.is_(None)
+    return self.words.missing(value) if isinstance(value, compiler.Cell) else value.is_(None)
 
 
 MIRROR = [
@@ -496,8 +496,8 @@ MIRROR = [
     reader("order: by the first field only", "order", order_of(first_only=True)),
     Mutant("relations see only what lists show", "mirror", hops_hide),
     Mutant("hidden records and other types show", "mirror", no_resource),
-    Mutant("slices are ignored", "mirror", lambda patch: patch.setattr(sql, "_sliced", lambda statement, query: statement)),
-    Mutant("two fields never compare", "mirror", lambda patch: patch.setattr(sql.Reader, "_pair", lambda self, *sides: false())),
+    Mutant("slices are ignored", "mirror", lambda patch: patch.setattr(compiler, "_sliced", lambda statement, query: statement)),
+    Mutant("two fields never compare", "mirror", lambda patch: patch.setattr(compiler.Reader, "_pair", lambda self, *sides: false())),
     words("two cells compare the other way", "pair", lambda self, table, left, op, right: pair(self, table, right, op, left)),
 ]  # fmt: skip
 matches_ask = sqlite.SqliteWords._ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planhat_orm.wire.matching import FEW, find
+from planhat_orm.wire.find_by_keys import FEW, find
 from planhat_orm.wire.resources import resource
 
 from .direct import Direct

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from planhat_orm.wire.resemblance import pair, resembles
+from planhat_orm.wire.content_match import pair, resembles
 from planhat_orm.wire.resources import resource
 
 TASK = resource("task")

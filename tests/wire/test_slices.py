@@ -11,7 +11,7 @@ from planhat_orm.http.clock import Clock
 from planhat_orm.http.effects import Request, Response
 from planhat_orm.http.quota import Quota
 from planhat_orm.http.retry import Retry, deliver
-from planhat_orm.wire.slices import Slice, slices_of
+from planhat_orm.wire.raw_records import Slice, slices_of
 
 SLICED = Request("GET", "/companies", shape=list, sliced=True)
 

@@ -16,7 +16,7 @@ from planhat_orm import Company, Conversation, Custom, CustomField, Enduser, Lic
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import BulkError, ConflictError, FieldError, PlanhatError, ValidationError
 from planhat_orm.http.retry import Retry
-from planhat_orm.writes import present
+from planhat_orm.writes import server_state
 
 TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
 K = 1000 if TORTURE else 100
@@ -38,7 +38,7 @@ def plain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Emul
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(present, "QUIET", 0.0)
+    monkeypatch.setattr(server_state, "QUIET", 0.0)
 
 
 Plain = tuple[Emulator, Planhat]

@@ -17,7 +17,7 @@ from ..out import table
 from ..progress import Bars
 from ..sync import show_report
 from .code import QUESTIONS, change, shown
-from .ledger import Ledger, Step
+from .request_counts import Ledger, Step
 
 if TYPE_CHECKING:
     from ...emulator import Emulator

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..tables import Record
-from . import companies, customers, money, people, time, touches
+from . import companies, conversations, customers, money, people, time
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -28,10 +28,10 @@ _COMPLETE: dict[str, Complete] = {
     "invoice": money.complete_invoice,
     "enduser": people.complete_enduser,
     "nps": people.complete_nps,
-    "conversation": touches.complete_conversation,
-    "note": touches.complete_conversation,
-    "ticket": touches.complete_ticket,
-    "task": touches.complete_task,
+    "conversation": conversations.complete_conversation,
+    "note": conversations.complete_conversation,
+    "ticket": conversations.complete_ticket,
+    "task": conversations.complete_task,
     "issue": customers.complete_issue,
     "time_entry": time.complete_entry,
     "timesheet": time.complete_sheet,
@@ -42,7 +42,7 @@ _AFTER: dict[str, After] = {
     "sale": money.after_revenue,
     "line_item": money.after_line_item,
     "deal": money.after_revenue,
-    "task": touches.after_task,
+    "task": conversations.after_task,
     "timesheet": time.after_sheet,
 }
 

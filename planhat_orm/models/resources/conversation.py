@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..touch import Touch
+from ..conversation_base import Touch
 
 
 class Conversation(Touch, resource="conversation"):

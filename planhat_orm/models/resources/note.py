@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...fields import Key, Str
-from ..touch import Touch
+from ..conversation_base import Touch
 
 
 class Note(Touch, resource="note"):

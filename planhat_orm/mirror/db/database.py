@@ -1,0 +1,185 @@
+"""The database behind a mirror: opening it, refusing one that is not ours, reading and writing in it.
+
+Readers take a snapshot and are never blocked (WAL); writers announce themselves with BEGIN IMMEDIATE. Opening a
+file that is no mirror, or one made by a newer release, fails before anything is written to it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, inspect, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+from ...errors import ConfigurationError, MirrorError
+from ..upkeep import migrate
+from . import sqlite_functions
+
+_BUSY_SECONDS = 30
+_PAGE_BYTES = 16384
+_LOCK = 0x504C414E484154
+_ADVICE = {
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: planhat doctor looks at all of it.",
+    sqlite3.SQLITE_NOTADB: "The file is damaged: planhat doctor looks at all of it.",
+    sqlite3.SQLITE_IOERR: "The disk could not be read or written: planhat doctor looks at the whole file.",
+    sqlite3.SQLITE_FULL: "Make room on the disk and try again: nothing is lost.",
+    sqlite3.SQLITE_READONLY: "The file or its folder cannot be written.",
+}
+_SIGNATURE = b"SQLite format 3\0"
+
+
+class Database:
+    """One mirror's database. Making it opens, and where needed creates or upgrades, the tables."""
+
+    def __init__(self, where: str | os.PathLike[str]) -> None:
+        self.url = database_url(where)
+        self.dialect = self.url.get_backend_name()
+        if self.dialect not in ("sqlite", "postgresql"):
+            raise ConfigurationError(f"A mirror lives in SQLite or PostgreSQL, not in {self.dialect}.")
+        self.postgres = self.dialect == "postgresql"
+        self.path = None if self.postgres else Path(str(self.url.database))
+        if self.path is not None:
+            _check_file(self.path)
+        self.engine = self._engine()
+        try:
+            self.upgraded = migrate.upgrade(self)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def _engine(self) -> Engine:
+        if self.postgres:
+            return create_engine(self.url, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(
+            self.url,
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=-1,
+            connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
+        )
+        event.listen(engine, "connect", self._prepare)
+        event.listen(engine, "begin", _begin)
+        event.listen(engine, "handle_error", self._explain)
+        return engine
+
+    def _explain(self, context: ExceptionContext) -> None:
+        """Turn what SQLite says of a damaged or full disk into what to do about it."""
+        error = context.original_exception
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _ADVICE:
+            raise MirrorError(f"The mirror {self.path}: {error}. {_ADVICE[code]}") from None
+        if str(error).startswith("Could not decode to UTF-8") or isinstance(error, UnicodeDecodeError):
+            raise self._garbled() from None
+
+    def _garbled(self) -> MirrorError:
+        # What SQLite says would show the whole text.
+        return MirrorError(f"The mirror {self.path}: a text is not UTF-8. {_ADVICE[sqlite3.SQLITE_CORRUPT]}")
+
+    def _prepare(self, connection: sqlite3.Connection, _: Any) -> None:
+        try:
+            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+            connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except UnicodeDecodeError:
+            # SQLite quotes a damaged schema in its message, and Python cannot read that.
+            raise self._garbled() from None
+        sqlite_functions.register(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one moment of the mirror."""
+        with self.engine.connect() as connection:
+            if self.postgres:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing. A durable one survives a power cut, too."""
+        options = {"planhat_writes": True, "planhat_durable": durable}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            if self.postgres:
+                # One writer at a time, as in SQLite.
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            yield connection
+
+    def use_wal(self) -> None:
+        """Make SQLite write ahead, so that readers and the writer do not wait for each other. The file remembers."""
+        if not self.postgres:
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+            finally:
+                connection.close()
+
+    def tables(self) -> set[str]:
+        """The names of the tables that are there."""
+        return set(inspect(self.engine).get_table_names())
+
+    def indexes(self) -> set[str]:
+        """The names of the indexes that are there."""
+        catalogue = (
+            "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"
+            if self.postgres
+            else "SELECT name FROM sqlite_master"
+        )
+        with self.reading() as connection:
+            return set(connection.exec_driver_sql(catalogue).scalars())
+
+    def close(self) -> None:
+        """Close the connections. Using the database again opens new ones."""
+        self.engine.dispose()
+
+
+def database_url(where: str | os.PathLike[str]) -> URL:
+    """The URL of a mirror that is named by a path or a URL."""
+    text = os.fspath(where)
+    if not text or text == ":memory:":
+        raise ConfigurationError("A mirror needs a file or a database URL, such as 'planhat.db'.")
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        # The text itself may hold a password.
+        raise ConfigurationError("The mirror's database URL cannot be read.") from None
+    if url.get_backend_name() == "sqlite" and not url.database:
+        raise ConfigurationError("A mirror needs a file: sqlite:///planhat.db.")
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _check_file(path: Path) -> None:
+    """Make the file if there is none, readable by its owner only; refuse one that is something else."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SIGNATURE))
+    except FileNotFoundError:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConfigurationError(f"The mirror {path} cannot be created: {error.strerror}.") from None
+        return
+    except OSError as error:
+        raise ConfigurationError(f"The mirror {path} cannot be opened: {error.strerror}.") from None
+    if head and head != _SIGNATURE:
+        raise ConfigurationError(f"{path} is not a mirror: it is no SQLite database. Choose another file name.")
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    writes = options.get("planhat_writes")
+    if writes:
+        # NORMAL may lose the last commits when the power fails, which a mirror can fetch again and an outbox cannot.
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('planhat_durable') else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

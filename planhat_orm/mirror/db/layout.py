@@ -1,0 +1,168 @@
+"""Layouts: which columns a resource's table has, read off the model's declaration.
+
+A column is named as the Python field is and holds `field.kind.comparable(raw)`, or the JSON itself where a kind
+compares by nothing. So SQL and the Python predicate read the same values. Classes that share a resource (a
+user's `Account(Company)`) share its table: custom fields are inside `custom`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal
+
+from ... import runtime
+from ...errors import ConfigurationError
+from ...fields import Custom
+from ...fields.relations import Many, Ref
+from ...models import resources as declared
+from ...names import did_you_mean
+from ...query.kinds import Kind
+from ...wire.resources import Resource
+
+Storage = Literal["text", "number", "integer", "boolean", "json"]
+
+HOME = {"note": ("conversation", "type", "note")}
+"""Resources that are rows of another one's table, and the wire field and value that tell them apart: a list of
+notes is the list of conversations (resources.yaml), so keeping both would fetch every one twice."""
+
+
+ASKED_FOR = {"metric"}
+"""Resources that are synced when named only: a value for every record, metric and day is a lot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its names in Python and on the wire, what it compares by, and how it is stored."""
+
+    name: str
+    wire: str
+    kind: Kind
+    storage: Storage
+    indexed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """The table of one resource. `only` is the condition under which a row belongs to it (see `HOME`)."""
+
+    resource: Resource
+    table: str
+    columns: tuple[Column, ...]
+    by_wire: Mapping[str, Column]
+    only: tuple[Column, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The resource's name."""
+        return self.resource.name
+
+
+def listed(resource: Resource) -> bool:
+    """Whether the API lists the resource at all; user activities are sent and never read back."""
+    return "list" in resource.operations
+
+
+@cache
+def layouts() -> Mapping[str, Layout]:
+    """The layout of every resource that can be mirrored, by name."""
+    models = {name: getattr(declared, name) for name in declared.__all__}
+    reached = {
+        (models[relation.model_name]._meta.resource.name, relation.via)
+        for model in models.values()
+        for relation in model._meta.relations.values()
+        if isinstance(relation, Many)
+    }
+    found = {
+        model._meta.resource.name: _layout(model, reached) for model in models.values() if listed(model._meta.resource)
+    }
+    for name, (home, wire, value) in HOME.items():
+        table = found[home]
+        only = (table.by_wire[wire], value)
+        found[name] = Layout(found[name].resource, table.table, table.columns, table.by_wire, only)
+    return MappingProxyType(found)
+
+
+def layout(name: str) -> Layout:
+    """The layout of the resource called `name`; an error for one that has no list to mirror."""
+    try:
+        return layouts()[name]
+    except KeyError:
+        raise ConfigurationError(f"{name} cannot be mirrored: Planhat does not list it.") from None
+
+
+def tables() -> Iterable[Layout]:
+    """One layout for each table."""
+    return (one for one in layouts().values() if one.only is None)
+
+
+def resources_of(models: Iterable[Any] | None) -> list[str]:
+    """The names of the tables behind model classes (or names of models or resources), parents before children.
+
+    None stands for every model that the program knows.
+    """
+    chosen: dict[str, int] = {}
+    for model in runtime.models.values() if models is None else models:
+        resource = _resource(model)
+        if models is None and (not listed(resource) or resource.name in ASKED_FOR):
+            continue
+        chosen[layout(resource.name).table] = 0
+    return sorted(chosen, key=lambda name: (layouts()[name].resource.write_order, name))
+
+
+def layout_of(model: Any) -> Layout:
+    """The layout of a model class (or the name of a model or resource): of notes, the part of the table they are."""
+    return layout(_resource(model).name)
+
+
+def _resource(model: Any) -> Resource:
+    if isinstance(model, str):
+        if model in layouts():
+            return layouts()[model].resource
+        if model not in runtime.models:
+            raise ConfigurationError(f"There is no model {model!r}.{did_you_mean(model, runtime.models)}")
+        model = runtime.models[model]
+    resource: Resource = model._meta.resource
+    return resource
+
+
+def declared_customs(resource: str) -> dict[str, Custom[Any]]:
+    """The custom fields that any class declares for a resource, by label."""
+    found: dict[str, Custom[Any]] = {}
+    for model in runtime.models.values():
+        if model._meta.resource.name == resource:
+            for label, custom in model._meta.customs.items():
+                # One class that asks for an index is enough.
+                if label not in found or (custom.index and not found[label].index):
+                    found[label] = custom
+    return found
+
+
+def _layout(model: Any, reached: set[tuple[str, str]]) -> Layout:
+    resource: Resource = model._meta.resource
+    columns = tuple(
+        Column(
+            field.name,
+            field.wire,
+            field.kind,
+            field.kind.column,
+            _indexed(resource, field, (resource.name, field.name) in reached),
+        )
+        for field in model._meta.by_wire.values()
+    )
+    return Layout(resource, resource.name, columns, MappingProxyType({one.wire: one for one in columns}))
+
+
+def _indexed(resource: Resource, field: Any, reached: bool) -> bool:
+    """Keys, references to companies, what relations come back by, and the time of last change."""
+    if field.wire == "_id" or field.kind.column == "json":
+        return False
+    keys = {*resource.keys, resource.external_key, "sourceId" if "srcid-" in resource.id_forms else None}
+    return (
+        field.wire in keys
+        or reached
+        or (isinstance(field, Ref) and field.model == "Company")
+        or field.wire == resource.stamp
+    )

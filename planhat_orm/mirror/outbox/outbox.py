@@ -1,0 +1,458 @@
+"""The outbox: every write on paper before it travels.
+
+An entry and the row that shows it are one transaction, so a crash at any point leaves either nothing, or an
+entry that says what was meant: `pending` was never sent, `inflight` may have been. An entry that somebody has in
+hand is his until he is done or dead; nobody else sends it meanwhile. The row of the mirror shows the wish, and
+discarding an entry undoes it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from ...errors import MirrorError
+from ...html import table as html_table
+from ...models.conflict import Conflict, conflict_of
+from ...runtime import TEMPORARY, Wish
+from ...wire.patches import Raw, merged, same, without
+from ..db import lease, tables
+from ..db.database import Database
+from ..db.layout import layouts
+from ..db.state import moment, now
+from ..db.store import Memory, chunks
+from ..reading.sqlite import json_text
+from .overlay import Entry, Place, Stacks, find, find_all
+
+__all__ = ["Entry", "Outbox"]
+
+_AT_REST = ("pending", "conflict", "failed")
+PATIENCE = 900.0
+"""Seconds after which an entry is taken from a process of another machine that sent it and was not heard of since."""
+
+
+class Outbox:
+    """The writes of one mirror that have not been acknowledged."""
+
+    def __init__(self, database: Database, *, history: bool) -> None:
+        self._database = database
+        self._history = history
+        self._lease: lease.Lease | None = None
+        self._holder: str | None = None
+
+    # --- looking ----------------------------------------------------------------------------------------
+
+    def entries(self, *states: str) -> list[Entry]:
+        """The entries in the order of the writes, all of them or those in some states."""
+        with self._database.reading() as connection:
+            return find(connection, *([tables.outbox.c.state.in_(states)] if states else []))
+
+    def conflicts(self) -> list[Conflict]:
+        """The fields that hold writes back, as the server's record changed them too; the objects are the entries."""
+        return [conflict_of(entry, clash) for entry in self.entries("conflict") for clash in entry.clashes]
+
+    def counts(self) -> dict[str, int]:
+        """How many writes wait, by resource."""
+        box = tables.outbox
+        with self._database.reading() as connection:
+            rows = connection.execute(select(box.c.resource, func.count()).group_by(box.c.resource))
+            return {row[0]: row[1] for row in rows}
+
+    def aliases(self, temporaries: Iterable[str]) -> dict[str, str]:
+        """The ids that Planhat gave to records that were created offline, of those that have one."""
+        names = tables.aliases
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for part in chunks(list(temporaries)):
+                rows = connection.execute(select(names.c.temporary, names.c.id).where(names.c.temporary.in_(part)))
+                found.update((temporary, id) for temporary, id in rows)
+        return found
+
+    def made_here(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids that belong to records made through this outbox."""
+        names = tables.aliases
+        with self._database.reading() as connection:
+            return {
+                id
+                for part in chunks(list(ids))
+                for id in connection.execute(select(names.c.id).where(names.c.id.in_(part))).scalars()
+            }
+
+    def __len__(self) -> int:
+        return sum(self.counts().values())
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries())
+
+    def __repr__(self) -> str:
+        counts: dict[str, int] = {}
+        for entry in self.entries():
+            counts[entry.state] = counts.get(entry.state, 0) + 1
+        told = ", ".join(f"{state} {count}" for state, count in counts.items()) or "empty"
+        return f"<Outbox {told}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (one.seq, one.op, one.resource, one.record, ", ".join(one.patch), one.state, one.created_at)
+            for one in self.entries()[:20]
+        ]
+        return html_table(("seq", "op", "resource", "record", "fields", "state", "since"), rows, repr(self))
+
+    # --- who has what in hand ---------------------------------------------------------------------------
+
+    def in_hand(self) -> Outbox:
+        """This outbox for one piece of work, until `rest()`."""
+        mine = Outbox(self._database, history=self._history)
+        mine._holder = lease.begin()
+        return mine
+
+    def reserve(self) -> None:
+        """Be the only one that pushes, until `rest()`. Raises `MirrorError` while another one is."""
+        assert self._holder is not None, "only what is in hand can be pushed"
+        self._lease = lease.acquire(self._database, self._holder, "push", PATIENCE)
+
+    def rest(self) -> None:
+        """Let go of what is in hand: whatever was not settled is for the next push."""
+        if self._holder is not None:
+            lease.end(self._holder)
+        if self._lease is not None:
+            self._lease.release()
+
+    def take(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
+        """Take the entries in some states (or by number) in hand, but those that others have."""
+        box = tables.outbox
+        with self._writing() as connection:
+            found = find(connection, box.c.state.in_(states))
+            wanted = None if seqs is None else set(seqs)
+            free = [one for one in found if self._is_free(one) and (wanted is None or one.seq in wanted)]
+            for part in chunks([one.seq for one in free]):
+                connection.execute(update(box).where(box.c.seq.in_(part)).values(holder=self._holder))
+        return [replace(one, holder=self._holder) for one in free]
+
+    def _is_free(self, entry: Entry) -> bool:
+        if entry.holder is None or entry.holder == self._holder:
+            return True
+        beat = moment(entry.sent_at or entry.created_at).timestamp()
+        return lease.is_over(entry.holder, beat, PATIENCE)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._database.writing(durable=True) as connection:
+            if self._lease is not None:
+                self._lease.beat(connection)
+            yield connection
+
+    def _stacks(self, connection: Connection, *, note: bool = True, complete: Iterable[str] = ()) -> Stacks:
+        memory = Memory(None, now(), "mine") if note and self._history else None
+        return Stacks(connection, postgres=self._database.postgres, memory=memory, complete=complete)
+
+    # --- recording --------------------------------------------------------------------------------------
+
+    def record(self, wishes: Iterable[Wish], state: str) -> list[tuple[int | None, str]]:
+        """Write wishes down and show them in the mirror, in one transaction that survives a power cut.
+
+        Returns the entry's number and the record's id (a temporary one for a new record) for each. Offline, a
+        wish about a record whose earlier one still waits becomes part of that; the number is None when both
+        cancel out.
+        """
+        wishes = list(wishes)
+        found: list[tuple[Entry | None, str]] = []
+        with self._writing() as connection:
+            stacks = self._stacks(connection)
+            stacks.load(stacks.place(wish.resource, wish.record) for wish in wishes if wish.record is not None)
+            at = now()
+            for wish in wishes:
+                record = wish.record or f"{TEMPORARY}{uuid.uuid4().hex}"
+                earlier = self._waiting(stacks, wish) if self._holder is None and state == "pending" else None
+                if earlier is not None:
+                    self._take_over(stacks, earlier, wish)
+                    found.append((_join(stacks, earlier, wish), record))
+                    continue
+                entry = Entry(0, wish.op, wish.resource, record, wish.patch, wish.base, state, created_at=at)
+                entry.holder, entry.sent_at = self._holder, at if state == "inflight" else None
+                stacks.add(entry, {"op_id": uuid.uuid4().hex})
+                found.append((entry, record))
+            stacks.write()
+        return [(None if entry is None else entry.seq, record) for entry, record in found]
+
+    def _waiting(self, stacks: Stacks, wish: Wish) -> Entry | None:
+        """The entry about the same record that a wish can become a part of: one that is not being sent."""
+        if wish.record is None:
+            return None
+        stack = stacks.entries[stacks.place(wish.resource, wish.record)]
+        last = stack[-1] if stack else None
+        return last if last is not None and last.state in _AT_REST and self._is_free(last) else None
+
+    def _take_over(self, stacks: Stacks, into: Entry, wish: Wish) -> None:
+        """Take the fields of a wish out of older entries that are not being sent: sent later, they would undo it."""
+        stack = stacks.entries[stacks.place(into.resource, into.record)]
+        for older in reversed(stack[: stack.index(into)]):
+            if older.op != "update" or older.state not in _AT_REST or not self._is_free(older):
+                continue
+            # Its value never reached the server: what is changed is what that had before.
+            into.base = merged(into.base, without(older.base, without(older.base, wish.patch)))
+            _give_up(stacks, older, wish.patch)
+
+    # --- sending ----------------------------------------------------------------------------------------
+
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+        """Note that entries travel now: what is sent, what that is based on, and what the server was seen to hold.
+
+        Returns the numbers of those that are still in this hand: another push took the others over.
+        """
+        with self._writing() as connection:
+            box = tables.outbox
+            entries = find_all(connection, box.c.seq, sorted(patches))
+            mine = {one.seq: one for one in entries if one.holder == self._holder}
+            changed = [seq for seq, one in mine.items() if not same(one.patch, patches[seq][0])]
+            if changed:
+                stacks, found = self._found(connection, changed)
+                for entry in found:
+                    patch, base, said = patches[entry.seq]
+                    # What is not sent any more, the server was seen to hold.
+                    self._overtake(stacks, entry, without(entry.patch, patch))
+                    entry.patch, entry.base = patch, base
+                    place = stacks.place(entry.resource, entry.record)
+                    bottom = stacks.bottom(place)
+                    if said is not None and bottom is not None:
+                        stacks.put(place, merged(bottom, said))
+                stacks.write()
+            if mine:
+                values = [{"key": seq, "old": json_text(patches[seq][1])} for seq in mine]
+                statement = update(box).where(box.c.seq == bindparam("key"))
+                connection.execute(statement.values(base=bindparam("old"), state="inflight", sent_at=now()), values)
+        return set(mine)
+
+    def mark(self, errors: Mapping[int, str], state: str) -> None:
+        """Note how far entries are, and why."""
+        if not errors:
+            return
+        box = tables.outbox
+        statement = update(box).where(box.c.seq == bindparam("key"))
+        with self._writing() as connection:
+            connection.execute(
+                statement.values(state=state, error=bindparam("why")),
+                [{"key": seq, "why": error} for seq, error in errors.items()],
+            )
+
+    def hold(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
+        """Hold entries back as conflicts: why, and what the server holds of their fields."""
+        if not conflicts:
+            return
+        with self._writing() as connection:
+            stacks, found = self._found(connection, conflicts)
+            for entry in found:
+                entry.state, (entry.error, theirs) = "conflict", conflicts[entry.seq]
+                place = stacks.place(entry.resource, entry.record)
+                bottom = stacks.bottom(place)
+                if bottom is None:
+                    entry.below = theirs
+                else:
+                    stacks.put(place, merged(bottom, theirs))
+            stacks.write()
+
+    def done(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
+        """Forget acknowledged entries: `(seq, id, row)` with the id Planhat gave, and what the record now is.
+
+        A temporary id gives way to the real one in the mirror's rows and in what still waits.
+        """
+        ends = {seq: (id, row) for seq, id, row in finished}
+        if not ends:
+            return
+        with self._writing() as connection:
+            stacks, found = self._found(connection, ends)
+            names = {
+                stacks.place(one.resource, one.record): id
+                for one in found
+                if (id := ends[one.seq][0]) is not None and one.record.startswith(TEMPORARY)
+            }
+            naming = stacks.load_naming(temporary for _, temporary in names)
+            stacks.load((table, id) for (table, _), id in names.items())
+            for entry in found:
+                self._overtake(stacks, entry, entry.patch)
+                stacks.take_out(entry)
+                self._settle(stacks, entry, *ends[entry.seq])
+            stacks.outdate(
+                {
+                    stacks.place(one.resource, one.record): (one, ends[one.seq][1])
+                    for one in found
+                    if not one.makes
+                }
+            )  # fmt: skip
+            gone = set(ends)
+            stacks.rename([one for one in naming if one.seq not in gone], names)
+            stacks.write()
+
+    def _overtake(self, stacks: Stacks, newer: Entry, arrived: Raw) -> None:
+        """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
+        for older in list(stacks.entries[stacks.place(newer.resource, newer.record)]):
+            if older.seq < newer.seq and older.op == "update" and self._is_free(older):
+                _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
+
+    def _settle(self, stacks: Stacks, entry: Entry, id: str | None, row: Raw | None) -> None:
+        old = stacks.place(entry.resource, entry.record)
+        if entry.op == "delete":
+            stacks.put(old, None)
+            return
+        new: Place = (old[0], id or entry.record)
+        before = stacks.bottom(new)
+        if new != old:
+            stacks.put(old, None)
+        if row is not None and (before is not None or entry.makes):
+            home = layouts().get(entry.resource)
+            implied = {} if home is None or before is not None else home.resource.implied
+            stacks.put(new, {**implied, **merged(before or {}, row), "_id": new[1]})
+
+    def cancel(self, seqs: Iterable[int]) -> None:
+        """Forget entries and undo what the mirror shows of them."""
+        numbers = dict.fromkeys(seqs)
+        if not numbers:
+            return
+        with self._writing() as connection:
+            stacks, found = self._found(connection, numbers)
+            for entry in found:
+                stack = stacks.entries[stacks.place(entry.resource, entry.record)]
+                later = [one for one in stack if one.seq > entry.seq]
+                stacks.take_out(entry)
+                for one in later:
+                    if entry.makes and entry.record.startswith(TEMPORARY):
+                        stacks.take_out(one)  # a change of what will never be
+                    else:
+                        one.base = _rebased(one, entry)
+            stacks.write()
+
+    def _found(self, connection: Connection, seqs: Iterable[int]) -> tuple[Stacks, list[Entry]]:
+        """The stacks of the records that entries are about, and those entries."""
+        numbers = set(seqs)
+        stacks = self._stacks(connection)
+        entries = find_all(connection, tables.outbox.c.seq, sorted(numbers))
+        stacks.load(stacks.place(one.resource, one.record) for one in entries)
+        found = [one for stack in stacks.entries.values() for one in stack if one.seq in numbers]
+        return stacks, sorted(found, key=lambda one: one.seq)
+
+    def discard(self, *seqs: int) -> int:
+        """Give up entries by number (all that wait, when none is given); the mirror shows the server's values again.
+
+        Returns how many. Entries in flight are left alone: they may have been carried out.
+        """
+        given = [
+            one
+            for one in self.entries()
+            if one.state != "inflight" and self._is_free(one) and (not seqs or one.seq in seqs)
+        ]
+        missing = set(seqs) - {one.seq for one in given}
+        if missing:
+            raise MirrorError(f"No waiting entry has the number {min(missing)}: `planhat outbox` lists them.")
+        self.cancel(one.seq for one in given)
+        return len(given)
+
+    def retry(self, *seqs: int) -> int:
+        """Let failed and conflicting entries (all, or some by number) be sent by the next push. Returns how many."""
+        again = [one.seq for one in self.entries("failed", "conflict") if not seqs or one.seq in seqs]
+        self.mark(dict.fromkeys(again, ""), "pending")
+        return len(again)
+
+    # --- what the server says meanwhile -----------------------------------------------------------------
+
+    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None]) -> None:
+        """Put what an answer told of records under what waits; None for one that was deleted."""
+        stacks = self._stacks(connection)
+        stacks.load((table, id) for id in rows)
+        for id, row in rows.items():
+            stacks.put((table, id), None if row is None else {**(stacks.bottom((table, id)) or {}), **row})
+        stacks.write()
+
+    def waiting_on(self, connection: Connection, table: str) -> set[str]:
+        """The ids of a table's records that writes wait for."""
+        box = tables.outbox
+        names = [name for name, home in layouts().items() if home.table == table]
+        return set(connection.execute(select(box.c.record).where(box.c.resource.in_(names))).scalars())
+
+    def learn(self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None = None) -> None:
+        """Put what waits over rows that were just replaced by the server's: those in `said`, or all of the table.
+
+        `said` is what the server says of some records that writes wait for, None for one that it does not have.
+        """
+        waiting = self.waiting_on(connection, table)
+        places = [(table, id) for id in waiting if said is None or id in said]
+        if not places:
+            return
+        stacks = self._stacks(connection, note=False, complete=(table,))
+        rows = stacks.rows(places) if said is None else said
+        stacks.load(places)
+        for place in places:
+            if said is not None or not place[1].startswith(TEMPORARY):
+                stacks.put(place, rows.get(place[1]))
+        stacks.write()
+
+
+def _join(stacks: Stacks, earlier: Entry, wish: Wish) -> Entry | None:
+    """Make a wish part of an entry that was not sent; None when nothing is left to do."""
+    if wish.op == "delete":
+        if earlier.makes:
+            stacks.take_out(earlier)
+            return None
+        earlier.op, earlier.patch = "delete", {}
+        earlier.base = {**wish.base, **earlier.base}
+    elif earlier.op != "delete":
+        earlier.base = merged(wish.base, earlier.base)
+        earlier.patch = merged(earlier.patch, wish.patch)
+        if earlier.op == "update":
+            earlier.patch = _changed(earlier.patch, earlier.base)
+            if not earlier.patch:
+                stacks.take_out(earlier)
+                return None
+    earlier.state, earlier.error = "pending", ""
+    return earlier
+
+
+def _give_up(stacks: Stacks, older: Entry, newer: Raw) -> None:
+    """Take the fields of a newer write out of an entry, and the entry off its stack when none is left."""
+    left = without(older.patch, newer)
+    if same(left, older.patch):
+        return
+    older.patch = left
+    if not left:
+        stacks.take_out(older)
+    elif older.state == "conflict" and not older.clashes:
+        older.state, older.error = "pending", ""
+
+
+def _changed(patch: Raw, base: Raw) -> Raw:
+    """A patch without what was set back to the value that it had."""
+    left: Raw = {}
+    for wire, value in patch.items():
+        if wire == "custom" and isinstance(value, dict) and isinstance(base.get(wire), dict):
+            labels = _changed(value, base[wire])
+            if labels:
+                left[wire] = labels
+        elif wire not in base or not same(base[wire], value):
+            left[wire] = value
+    return left
+
+
+def _rebased(later: Entry, gone: Entry) -> Raw:
+    """The base of a later entry about the same record, when an earlier one will never be sent."""
+    base = dict(later.base)
+    for wire, value in gone.patch.items():
+        if wire == "custom" and isinstance(value, dict) and isinstance(base.get(wire), dict):
+            labels = _replaced(base[wire], value, gone.base.get(wire) or {})
+            base[wire] = labels
+        elif wire in base and same(base[wire], value):
+            base = _replaced(base, {wire: value}, gone.base)
+    return base
+
+
+def _replaced(base: Raw, patch: Raw, before: Raw) -> Raw:
+    changed = dict(base)
+    for name, value in patch.items():
+        if name in changed and same(changed[name], value):
+            if name in before:
+                changed[name] = before[name]
+            else:
+                del changed[name]
+    return changed

@@ -1,0 +1,288 @@
+"""What waits, over what the server said: the rows of the mirror under writes that are not acknowledged.
+
+A record's row is what the server said of it (the bottom) with its open entries over it, in the order in which they
+were made. Each entry keeps what its patch covers (`below`), so a stack can be taken apart again: to put a newer
+bottom under it, to take an entry out, or to settle one. Everything is read at once, changed in memory and written
+at once, however many records are concerned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
+
+from ...runtime import TEMPORARY
+from ...wire.patches import Clash, lifted, merged, renamed, same, texts, three_way, under
+from ..db import tables
+from ..db.layout import layouts
+from ..db.state import load_all
+from ..db.store import Memory, Raw, Store, chunks
+from ..reading.sqlite import json_text
+
+Place = tuple[str, str]
+"""A table and the id of a record in it."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One write that waits. `patch` is what it sends, `base` what the server said of those fields when it was made.
+
+    A field that was never read is not in `base`. `state` is pending (never sent), inflight (being sent), unknown
+    (its answer was lost), conflict or failed.
+    """
+
+    seq: int
+    op: str
+    resource: str
+    record: str
+    patch: Raw = field(repr=False)
+    base: Raw = field(repr=False)
+    state: str
+    error: str = field(default="", repr=False)
+    created_at: str = ""
+    sent_at: str | None = None
+    below: Raw | None = field(default=None, repr=False)
+    holder: str | None = field(default=None, repr=False)
+
+    @property
+    def makes(self) -> bool:
+        """Whether it makes a record."""
+        return self.op in ("create", "upsert")
+
+    @property
+    def clashes(self) -> list[Clash]:
+        """The values that the server's record was seen to have changed too."""
+        return three_way(self.base, self.patch, self.below or {}).clashes if self.state == "conflict" else []
+
+    def over(self, row: Raw | None) -> Raw | None:
+        """The row with this entry on top; remembers what is below it."""
+        if self.op == "delete":
+            self.below = row
+            return None
+        if row is None:
+            self.below = None
+            home = layouts()[self.resource].resource
+            return {"_id": self.record, **home.implied, **self.patch} if self.makes else None
+        self.below = under(row, self.patch)
+        return merged(row, self.patch)
+
+    def off(self, row: Raw | None) -> Raw | None:
+        """The row without this entry."""
+        if self.op == "delete":
+            return self.below if row is None else row
+        if self.makes and self.record.startswith(TEMPORARY):
+            return None
+        return row if row is None or self.below is None else lifted(row, self.patch, self.below)
+
+
+def read(row: RowMapping) -> Entry:
+    """An entry of its row in the outbox."""
+    values = {name: row[name] for name in Entry.__dataclass_fields__}
+    for name in ("patch", "base", "below"):
+        values[name] = None if values[name] is None else msgspec.json.decode(values[name])
+    return Entry(**{**values, "error": values["error"] or ""})
+
+
+def find(connection: Connection, *conditions: Any) -> list[Entry]:
+    """Entries by condition, in the order in which they were made."""
+    box = tables.outbox
+    return [read(row) for row in connection.execute(select(box).where(*conditions).order_by(box.c.seq)).mappings()]
+
+
+def find_all(connection: Connection, column: Any, values: Iterable[Any]) -> list[Entry]:
+    """The entries whose `column` is one of many values, in the order in which they were made."""
+    found = [one for part in chunks(list(values)) for one in find(connection, column.in_(part))]
+    return sorted(found, key=lambda one: one.seq)
+
+
+class Stacks:
+    """Some records' open entries, in one transaction. Change them, and `write()`."""
+
+    def __init__(
+        self, connection: Connection, *, postgres: bool, memory: Memory | None, complete: Iterable[str] = ()
+    ) -> None:
+        self._connection = connection
+        self._postgres = postgres
+        self._memory = memory
+        self._complete = {name for name, found in load_all(connection).items() if found.complete} | set(complete)
+        self._bottoms: dict[Place, Raw | None] = {}
+        self._before: dict[int, Entry] = {}
+        self._new: list[tuple[Entry, dict[str, Any]]] = []
+        self.entries: dict[Place, list[Entry]] = {}
+
+    def place(self, resource: str, record: str) -> Place:
+        """Where a record is kept."""
+        home = layouts().get(resource)
+        return (home.table if home is not None else resource, record)
+
+    def load(self, places: Iterable[Place]) -> None:
+        """Read the rows and entries of some records, as far as they were not read yet."""
+        wanted: dict[str, list[str]] = {}
+        for table, record in dict.fromkeys(places):
+            if (table, record) not in self.entries:
+                wanted.setdefault(table, []).append(record)
+                self.entries[table, record] = []
+        if not wanted:
+            return
+        records = dict.fromkeys(record for ids in wanted.values() for record in ids)
+        loaded = {(table, record) for table, ids in wanted.items() for record in ids}
+        for entry in find_all(self._connection, tables.outbox.c.record, records):
+            place = self.place(entry.resource, entry.record)
+            if place in loaded:
+                self._before[entry.seq] = replace(entry)
+                self.entries[place].append(entry)
+        for table, ids in wanted.items():
+            if table not in self._complete:
+                continue
+            rows = self._store(table).read(ids)
+            for record in ids:
+                row = rows.get(record)
+                for entry in reversed(self.entries[table, record]):
+                    row = entry.off(row)
+                self._bottoms[table, record] = row
+
+    def load_naming(self, temporaries: Iterable[str]) -> list[Entry]:
+        """Read the entries that name records by temporary ids, and return them."""
+        names = set(temporaries)
+        if not names:
+            return []
+        box = tables.outbox
+        about = or_(box.c.patch.contains(TEMPORARY), box.c.record.startswith(TEMPORARY))
+        naming = [one for one in find(self._connection, about) if names.intersection((one.record, *texts(one.patch)))]
+        self.load(self.place(one.resource, one.record) for one in naming)
+        seqs = {one.seq for one in naming}
+        return [one for stack in self.entries.values() for one in stack if one.seq in seqs]
+
+    def rows(self, places: Iterable[Place]) -> dict[str, Raw]:
+        """The rows of some records of one table as they are stored."""
+        found: dict[str, Raw] = {}
+        for table in dict.fromkeys(table for table, _ in places):
+            found.update(self._store(table).read([id for home, id in places if home == table]))
+        return found
+
+    def bottom(self, place: Place) -> Raw | None:
+        """What the server said of a record, as far as the mirror knows; None where it has none."""
+        return self._bottoms.get(place)
+
+    def put(self, place: Place, row: Raw | None) -> None:
+        """Note what the server says of a record now; None that it has none."""
+        if place[0] in self._complete:
+            self._bottoms[place] = row
+
+    def add(self, entry: Entry, facts: dict[str, Any]) -> None:
+        """Put a new entry on a record's stack; it gets its number when all is written."""
+        self.entries.setdefault(self.place(entry.resource, entry.record), []).append(entry)
+        self._new.append((entry, facts))
+
+    def take_out(self, entry: Entry) -> None:
+        """Take an entry off its record's stack."""
+        stack = self.entries[self.place(entry.resource, entry.record)]
+        stack[:] = [one for one in stack if one is not entry and (not entry.seq or one.seq != entry.seq)]
+        self._new = [pair for pair in self._new if pair[0] is not entry]
+
+    def rename(self, entries: Iterable[Entry], names: Mapping[Place, str]) -> None:
+        """Replace temporary ids by real ones: in entries, in the tables, and in the memory of changes."""
+        ids = {temporary: id for (_, temporary), id in names.items()}
+        for entry in entries:
+            entry.patch = renamed(entry.patch, ids)
+            if entry.record in ids:
+                old = self.place(entry.resource, entry.record)
+                self.entries[old] = [one for one in self.entries[old] if one is not entry]
+                entry.record = ids[entry.record]
+                stack = self.entries.setdefault(self.place(entry.resource, entry.record), [])
+                stack.append(entry)
+                stack.sort(key=lambda one: one.seq)
+        if not names:
+            return
+        self._connection.execute(
+            insert(tables.aliases), [{"temporary": temporary, "id": id} for temporary, id in ids.items()]
+        )
+        log = tables.changes
+        mine = (log.c.resource == bindparam("home")) & (log.c.record == bindparam("temporary"))
+        self._connection.execute(
+            update(log).where(mine).values(record=bindparam("id")),
+            [{"home": table, "temporary": temporary, "id": id} for (table, temporary), id in names.items()],
+        )
+
+    def outdate(self, settled: Mapping[Place, tuple[Entry, Raw | None]]) -> None:
+        """Bring what an unfinished sync read before some writes were carried out, and keeps aside, up to them."""
+        stage = tables.stage
+        if self._connection.execute(select(stage.c.record).limit(1)).first() is None:
+            return
+        for (table, id), (entry, row) in settled.items():
+            mine = (stage.c.resource == table) & (stage.c.record == id)
+            body = self._connection.execute(select(stage.c.body).where(mine)).scalar()
+            if body is None:
+                continue
+            if entry.op == "delete":
+                self._connection.execute(delete(stage).where(mine))
+                continue
+            read_before = msgspec.json.decode(body)
+            merge = three_way(entry.base, {key: one for key, one in (row or {}).items() if key != "_id"}, read_before)
+            if merge.send:
+                newer = json_text(merged(read_before, merge.send))
+                self._connection.execute(update(stage).where(mine).values(body=newer))
+
+    # --- writing ----------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write the rows as they now show, and the entries that changed."""
+        shown: dict[str, dict[str, Raw | None]] = {}
+        for place, stack in self.entries.items():
+            if place[0] not in self._complete:
+                continue
+            row = self._bottoms.get(place)
+            for entry in stack:
+                row = entry.over(row)
+            shown.setdefault(place[0], {})[place[1]] = row
+        self._write_entries()
+        for table, rows in shown.items():
+            store = self._store(table)
+            gone = [id for id, row in rows.items() if row is None]
+            there = store.hashes(gone)
+            # A temporary row that got its real id was not deleted: the memory follows it there.
+            store.remove([id for id in there if not id.startswith(TEMPORARY)], self._memory)
+            store.remove([id for id in there if id.startswith(TEMPORARY)])
+            store.write([row for row in rows.values() if row is not None], memory=self._memory)
+
+    def _write_entries(self) -> None:
+        box = tables.outbox
+        held = {one.seq: one for stack in self.entries.values() for one in stack if one.seq}
+        gone = [seq for seq in self._before if seq not in held]
+        for part in chunks(gone):
+            self._connection.execute(delete(box).where(box.c.seq.in_(part)))
+        changed = [
+            {"key": seq, **{name: value for name, value in _values(one).items() if name != "seq"}}
+            for seq, one in held.items()
+            if seq in self._before and not _equal(one, self._before[seq])
+        ]
+        if changed:
+            names = [name for name in changed[0] if name != "key"]
+            statement = update(box).where(box.c.seq == bindparam("key"))
+            self._connection.execute(statement.values({name: bindparam(name) for name in names}), changed)
+        if self._new:
+            values = [{**_values(entry), **facts} for entry, facts in self._new]
+            for one in values:
+                del one["seq"]
+            statement = insert(box).returning(box.c.seq, sort_by_parameter_order=True)  # type: ignore[assignment]
+            seqs = self._connection.execute(statement, values).scalars().all()
+            for (entry, _), seq in zip(self._new, seqs, strict=True):
+                entry.seq = seq
+
+    def _store(self, table: str) -> Store:
+        return Store(self._connection, layouts()[table], postgres=self._postgres)
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    values = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+    for name in ("patch", "base", "below"):
+        values[name] = None if values[name] is None else json_text(values[name])
+    return values
+
+
+def _equal(left: Entry, right: Entry) -> bool:
+    return all(same(getattr(left, name), getattr(right, name)) for name in Entry.__dataclass_fields__)

@@ -1,0 +1,222 @@
+"""The mirror as a source of queries: the same rows as the API gives, without a request."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, func, literal_column, select
+
+from ... import gc_pause
+from ...errors import ConfigurationError, MirrorIncomplete, StaleMirror
+from ...http.effects import Emit, Flow, Work
+from ...query.kinds import BOOLEAN, TEXT
+from ...query.plan import Plan, Step, describe
+from ...query.query import Query
+from ...query.tree import All, Target, Test
+from ...wire.resources import Resource
+from ..db import state
+from ..db.codec import Rows
+from ..db.database import Database
+from ..db.layout import Column, Layout, layout
+from .compiler import Reader, Words, touched
+from .postgres import PostgresWords
+from .sqlite import SqliteWords
+
+PAGE = 2000
+Wanted = Mapping[str, tuple[str, Target | None]]
+
+
+class MirrorSource:
+    """Answers queries from a mirror. Every verb is a flow that yields only local work."""
+
+    name = "mirror"
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def pages(self, query: Query) -> Flow[None]:
+        """Emit lists of at most 2,000 wire records, all of one moment of the mirror."""
+        reading = _Reading(self, query)
+        try:
+            while page := (yield Work(reading.page)):
+                yield Emit(page)
+        finally:
+            reading.close()
+
+    def count(self, query: Query) -> Flow[int]:
+        """Return how many records satisfy the query."""
+
+        def work() -> int:
+            with self._open(query) as connection:
+                self.check(connection, query)
+                statement = self._reader(connection, query).count(query)
+                return int(connection.execute(statement).scalar_one())
+
+        return (yield Work(work))  # type: ignore[no-any-return]
+
+    def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
+        """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
+        wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}.get(form)
+        column = layout(resource.name).by_wire.get(wire) if wire else None
+        if column is None:
+            raise ConfigurationError(f"{resource.name} is not found by {form}.")
+        key = Test(Target(column.name, (column.wire,), column.kind), "exact", value)
+        query = Query(resource.name, key, stop=1, hidden=True)
+
+        def work() -> dict[str, Any] | None:
+            with self._open(query) as connection:
+                self.check(connection, query)
+                with closing(self._pages(connection, query)) as pages:
+                    page = next(pages, [])
+                return page[0] if page else None
+
+        return (yield Work(work))  # type: ignore[no-any-return]
+
+    def aggregate(self, query: Query, wanted: Wanted, group_by: tuple[Target, ...] = ()) -> Flow[list[dict[str, Any]]]:
+        """Return the figures of all matching records, or of each group, by alias and by the group targets' names."""
+
+        def work() -> list[dict[str, Any]]:
+            with self._open(query) as connection:
+                self.check(connection, query)
+                return self._aggregate(connection, query, wanted, group_by)
+
+        return (yield Work(work))  # type: ignore[no-any-return]
+
+    def explain(self, query: Query, verb: str = "iterate") -> Plan:
+        """Say which statement answers the query. Runs nothing."""
+        reader = Reader(self.words(None), hidden=query.hidden)
+        columns = _chosen(layout(query.resource), query)
+        statement: Select[Any] = reader.count(query) if verb in ("count", "exists") else reader.rows(query, columns)
+        text = str(statement.compile(self.database.engine))
+        return Plan(
+            source=self.name,
+            resource=query.resource,
+            steps=(Step(text),),
+            served=(describe(query.where),) if query.where.__class__ is not All or query.where.children else (),
+            requests=0,
+        )
+
+    def synced_at(self, resource: str) -> datetime | None:
+        """When the records of a resource were last known to be current, on this machine's clock."""
+        with self.database.reading() as connection:
+            text = state.load(connection, layout(resource).table).synced_at
+        return None if text is None else state.moment(text)
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _open(self, query: Query) -> Any:
+        return self.database.reading()
+
+    def check(self, connection: Connection, query: Query) -> None:
+        """Raise unless the mirror is complete, and new enough, for every table that the query reads."""
+        states = state.load_all(connection)
+        for name in sorted(touched(query)):
+            found = states.get(name)
+            if found is None or not found.complete:
+                raise MirrorIncomplete(
+                    f"The mirror does not hold all of {name}: run planhat.sync() to its end, or query the API."
+                )
+            if query.max_age is not None and found.synced_at is not None:
+                age = (datetime.now(UTC) - state.moment(found.synced_at)).total_seconds()
+                if age > query.max_age:
+                    raise StaleMirror(
+                        f"The mirror's {name} is {age:.0f} seconds old, the query allows {query.max_age:g}: "
+                        f"run planhat.sync({name!r})."
+                    )
+
+    def words(self, connection: Connection | None) -> Words:
+        """How this database says things; `connection` is where it may look something up to do so."""
+        return PostgresWords(connection) if self.database.postgres else SqliteWords()
+
+    def _reader(self, connection: Connection, query: Query) -> Reader:
+        return Reader(self.words(connection), hidden=query.hidden)
+
+    def _pages(self, connection: Connection, query: Query) -> Generator[list[dict[str, Any]], None, None]:
+        home = layout(query.resource)
+        columns = _chosen(home, query)
+        rows = Rows(home, postgres=self.database.postgres)
+        statement = self._reader(connection, query).rows(query, columns)
+        # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
+        with connection.execution_options(stream_results=True).execute(statement) as result:
+            keys = None if query.select is None else query.select | {"_id"}
+            while True:
+                with gc_pause.paused():
+                    page = rows.unpack(columns, result.fetchmany(PAGE), keys)
+                if not page:
+                    return
+                yield page
+
+    def _aggregate(
+        self, connection: Connection, query: Query, wanted: Wanted, group_by: tuple[Target, ...]
+    ) -> list[dict[str, Any]]:
+        reader, home = self._reader(connection, query), layout(query.resource)
+        table, where = reader.matching(query)
+        groups = [reader.comparable(target, table, home).label(f"g{n}") for n, target in enumerate(group_by)]
+        figures = [
+            self._figure(reader, table, home, function, target).label(f"f{n}")
+            for n, (function, target) in enumerate(wanted.values())
+        ]
+        statement = select(*groups, *figures).select_from(table).where(where)
+        if groups:
+            # By their labels: an expression with parameters is another one each time it is written.
+            names = [f"g{n}" for n in range(len(groups))]
+            statement = statement.group_by(*names).order_by(*(literal_column(name).nulls_last() for name in names))
+        names = [*(target.name for target in group_by), *wanted]
+        kinds = [
+            *(t.kind for t in group_by),
+            *(t.kind if t and f in ("min", "max") else TEXT for f, t in wanted.values()),
+        ]
+        return [
+            {
+                name: bool(value) if kind is BOOLEAN and value is not None else value
+                for name, kind, value in zip(names, kinds, row, strict=True)
+            }
+            for row in connection.execute(statement)
+        ]
+
+    def _figure(self, reader: Reader, table: Any, home: Layout, function: str, target: Target | None) -> Any:
+        if target is None:
+            return func.count()
+        if function == "count":
+            return func.count(case((reader.present(target, table, home), 1)))
+        return getattr(func, function)(reader.comparable(target, table, home))
+
+
+class _Reading:
+    """A query's rows, page by page, from one transaction that stays open in between."""
+
+    def __init__(self, source: MirrorSource, query: Query) -> None:
+        self._source = source
+        self._query = query
+        self._context: Any = None
+        self._iterator: Generator[list[dict[str, Any]], None, None] | None = None
+
+    def page(self) -> list[dict[str, Any]]:
+        """The next page; an empty one at the end."""
+        if self._iterator is None:
+            self._context = self._source._open(self._query)
+            connection = self._context.__enter__()
+            self._source.check(connection, self._query)
+            self._iterator = self._source._pages(connection, self._query)
+        page = next(self._iterator, [])
+        if len(page) < PAGE:
+            # The last one: who read all there is must not keep the database waiting until he forgets the queryset.
+            self.close()
+        return page
+
+    def close(self) -> None:
+        """End the transaction."""
+        if self._iterator is not None:
+            self._iterator.close()
+        if self._context is not None:
+            self._context.__exit__(None, None, None)
+            self._context = None
+
+
+def _chosen(home: Layout, query: Query) -> list[Column]:
+    if query.select is None:
+        return list(home.columns)
+    return [one for one in home.columns if one.wire in query.select or one.wire == "_id"]

@@ -1,0 +1,198 @@
+"""What a query says in SQLite's words.
+
+A declared custom field is found by the index on `custom ->> '$."Tier"'`, so the common comparisons are written
+over exactly that expression, beside the JSON type that keeps `true` apart from 1 and `"5"` from 5. What SQL
+cannot say as Python does is asked of Python (see `functions`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    FromClause,
+    and_,
+    case,
+    cast,
+    column,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy import Text as SqlText
+
+from ...query.kinds import ANY, BOOLEAN, ID, INTEGER, LISTS, NUMBER, TEXT, Kind
+from ..db.codec import encode
+from .compiler import Cell, Sql
+
+_SAFE_LABEL = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}").fullmatch
+_EXACT = 2**53
+_MOST = 1.7976931348623157e308
+_MANY = 200
+_OPERATORS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def json_text(value: Any) -> str:
+    """An operand as the JSON that our functions take."""
+    return encode(value).decode()
+
+
+def path(keys: tuple[str, ...]) -> str | None:
+    """The JSON path of some keys, or None when SQLite has no way to write it."""
+    return "$" + "".join(f'."{key}"' for key in keys) if all(map(_SAFE_LABEL, keys)) else None
+
+
+def quoted(keys: tuple[str, ...]) -> ColumnElement[str] | None:
+    """The JSON path as a literal: an expression index matches only what is spelt like it."""
+    found = path(keys)
+    return None if found is None else literal_column("'" + found.replace("'", "''") + "'")
+
+
+class SqliteWords:
+    """SQLite's words for a query."""
+
+    def json(self, column: Sql) -> Sql:
+        """JSON is text here."""
+        return column
+
+    def missing(self, cell: Cell) -> Sql:
+        """Whether nothing, or null, is at the cell."""
+        return func.coalesce(self._type(cell), "null") == "null"
+
+    def among(self, value: Sql, operands: Sequence[Any]) -> Sql:
+        """IN; many values travel as one JSON array, as SQLite bounds the number of parameters."""
+        if len(operands) <= _MANY:
+            return value.in_(operands)
+        each = func.json_each(json_text(list(operands))).table_valued("value")
+        return value.in_(select(each.c.value))
+
+    def contains(self, value: Sql, operand: str) -> Sql:
+        """`instr` compares by code point, unlike LIKE."""
+        return func.instr(value, operand) > 0
+
+    def starts(self, value: Sql, operand: str) -> Sql:
+        """The first characters are the operand."""
+        return func.substr(value, 1, len(operand)) == operand
+
+    def ends(self, value: Sql, operand: str) -> Sql:
+        """The last characters are the operand."""
+        return func.substr(value, -len(operand)) == operand if operand else value.is_not(None)
+
+    def lookup(self, table: FromClause, value: Sql, op: str, operand: Any) -> Sql:
+        """Python decides."""
+        return func.planhat_compare(op, value, json_text(operand)) == 1
+
+    def matches(self, table: FromClause, cell: Cell, op: str, operand: Any) -> Sql:
+        """Over the indexed expression where that is exact, else Python decides."""
+        quick = self._quick(cell, op, operand)
+        return quick if quick is not None else self._ask(cell, op, operand)
+
+    def pair(self, table: FromClause, left: Sql | Cell, op: str, right: Sql | Cell) -> Sql:
+        """Python compares."""
+        return func.planhat_compare_pair(op, *self._side(left), *self._side(right)) == 1
+
+    def members(self, listed: Sql) -> tuple[Sql, Sql]:
+        """The elements of a list; anything that is no list has none."""
+        source = case((func.json_type(listed) == "array", listed), else_="[]")
+        each = func.json_each(source).table_valued(
+            column("value", SqlText), column("type", SqlText), joins_implicitly=True
+        )
+        each = each.alias()
+        return each.c.value, each.c.type == "text"
+
+    def raw(self, extra: Sql, value: Sql, wire: str) -> Sql:
+        """The entry of `_extra`, or the column's value as JSON."""
+        return func.coalesce(self._json(Cell(extra, (wire,), ANY)), self._quoted(value))
+
+    def comparable(self, cell: Cell) -> Sql:
+        """Python reads the cell."""
+        return func.planhat_comparable(cell.kind.name, self._json(cell))
+
+    def _side(self, value: Sql | Cell) -> tuple[str, Sql]:
+        if isinstance(value, Cell):
+            return value.kind.name, self._json(value)
+        return ANY.name, self._quoted(value)
+
+    def _quoted(self, value: Sql) -> Sql:
+        if isinstance(value.type, Boolean):
+            return case((value.is_(True), "true"), (value.is_(False), "false"))
+        return case((value.is_not(None), func.json_quote(value)))
+
+    def _json(self, cell: Cell) -> Sql:
+        if not cell.path:
+            return cell.base
+        at = quoted(cell.path)
+        return func.planhat_dig(cell.base, json_text(cell.path)) if at is None else cell.base.op("->")(at)
+
+    def _scalar(self, cell: Cell) -> Sql:
+        at = quoted(cell.path)
+        return self._json(cell).op("->>")(literal_column("'$'")) if at is None else cell.base.op("->>")(at)
+
+    def _type(self, cell: Cell) -> Sql:
+        at = quoted(cell.path)
+        return func.json_type(self._json(cell)) if at is None else func.json_type(cell.base, at)
+
+    def _ask(self, cell: Cell, op: str, operand: Any) -> Sql:
+        asked: Sql = func.planhat_matches(cell.kind.name, op, self._json(cell), json_text(operand)) == 1
+        wanted = operand if op == "overlap" else (operand,)
+        if cell.kind in (*LISTS, ANY) and op in ("contains", "overlap") and all(isinstance(one, str) for one in wanted):
+            # Our own encoder wrote the cell, so an element is in it letter by letter; text holds it without quotes.
+            inside = (json_text(one) if cell.kind in LISTS else json_text(one)[1:-1] for one in wanted)
+            return and_(or_(false(), *(func.instr(self._json(cell), one) > 0 for one in inside)), asked)
+        return asked
+
+    def _quick(self, cell: Cell, op: str, operand: Any) -> Sql | None:
+        kind = cell.kind
+        if op == "range" and kind in (TEXT, ID, NUMBER, INTEGER):
+            low, high = self._quick(cell, "gte", operand[0]), self._quick(cell, "lte", operand[1])
+            return None if low is None or high is None else and_(low, high)
+        if op == "in":
+            parts = [self._quick(cell, "exact", one) for one in operand[:_MANY]]
+            if len(operand) > _MANY or any(part is None for part in parts):
+                return None
+            return or_(*(part for part in parts if part is not None)) if parts else None
+        if op not in _OPERATORS:
+            return None
+        if isinstance(operand, bool):
+            return self._boolean(cell, operand) if op == "exact" and kind in (BOOLEAN, ANY) else None
+        if isinstance(operand, str):
+            return self._text(cell, kind, op, operand) if kind in (TEXT, ID, ANY) else None
+        if kind in (NUMBER, INTEGER, ANY) and abs(operand) < _EXACT:
+            return self._number(cell, kind, op, operand)
+        return None
+
+    def _boolean(self, cell: Cell, operand: bool) -> Sql:
+        return and_(self._scalar(cell) == int(operand), self._type(cell) == ("true" if operand else "false"))
+
+    def _text(self, cell: Cell, kind: Kind, op: str, operand: str) -> Sql:
+        value, sign = self._scalar(cell), _OPERATORS[op]
+        texts = and_(value.op(sign, is_comparison=True)(operand), self._type(cell) == "text")
+        if op in ("lt", "lte"):
+            texts = and_(texts, value >= "")
+        if kind is ANY:
+            return texts
+        # A text field's whole numbers are texts (`_load_text`). Numbers sort before all texts in SQLite.
+        if op == "exact":
+            if not _WHOLE(operand):
+                return texts
+            return or_(texts, and_(value == int(operand), self._type(cell) == "integer"))
+        spelt = cast(value, SqlText).op(sign, is_comparison=True)(operand)
+        return or_(texts, and_(value < "", self._type(cell) == "integer", spelt))
+
+    def _number(self, cell: Cell, kind: Kind, op: str, operand: float) -> Sql:
+        value = self._scalar(cell)
+        numbers = and_(
+            value.op(_OPERATORS[op], is_comparison=True)(operand),
+            value.between(-_MOST, _MOST),
+            self._type(cell).in_(("integer", "real")),
+        )
+        if kind is ANY:
+            return numbers
+        return or_(numbers, and_(value >= "", self._type(cell) == "text", self._ask(cell, op, operand)))

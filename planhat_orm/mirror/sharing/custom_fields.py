@@ -1,0 +1,99 @@
+"""The custom fields that are known, for views and exports; and the indexes that `Custom(..., index=True)` asks for.
+
+Known are those that the program declares on its classes, and those that the account itself lists (`/customfields`),
+as far as that list was synced: so a mirror that the command line keeps has them, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select, text
+
+from ...fields.custom import KIND_OF
+from ...models import resources as declared
+from ...models.generate import TYPES, folded, python_name
+from ...query.kinds import Kind
+from ..db import tables
+from ..db.layout import Layout, declared_customs, layout, layouts
+from ..reading.sqlite import path
+
+if TYPE_CHECKING:
+    from ..db.database import Database
+
+PREFIX = "custom__"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A custom field: the column it becomes, its label in Planhat, and what it compares by."""
+
+    name: str
+    label: str
+    kind: Kind
+
+
+def known(connection: Connection, home: Layout, taken: Iterable[str]) -> list[Known]:
+    """The custom fields of a table, sorted by label; names that are `taken` are told apart by a prefix."""
+    if "custom" not in home.by_wire:
+        return []
+    declared_here = declared_customs(home.name)
+    wanted = Counter(custom.name.lower() for custom in declared_here.values())
+    # Two classes may give two fields one name; then it is neither's, and their labels tell them apart.
+    found = {
+        label: (custom.name if wanted[custom.name.lower()] == 1 else python_name(label, ()), custom.kind)
+        for label, custom in sorted(declared_here.items())
+    }
+    listed = tables.records(layout("custom_field"))
+    parents = {folded(name) for name in declared.__all__ if _home_of(name) == home.table}
+    for row in connection.execute(select(listed.c.name, listed.c.type, listed.c.parent).order_by(listed.c.name)):
+        if row.name and row.name not in found and folded(row.parent or "") in parents:
+            found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
+    names = {name.lower() for name in taken}
+    fields = []
+    for label, (name, kind) in found.items():
+        # Names of columns are told apart without regard to case. Those of classes go first.
+        chosen = name if name.lower() not in names else f"custom_{name}"
+        if chosen.lower() not in names:
+            names.add(chosen.lower())
+            fields.append(Known(chosen, label, kind))
+    fields.sort(key=lambda one: one.label)
+    return fields
+
+
+def _home_of(model: str) -> str | None:
+    """The table of a model's records."""
+    name: str = getattr(declared, model)._meta.resource.name
+    return layouts()[name].table if name in layouts() else None
+
+
+def index(database: Database, names: Iterable[str]) -> None:
+    """Make the indexes that are declared and not there. They are found by what they index, not by who asked."""
+    wanted = {
+        index_name(name, label): (name, label)
+        for name in names
+        for label, custom in declared_customs(name).items()
+        if custom.index and path((label,)) is not None
+    }
+    if not wanted:
+        return
+    there = database.indexes()
+    missing = {name: found for name, found in wanted.items() if name not in there}
+    if not missing:
+        return
+    with database.writing() as connection:
+        quote = connection.dialect.identifier_preparer.quote
+        for name, (table, label) in missing.items():
+            literal = (label if database.postgres else str(path((label,)))).replace("'", "''").replace(":", "\\:")
+            collation = ' COLLATE "C"' if database.postgres else ""
+            expression = f"(custom ->> '{literal}'){collation}"
+            connection.execute(text(f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(table)} ({expression})"))
+
+
+def index_name(table: str, label: str) -> str:
+    """The index's name: labels may hold anything, names of indexes may not."""
+    return f"{PREFIX}{table}__{hashlib.sha1(label.encode(), usedforsecurity=False).hexdigest()[:12]}"

@@ -1,0 +1,171 @@
+"""Taking the mirror elsewhere: Parquet, CSV, JSON Lines, DuckDB, and a copy of the file itself.
+
+An export reads one moment of all tables, in parts, so it may run during a sync and needs little memory. JSON
+Lines hold the records as the API gave them; the other forms are sheets (see there). A file is written beside its
+place and put there when it is whole, readable by its owner only unless one with other rights is replaced.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigurationError, MirrorIncomplete
+from ...names import did_you_mean
+from ...query.kinds import iso
+from ...queryset.dataframes import TYPES
+from ..db import state
+from ..db.codec import Rows, encode
+from ..db.database import Database
+from ..db.layout import layout
+from ..upkeep import migrate
+from .export_table import Sheet
+
+FORMATS = ("csv", "duckdb", "jsonl", "parquet")
+
+Facts = dict[str, str]
+
+
+def export(database: Database, folder: str | os.PathLike[str], names: Sequence[str], format: str) -> list[Path]:
+    """Write one file a table into `folder` (for DuckDB: tables into one file of that name); return what was written."""
+    if format not in FORMATS:
+        raise ConfigurationError(f"There is no export format {format!r}.{did_you_mean(format, FORMATS)}")
+    path = Path(folder)
+    if format == "duckdb":
+        return _duckdb(database, path, names)
+    write: Callable[[Sheet, Path, Facts], None] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format]
+    path.mkdir(parents=True, exist_ok=True)
+    written = []
+    with closing(_sheets(database, names)) as sheets:
+        for sheet, facts in sheets:
+            file = path / f"{sheet.home.table}.{format}"
+            with _whole(file) as beside:
+                write(sheet, beside, facts)
+            written.append(file)
+    return written
+
+
+def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, Facts], None, None]:
+    """The tables, all of one moment, and the facts to tell with each."""
+    with database.reading() as connection:
+        states = state.load_all(connection)
+        for name in names:
+            found = states.get(name)
+            if found is None or not found.complete:
+                raise MirrorIncomplete(f"The mirror does not hold all of {name}: sync it, or export the other models.")
+        for name in names:
+            facts = {"resource": name, "as_of": str(states[name].as_of), "tables": migrate.VERSIONS[-1]}
+            yield Sheet(connection, layout(name), postgres=database.postgres), facts
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """A path to write to; what is written there takes the place of `file` when all went well."""
+    number, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    os.close(number)
+    beside = Path(name)
+    try:
+        yield beside
+        if file.exists():
+            beside.chmod(file.stat().st_mode & 0o777)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def backup(database: Database, path: str | os.PathLike[str]) -> Path:
+    """Copy a SQLite mirror, consistent even during a sync."""
+    target = Path(path)
+    if database.postgres:
+        raise ConfigurationError("Back up a mirror in PostgreSQL with pg_dump.")
+    if target.exists():
+        raise ConfigurationError(f"{target} exists: choose another name for the backup.")
+    connection = database.engine.raw_connection()
+    try:
+        source = connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)
+        with _whole(target) as beside, closing(sqlite3.connect(beside)) as copy:
+            # In one step, and so of one moment.
+            source.backup(copy)
+    finally:
+        connection.close()
+    return target
+
+
+def _parquet(sheet: Sheet, file: Path, facts: Facts) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise ConfigurationError("Parquet needs pyarrow: pip install 'planhat_orm[frames]'.") from None
+    kinds = [*(TYPES[kind.name][0](pa) for _, kind in sheet.columns), pa.string()]
+    schema = pa.schema(list(zip(sheet.names, kinds, strict=True)), metadata=facts)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for part in sheet.parts():
+            arrays = [pa.array(values, kind) for values, kind in zip(part, kinds, strict=True)]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+
+def _csv(sheet: Sheet, file: Path, facts: Facts) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(sheet.names)
+        for part in sheet.parts():
+            writer.writerows(zip(*(map(_cell, values) for values in part), strict=True))
+
+
+def _cell(value: Any) -> Any:
+    """A value as CSV has it: as Planhat spells it, lists as JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return encode(value).decode() if isinstance(value, list) else value
+
+
+def _jsonl(sheet: Sheet, file: Path, facts: Facts) -> None:
+    rows = Rows(sheet.home, postgres=sheet.postgres)
+    with file.open("wb") as stream:
+        for part in sheet.rows():
+            stream.write(b"".join(encode(raw) + b"\n" for raw in rows.unpack(sheet.home.columns, part)))
+
+
+def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
+    try:
+        import duckdb
+    except ImportError:
+        raise ConfigurationError(
+            'This needs duckdb: pip install "planhat_orm[duckdb]". It reads Parquet exports, too.'
+        ) from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        files = export(database, folder, names, "parquet")
+        # Into a file that is there, beside its other tables; a new one is put in its place when it is whole.
+        new = None if path.exists() else Path(folder, path.name)
+        try:
+            with closing(duckdb.connect(str(new or path))) as target:
+                target.begin()
+                for name, file in zip(names, files, strict=True):
+                    target.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM read_parquet(?)', [str(file)])
+                target.commit()
+        except duckdb.Error as error:
+            raise ConfigurationError(f"{path} cannot be written as a DuckDB file: {_first_line(error)}") from None
+        if new is not None:
+            new.chmod(0o600)
+            new.replace(path)
+    return [path]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

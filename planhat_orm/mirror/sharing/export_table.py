@@ -1,0 +1,90 @@
+"""A table of the mirror as other programs get it: typed columns, and nothing lost.
+
+Each field is a column, moments and days as such, lists of text as lists; each known custom field is one, too. What
+a column cannot give back (a value of another type, an explicit null, a key without a column) is in `extra`, as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from ...query.kinds import LISTS, Kind
+from ...queryset.dataframes import TYPES
+from ..db import tables
+from ..db.codec import encode
+from ..db.layout import Column, Layout
+from . import custom_fields
+
+PART = 20_000
+EXTRA = "extra"
+
+
+class Sheet:
+    """One table, read in parts. `columns` are the names and kinds of its columns; `extra` comes last and is text."""
+
+    def __init__(self, connection: Connection, home: Layout, *, postgres: bool) -> None:
+        self.home = home
+        self._connection = connection
+        self.postgres = postgres
+        self._customs = custom_fields.known(connection, home, [*(one.name for one in home.columns), EXTRA])
+        fields: list[tuple[str, Kind]] = [(one.name, one.kind) for one in home.columns]
+        self.columns = (*fields, *((one.name, one.kind) for one in self._customs))
+        self.names = (*(name for name, _ in self.columns), EXTRA)
+
+    def rows(self) -> Iterator[list[Any]]:
+        """The rows as the mirror stores them: the cells of the fields' columns, and then `_extra`."""
+        table = tables.records(self.home)
+        shown = [
+            tables.as_text(table.c[one.name], self.postgres) if one.storage == "json" else table.c[one.name]
+            for one in self.home.columns
+        ]
+        statement = select(*shown, table.c["_extra"]).order_by(table.c.id)
+        result = self._connection.execute(statement, execution_options={"yield_per": PART})
+        yield from (list(part) for part in result.partitions())
+
+    def parts(self) -> Iterator[list[Sequence[Any]]]:
+        """The values of all columns, part by part, column by column."""
+        for part in self.rows():
+            *cells, extra = zip(*part, strict=True)
+            spilt: dict[int, dict[str, Any]] = {}
+            values: list[Sequence[Any]] = [
+                list(_values(column, one, spilt)) for column, one in zip(self.home.columns, cells, strict=True)
+            ]
+            if self._customs:
+                values += self._custom_values(cells[self.home.columns.index(self.home.by_wire["custom"])])
+            yield [*values, [_joined(text, spilt.get(place)) for place, text in enumerate(extra)]]
+
+    def _custom_values(self, cells: Sequence[str | None]) -> Iterator[list[Any]]:
+        decoded = [None if cell is None else msgspec.json.decode(cell) for cell in cells]
+        for one in self._customs:
+            _, value = TYPES[one.kind.name]
+            found = (raw.get(one.label) if isinstance(raw, dict) else None for raw in decoded)
+            yield [None if raw is None else value(one.kind.load(raw)) for raw in found]
+
+
+def _values(column: Column, cells: Sequence[Any], spilt: dict[int, dict[str, Any]]) -> Iterable[Any]:
+    """The cells of a column as values of its type; those that it cannot give back are noted by their place."""
+    if column.storage == "json" and column.kind not in LISTS:
+        yield from cells
+        return
+    _, value = TYPES[column.kind.name]
+    for place, cell in enumerate(cells):
+        if cell is None:
+            yield None
+            continue
+        raw = msgspec.json.decode(cell) if column.kind in LISTS else bool(cell) if column.storage == "boolean" else cell
+        shown = value(column.kind.load(raw))
+        if shown is None or (column.kind in LISTS and shown != raw):
+            spilt.setdefault(place, {})[column.wire] = raw
+        yield shown
+
+
+def _joined(extra: str | None, spilt: dict[str, Any] | None) -> str | None:
+    if spilt is None:
+        return extra
+    # What the mirror kept raw is what the server said; the column only held what it compares by.
+    return encode({**spilt, **(msgspec.json.decode(extra) if extra is not None else {})}).decode()

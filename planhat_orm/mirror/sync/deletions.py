@@ -1,0 +1,251 @@
+"""Finding out what was deleted without reading everything: by rank, or by a sweep over the ids.
+
+Deleted records leave no trace in a list, but those after them move up. If our greatest id still has the rank it
+has here, nothing before it is missing: one request. If not, the ids between two ranks are halved until each gap is
+seen on a page. Every record called deleted was absent from a page that covers its id; ranks only say where to look.
+
+The pages carry stamps beside the ids. They come in another order than the changes were read in, so each is a
+sample that shows whether that reading missed something.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log2
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, union
+
+from ...http.effects import Flow, Work
+from ...query.kinds import DATETIME
+from ...runtime import TEMPORARY
+from ...wire.listing import request_page, rows_of
+from ...wire.raw_records import Slice, slices_of
+from ..db import state, tables
+from . import strategy
+from .paging import Disordered, Page, Pass, Unsorted, ids_of
+
+if TYPE_CHECKING:
+    from .job import Job
+
+_MARGIN = 8
+_CONFIRM = 200
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the list by stamps showed: each record's stamp, and `until` when it is known to be complete.
+
+    `newest` is the latest stamp of the first page; `missing` are records that should have been on it.
+    """
+
+    newest: str
+    until: str
+    stamps: dict[str, str] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+
+
+def find_deleted(job: Job, seen: Seen) -> Flow[set[str]]:
+    """Return the records that the server does not have any more. Call it when all changes are read.
+
+    Raises `Disordered` where the list shows what the reading by stamps should have shown, and did not.
+    """
+    two = bool(job.state.known.get("two"))
+    if two and not strategy.older(job.state.known.get("swept_at"), strategy.SWEEP_EVERY):
+        return set()
+    local: list[str] = yield Work(lambda: _ids(job))
+    if not local:
+        return set()
+    audit = _Audit(job, seen)
+    hidden = job.layout.resource.hidden_by
+    params = {hidden.name: "true"} if hidden is not None else {}
+    if two:
+        gone = yield from _sweep_two(job, local, params, audit)
+    else:
+        search = _Search(job, local, params, audit)
+        try:
+            yield from search.run()
+            gone = search.gone
+        except (Unsorted, _Confused):
+            gone = yield from _sweep(job, local, params, audit)
+    yield from audit.settle([params, {}] if two else [params])
+    return gone
+
+
+class _Confused(Exception):
+    """The ranks do not add up: the list changes, or holds records that are not known here."""
+
+
+class _Audit:
+    """Holds the stamps on a page of ids against what the mirror will hold when this sync is published."""
+
+    def __init__(self, job: Job, seen: Seen) -> None:
+        self.job = job
+        self.seen = seen
+        self.stamp = str(job.stamp)
+        self.latest = ""
+
+    def check(self, rows: list[Slice]) -> Flow[None]:
+        """Raise `Disordered` when a record changed before this sync began, and this sync did not see it."""
+        stored: dict[str, Any] = yield Work(lambda: self._stored([row["_id"] for row in rows]))
+        for row in rows:
+            id, stamp = row["_id"], DATETIME.comparable(row.get(self.stamp))
+            if stamp is None:
+                raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
+            self.latest = max(self.latest, stamp)
+            known = self.seen.stamps.get(id) or stored.get(id)
+            if stamp >= self.seen.until or stamp == known or (known is not None and known >= self.seen.until):
+                continue  # it is as it is here, or has changed since this sync began
+            if known is None:
+                raise Disordered(f"a record came with an old {self.stamp}", then="full", lasting=False)
+            raise Disordered(f"a record changed that the list by {self.stamp} did not show")
+
+    def settle(self, lists: list[Mapping[str, str]]) -> Flow[None]:
+        """Raise unless the list by stamps, asked again, shows the latest one that was met."""
+        if self.latest <= self.seen.newest:
+            return
+        for params in lists:
+            request = request_page(
+                self.job.layout.resource, limit=1, sort=f"-{self.stamp}", select=("_id", self.stamp), params=params
+            )
+            for row in rows_of((yield from self.job.traffic.ask(request))):
+                if (DATETIME.comparable(row.get(self.stamp)) or "") >= self.latest:
+                    return
+        raise Disordered(f"a record changed that the list by {self.stamp} did not show")
+
+    def _stored(self, ids: list[str]) -> dict[str, Any]:
+        with self.job.reading() as connection:
+            return self.job.store(connection).stamps(self.stamp, ids)
+
+
+class _Search:
+    def __init__(self, job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> None:
+        self.job = job
+        self.local = local
+        self.params = params
+        self.audit = audit
+        self.limit = min(job.state.known.get("cap") or job.layout.resource.max_limit, job.layout.resource.max_limit)
+        self.gone: set[str] = set()
+        self.spent = 0
+
+    def run(self) -> Flow[None]:
+        """Compare ranks, beginning with the greatest ids'."""
+        count, newest = len(self.local), self.local[-1]
+        start = max(0, count - self.limit + _MARGIN)
+        ids = yield from self._page(start)
+        last = False
+        while ids and ids[-1] < newest and not last:
+            more = yield from self._page(start + len(ids) - 1)
+            if not more or more[0] != ids[-1]:
+                raise _Confused
+            last = len(more) == 1
+            ids += more[1:]
+        if not ids:
+            raise _Confused
+        self._settle(ids, first=not start, last=last)
+        if not start:
+            return
+        shift = self._shift(ids, start)
+        pages = -(-count // self.limit)
+        if shift and shift * (log2(max(2, pages / shift)) + 1.2) > pages:
+            raise _Confused
+        yield from self._between(0, start + shift, 0, shift, pages)
+
+    def _between(self, low: int, high: int, shift_low: int, shift_high: int, pages: int) -> Flow[None]:
+        """Find what is missing among `local[low:high]`, of which so many are missing before either end."""
+        if shift_low > shift_high or self.spent > pages:
+            raise _Confused
+        if shift_low == shift_high or low >= high:
+            return
+        middle = (low + high) // 2
+        start = max(0, middle - shift_high - _MARGIN)
+        ids = yield from self._page(start)
+        if not ids:
+            raise _Confused
+        left = bisect_left(self.local, ids[0])
+        right = bisect_right(self.local, ids[-1])
+        if left >= high or right <= low:
+            raise _Confused
+        self._settle(ids)
+        shift_left = self._shift(ids, start)
+        shift_right = right - (start + len(ids))
+        yield from self._between(low, left, shift_low, shift_left, pages)
+        yield from self._between(right, high, shift_right, shift_high, pages)
+
+    def _shift(self, ids: list[str], start: int) -> int:
+        """How many records before the page are missing: what its first id moved up by."""
+        place = bisect_left(self.local, ids[0])
+        if place == len(self.local) or self.local[place] != ids[0]:
+            raise _Confused
+        return place - start
+
+    def _settle(self, ids: list[str], *, first: bool = False, last: bool = False) -> None:
+        """Tell what is missing between the ends of a page, or beyond them where it is the first or the last."""
+        left = 0 if first else bisect_left(self.local, ids[0])
+        right = len(self.local) if last else bisect_right(self.local, ids[-1])
+        known, there = set(self.local[left:right]), set(ids)
+        if any(id not in known and id < self.local[-1] for id in ids):
+            raise _Confused
+        self.gone |= known - there
+
+    def _page(self, start: int) -> Flow[list[str]]:
+        self.spent += 1
+        request = request_page(
+            self.job.layout.resource,
+            limit=self.limit,
+            offset=start,
+            select=("_id", self.audit.stamp),
+            params=self.params,
+            sliced=True,
+        )
+        rows = slices_of((yield from self.job.traffic.ask(request)))
+        ids = ids_of(rows)
+        if ids is None:
+            raise Unsorted
+        yield from self.audit.check(rows)
+        yield self.job.progress(len(self.gone), "looking for deletions")
+        return ids
+
+
+def _sweep(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
+    """Read all ids, with the proof of a full pass."""
+    gone: set[str] = set()
+    walk = Pass(job.layout.resource, job.traffic, params, select=("_id", audit.stamp), expected=len(local))
+
+    def apply(page: Page) -> Flow[None]:
+        yield from audit.check(page.rows)
+        if page.proved:
+            left = bisect_right(local, page.after)
+            right = len(local) if page.last is None else bisect_right(local, page.last)
+            there = {row["_id"] for row in page.rows}
+            gone.update(id for id in local[left:right] if id not in there)
+        yield job.progress(len(gone), "sweeping for deletions")
+
+    yield from walk.run(apply)
+    return gone
+
+
+def _sweep_two(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
+    """The same where archived records have a list of their own: deleted is what neither shows.
+
+    A record may move from one to the other in between, so each is asked for as well.
+    """
+    shown = yield from _sweep(job, local, params, audit)
+    doubtful = sorted(shown & (yield from _sweep(job, local, {}, audit)))
+    if len(doubtful) > _CONFIRM:
+        job.report.notes.append(f"{len(doubtful):,} records were not listed; the next full pass looks into that")
+        return set()
+    gone = yield from job.confirm(doubtful)
+    job.state.known["swept_at"] = state.now()
+    return set(gone)
+
+
+def _ids(job: Job) -> list[str]:
+    """The ids that there are when this sync is published, before anything is taken away."""
+    table, stage = tables.records(job.layout), tables.stage
+    fresh = select(stage.c.record).where(stage.c.resource == job.layout.table, stage.c.body.is_not(None))
+    with job.reading() as connection:
+        ids = connection.execute(union(select(table.c.id), fresh)).scalars()
+        return sorted(id for id in ids if not id.startswith(TEMPORARY))

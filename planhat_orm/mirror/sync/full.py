@@ -1,0 +1,248 @@
+"""The full pass: every record of a list, compared with what is stored, deletions included.
+
+On the first load pages go straight into the table, which answers no query before the last one. A later pass puts
+what differs aside, to be published in one transaction, so readers see the state before or the state after. The
+checkpoint is written in the page's own transaction: a pass that was cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from ...http.effects import Flow, Work
+from ...query.kinds import DATETIME, iso
+from ...wire.resources import STAMPS, ListParam
+from ..db import state
+from ..db.state import State
+from .paging import OVERLAP, Page, Pass, Unsorted, sweep
+
+if TYPE_CHECKING:
+    from .job import Finish, Job
+
+_CONFIRM = 200
+"""Up to so many records that a list did not show are asked for one by one, where the list alone proves nothing."""
+_FIRST = 5
+"""If none of so many turns out to be gone, the others are not asked for."""
+
+
+def full(job: Job) -> Flow[Finish]:
+    """Read the whole list of a resource into the mirror; what is returned publishes it."""
+    return (yield from _Full(job).run())
+
+
+class _Full:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.resource = job.layout.resource
+        self.state: State = job.state
+        self.hidden: ListParam | None = self.resource.hidden_by
+        self.doubtful: set[str] = set()
+        self.cursor: dict[str, Any] = {}
+        self.bytes = 0
+
+    def run(self) -> Flow[Finish]:
+        job = self.job
+        yield Work(self._begin)
+        try:
+            for number, (params, scope) in enumerate(self._lists()):
+                if number < self.cursor["list"]:
+                    continue
+                if number and self.cursor["two"] is False:
+                    break
+                yield from self._walk(number, params, scope)
+        except Unsorted:
+            yield from self._sweep()
+        yield from self._confirm()
+        yield from job.look_twice()
+        job.report.method = "full"
+        return self._finish
+
+    def _lists(self) -> list[tuple[Mapping[str, str], bool | None]]:
+        """The lists to read, and which of the stored records each covers: hidden ones, others, or (None) all.
+
+        The parameter that shows archived records either adds them or shows nothing else (API.md section 6): the
+        first record in that list that is not archived tells. Until then there are two lists to read.
+        """
+        if self.hidden is None:
+            return [({}, None)]
+        return [({self.hidden.name: "true"}, True), ({}, False)]
+
+    def _begin(self) -> None:
+        job = self.job
+        with job.writing() as connection:
+            if self.state.cursor is not None:
+                self.cursor, job.resumed = self.state.cursor, True
+                job.report.notes.append(f"resumed after {self.cursor['rank']} records")
+            else:
+                job.clear_stage(connection)
+                # That the parameter adds records was proved once and for all; the opposite never is.
+                two = False if self.state.known.get("two") is False else None
+                self.cursor = {"list": 0, "two": two, "anchor": "", "rank": 0, "longest": 0, "bytes": 0}
+                self._forget_counts()
+            self.doubtful = set(self.cursor.get("doubtful", ()))
+            self.bytes = self.cursor["bytes"]
+        job.traffic.mark()
+
+    def _forget_counts(self) -> None:
+        self.cursor.update(rows=0, stamps={}, first={})
+
+    def _walk(self, number: int, params: Mapping[str, str], scope: bool | None) -> Flow[None]:
+        job, cursor = self.job, self.cursor
+        if cursor["list"] != number:
+            cursor.update(list=number, anchor="", rank=0, longest=0)
+        walk = Pass(
+            self.resource,
+            job.traffic,
+            params,
+            anchor=cursor["anchor"],
+            rank=cursor["rank"],
+            longest=cursor["longest"],
+            expected=job.rows_before,
+            overlap=self.state.known.get("overlap", OVERLAP),
+        )
+
+        def apply(page: Page) -> Flow[None]:
+            if scope and cursor["two"] is not False:
+                assert self.hidden is not None
+                cursor["two"] = all(row.get(str(self.hidden.hides)) is True for row in page.rows)
+            covered = scope if cursor["two"] else None
+            yield Work(lambda: self._apply(page, covered, walk.longest))
+            yield job.progress(cursor["rows"], "reading")
+
+        yield from walk.run(apply)
+        # Pages are known to be cut only where there were several.
+        self.state.known["cap"] = max(OVERLAP, walk.longest) if walk.rank > walk.longest else self.resource.max_limit
+        self.state.known["overlap"] = max(8, walk.overlap * 7 // 8)
+
+    def _apply(self, page: Page, scope: bool | None, longest: int) -> None:
+        job, cursor = self.job, self.cursor
+        with job.writing() as connection:
+            store = job.store(connection)
+            ids = {row["_id"] for row in page.rows}
+            stored = store.between(page.after, page.last)
+            gone = [id for id in stored if id not in ids]
+            if scope is not None:
+                gone = store.shown(gone, self.hidden.hides, scope)  # type: ignore[union-attr, arg-type]
+                self.doubtful.update(gone)
+                gone = []
+                self.doubtful -= ids
+            hashes = stored if page.proved else store.hashes(list(ids))
+            job.take(connection, store, page.rows, hashes, gone)
+            self._see(page)
+            cursor.update(
+                anchor=page.anchor,
+                rank=page.rank,
+                longest=longest,
+                rows=cursor["rows"] + len(page.rows),
+                bytes=self.bytes + job.traffic.bytes,
+                doubtful=sorted(self.doubtful),
+                date=cursor.get("date") or job.traffic.first_date,
+                sent=cursor.get("sent") or job.traffic.first_sent,
+            )
+            self.state.cursor = cursor
+            state.save(connection, self.state)
+
+    def _see(self, page: Page) -> None:
+        """Count the stamps, and note the latest: of all pages, and of the first one."""
+        stamps = self.cursor["stamps"]
+        for name in STAMPS:
+            texts = [value for row in page.rows if isinstance(value := row.get(name), str)]
+            if texts:
+                count, top = stamps.get(name, (0, ""))
+                stamps[name] = (count + len(texts), max(top, *texts) if top else max(texts))
+        if not self.cursor["rows"]:
+            self.cursor["first"] = {name: top for name, (_, top) in stamps.items()}
+
+    def _sweep(self) -> Flow[None]:
+        """What is left to do with a server that does not sort: read everything, call nothing deleted unasked."""
+        job = self.job
+        job.report.notes.append("the list does not come sorted by _id, so it was read until nothing new showed")
+
+        def again() -> None:
+            # What the pages before seemed to prove, they did not.
+            with job.writing() as connection:
+                job.clear_stage(connection)
+            job.report.unchanged = 0
+            self.doubtful.clear()
+            self.state.known["unsorted_at"] = state.now()
+            self.cursor.update(list=0, anchor="", rank=0, longest=0)
+            self._forget_counts()
+
+        yield Work(again)
+        seen: set[str] = set()
+
+        def apply(page: Page) -> Flow[None]:
+            yield Work(lambda: self._apply(page, None, 0))
+            yield job.progress(self.cursor["rows"], "sweeping")
+
+        for params, _ in self._lists():
+            seen |= yield from sweep(self.resource, job.traffic, params, apply)
+
+        def missing() -> set[str]:
+            with job.reading() as connection:
+                return {id for id in job.store(connection).between("", None) if id not in seen}
+
+        self.doubtful = yield Work(missing)
+
+    def _confirm(self) -> Flow[None]:
+        """Ask for each record that a list did not show, where not being shown is no proof."""
+        job, waiting = self.job, sorted(self.doubtful)
+        gone: list[str] = []
+        if waiting and "get_by_id" in self.resource.operations:
+            gone = yield from job.confirm(waiting[:_FIRST])
+            if gone:
+                gone += yield from job.confirm(waiting[_FIRST:_CONFIRM])
+                waiting = waiting[_CONFIRM:]
+            elif len(waiting) <= _FIRST:
+                waiting = []
+        if waiting:
+            job.report.notes.append(f"{len(waiting):,} records were not listed; they stay until it is certain")
+        if not gone:
+            return
+
+        def apply() -> None:
+            with job.writing() as connection:
+                job.take(connection, job.store(connection), [], {}, gone)
+
+        yield Work(apply)
+
+    def _finish(self, connection: Connection) -> None:
+        job, found, cursor = self.job, self.state, self.cursor
+        job.publish(connection, look_for_silent=True)
+        self._learn_stamp()
+        earliest = self._earliest()
+        found.cursor = None
+        found.complete = True
+        found.as_of = found.full_as_of = cursor.get("date") or earliest
+        found.synced_at = cursor.get("sent") or state.now()
+        found.first_as_of = found.first_as_of or found.synced_at
+        found.watermark = earliest
+        found.known.update(two=cursor["two"] is not False if self.hidden is not None else False)
+        found.known["full_at"] = found.synced_at
+        job.learn(connection, self.bytes + job.traffic.bytes)
+
+    def _learn_stamp(self) -> None:
+        """Take the time of change that every record has; the documented one where none is in all."""
+        rows, known = self.cursor["rows"], self.state.known
+        counts = {name: self.cursor["stamps"].get(name, (0, ""))[0] for name in STAMPS}
+        stamp = next((name for name in STAMPS if rows and counts[name] == rows), self.resource.stamp)
+        known["stamp"] = stamp
+        known["unstamped"] = 0 if stamp is None else rows - counts[stamp]
+
+    def _earliest(self) -> str | None:
+        """A moment of the stamps' clock at which this pass had not begun, as late a one as can be proved.
+
+        The latest stamp of all may be of a record that was changed while the pass went on, so it counts only less
+        the time that the pass took. Any stamp on the first page is from before.
+        """
+        stamp, cursor = self.job.stamp, self.cursor
+        top = DATETIME.comparable(cursor["stamps"].get(stamp, (0, None))[1])
+        if top is None:
+            return None
+        took = state.moment(state.now()) - state.moment(cursor.get("sent") or state.now())
+        first = DATETIME.comparable(cursor["first"].get(stamp)) or ""
+        latest = max(str(first), iso(state.moment(str(top)) - took))
+        return min(latest, cursor["date"]) if cursor.get("date") else latest

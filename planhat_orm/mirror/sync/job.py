@@ -1,0 +1,264 @@
+"""One model's part of a sync: what every way of syncing shares."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, delete, insert, select
+
+from ...errors import BadAnswer, NotFound, PermissionDenied
+from ...http.effects import Emit, Flow, Work
+from ...wire import records
+from ...wire.aliases import spelt
+from ...wire.raw_records import Slice
+from ..db import state, tables
+from ..db.codec import digest, encode
+from ..db.database import Database
+from ..db.layout import Layout
+from ..db.lease import Lease
+from ..db.state import State, now
+from ..db.store import Counts, Memory, Raw, Store
+from ..outbox.outbox import Outbox
+from ..report import ModelReport, Progress
+from .paging import Traffic
+
+_PUBLISH = 2000
+MASS = 100
+MASS_SHARE = 0.2
+"""More records than both of these missing at once are not taken for deleted the first time."""
+FEW = 10
+SAMPLE = 3
+"""Where more than so many and that share are missing, some of them are asked for one by one."""
+
+Finish = Callable[[Connection], None]
+"""Publishes what a sync of one model found, in a transaction of the caller's."""
+
+
+@dataclass(slots=True)
+class Job:
+    """The sync of one resource in one run.
+
+    `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off.
+    """
+
+    database: Database
+    layout: Layout
+    state: State
+    lease: Lease
+    run: int
+    history: bool
+    report: ModelReport
+    rows_before: int | None = None
+    forced: bool = False
+    resumed: bool = False
+    traffic: Traffic = field(default_factory=Traffic)
+    seen_at: str = field(default_factory=now)
+    _whole: bool = False
+    _still_there: int = 0
+
+    @property
+    def stamp(self) -> str | None:
+        """The wire name of the time of last change: as found in the records, or as documented."""
+        return self.state.stamp(self.layout.resource)
+
+    @property
+    def memory(self) -> Memory | None:
+        """Where changes are noted. The first load is no change."""
+        return Memory(self.run, self.seen_at) if self.history and self.state.complete else None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that fails unless this process still holds the lease."""
+        with self.database.writing() as connection:
+            self.lease.beat(connection)
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to look something up."""
+        with self.database.reading() as connection:
+            yield connection
+
+    def store(self, connection: Connection) -> Store:
+        """The resource's records."""
+        return Store(connection, self.layout, postgres=self.database.postgres)
+
+    def progress(self, rows: int, phase: str) -> Emit:
+        """Tell how far it is."""
+        return Emit(Progress(self.layout.name, rows, self.rows_before, self.traffic.requests, phase))
+
+    # --- keeping aside, and publishing -------------------------------------------------------------------
+
+    def take(
+        self,
+        connection: Connection,
+        store: Store,
+        rows: Sequence[Raw | Slice],
+        hashes: Mapping[str, bytes],
+        gone: Iterable[str],
+    ) -> None:
+        """Keep what differs: in the table on a first load, aside on any later sync."""
+        self._check_whole(rows)
+        known = self.layout.resource
+        if known.spellings:
+            rows = [row.spelt(known) if isinstance(row, Slice) else spelt(known, row) for row in rows]
+        gone = list(gone)
+        if not self.state.complete:
+            self.count(store.write(rows, hashes=hashes))
+            self.count(store.remove(gone))
+            return
+        staged: dict[str, str | None] = dict.fromkeys(gone)
+        same: list[str] = []
+        for row in rows:
+            json = row.json if isinstance(row, Slice) else encode(row)
+            if hashes.get(row["_id"]) == digest(json):
+                same.append(row["_id"])
+            else:
+                staged[row["_id"]] = str(json, "utf-8")
+        self.report.unchanged += len(same)
+        if self._is_staged(connection):
+            self._unstage(connection, [*same, *staged])
+        if staged:
+            connection.execute(
+                insert(tables.stage),
+                [{"resource": self.layout.table, "record": id, "body": body} for id, body in staged.items()],
+            )
+
+    def _check_whole(self, rows: Sequence[Raw | Slice]) -> None:
+        """Refuse records that lost all those fields at once that only `select` brings (API.md section 6)."""
+        thin = self.layout.resource.thin_list
+        if thin is None or self._whole or not rows:
+            return
+        self._whole = any(not row.keys() <= thin for row in rows)
+        if not self._whole and self.state.complete and not self.state.known.get("thin") and not self.forced:
+            raise BadAnswer(
+                f"GET /{self.layout.resource.path} ignores select all of a sudden: {len(rows)} records came without "
+                f"any of the fields that only select brings. The mirror keeps them; planhat.sync(full=True) drops them."
+            )
+
+    def publish(self, connection: Connection, *, look_for_silent: bool = False) -> None:
+        """Put what was kept aside into the table, all of it or, when the transaction fails, nothing."""
+        stage, store = tables.stage, self.store(connection)
+        mine = stage.c.resource == self.layout.table
+        outbox = Outbox(self.database, history=self.history)
+        waiting = outbox.waiting_on(connection, self.layout.table)
+        said: dict[str, Raw | None] = {}
+        floor = self.state.floor
+        stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
+        after, found = "", Counts()
+        while True:
+            statement = select(stage.c.record, stage.c.body).where(mine, stage.c.body.is_not(None))
+            part = connection.execute(
+                statement.where(stage.c.record > after).order_by(stage.c.record).limit(_PUBLISH)
+            ).all()
+            if not part:
+                break
+            after = part[-1].record
+            rows = [Slice(row.body.encode(), {"_id": row.record}) for row in part]
+            found.add(store.write(rows, memory=self.memory, stamp=stamp))
+            said.update((row["_id"], row.read()) for row in rows if row["_id"] in waiting)
+        gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
+        if self._believable(connection, len(gone)):
+            self.count(store.remove(gone, self.memory))
+            said.update((id, None) for id in gone if id in waiting)
+        self.count(found)
+        if self.state.complete:
+            self.state.learn_delta(found.new + found.changed)
+        if look_for_silent:
+            self.state.learn_silent(found.fields)
+            self._judge(found.missed)
+        self.clear_stage(connection)
+        outbox.learn(connection, self.layout.table, said if self.state.complete else None)
+
+    def _judge(self, missed: int) -> None:
+        """Trust the order by stamps no longer when a full pass finds changes that it should have shown."""
+        if missed:
+            self.state.known["disordered_at"] = now()
+            self.report.notes.append(
+                f"{missed:,} records had changed by their {self.stamp} and were not shown when the list was read by it"
+            )
+
+    def _believable(self, connection: Connection, gone: int) -> bool:
+        """Whether so many records can be taken for deleted: a token that lost a role looks just the same.
+
+        The second sync in a row that misses them is believed, unless they can still be read one by one.
+        """
+        rows, before = state.live_rows(connection, self.layout), self.state.known.pop("mass", 0)
+        bound = max(MASS, rows * MASS_SHARE)
+        if not self._still_there and (gone <= bound or (before and gone <= before + bound)):
+            return True
+        self.state.known["mass"] = gone
+        why = "can still be read one by one" if self._still_there else "stay until the next sync misses them too"
+        self.report.notes.append(f"{gone:,} of {rows:,} records were not listed any more; they {why}")
+        return False
+
+    def look_twice(self) -> Flow[None]:
+        """Ask for some of the records that are not listed any more, where that is many of them at once."""
+        stage = tables.stage
+
+        def work() -> tuple[list[str], int]:
+            with self.reading() as connection:
+                gone = connection.execute(
+                    select(stage.c.record).where(stage.c.resource == self.layout.table, stage.c.body.is_(None))
+                )
+                return list(gone.scalars()), state.live_rows(connection, self.layout)
+
+        gone, rows = yield Work(work)
+        if len(gone) > max(FEW, rows * MASS_SHARE) and "get_by_id" in self.layout.resource.operations:
+            sample = random.sample(gone, SAMPLE)
+            self._still_there = SAMPLE - len((yield from self.confirm(sample)))
+
+    def clear_stage(self, connection: Connection) -> None:
+        """Forget what was kept aside."""
+        connection.execute(delete(tables.stage).where(tables.stage.c.resource == self.layout.table))
+
+    def confirm(self, ids: list[str]) -> Flow[list[str]]:
+        """Return those of some ids that the server does not have. One request each."""
+        gone = []
+        for id in ids:
+            try:
+                yield from self.traffic.counting(records.get(self.layout.resource, id, select=("_id",)))
+            except NotFound:
+                gone.append(id)
+            except PermissionDenied:
+                continue  # not to be seen is not to be deleted
+        return gone
+
+    # --- learning ----------------------------------------------------------------------------------------
+
+    def learn(self, connection: Connection, bytes: int) -> None:
+        """Remember what a complete pass showed."""
+        known = self.state.known
+        rows = state.live_rows(connection, self.layout)
+        if rows:
+            known["bytes"] = max(1, bytes // rows)
+        thin = self.layout.resource.thin_list
+        if thin is not None and rows:
+            known["thin"] = not self._whole
+            if not self._whole:
+                missing = [name for name in self.layout.resource.fields if name not in thin and name != "_id"]
+                self.report.notes.append(f"the list ignores select, so it lacks {', '.join(missing)}")
+
+    def count(self, counts: Counts) -> None:
+        """Add to the report what became of records."""
+        self.report.new += counts.new
+        self.report.changed += counts.changed
+        self.report.deleted += counts.deleted
+        self.report.unchanged += counts.unchanged
+        self.report.silent += counts.silent
+
+    def _is_staged(self, connection: Connection) -> bool:
+        mine = select(tables.stage.c.record).where(tables.stage.c.resource == self.layout.table).limit(1)
+        return connection.execute(mine).first() is not None
+
+    def _unstage(self, connection: Connection, ids: list[str]) -> None:
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            connection.execute(
+                delete(tables.stage).where(
+                    tables.stage.c.resource == self.layout.table, tables.stage.c.record.in_(part)
+                )
+            )

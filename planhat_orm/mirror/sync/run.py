@@ -1,0 +1,175 @@
+"""A sync: model after model, by the cheapest way that is proved, and a report of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+from sqlalchemy import insert, update
+
+from ...errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, RequestError
+from ...http.effects import Flow, Work
+from ..db import state, tables
+from ..db.database import Database
+from ..db.layout import layout
+from ..db.lease import Lease, acquire, begin, end
+from ..report import ModelReport, SyncReport
+from ..sharing import custom_fields, views
+from .full import full
+from .incremental import incremental
+from .job import Finish, Job
+from .metrics import metrics
+from .paging import Disordered, Unsorted
+from .stamp_scan import TooMany, scan
+from .strategy import choose
+
+
+def sync(
+    opened: Callable[[], Database], names: Iterable[str], *, force_full: bool, history: bool, metric_days: int
+) -> Flow[SyncReport]:
+    """Bring tables up to date. Emits `Progress`; returns the report."""
+    database: Database = yield Work(opened)
+    names = list(names)
+    report = SyncReport()
+    began = time.monotonic()
+    failures: list[RequestError] = []
+    holder = begin()
+    lease: Lease | None = None
+    try:
+        lease = yield Work(lambda: acquire(database, holder))
+        assert lease is not None
+        report.run = yield Work(lambda: _start(database, names))
+        for name in names:
+            try:
+                yield from _sync_model(
+                    database, name, lease, report, force_full=force_full, history=history, metric_days=metric_days
+                )
+            except (AuthenticationError, ConnectionFailed):
+                raise  # the other models would fare no better
+            except RequestError as failed:
+                # One list that cannot be read must not keep the others from being current.
+                report.models[name].failed = str(failed)
+                failures.append(failed)
+        report.seconds = time.monotonic() - began
+        yield Work(lambda: _end(database, names, report))
+    finally:
+        end(holder)  # it may have been cut off before it heard that the right is its own
+        if lease is not None:
+            lease.release()
+    if failures:
+        failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.")
+        raise failures[0]
+    return report
+
+
+def _start(database: Database, names: list[str]) -> int:
+    custom_fields.index(database, names)
+    views.refresh(database, names)
+    with database.writing() as connection:
+        made = connection.execute(insert(tables.runs).values(started_at=state.now()))
+        key = made.inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+
+def _end(database: Database, names: list[str], report: SyncReport) -> None:
+    # This sync may have brought custom fields that the account did not have before.
+    views.refresh(database, names)
+    with database.writing() as connection:
+        connection.execute(
+            update(tables.runs)
+            .where(tables.runs.c.run == report.run)
+            .values(
+                finished_at=state.now(),
+                requests=report.requests,
+                report=msgspec.json.encode(list(report)).decode(),
+            )
+        )
+
+
+def _sync_model(
+    database: Database,
+    name: str,
+    lease: Lease,
+    report: SyncReport,
+    *,
+    force_full: bool,
+    history: bool,
+    metric_days: int,
+) -> Flow[None]:
+    mine = report.models[name] = ModelReport(name)
+    began = time.monotonic()
+    job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history, force_full))
+    try:
+        yield job.progress(0, "starting")
+        if name == "metric":
+            finish: Finish = yield from metrics(job, metric_days)
+        else:
+            finish = yield from _by_the_best_way(job)
+        yield Work(lambda: _publish(job, finish))
+        if job.resumed:
+            yield from _catch_up(job)
+    except (PermissionDenied, NotFound) as refused:
+        mine.skipped = "no permission (403)" if isinstance(refused, PermissionDenied) else "not in this tenant (404)"
+    finally:
+        mine.requests, mine.bytes = job.traffic.requests, job.traffic.bytes
+        mine.seconds = time.monotonic() - began
+    yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
+
+
+def _by_the_best_way(job: Job) -> Flow[Finish]:
+    """Sync by the method of choice, and by the next safer one where the list turns out not to be fit for it."""
+    method, job.report.why = choose(job.state, job.layout.resource, job.rows_before, force_full=job.forced)
+    if method == "incremental":
+        try:
+            return (yield from incremental(job))
+        except Disordered as reason:
+            if reason.lasting:
+                job.state.known["disordered_at"] = state.now()
+            method, job.report.why = reason.then, str(reason)
+        except Unsorted:
+            method, job.report.why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
+        job.report.unchanged = 0
+    if method == "scan" and "get_by_id" in job.layout.resource.operations and not job.state.known.get("two"):
+        try:
+            return (yield from scan(job))
+        except (TooMany, Unsorted):
+            job.report.why += ", and a scan of the ids was not enough"
+    return (yield from full(job))
+
+
+def _catch_up(job: Job) -> Flow[None]:
+    """Bring in what changed since a pass that was cut off began, as far as that is cheap."""
+    method, _ = choose(job.state, job.layout.resource, job.rows_before, force_full=False)
+    if method != "incremental":
+        return
+    unchanged = job.report.unchanged
+    try:
+        finish = yield from incremental(job)
+        yield Work(lambda: _publish(job, finish))
+    except (Disordered, Unsorted):
+        return  # the next sync finds the same and takes the longer way
+    finally:
+        job.report.method, job.report.unchanged = "full", unchanged
+
+
+def _publish(job: Job, finish: Finish) -> None:
+    """Make what was found visible, all of it at once, together with what is known about it."""
+    with job.writing() as connection:
+        finish(connection)
+        found = job.state
+        found.method, found.why = job.report.method, job.report.why
+        if not job.history:
+            # What changed from here on back was not noted, so the past begins anew.
+            found.known["memory_from"] = state.now()
+        state.save(connection, found)
+
+
+def _job(
+    database: Database, name: str, lease: Lease, run: int, report: ModelReport, history: bool, forced: bool
+) -> Job:
+    with database.reading() as connection:
+        found = state.load(connection, name)
+        rows = state.live_rows(connection, layout(name)) if found.complete else None
+    return Job(database, layout(name), found, lease, run, history, report, rows, forced)

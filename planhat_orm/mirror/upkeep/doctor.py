@@ -1,0 +1,211 @@
+"""Is the mirror sound: its file, every record, its search indexes, its syncs, its outbox; and what to do if not.
+
+SQLite keeps no checksums: what it can tell is that pages hang together and indexes agree with their tables. That is
+looked at here, and by every opening after a process died in the middle of a sync.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from ...errors import MirrorError
+from ..db import lease, state, tables
+from ..db.codec import Rows
+from ..db.database import Database
+from ..db.layout import Layout, layout
+from ..report import Table
+from ..sharing import search
+
+_PART = 2000
+_LARGE_WAL = 256 * 2**20
+_RESCUE = "Save what can be saved into a new file: planhat doctor --rescue NEW.db (or mirror.rescue('NEW.db'))."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` is what to do about it."""
+
+    what: str
+    result: str
+    advice: str = ""
+    wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis(Table):
+    """What was looked at: `diagnosis.ok`, `print(diagnosis)`."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(one.wrong for one in self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+        rows = (("wrong" if one.wrong else "ok", one.what, one.result, one.advice) for one in self.findings)
+        return ("", "looked at", "found", "what to do"), rows
+
+
+def doctor(database: Database) -> Diagnosis:
+    """Look at everything. Reads the whole mirror once; makes no request."""
+    findings: list[Finding] = []
+    for look in (_file, _structure, _records, _search, _syncs, _outbox):
+        try:
+            findings += look(database)
+        except (DBAPIError, MirrorError) as error:
+            findings.append(Finding(look.__name__.lstrip("_"), f"cannot be read: {_first_line(error)}", _RESCUE, True))
+    return Diagnosis(tuple(findings))
+
+
+def check_after_a_death(database: Database) -> None:
+    """Raise `MirrorError` for a damaged file, when a process died while it synced. Costs nothing else."""
+    if database.postgres:
+        return
+    with database.reading() as connection:
+        holders = connection.execute(select(tables.leases).where(tables.leases.c.holder.is_not(None))).all()
+    if any(lease.is_over(one.holder, one.beat or 0.0, lease.PATIENCE) for one in holders):
+        problems = _problems(database, "quick_check")
+        if problems:
+            raise MirrorError(f"The mirror {database.path} is damaged: {problems[0]}. {_RESCUE}")
+
+
+def _problems(database: Database, pragma: str) -> list[str]:
+    try:
+        with database.reading() as connection:
+            lines = [str(row[0]) for row in connection.exec_driver_sql(f"PRAGMA {pragma}(20)")]
+    except (DBAPIError, MirrorError) as error:
+        return [_first_line(error)]
+    return (
+        [] if lines == ["ok"] else [line for text in lines for line in text.splitlines() if not line.startswith("***")]
+    )
+
+
+def _file(database: Database) -> Iterator[Finding]:
+    if database.path is None:
+        return
+    found = database.path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    advice = f"chmod 600 {database.path}" if mode & 0o077 else ""
+    who = "others can read it" if mode & 0o077 else "only you can read it"
+    yield Finding("file", f"{found.st_size / 1e6:,.1f} MB, {who}", advice, bool(advice))
+    wal = database.path.with_name(database.path.name + "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    if size > _LARGE_WAL:
+        advice = "Close the program that has been reading it for long: its old view keeps the log from being cut."
+        yield Finding("write-ahead log", f"{size / 1e6:,.0f} MB", advice, True)
+
+
+def _structure(database: Database) -> Iterator[Finding]:
+    if database.postgres:
+        return
+    problems = _problems(database, "integrity_check")
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        yield Finding("structure", f"damaged: {problems[0]}{more}", _RESCUE, True)
+    else:
+        yield Finding("structure", "sound")
+
+
+def _records(database: Database) -> Iterator[Finding]:
+    """Every record can be read; values of a type that their field does not have are kept, and counted."""
+    total, broken = 0, Counter[str]()
+    odd = Counter[str]()
+    with database.reading() as connection:
+        for name in sorted(state.load_all(connection)):
+            home = layout(name)
+            for row in _rows(connection, home, database.postgres):
+                total += 1
+                try:
+                    [raw] = Rows(home, postgres=database.postgres).unpack(home.columns, [row])
+                except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+                    broken[name] += 1
+                    continue
+                odd.update(f"{name}.{home.by_wire[key].name}" for key in _misfits(home, row, raw))
+    if broken:
+        told = ", ".join(f"{count:,} of {name}" for name, count in broken.items())
+        yield Finding("records", f"{told} cannot be read", _RESCUE, True)
+    else:
+        yield Finding("records", f"{total:,}, all of them whole")
+    if odd:
+        told = ", ".join(f"{name} {count:,}" for name, count in odd.most_common(5))
+        yield Finding("odd values", f"of another type than their field, kept as they are: {told}")
+
+
+def _rows(connection: Any, home: Layout, postgres: bool) -> Iterator[Any]:
+    table = tables.records(home)
+    shown = [
+        tables.as_text(table.c[one.name], postgres) if one.storage == "json" else table.c[one.name]
+        for one in home.columns
+    ]
+    result = connection.execute(select(*shown, table.c["_extra"]), execution_options={"yield_per": _PART})
+    for part in result.partitions():
+        yield from part
+
+
+def _misfits(home: Layout, row: Any, raw: dict[str, Any]) -> Iterator[str]:
+    if row[-1] is None:
+        return
+    for place, column in enumerate(home.columns):
+        if row[place] is None and raw.get(column.wire) is not None:
+            yield column.wire
+
+
+def _search(database: Database) -> Iterator[Finding]:
+    if database.postgres:
+        return
+    names = search.indexed(database)
+    wrong = []
+    for home in names:
+        try:
+            with database.writing() as connection:
+                connection.exec_driver_sql(search.check_statement(home))
+        except (DBAPIError, MirrorError):
+            wrong.append(home.table)
+            with database.writing() as connection:
+                search.drop(connection, postgres=False, only=home.table)
+    if wrong:
+        yield Finding("search", f"the index of {', '.join(wrong)} was wrong, and is made anew by the next search")
+    elif names:
+        yield Finding("search", f"{len(names)} of {len(names)} indexes agree with their tables")
+
+
+def _syncs(database: Database) -> Iterator[Finding]:
+    with database.reading() as connection:
+        states = state.load_all(connection)
+        holders = connection.execute(select(tables.leases).where(tables.leases.c.holder.is_not(None))).all()
+    unfinished = sorted(name for name, found in states.items() if not found.complete)
+    dead = [one for one in holders if lease.is_over(one.holder, one.beat or 0.0, lease.PATIENCE)]
+    if unfinished:
+        yield Finding("models", f"not synced to their end: {', '.join(unfinished)}", "planhat sync", True)
+    elif dead:
+        yield Finding("syncs", f"{lease.shown(dead[0].holder)} stopped in the middle of one", "planhat sync goes on")
+    else:
+        yield Finding(
+            "models", f"{len(states)}, all complete" if states else "none yet", "" if states else "planhat sync"
+        )
+
+
+def _outbox(database: Database) -> Iterator[Finding]:
+    box = tables.outbox
+    with database.reading() as connection:
+        states = Counter(connection.execute(select(box.c.state).order_by(box.c.seq)).scalars())
+    told = ", ".join(f"{name} {count:,}" for name, count in states.items()) or "empty"
+    yield Finding("outbox", told, "planhat outbox lists them, planhat push sends them" if states else "")
+
+
+def _first_line(error: Exception) -> str:
+    original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error) else error
+    return str(original).partition("\n")[0]

@@ -1,0 +1,197 @@
+"""Bringing a database to this release's tables, or refusing it untouched.
+
+An upgrade is one transaction: cut off half way it leaves the mirror as it was. A new mirror is made as the tables are
+declared, which is what the migrations come to; Alembic, a tenth of the memory that a sync takes, is loaded only for an
+old one. Its batch mode is never used: it fails on tables with views, and loses rows (sync.md 2.12). Views and search
+indexes go before the tables under them change; the views come back, the indexes with the next search.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    func,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+
+from ...errors import ConfigurationError
+from ..db import tables
+from ..sharing import search, views
+from . import backfill
+
+if TYPE_CHECKING:
+    from ..db.database import Database
+
+VERSIONS = ("0001", "0002")
+"""The migrations that this release knows, oldest first."""
+
+VERSION_TABLE = "mirror_version"
+FIRST_VERSION_TABLE = "alembic_version"
+"""What release 0.1.0 called it, in the way of anybody's own Alembic in the same database."""
+
+_version_table = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""As Alembic makes it."""
+
+_log = logging.getLogger("planhat_orm")
+
+
+def folder() -> Path:
+    """Where the migrations are: inside an installed package, beside the package in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    inside = package / "_migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def ours(name: str | None) -> bool:
+    """Whether a table is the mirror's: one that the migrations make."""
+    return name in tables.metadata.tables
+
+
+def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
+    """Make your own Alembic leave the mirror's tables alone, where both live in one database.
+
+    Hand it to `context.configure(...)` in your `env.py`; autogenerate then proposes to drop none of them. A table
+    that your own metadata declares is yours, whatever its name.
+
+    >>> from planhat_orm.mirror import include_object
+    >>> context.configure(..., include_object=include_object)  # doctest: +SKIP
+    """
+    if type_ != "table" or not reflected or compare_to is not None:
+        return True
+    return not (ours(name) or name == VERSION_TABLE or str(name).startswith(search.PREFIX))
+
+
+def upgrade(database: Database) -> str | None:
+    """Create or upgrade the tables; return the version that was there before, when it was an older one."""
+    try:
+        before = _version(database)
+    except DBAPIError as error:
+        raise ConfigurationError(f"The mirror cannot be opened: {str(error.orig).splitlines()[0]}.") from None
+    if before == VERSIONS[-1] and not _has_first_version_table(database):
+        return None
+    if before is None:
+        database.use_wal()
+    elif before != VERSIONS[-1]:
+        _keep_a_copy(database)
+    with database.writing() as connection:
+        # Another process may have been faster.
+        now = _version_in(connection)
+        _rename_version_table(connection)
+        if now is None:
+            _create(connection)
+            connection.execute(tables.meta.insert(), [{"key": "created_at", "value": datetime.now(UTC).isoformat()}])
+        elif now != VERSIONS[-1]:
+            shown = views.drop(connection)
+            search.drop(connection, postgres=database.postgres)
+            columns = backfill.columns(connection)
+            _run(connection)
+            backfill.adopt(connection, columns, postgres=database.postgres)
+            views.make(connection, shown, postgres=database.postgres)
+            where = database.url.render_as_string(hide_password=True)
+            _log.warning("The mirror %s was upgraded from version %s of its tables to %s.", where, now, VERSIONS[-1])
+    return None if before == VERSIONS[-1] else before
+
+
+def _version(database: Database) -> str | None:
+    """The version of a mirror, None for an empty database; refuses anything else."""
+    with database.reading() as connection:
+        version = _version_in(connection)
+        there = inspect(connection).get_table_names()
+    if version is None and there:
+        advice = (
+            "Make a schema for it and name that in the URL: ...?options=-csearch_path%3Dplanhat."
+            if database.postgres
+            else "Choose another file."
+        )
+        raise ConfigurationError(f"{database.url.database} is not a mirror: it holds other tables. {advice}")
+    if version is not None and version not in VERSIONS:
+        raise ConfigurationError(
+            f"The mirror was written by a newer release (its tables are version {version}, this release knows "
+            f"{VERSIONS[-1]}): upgrade planhat_orm, or sync into another file."
+        )
+    return version
+
+
+def _version_in(connection: Connection) -> str | None:
+    there = set(inspect(connection).get_table_names())
+    if tables.meta.name not in there:
+        return None
+    for name in (VERSION_TABLE, FIRST_VERSION_TABLE):
+        if name in there:
+            found: str = connection.execute(text(f"SELECT version_num FROM {name}")).scalar_one()
+            return found
+    return None
+
+
+def _has_first_version_table(database: Database) -> bool:
+    there = database.tables()
+    return VERSION_TABLE not in there and FIRST_VERSION_TABLE in there
+
+
+def _rename_version_table(connection: Connection) -> None:
+    there = set(inspect(connection).get_table_names())
+    if VERSION_TABLE in there or FIRST_VERSION_TABLE not in there:
+        return
+    connection.execute(text(f"ALTER TABLE {FIRST_VERSION_TABLE} RENAME TO {VERSION_TABLE}"))
+    if connection.dialect.name == "postgresql":
+        # Else nobody's own Alembic could make a table of the old name: the name of its key would be taken.
+        connection.execute(text(f"ALTER INDEX {FIRST_VERSION_TABLE}_pkc RENAME TO {VERSION_TABLE}_pkc"))
+
+
+def _keep_a_copy(database: Database) -> None:
+    """Copy a file with unsent writes before its tables change: the one thing in it that a sync cannot bring back."""
+    if database.path is None:
+        return
+    with database.reading() as connection:
+        if not connection.execute(select(func.count()).select_from(tables.outbox)).scalar_one():
+            return
+    copy = database.path.with_name(f"{database.path.name}.before-{VERSIONS[-1]}")
+    copy.unlink(missing_ok=True)
+    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(database.path)) as source:
+        source.execute("VACUUM INTO ?", (str(copy),))
+    _log.warning("Writes wait in the mirror's outbox, so a copy of it from before the upgrade is kept in %s.", copy)
+
+
+def _create(connection: Connection) -> None:
+    tables.metadata.create_all(connection)
+    _version_table.create(connection)
+    connection.execute(_version_table.insert(), [{"version_num": VERSIONS[-1]}])
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    # Each step it takes is news to Alembic's users; ours hear of an upgrade as a whole.
+    logger.setLevel(logging.WARNING)
+    try:
+        command.upgrade(config, "head")
+    finally:
+        logger.setLevel(level)

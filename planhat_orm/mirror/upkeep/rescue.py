@@ -1,0 +1,181 @@
+"""Saving what can be saved from a damaged file into a new one.
+
+Records come from Planhat and come again; what nobody else has are the writes that wait and the memory. Those are
+read row by row, around the pages that cannot be read. Records are taken over table by table, where SQLite finds
+nothing wrong with the whole table; the others are fetched by the next sync, and remembered from then on only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete
+
+from ...errors import ConfigurationError, MirrorError
+from ..db import tables
+from ..db.database import Database
+from ..db.layout import tables as layouts
+
+_STEP = 500
+_AFTER = 2000
+"""How many row numbers behind the last one that was read are tried where the end of a table cannot be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What was saved: how many rows of each table, how many of them could not be read, and which models to sync."""
+
+    path: Path
+    saved: dict[str, int]
+    lost: dict[str, int]
+    again: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = [f"{self.saved.get(name, 0):,} {what}" for name, what in _TOLD.items()]
+        records = sum(count for name, count in self.saved.items() if not name.startswith("mirror_"))
+        lines = [f"{self.path}: {records:,} records, {', '.join(parts)}"]
+        if self.lost:
+            told = ", ".join(f"at least {count:,} of {_TOLD.get(name, name)}" for name, count in self.lost.items())
+            lines.append(f"lost: {told}")
+        if self.again:
+            lines.append(f"to be fetched again by the next sync: {', '.join(self.again)}")
+        return "\n".join(lines)
+
+
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged file raises; the second one, where SQLite quotes what is there and Python cannot read that."""
+_TOLD = {"mirror_outbox": "waiting writes", "mirror_change": "changes"}
+_JSON = {"mirror_outbox": ("patch", "base"), "mirror_change": ("reverse",), "mirror_model": ("known", "cursor")}
+
+
+def rescue(source: Path, target: Path) -> Rescue:
+    """Make the mirror `target` of what can be read of the file `source`, which is not touched."""
+    if target.exists():
+        raise ConfigurationError(f"{target} exists: choose another name for what is saved.")
+    saved: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    again: list[str] = []
+    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old:
+        old.row_factory = sqlite3.Row
+        try:
+            there = {str(row[0]) for row in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        except _UNREADABLE as error:
+            why = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise MirrorError(
+                f"Nothing can be read of {source}: {why}. Take a backup, or sync into a new file."
+            ) from None
+        database = Database(target)
+        try:
+            with database.writing(durable=True) as connection:
+                for home in layouts():
+                    count = _taken_over(old, connection, home.table) if home.table in there else None
+                    if count is None:
+                        again.append(home.table)
+                    else:
+                        saved[home.table] = count
+                for name in (table for table in tables.metadata.tables if table.startswith("mirror_")):
+                    if name in there and name not in ("mirror_stage", "mirror_lease", "mirror_meta"):
+                        found, missing = _salvaged(old, name)
+                        if name == "mirror_model":
+                            again = [one for one in again if any(row["resource"] == one for row in found)]
+                            found = [_unsynced(row, again) for row in found]
+                        saved[name] = _insert(connection, name, found)
+                        if missing:
+                            lost[name] = missing
+        finally:
+            database.close()
+    return Rescue(target, saved, lost, tuple(again))
+
+
+def _taken_over(old: sqlite3.Connection, connection: Connection, name: str) -> int | None:
+    """Copy a table in which SQLite finds nothing wrong and return how many rows it has; of any other return None."""
+    count = 0
+    try:
+        if [row[0] for row in old.execute(f'PRAGMA integrity_check("{name}")')] != ["ok"]:
+            return None
+        found = old.execute(f'SELECT * FROM "{name}"')
+        while rows := found.fetchmany(_STEP):
+            count += _insert(connection, name, list(map(dict, rows)))
+    except _UNREADABLE:
+        connection.execute(delete(tables.metadata.tables[name]))
+        return None
+    return count
+
+
+def _unsynced(row: dict[str, Any], again: list[str]) -> dict[str, Any]:
+    if row["resource"] not in again:
+        return row
+    # Nothing of it is here, so its past begins anew, and no query may take it for complete.
+    return {**dict.fromkeys(row), "resource": row["resource"], "complete": 0}
+
+
+def _insert(connection: Connection, name: str, rows: list[dict[str, Any]]) -> int:
+    columns = [column.name for column in tables.metadata.tables[name].c if rows and column.name in rows[0]]
+    if rows:
+        listed, marks = ", ".join(f'"{one}"' for one in columns), ", ".join("?" * len(columns))
+        connection.exec_driver_sql(
+            f'INSERT OR IGNORE INTO "{name}" ({listed}) VALUES ({marks})',
+            [tuple(row[one] for one in columns) for row in rows],
+        )
+    return len(rows)
+
+
+def _salvaged(old: sqlite3.Connection, name: str) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a table that can be read, and how many others there were at least."""
+    found: dict[int, dict[str, Any]] = {}
+    lost = 0
+    first = _walk(old, name, found, "ASC")
+    if first is not None:
+        last = _walk(old, name, found, "DESC")
+        # Between where reading stopped from the start and from the end, each row is asked for by itself.
+        end = last if last is not None and last > first else first + _AFTER
+        for number in range(first + 1, end):
+            try:
+                row = old.execute(f'SELECT rowid AS at_row, * FROM "{name}" WHERE rowid = ?', (number,)).fetchone()
+            except _UNREADABLE:
+                lost += 1
+            else:
+                if row is not None:
+                    found[number] = dict(row)
+        lost = max(1, lost)
+    whole = {number: row for number, row in found.items() if _makes_sense(name, row)}
+    return [row for _, row in sorted(whole.items())], lost + len(found) - len(whole)
+
+
+def _walk(old: sqlite3.Connection, name: str, found: dict[int, dict[str, Any]], order: str) -> int | None:
+    """Read from one end until a page cannot be read; return the last row number before it, None at the other end."""
+    last: int | None = None
+    sign = ">" if order == "ASC" else "<"
+    try:
+        while True:
+            after = "" if last is None else f"WHERE rowid {sign} {last}"
+            rows = _part(old, f'SELECT rowid AS at_row, * FROM "{name}" {after} ORDER BY rowid {order} LIMIT {_STEP}')
+            read = 0
+            for row in rows:
+                found[row["at_row"]] = dict(row)
+                last, read = row["at_row"], read + 1
+            if read < _STEP:
+                return None
+    except _UNREADABLE:
+        return last if last is not None else (0 if order == "ASC" else None)
+
+
+def _part(old: sqlite3.Connection, statement: str) -> Iterator[sqlite3.Row]:
+    yield from old.execute(statement)
+
+
+def _makes_sense(name: str, row: dict[str, Any]) -> bool:
+    """Whether the JSON of a row is still JSON: on a page that can be read, bytes can be wrong nevertheless."""
+    try:
+        for column in _JSON.get(name, ()):
+            if row[column] is not None:
+                msgspec.json.decode(row[column])
+    except (msgspec.DecodeError, TypeError):
+        return False
+    return True

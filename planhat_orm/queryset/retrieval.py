@@ -1,0 +1,201 @@
+"""The finding verbs of a queryset: one record by its id or by conditions, the first, the last, many by a key."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ValidationError
+from ..http.effects import Flow
+from ..models.base import Model
+from ..query.predicate import predicate
+from ..query.query import Query
+from ..query.split import GET_EACH
+from ..query.tree import tests_in
+from ..wire.resources import Resource
+from . import prefetch
+from .resolve import field_of
+
+if TYPE_CHECKING:
+    from .queryset import QuerySet
+
+M = TypeVar("M", bound=Model)
+
+
+def get(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M]:
+    """The one record; `DoesNotExist` or `MultipleObjectsReturned` when it is not one."""
+    model = queryset.model
+    if args and args[0] is None:
+        raise ValidationError("The id is None: get() needs the id of one record.")
+    if args and isinstance(args[0], str):
+        form, value = _split(args[0])
+        args = args[1:]
+        lookups = {**lookups, _key_name(queryset, form): value}
+    direct = _direct(queryset, lookups)
+    if direct is not None:
+        form, value, rest = direct
+        record = yield from _by_id(queryset, form, value, args, rest)
+    else:
+        narrowed = queryset.filter(*args, **lookups)
+        narrowed._before_fetch()
+        found = yield from narrowed[:2]._all()
+        if len(found) > 1:
+            raise model.MultipleObjectsReturned(
+                f"get() found more than one {model.__name__}: add a condition, or use filter()."
+            )
+        record = found[0] if found else None
+    if record is None:
+        names = ", ".join(lookups)
+        what = f"this {names}" if names and not args else "these conditions"
+        raise model.DoesNotExist(f"There is no {model.__name__} with {what}.")
+    return record
+
+
+def get_or_none(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M | None]:
+    """The one record, or None."""
+    try:
+        return (yield from get(queryset, args, lookups))
+    except queryset.model.DoesNotExist:
+        return None
+
+
+def first(queryset: QuerySet[M]) -> Flow[M | None]:
+    """The first record, or None."""
+    if queryset._rows or queryset._complete:
+        return queryset._rows[0] if queryset._rows else None
+    queryset._before_fetch()
+    found = yield from queryset[:1]._all()
+    return found[0] if found else None
+
+
+def last(queryset: QuerySet[M]) -> Flow[M | None]:
+    """The last record, or None."""
+    if not queryset._complete:
+        queryset._before_fetch()
+    found: list[M] = queryset._rows if queryset._complete else (yield from queryset._all())
+    return found[-1] if found else None
+
+
+def extreme(queryset: QuerySet[M], name: str, *, greatest: bool) -> Flow[M]:
+    """The record with the least or greatest value of a field."""
+    queryset._refuse_slice("latest" if greatest else "earliest")
+    field_of(queryset.model, name)
+    queryset._before_fetch()
+    ordered = queryset.order_by(f"-{name}" if greatest else name)
+    found = yield from ordered.exclude(**{f"{name}__isnull": True})[:1]._all()
+    if not found:
+        raise queryset.model.DoesNotExist(f"No {queryset.model.__name__} of this queryset has a value in {name}.")
+    return found[0]
+
+
+def count(queryset: QuerySet[Any]) -> Flow[int]:
+    """How many records there are."""
+    if queryset._complete:
+        return len(queryset._rows)
+    queryset._before_fetch()
+    return (yield from queryset._from().count(queryset._query))
+
+
+def exists(queryset: QuerySet[Any]) -> Flow[bool]:
+    """Whether there is any record."""
+    if queryset._rows or queryset._complete:
+        return bool(queryset._rows)
+    queryset._before_fetch()
+    return bool((yield from queryset[:1].only()._all()))
+
+
+def in_bulk(queryset: QuerySet[M], keys: Iterable[str], key: str) -> Flow[dict[str, M]]:
+    """The records of many keys, by key."""
+    if isinstance(keys, str):
+        raise ValidationError("in_bulk() takes a list of ids: in_bulk([...]).")
+    field = field_of(queryset.model, key)
+    wanted = list(dict.fromkeys(keys))
+    if not wanted:
+        return {}
+    narrowed = queryset.filter(**{f"{key}__in": wanted})
+    form = _forms(queryset.model._meta.resource).get(field.wire, "_id")
+    if form == "_id" or len(wanted) > GET_EACH or queryset._from().name != "api":
+        found = yield from narrowed._all()
+    else:
+        found = yield from _by_keys(queryset, form, wanted)
+    return {getattr(record, key): record for record in found}
+
+
+def _by_keys(queryset: QuerySet[M], form: str, keys: list[str]) -> Flow[list[M]]:
+    """The records of a few keys, one GET each, without those that a list would hide."""
+    hidden = queryset.model._meta.resource.hidden_by
+    found = []
+    for one in keys:
+        record = yield from _by_id(queryset, form, str(one), (), {})
+        if record is None or (hidden and not queryset._query.hidden and record._wire.get(hidden.hides) is True):
+            continue
+        found.append(record)
+    return found
+
+
+# --- by id ----------------------------------------------------------------------------------------------
+
+
+def _forms(resource: Resource) -> dict[str, str]:
+    """The id forms that the path of one record takes, by wire field."""
+    if "get_by_id" not in resource.operations:
+        return {}
+    forms = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}
+    return {wire: form for form, wire in forms.items() if wire is not None and form in resource.read_forms}
+
+
+def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
+    """The id form and value when one of the lookups is an id that the path takes."""
+    if queryset._query.is_sliced:
+        return None
+    for wire, form in _forms(queryset.model._meta.resource).items():
+        field = queryset.model._meta.by_wire.get(wire)
+        if field is None:
+            continue
+        for name in (field.name, f"{field.name}__exact"):
+            value = lookups.get(name)
+            if name in lookups and (value is None or value == ""):
+                shown = "None" if value is None else "empty"
+                raise ValidationError(f"{name} is {shown}: get() needs the id of one record.")
+            if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+                return form, str(value), {key: one for key, one in lookups.items() if key != name}
+    return None
+
+
+def _split(key: str) -> tuple[str, str]:
+    for form in ("extid-", "srcid-"):
+        if key.startswith(form):
+            return form, key.removeprefix(form)
+    return "_id", key
+
+
+def _key_name(queryset: QuerySet[Any], form: str) -> str:
+    """The field that a key such as `extid-5` stands for."""
+    resource = queryset.model._meta.resource
+    wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}[form]
+    if form != "_id" and form not in resource.id_forms:
+        raise ValidationError(f"{queryset.model.__name__} records have no {form}...: give a field and its value.")
+    name: str = queryset.model._meta.by_wire[str(wire)].name
+    return name
+
+
+def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], rest: dict[str, Any]) -> Flow[M | None]:
+    """The record of an id, unless it does not satisfy the conditions; None then."""
+    narrowed = queryset.filter(*args, **rest)
+    source = queryset._from()
+    row = yield from source.get(queryset.model._meta.resource, form, value)
+    if row is None:
+        return None
+    where = narrowed._query.where
+    if any(test.target.hops for test in tests_in(where)):
+        found: list[M] = yield from narrowed.filter(id=row["_id"])._all()
+        return found[0] if found else None
+    if not predicate(where)(row):
+        return None
+    origin = queryset._origin(weakref.ref(queryset._using()), source, Query(queryset._query.resource))
+    record: M = queryset._using().writer.unify([queryset.model.from_wire(row, origin)])[0]
+    origin.add_peers([record])
+    for name in queryset._prefetch:
+        yield from prefetch.load_path([record], name, source)
+    return record

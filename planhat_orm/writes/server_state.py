@@ -1,0 +1,114 @@
+"""What the server holds now: of records by id, and of rows that may have been stored though no answer came.
+
+Planhat has no conditional write and no idempotency key (API.md sections 5 and 7), so both questions are answered by
+reading, for as few requests as possible.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from ..http.effects import Flow, Response
+from ..http.flows import at_most, collected, mapped
+from ..query.kinds import ID
+from ..query.query import Query
+from ..query.tree import Target, Test
+from ..runtime import Source
+from ..wire import find_by_keys, listing, records
+from ..wire.aliases import spelt
+from ..wire.content_match import pair, places
+from ..wire.outcomes import Outcome, keys
+from ..wire.references import unexpanded
+from ..wire.resources import Resource, resource
+
+Raw = dict[str, Any]
+QUIET = 30.0
+"""Seconds after which a server has done what it was sent, if it does it at all."""
+_PAGE = 500
+_OVERLAP = 20
+_SLACK = 5.0
+"""How far the clocks may have drifted apart since the write, in seconds."""
+
+
+def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str]) -> Flow[dict[str, Raw]]:
+    """What the server holds now of some fields of records, by id; a record that is gone is not among them.
+
+    A list, for as long as its pages are fewer than a GET each would be; so at most twice the fewest requests.
+    """
+    found: dict[str, Raw] = {}
+    left = set(ids)
+    known = resource(name)
+    single = "get_by_id" in known.operations
+    if left and (len(left) > find_by_keys.FEW or not single):
+        test = Test(Target("id", ("_id",), ID), "in", tuple(sorted(left)))
+        query = Query(name, where=test, select=frozenset({"_id", *wires}), hidden=True, fresh=True)
+
+        def keep(rows: list[Raw]) -> Flow[None]:
+            found.update((row["_id"], unexpanded(known, row)) for row in rows)
+            return
+            yield
+
+        pages = source.pages(query)
+        whole = yield from mapped(at_most(len(left), pages) if single else _all(pages), keep)
+        left = set() if whole else left - found.keys()
+    for id in sorted(left):
+        row = yield from records.find(known, id)
+        if row is not None:
+            found[id] = unexpanded(known, spelt(known, row))
+    return found
+
+
+def told(known: Resource, row: Raw, outcome: Outcome) -> tuple[str, str]:
+    """The status and error of a row that was sent, as its object is to know them.
+
+    A new record without a key whose id could not be read is like one whose answer was lost: written once more, as
+    an object without an id would be, it were there twice. It has to be looked for.
+    """
+    if outcome.status == "created" and outcome.id is None and not keys(known, row):
+        return "unknown", "it was created, and its id could not be read: what retries looks for it"
+    return outcome.status, outcome.error
+
+
+def _all(flow: Flow[None]) -> Flow[bool]:
+    yield from flow
+    return True
+
+
+def look_for(
+    known: Resource, rows: Sequence[Raw], since: float, ours: Collection[str]
+) -> Flow[tuple[dict[int, Raw], set[int]]]:
+    """Look for keyless rows that were sent once, at or after `since` (this machine's clock), and got no answer.
+
+    Returns the records made of them, by the place of the row, and the places of rows that cannot be told from
+    other new records; the rest is not there. `ours` are ids that are known to be other rows' records.
+    """
+    newest = yield from _newest(known, since)
+    candidates = [row for row in newest if row["_id"] not in ours]
+    pairs = pair(candidates, rows, known)
+    by_id = {row["_id"]: spelt(known, row) for row in candidates}
+    left = [row for row in candidates if row["_id"] not in pairs.values()]
+    doubtful = {place for fitting in places(left, rows, known) for place in fitting}
+    return {place: by_id[id] for place, id in pairs.items() if place not in doubtful}, doubtful
+
+
+def _newest(known: Resource, since: float) -> Flow[list[Raw]]:
+    """The records made since then, by the server's clock, which the answers tell."""
+    found: dict[str, Raw] = {}
+    offset, limit = 0, min(_PAGE, known.max_limit)
+    while True:
+        request = listing.request_page(known, limit=limit, offset=max(0, offset - _OVERLAP), sort="-_id")
+        response: Response = yield request
+        rows = listing.rows_of(response)
+        floor = records.server_time(response) - (time.time() - since) - _SLACK
+        ids = [str(row.get("_id")) for row in rows]
+        if any(left <= right for left, right in pairwise(ids)):
+            rows = yield from collected(listing.pages(known))
+            return [row for row in rows if records.made_at(row) >= floor]
+        before = len(found)
+        found.update(zip(ids, rows, strict=True))
+        if len(found) == before or records.made_at(rows[-1]) < floor:
+            return [row for row in found.values() if records.made_at(row) >= floor]
+        offset, limit = offset + len(rows), known.max_limit
