@@ -42,9 +42,10 @@ def main() -> int:
             with planhat.offline():
                 print(f"Renewals of the next {DAYS} days")
                 for owner, licences in sorted(renewals().items()):
-                    print(f"\n{owner}: {sum(one.mrr or 0 for one in licences):,.0f} a month")
-                    for one in licences:
-                        print(f"  {one.renewal_date:%Y-%m-%d}  {one.mrr:>6,.0f}  {one.company.name}, {one.product}")
+                    print(f"\n{owner}: {sum(licence.mrr or 0 for licence in licences):,.0f} a month")
+                    for licence in licences:
+                        company = licence.company.name
+                        print(f"  {licence.renewal_date:%Y-%m-%d}  {licence.mrr:>6,.0f}  {company}, {licence.product}")
                 print("\nCustomers by phase")
                 customers = Company.objects.filter(status="customer")
                 for row in customers.group_by("phase").aggregate(n=Count(), mrr=Sum("mrr")):

@@ -37,10 +37,10 @@ def make_export(path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(MAPPING)
-        for number, one in enumerate(islice(accounts.iterator(), 10)):
-            name = f"{one.name} Group" if number == 2 else one.name
-            tier = "A" if number % 4 == 0 else one.tier
-            rows.writerow([one.source_id, name, f" {one.city} ", tier, one.seats])
+        for number, item in enumerate(islice(accounts.iterator(), 10)):
+            name = f"{item.name} Group" if number == 2 else item.name
+            tier = "A" if number % 4 == 0 else item.tier
+            rows.writerow([item.source_id, name, f" {item.city} ", tier, item.seats])
         rows.writerow(["crm-example-1", "Tidewater Ltd", "Lund", "B", 40])
 
 

@@ -65,10 +65,10 @@ class RequestError(PlanhatError):
 
     `request` and `response` are this library's own (no token in them); `response` is None when no answer
     came, and both are None when a mirror answered; `attempts` counts how often it was sent; `detail` is
-    what the server said, verbatim. `uncertain` says that a try before the last one may have been carried out.
+    what the server said, verbatim. `maybe_applied` says that a try before the last one may have been carried out.
     """
 
-    uncertain: bool = False
+    maybe_applied: bool = False
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ def _rebuild(cls: type[PlanhatError], args: tuple[Any, ...], state: dict[str, An
 
 
 class AuthenticationError(RequestError):
-    """401: no token, a wrong one, or one of another cluster (docs/reference/planhat-api.md section 1)."""
+    """401: no token, a wrong one, or one of another cluster (API.md section 1)."""
 
 
 class PermissionDenied(RequestError):

@@ -16,7 +16,7 @@ _pause = threading.Lock()
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Do a short piece of work without the collector. One that the user switched off stays off.
 
     Only the first of several threads has it paused, and only until that one is done, so it comes to its turn between

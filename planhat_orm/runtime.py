@@ -27,7 +27,7 @@ TEMPORARY = "tmp:"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WriteIntent:
     """A write to be recorded in an outbox.
 
     `op` is create (must be new), upsert, update or delete; `record` is None for a new record; `patch` is what
@@ -140,7 +140,7 @@ load_named: Callable[[Any, Iterable[str]], Flow[None]]
 """The flow that loads relations by name. The queryset layer sets it when it is imported."""
 
 
-def made(client: Client) -> None:
+def set_latest(client: Client) -> None:
     """Remember the client made last: it is the current one where no `with planhat:` is open."""
     global _latest
     _latest = client

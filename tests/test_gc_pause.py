@@ -22,17 +22,17 @@ def on() -> Iterator[None]:
 
 
 def test_it_is_on_again_whatever_happens() -> None:
-    with gc_pause.paused(), gc_pause.paused():
+    with gc_pause.gc_paused(), gc_pause.gc_paused():
         assert not gc.isenabled()
     assert gc.isenabled()
-    with pytest.raises(ValueError), gc_pause.paused():
+    with pytest.raises(ValueError), gc_pause.gc_paused():
         raise ValueError
     assert gc.isenabled()
 
 
 def test_one_that_was_off_stays_off() -> None:
     gc.disable()
-    with gc_pause.paused():
+    with gc_pause.gc_paused():
         pass
     assert not gc.isenabled()
 
@@ -41,12 +41,12 @@ def test_a_second_thread_keeps_it_off_for_no_longer_than_the_first() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def second() -> None:
-        with gc_pause.paused():
+        with gc_pause.gc_paused():
             inside.set()
             leave.wait(20)
 
     other = threading.Thread(target=second)
-    with gc_pause.paused():
+    with gc_pause.gc_paused():
         other.start()
         inside.wait(20)
         assert not gc.isenabled()

@@ -21,7 +21,7 @@ UNDER: dict[str, set[str]] = {
     "runtime": {"errors", "names"},
     "http": {"errors", "names", "runtime", "html", "gc_pause"},
 }
-"""What each layer may import, beside itself; CONTRIBUTING.md draws it."""
+"""What each layer may import, beside itself; architecture.md section 3."""
 for _layer in ("wire", "query", "fields", "models", "queryset"):
     UNDER[_layer] = {*UNDER, *UNDER["http"]} - {_layer}
 UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
@@ -68,9 +68,9 @@ def _imported(name: str, source: str, modules: frozenset[str]) -> Iterator[tuple
     here = name.split(".")[:-1]
     for node in imports(ast.parse(source)):
         if isinstance(node, ast.Import):
-            for one in node.names:
-                ours = one.name == "planhat_orm" or one.name.startswith("planhat_orm.")
-                yield (one.name.removeprefix("planhat_orm") or "." if ours else one.name), node.lineno
+            for item in node.names:
+                ours = item.name == "planhat_orm" or item.name.startswith("planhat_orm.")
+                yield (item.name.removeprefix("planhat_orm") or "." if ours else item.name), node.lineno
             continue
         module = node.module or ""
         if node.level:
@@ -89,7 +89,7 @@ def _imported(name: str, source: str, modules: frozenset[str]) -> Iterator[tuple
 def violations(known: Mapping[str, str]) -> list[str]:
     """Every import against the arrows, as `module:line imports name`."""
     found = []
-    modules = frozenset(one.removesuffix(".__init__") for one in known)
+    modules = frozenset(trait.removesuffix(".__init__") for trait in known)
     for name, source in known.items():
         layer = "" if name == "__init__" else name.split(".")[0]
         for target, line in imported(name, source, modules):
@@ -170,7 +170,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 import sys, httpx
 before = set(sys.modules)
 import planhat_orm
-print([one for one in {HEAVY!r} if one in sys.modules and one not in before])
+print([name for name in {HEAVY!r} if name in sys.modules and name not in before])
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, done.stdout.strip()) == (0, "", "[]")

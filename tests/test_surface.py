@@ -123,7 +123,7 @@ def test_every_resource_has_a_model() -> None:
 @pytest.mark.parametrize("model", MODELS, ids=ids)
 def test_every_field_and_relation_says_what_it_is(model: type[Model]) -> None:
     meta = model._meta
-    bare = [name for name, one in {**meta.fields, **meta.relations}.items() if not (one.__doc__ or "").endswith(".")]
+    bare = [name for name, item in {**meta.fields, **meta.relations}.items() if not (item.__doc__ or "").endswith(".")]
     assert bare == []
 
 
@@ -145,12 +145,12 @@ def _referred(model: type[Model], via: str) -> set[str]:
     """The models that a reference, or a list of ids, points to."""
     field = model._meta.fields[via]
     info = (model._meta.resource.fields or model._meta.resource.push_fields)[field.wire]
-    return {one.__name__ for one in MODELS if one._meta.resource.name == info.reference}
+    return {model.__name__ for model in MODELS if model._meta.resource.name == info.reference}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=ids)
 def test_every_reference_has_a_relation(model: type[Model]) -> None:
-    forward = {one.via for one in model._meta.relations.values() if isinstance(one, One)}
+    forward = {relation.via for relation in model._meta.relations.values() if isinstance(relation, One)}
     references = {field.name for field in model._meta.by_wire.values() if isinstance(field, Ref)}
     assert references - forward <= _WITHOUT_RELATION.get(model.__name__, set())
 

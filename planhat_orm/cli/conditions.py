@@ -66,7 +66,7 @@ def _value(model: type[Any], name: str, raw: str) -> Any:
         return raw
     read = _reader(kind, op, name)
     if op in ("in", "overlap", "range"):
-        return [read(one) for one in next(csv.reader([raw], skipinitialspace=True), [])]
+        return [read(item) for item in next(csv.reader([raw], skipinitialspace=True), [])]
     return read(raw)
 
 

@@ -72,11 +72,11 @@ def need_mirror(where: str) -> None:
 
 def model(name: str) -> type[Any]:
     """The model called `name`, in any case; Planhat's own plural (`companies`) is understood too."""
-    models = {one: getattr(declared, one) for one in declared.__all__}
+    models = {item: getattr(declared, item) for item in declared.__all__}
     folded: dict[str, type[Any]] = {}
-    for key, one in models.items():
-        for known in (key.lower(), one._meta.resource.name, one._meta.resource.path):
-            folded[known] = one
+    for key, model in models.items():
+        for known in (key.lower(), model._meta.resource.name, model._meta.resource.path):
+            folded[known] = model
     if name.lower() not in folded:
         raise ConfigurationError(f"There is no model {name!r}.{did_you_mean(name, models)}")
     return folded[name.lower()]
@@ -85,7 +85,7 @@ def model(name: str) -> type[Any]:
 def title(resource: Resource | str) -> str:
     """The name of a resource's model: `Company` for company."""
     wanted = resource if isinstance(resource, str) else resource.name
-    return next((one for one in declared.__all__ if getattr(declared, one)._meta.resource.name == wanted), wanted)
+    return next((item for item in declared.__all__ if getattr(declared, item)._meta.resource.name == wanted), wanted)
 
 
 def shown(where: str) -> str:

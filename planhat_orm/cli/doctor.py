@@ -62,10 +62,10 @@ def doctor(
         findings.append(finding)
     table(
         ("", "checked", "found", "what to do"),
-        [("wrong" if one.wrong else "ok", one.what, one.result, one.advice) for one in findings],
+        [("wrong" if finding.wrong else "ok", finding.what, finding.result, finding.advice) for finding in findings],
         whole=True,
     )
-    wrong = sum(one.wrong for one in findings)
+    wrong = sum(finding.wrong for finding in findings)
     console().print("Everything is in place." if not wrong else f"{wrong} of {len(findings)} checks went wrong.")
     if wrong:
         raise typer.Exit(1)
@@ -92,8 +92,8 @@ def _look(mirror: str, api_url: str | None) -> Iterator[Finding]:
         yield Finding("tenant token", f"{tenant} (needed only to send metrics and activities)")
         yield _mirror(client, mirror)
         if has_mirror(mirror):
-            for one in client.mirror.doctor():
-                yield Finding(f"mirror: {one.what}", one.result, one.advice, one.wrong)
+            for finding in client.mirror.doctor():
+                yield Finding(f"mirror: {finding.what}", finding.result, finding.advice, finding.wrong)
 
 
 def _token(client: Planhat) -> Iterator[Finding]:
@@ -144,11 +144,11 @@ def _mirror(client: Planhat, where: str) -> Finding:
         status = client.mirror.status()
     except PlanhatError as error:
         return Finding("mirror", str(error), "Name the mirror with --mirror or PLANHAT_MIRROR.", wrong=True)
-    incomplete = [title(one.model) for one in status if not one.complete]
+    incomplete = [title(model_status.model) for model_status in status if not model_status.complete]
     if incomplete:
         return Finding("mirror", f"incomplete: {', '.join(incomplete)}", "planhat sync", wrong=True)
-    rows = sum(one.rows for one in status)
-    oldest = min((one.as_of for one in status if one.as_of), default=None)
+    rows = sum(model_status.rows for model_status in status)
+    oldest = min((model_status.as_of for model_status in status if model_status.as_of), default=None)
     return Finding("mirror", f"{shown(where)}: {rows:,} records, as of {oldest or 'never'}")
 
 

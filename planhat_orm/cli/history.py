@@ -26,11 +26,11 @@ def history(
         models = [model(model_name)] if model_name is not None else None
         found = client.mirror.changes(since, models=models, fields=field)
         if key is not None:
-            found = [one for one in found if one.id == key]
+            found = [record for record in found if record.id == key]
         rows = [
-            (f"{one.at:%Y-%m-%d %H:%M}", title(one.model), one.id, one.kind, one.origin, name, old, new)
-            for one in found[-limit:]
-            for name, (old, new) in (one.fields or {"": (None, None)}).items()
+            (f"{record.at:%Y-%m-%d %H:%M}", title(record.model), record.id, record.kind, record.origin, name, old, new)
+            for record in found[-limit:]
+            for name, (old, new) in (record.fields or {"": (None, None)}).items()
         ]
         if not rows:
             console().print("No change was seen.")

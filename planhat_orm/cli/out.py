@@ -53,7 +53,9 @@ def table(
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(head):
         values = [row[number] for row in body if row[number] is not None]
-        numeric = bool(values) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in values)
+        numeric = bool(values) and all(
+            isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+        )
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in body:
         made.add_row(*(cell(value, whole) for value in row))
@@ -77,7 +79,7 @@ def cell(value: Any, whole: bool = False) -> str:
             text = f"{value:,.2f}"
         case datetime():
             text = f"{value:%Y-%m-%d}" if value.time() == value.time().min else f"{value:%Y-%m-%d %H:%M}"
-        case list() if all(isinstance(one, str) for one in value):
+        case list() if all(isinstance(element, str) for element in value):
             text = ", ".join(value)
         case list() | dict():
             text = json.dumps(value, default=plain, ensure_ascii=False)

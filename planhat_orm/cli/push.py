@@ -120,7 +120,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def _push_outbox(mirror: str, api_url: str | None, on_conflict: str) -> None:
     need_mirror(mirror)
     policies: tuple[Literal["raise", "ours", "theirs"], ...] = ("raise", "ours", "theirs")
-    policy = next((one for one in policies if one == on_conflict), None)
+    policy = next((policy for policy in policies if policy == on_conflict), None)
     if policy is None:
         raise ConfigurationError(f"--on-conflict takes raise, ours or theirs.{did_you_mean(on_conflict, policies)}")
     with connect(mirror, api_url) as client:
@@ -156,9 +156,9 @@ def listed(context: typer.Context, mirror: MirrorOption = MIRROR) -> None:
         table(
             ("seq", "write", "model", "record", "fields", "state", "since", "why"),
             (
-                (one.seq, one.op, title(one.resource), one.record, ", ".join(one.patch), one.state,
-                 one.created_at[:19].replace("T", " "), one.error)
-                for one in entries
+                (entry.seq, entry.op, title(entry.resource), entry.record, ", ".join(entry.patch), entry.state,
+                 entry.created_at[:19].replace("T", " "), entry.error)
+                for entry in entries
             ),
         )  # fmt: skip
 

@@ -91,7 +91,7 @@ def _figures(
 ) -> dict[str, Aggregate]:
     figures: dict[str, Aggregate] = {"count": Count()} if count else {}
     for word, kind, names in (("sum", Sum, sums), ("avg", Avg, means), ("min", Min, least), ("max", Max, most)):
-        figures |= {f"{word} {one}": kind(one) for one in _names(names)}
+        figures |= {f"{word} {name}": kind(name) for name in _names(names)}
     return figures
 
 
@@ -117,8 +117,8 @@ def _columns(chosen: type[Any], fields: list[str], conditions: list[str], order:
         return list(known)
     if fields:
         return fields
-    columns = [one for one in _COLUMNS if one in known][:_SHOWN]
-    for name in [*map(field_name, conditions), *(one.removeprefix("-") for one in order)]:
+    columns = [item for item in _COLUMNS if item in known][:_SHOWN]
+    for name in [*map(field_name, conditions), *(item.removeprefix("-") for item in order)]:
         kind, op = split(chosen, name)
         bare = name if op == "exact" else name.rpartition("__")[0]
         # A column over a relation costs requests, so it is shown only when asked for.
@@ -128,4 +128,4 @@ def _columns(chosen: type[Any], fields: list[str], conditions: list[str], order:
 
 
 def _names(given: list[str] | None) -> list[str]:
-    return [name.strip() for one in given or () for name in one.split(",") if name.strip()]
+    return [name.strip() for value in given or () for name in value.split(",") if name.strip()]

@@ -69,7 +69,7 @@ def _usage(wrong: Any) -> str:
     path = context.command_path if context is not None else "planhat"
     message = wrong.format_message()
     if hasattr(wrong, "possibilities") and context is not None:
-        known = [name for one in context.command.params for name in one.opts if name.startswith("--")]
+        known = [name for param in context.command.params for name in param.opts if name.startswith("--")]
         message = f"{path} has no option {wrong.option_name}.{did_you_mean(wrong.option_name, known)}"
     return f'{message.rstrip(".")}. See "{path} --help".' if not message.endswith("?") else message
 

@@ -30,4 +30,4 @@ def search(
     if not hits:
         console().print("Nothing holds all of these words.")
         return
-    table(("model", "record", "title", "text"), [(title(one.model), one.id, one.title, one.snippet) for one in hits])
+    table(("model", "record", "title", "text"), [(title(hit.model), hit.id, hit.title, hit.snippet) for hit in hits])

@@ -16,8 +16,14 @@ def status(mirror: MirrorOption = MIRROR) -> None:
     with connect(mirror, None, token=False) as client:
         found = client.mirror.status()
         rows = [
-            [title(one.model), one.rows, _moment(one.as_of) if one.complete else "incomplete", one.method, one.pending]
-            for one in found
+            [
+                title(record.model),
+                record.rows,
+                _moment(record.as_of) if record.complete else "incomplete",
+                record.method,
+                record.pending,
+            ]
+            for record in found
         ]
         to = console()
         table(("model", "records", "as of", "method", "pending"), rows, to=to)

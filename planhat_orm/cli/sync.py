@@ -56,11 +56,11 @@ def plan(
 def show_report(report: SyncReport, to: Console) -> None:
     """Print what a sync did."""
     head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
-    rows = [[title(one.model), *one.records, one.requests, round(one.seconds, 1), *one.how] for one in report]
+    rows = [[title(line.model), *line.records, line.requests, round(line.seconds, 1), *line.how] for line in report]
     table(head, rows, to=to)
-    for one in report:
-        for note in one.notes:
-            to.print(f"{title(one.model)}: {note}")
+    for line in report:
+        for note in line.notes:
+            to.print(f"{title(line.model)}: {note}")
     to.print(
         f"{report.new:,} new, {report.changed:,} changed, {report.deleted:,} deleted: "
         f"{report.requests:,} requests, {report.seconds:.1f} seconds"
@@ -83,9 +83,9 @@ def _readable(mirror: str) -> Iterator[str]:
 
 
 def _show_plan(plan: SyncPlan, to: Console) -> None:
-    rows = [(title(one.model), one.method, one.requests, one.rows, _kilobytes(one.bytes)) for one in plan]
+    rows = [(title(line.model), line.method, line.requests, line.rows, _kilobytes(line.bytes)) for line in plan]
     table(("model", "method", "requests", "records", "kilobytes"), rows, to=to)
-    unknown = [title(one.model) for one in plan if one.rows is None]
+    unknown = [title(line.model) for line in plan if line.rows is None]
     if unknown:
         to.print(f"Never synced, so the least there can be: {', '.join(unknown)}")
     to.print(

@@ -9,7 +9,7 @@ from ..errors import ValidationError
 from ..http.effects import Flow
 from ..wire import analytics
 from ..wire.resources import resource
-from .analytics_base import Special, checked, raise_for
+from .analytics_base import AnalyticsEndpoint, checked, raise_for
 
 if TYPE_CHECKING:
     from .planhat import Planhat
@@ -18,7 +18,7 @@ _SEND = "send activities with planhat.user_activity.create_activity({...})"
 _NO_READ = "Planhat does not give activities back over its API"
 
 
-class UserActivities(Special):
+class UserActivities(AnalyticsEndpoint):
     """`planhat.user_activity`: what contacts did in your product, sent to the analytics host."""
 
     _instead = {

@@ -12,7 +12,7 @@ from ..wire import analytics
 from ..wire.resources import Resource
 
 
-class Special:
+class AnalyticsEndpoint:
     """A resource with verbs of its own; those that all others have say what to use instead."""
 
     _instead: Mapping[str, str] = {}

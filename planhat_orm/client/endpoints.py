@@ -100,8 +100,8 @@ class Endpoint:
 
         The list is complete even while others write; with a `sort` of your own what they move then comes late.
         `select` names wire fields (default: all); `limit` is the size of a page, `max_requests` stops early.
-        Filters are those of docs/reference/planhat-api.md section 6 (`from_` for `from`, which Python has for
-        itself); unknown ones raise `FieldError`. `companyId` takes many of Planhat's ids, as a list or with commas.
+        Filters are those of API.md section 6 (`from_` for `from`, which Python has for itself); unknown ones
+        raise `FieldError`. `companyId` takes many of Planhat's ids, as a list or with commas.
         """
         flow = self._list(sort, select, limit, max_requests, filters)
         return self._client.iterate(flow)
@@ -184,7 +184,7 @@ class Endpoint:
             rows = list(self._said(rows)) if isinstance(rows, Sequence) else self._said(rows)
         answer = yield from bulk.upsert(self._resource, rows, chunk_size=chunk_size)
         response = BulkResponse(answer)
-        bad = [one for one in answer.outcomes if one.status in ("failed", "dropped", "unknown")]
+        bad = [outcome for outcome in answer.outcomes if outcome.status in ("failed", "dropped", "unknown")]
         if raise_on_error and bad:
             raise BulkError(
                 f"{len(bad)} of {len(answer.outcomes)} rows were not stored for sure, the first is row {bad[0].index}: "
@@ -257,10 +257,7 @@ class Companies(Endpoint):
         source_id: str | None = None,
         status: str | Iterable[str] | None = None,
     ) -> Page:
-        """Return ids and names of all companies, or of those that match: one request.
-
-        What it holds is in docs/reference/planhat-api.md section 5.
-        """
+        """Return ids and names of all companies, or of those that match: one request (API.md section 5)."""
         return self._client.run(self._lean(external_id, source_id, status))
 
     async def aget_lean_list(
@@ -274,7 +271,11 @@ class Companies(Endpoint):
 
     def _lean(self, external_id: str | None, source_id: str | None, status: str | Iterable[str] | None) -> Flow[Page]:
         chosen = status.split(",") if isinstance(status, str) else status
-        given = {"externalId": external_id, "sourceId": source_id, "status": chosen and [one.strip() for one in chosen]}
+        given = {
+            "externalId": external_id,
+            "sourceId": source_id,
+            "status": chosen and [item.strip() for item in chosen],
+        }
         params = _texts(given)
         response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
         return listing.rows_of(response)
@@ -298,7 +299,7 @@ class TimeEntries(Endpoint):
         if not isinstance(ids, (list, tuple)) or not ids:
             raise ValidationError('duplicate() needs the ids of time entries: duplicate({"ids": [...]}).')
         path = f"{paths.collection(self._resource)}/duplicate"
-        request = Request("POST", path, body=records.encode(data), repeat=False, shape=(dict, list))
+        request = Request("POST", path, body=records.encode(data), idempotent=False, shape=(dict, list))
         response: Response = yield from records.once(request)
         return response.data if isinstance(response.data, dict) else {"records": response.data}
 
@@ -340,7 +341,7 @@ def _texts(filters: Mapping[str, Any]) -> dict[str, str]:
 def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str]]:
     """The parameters of each list to be asked for: many companies are cut into URLs that are short enough.
 
-    Where a comma list is not documented (docs/reference/planhat-api.md section 6) each company is a list of its own.
+    Where a comma list is not documented (API.md section 6) each company is a list of its own.
     """
     params = _texts(filters)
     for name in params:
@@ -350,16 +351,16 @@ def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str
     value = params.get("companyId", "")
     if any(part.strip().startswith(("extid-", "srcid-")) for part in value.split(",")):
         raise ValidationError(
-            "The filter companyId takes Planhat's own ids (docs/reference/planhat-api.md section 4); another key would "
-            "match nothing. planhat.company.get_by_id('extid-...')['_id'] is the id of a company."
+            "The filter companyId takes Planhat's own ids (API.md section 4); another key would match nothing. "
+            "planhat.company.get_by_id('extid-...')['_id'] is the id of a company."
         )
     many = "companyId" in params and resource.params["companyId"].many
     if "," not in value or (many and len(value) <= MAX_VALUE_LENGTH):
         return [params]
     parts: list[list[str]] = [[]]
-    for one in dict.fromkeys(part.strip() for part in value.split(",")):
-        length = sum(map(len, parts[-1])) + len(parts[-1]) + len(one)
+    for fromkey in dict.fromkeys(part.strip() for part in value.split(",")):
+        length = sum(map(len, parts[-1])) + len(parts[-1]) + len(fromkey)
         if parts[-1] and (not many or length > MAX_VALUE_LENGTH):
             parts.append([])
-        parts[-1].append(one)
+        parts[-1].append(fromkey)
     return [{**params, "companyId": ",".join(part)} for part in parts]

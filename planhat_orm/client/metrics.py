@@ -13,7 +13,7 @@ from ..http.flows import collected, mapped
 from ..query import kinds
 from ..wire import analytics, find_by_keys
 from ..wire.resources import resource
-from .analytics_base import Special, checked, raise_for
+from .analytics_base import AnalyticsEndpoint, checked, raise_for
 from .endpoints import Page, Record
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _days(moment: Day) -> int:
     return days
 
 
-class Metrics(Special):
+class Metrics(AnalyticsEndpoint):
     """`planhat.metrics`: dimension data, pushed to the analytics host and read from the main one."""
 
     _instead = {
@@ -195,7 +195,7 @@ class Metrics(Special):
             if model not in _MODELS:
                 continue  # the server may know more models than we do: any record of the value will do
             records = yield from find_by_keys.find(resource(model), [{"externalId": key} for key in keys])
-            found |= {(model, key): one["_id"] if one else None for key, one in zip(keys, records, strict=True)}
+            found |= {(model, key): item["_id"] if item else None for key, item in zip(keys, records, strict=True)}
         return found
 
     def _read(
@@ -209,8 +209,7 @@ class Metrics(Special):
     ) -> Flow[None]:
         params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
         if company_id:
-            # Two spellings are in use (docs/reference/planhat-api.md section 11). A server that knows neither sends
-            # every company's.
+            # Two spellings are in use (API.md section 11); a server that knows neither sends every company's.
             params["cId"] = params["cid"] = company_id
         if dimension_id:
             params["dimid"] = dimension_id
@@ -238,10 +237,10 @@ def _missing(
 ) -> list[int]:
     """The places of the rows that are not among the stored values; each of those stands for one row."""
     pool: dict[tuple[str, str, str | None], Counter[int | None]] = {}
-    for one in stored:
-        day = _days(one["time"]) if one.get("time") else None
-        for parent in {one.get("parentId") or one.get("companyId"), None}:
-            pool.setdefault((str(one.get("dimensionId")), _number(one.get("value")), parent), Counter())[day] += 1
+    for item in stored:
+        day = _days(item["time"]) if item.get("time") else None
+        for parent in {item.get("parentId") or item.get("companyId"), None}:
+            pool.setdefault((str(item.get("dimensionId")), _number(item.get("value")), parent), Counter())[day] += 1
     missing = []
     # A row without a day takes what the dated ones leave.
     for place in sorted(range(len(rows)), key=lambda place: not rows[place].get("date")):

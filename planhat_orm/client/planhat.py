@@ -14,8 +14,8 @@ from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.drivers import AsyncDriver, Driver
-from ..http.effects import Flow, Request, Work
-from ..http.flows import told
+from ..http.effects import Flow, Request, RunBlocking
+from ..http.flows import tap
 from ..http.quota import Quota
 from ..http.retry import Retry
 from ..http.session import Session
@@ -150,7 +150,7 @@ class Planhat:
         self.metrics = Metrics(self)
         self.user_activity = UserActivities(self)
         self._api = ApiSource(self)
-        runtime.made(self)
+        runtime.set_latest(self)
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class Planhat:
         Incremental where the API allows it, else by listing everything; `full=True` lists everything.
         `progress` is called with what happens, page by page.
         """
-        return self.run(told(self.mirror.sync(models or None, full=full), progress))
+        return self.run(tap(self.mirror.sync(models or None, full=full), progress))
 
     async def a_sync(
         self,
@@ -251,7 +251,7 @@ class Planhat:
         progress: Callable[[Any], None] | None = None,
     ) -> SyncReport:
         """Do what `sync()` does, in a task. (`async` is a word of Python's own, so the name has a gap.)"""
-        return await self.arun(told(self.mirror.sync(models or None, full=full), progress))
+        return await self.arun(tap(self.mirror.sync(models or None, full=full), progress))
 
     @property
     def outbox(self) -> Outbox | None:
@@ -322,13 +322,13 @@ class Planhat:
         """Write stored records through to the mirror, where it is open."""
         mirror = self._mirror
         if mirror is not None and rows:
-            yield Work(lambda: mirror.store(resource, rows))
+            yield RunBlocking(lambda: mirror.store(resource, rows))
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""
         mirror = self._mirror
         if mirror is not None and ids:
-            yield Work(lambda: mirror.remove(resource, ids))
+            yield RunBlocking(lambda: mirror.remove(resource, ids))
 
     # --- life -------------------------------------------------------------------------------------------
 

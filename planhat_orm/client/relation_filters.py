@@ -33,8 +33,8 @@ def without_hops(where: Node, source: Source) -> Flow[Node]:
         condition = Any(there.children) if len(tests) > 1 else there.children[0]
         select = frozenset({"_id", *wires(there), *(test.target.hops[0].far for test in tests)})
         rows = yield from collected(source.pages(Query(name, where=condition, hidden=True, select=select)))
-        for test, one in zip(tests, there.children, strict=True):
-            answers[id(test)] = _on_ids(test, filter(predicate(one), rows))
+        for test, item in zip(tests, there.children, strict=True):
+            answers[id(test)] = _on_ids(test, filter(predicate(item), rows))
     return _replaced(where, answers)
 
 
@@ -77,9 +77,9 @@ def _on_ids(test: Test, rows: Iterable[Row]) -> Test:
     ids: dict[str, None] = {}
     for row in rows:
         raw = fetch(row, (hop.far,))
-        for one in references(raw) if isinstance(raw, list) else [kinds.REF.comparable(raw)]:
-            if isinstance(one, str):
-                ids[one] = None
+        for reference in references(raw) if isinstance(raw, list) else [kinds.REF.comparable(raw)]:
+            if isinstance(reference, str):
+                ids[reference] = None
     kind = kinds.REFS if hop.many_near else kinds.REF
     return Test(Target(test.target.name, (hop.near,), kind), "overlap" if hop.many_near else "in", tuple(ids))
 

@@ -21,7 +21,7 @@ from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import EVERYTHING, All, Node, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
-from ..wire.aliases import spellings_of, spelt
+from ..wire.aliases import apply_aliases, spellings_of
 from ..wire.resources import Resource, resource
 from .relation_filters import is_narrowed, readings, wires, without_hops
 
@@ -146,7 +146,7 @@ class ApiSource:
             return
 
         def spell(page: list[dict[str, Any]]) -> Flow[None]:
-            yield Emit([spelt(way.resource, row) for row in page])
+            yield Emit([apply_aliases(way.resource, row) for row in page])
 
         yield from mapped(rows, spell)
 
@@ -188,7 +188,7 @@ class ApiSource:
     ) -> Flow[None]:
         """One list, which ends early when every id that was asked for has come."""
         rows = listing.pages(way.resource, select=select, params=params, wanted=wanted)
-        by_id = next((one.name for one in way.resource.params.values() if one.field == "_id"), "")
+        by_id = next((param.name for param in way.resource.params.values() if param.field == "_id"), "")
         asked = params[by_id].split(",") if by_id in params else ids_in(way.test)
         yield from self._until_found(rows, tuple(asked) if asked is not None else None)
 
@@ -212,8 +212,8 @@ class ApiSource:
 
     def _by_ids(self, known: Resource, ids: Iterable[str]) -> Flow[None]:
         rows = []
-        for one in sorted(ids):
-            row = yield from records.find(known, one)
+        for id in sorted(ids):
+            row = yield from records.find(known, id)
             if row is not None:
                 rows.append(row)
         if rows:
@@ -281,11 +281,11 @@ class ApiSource:
         if self.client.cache.covers(known.name):
             rows = yield from self._cached(Query(known.name))
             wire = {"_id": "_id", "extid-": known.external_key, "srcid-": "sourceId"}[form]
-            return next((one for one in rows if kinds.ID.comparable(one.get(str(wire))) == value), None)
+            return next((row for row in rows if kinds.ID.comparable(row.get(str(wire))) == value), None)
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None
-        return None if row is None else spelt(known, row)
+        return None if row is None else apply_aliases(known, row)
 
     # --- words ------------------------------------------------------------------------------------------
 
@@ -324,7 +324,7 @@ class ApiSource:
                 requests, cost = 1, ""
         here = [describe(test) for test in tests if test not in served and test != EVERYTHING]
         if query.order:
-            here.append("order by " + ", ".join(f"{'-' if down else ''}{one.name}" for one, down in query.order))
+            here.append("order by " + ", ".join(f"{'-' if down else ''}{item.name}" for item, down in query.order))
         if related:
             requests, cost = None, cost or "the pages of the related lists, and of this one"
         return Plan(

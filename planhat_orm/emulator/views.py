@@ -61,7 +61,10 @@ def _listed(store: Store, name: str, record: Record, select: frozenset[str] | No
     if name == "company" and store.switches.expand_owner:
         users = store.table("user")
         people = {key: user for key in ("owner", "coOwner") if (user := users.get(shown.get(key)))}
-        return {**shown, **{key: {"_id": one["_id"], "nickName": one.get("nickName")} for key, one in people.items()}}
+        return {
+            **shown,
+            **{key: {"_id": item["_id"], "nickName": item.get("nickName")} for key, item in people.items()},
+        }
     return shown
 
 

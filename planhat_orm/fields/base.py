@@ -143,7 +143,7 @@ class Field(Generic[T]):
         """Check what was added to a list in place, which no assignment saw; what came from the API may be odd."""
         if self.kind in LISTS and isinstance(new, list):
             before = old if isinstance(old, list) else []
-            self.check([one for one in new if not any(same(one, other) for other in before)])
+            self.check([record for record in new if not any(same(record, other) for other in before)])
 
     def difference(self, record: Model, live: Any) -> tuple[Any, Any] | None:
         """The (old, new) pair when `live` differs from what the API said, else None."""

@@ -2,8 +2,7 @@
 
 The dict holds wire values under the fields' labels. A declared `Custom` reads and writes through it, so
 `account.tier` and `account.custom["Tier"]` are one value, and changes are told key by key: Planhat merges
-`custom` on update (docs/reference/planhat-api.md section 9), so two scripts that set different keys do not undo
-each other.
+`custom` on update (API.md section 9), so two scripts that set different keys do not undo each other.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class CustomFields(Field[dict[str, Any]]):
 
     def dump(self, value: Any) -> Any:
         """Write the values under each label; a plain `date` has two meanings here and is refused."""
-        return {label: dump_custom(label, one) for label, one in value.items()}
+        return {label: dump_custom(label, element) for label, element in value.items()}
 
 
 def _as_it_is(value: Any) -> Any:
@@ -116,7 +115,7 @@ class Custom(Field[T]):
             raise ValidationError("A custom field needs its label as Planhat shows it: Custom('Tier', str).")
         kind = KIND_OF.get(type) if isinstance(type, Hashable) else None
         if kind is None:
-            names = ", ".join(sorted(one.__name__ for one in KIND_OF))
+            names = ", ".join(sorted(item.__name__ for item in KIND_OF))
             raise ValidationError(f"Custom({label!r}, ...) takes one of these types: {names}; not {type!r}.")
         super().__init__(kind, wire="custom", choices=tuple(choices), readonly=readonly, doc=doc)
         self.label: str = label
@@ -150,9 +149,11 @@ class Custom(Field[T]):
         """Return `value` as the field keeps it; `ValidationError` when it is of another type or no choice."""
         checked = super().check(value)
         if self.choices:
-            for one in checked if isinstance(checked, list) else [checked]:
-                if one is not None and one not in self.choices:
-                    raise ValidationError(f"{self.name} has no choice {one!r}.{did_you_mean(str(one), self.choices)}")
+            for check in checked if isinstance(checked, list) else [checked]:
+                if check is not None and check not in self.choices:
+                    raise ValidationError(
+                        f"{self.name} has no choice {check!r}.{did_you_mean(str(check), self.choices)}"
+                    )
         return checked
 
     def check_edit(self, old: Any, new: Any) -> None:

@@ -1,1 +1,1 @@
-"""Traffic: effects, quota, retry, drivers. The only importer of httpx."""
+"""RequestCounter: effects, quota, retry, drivers. The only importer of httpx."""

@@ -8,10 +8,10 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from .effects import Flow, Response, Sleep
-from .flows import served
+from .flows import intercept
 
 
-class Errand:
+class BackgroundRequest:
     """The delivery of one request, begun at once, or when one of the others that hold `slots` is back.
 
     No `ThreadPoolExecutor` does this: Python waits at exit for the threads of one, so Ctrl-C would last as long as
@@ -43,7 +43,7 @@ class Errand:
         with slots:
             try:
                 self._check()
-                self._future.set_result(run(served(flow, Sleep, self._sleep)))
+                self._future.set_result(run(intercept(flow, Sleep, self._sleep)))
             except BaseException as failure:  # whatever it is, it is for whoever waits
                 self._future.set_exception(failure)
 

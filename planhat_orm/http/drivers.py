@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from .background import Errand
-from .effects import Attempt, Await, Begin, Emit, Flow, Request, Response, Sleep, Work
+from .background import BackgroundRequest
+from .effects import Attempt, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
 from .retry import deliver
 from .session import LIMITS, Session
 from .transport import AsyncSecretTransport, SecretTransport, proxy_for
@@ -64,7 +64,7 @@ class Driver:
         """Run `flow`, yielding what it emits, as far as the caller iterates."""
         answer: Any = None
         error: Exception | None = None
-        begun: list[Errand] = []
+        begun: list[BackgroundRequest] = []
         try:
             while True:
                 try:
@@ -80,12 +80,12 @@ class Driver:
                     answer = self._perform(effect)
                 except Exception as failure:
                     error = failure
-                if isinstance(effect, Begin):
-                    begun = [*(one for one in begun if not one.done()), answer]
+                if isinstance(effect, Start):
+                    begun = [*(future for future in begun if not future.done()), answer]
         finally:
             flow.close()
-            for one in begun:
-                one.cancel()
+            for future in begun:
+                future.cancel()
 
     def close(self) -> None:
         """Close the connections. The driver opens new ones when it is used again."""
@@ -103,11 +103,11 @@ class Driver:
             case Sleep(seconds):
                 session.clock.sleep(seconds)
                 return session.clock.now()
-            case Work(call):
+            case RunBlocking(call):
                 return call()
-            case Begin(request):
-                return Errand(self.run, self._deliver(request), self._slots)
-            case Await(begun):
+            case Start(request):
+                return BackgroundRequest(self.run, self._deliver(request), self._slots)
+            case Wait(begun):
                 return begun.result()
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
@@ -167,8 +167,8 @@ class AsyncDriver:
                     answer = await self._perform(effect)
                 except Exception as failure:
                     error = failure
-                if isinstance(effect, Begin):
-                    begun = [*(one for one in begun if not one.done()), answer]
+                if isinstance(effect, Start):
+                    begun = [*(future for future in begun if not future.done()), answer]
         finally:
             flow.close()
             await _give_up(begun)
@@ -192,8 +192,8 @@ class AsyncDriver:
                     answer = await self._perform(effect)
                 except Exception as failure:
                     error = failure
-                if isinstance(effect, Begin):
-                    begun = [*(one for one in begun if not one.done()), answer]
+                if isinstance(effect, Start):
+                    begun = [*(future for future in begun if not future.done()), answer]
         finally:
             flow.close()
             await _give_up(begun)
@@ -214,14 +214,14 @@ class AsyncDriver:
             case Sleep(seconds):
                 await session.clock.asleep(seconds)
                 return session.clock.now()
-            case Work(call):
+            case RunBlocking(call):
                 return await asyncio.to_thread(call)
-            case Begin(request):
+            case Start(request):
                 task = asyncio.ensure_future(self._perform(request))
                 # Its error is for whoever awaits it; when nobody does, it is nobody's.
                 task.add_done_callback(lambda done: done.cancelled() or done.exception())
                 return task
-            case Await(begun):
+            case Wait(begun):
                 return await begun
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
@@ -254,6 +254,6 @@ class AsyncDriver:
 
 async def _give_up(begun: list[asyncio.Future[Any]]) -> None:
     """End what a flow began and did not wait for."""
-    for one in begun:
-        one.cancel()
+    for future in begun:
+        future.cancel()
     await asyncio.gather(*begun, return_exceptions=True)

@@ -20,9 +20,9 @@ TENANT = "{tenant}"
 class Request:
     """One call of the API, without any secret in it.
 
-    `repeat` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good
-    answer has; with `bare` one without a body is as good. The elements of a `sliced` array stay JSON. `accept`
-    lists statuses beside 2xx whose body the flow wants to read itself.
+    `idempotent` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good
+    answer has; with `allow_empty` one without a body is as good. The elements of a `raw_items` array stay JSON.
+    `accept` lists statuses beside 2xx whose body the flow wants to read itself.
     """
 
     method: str
@@ -31,18 +31,15 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     host: Literal["main", "analytics"] = "main"
     auth: Literal["token", "tenant", "none"] = "token"
-    repeat: bool = True
+    idempotent: bool = True
     shape: type | tuple[type, ...] | None = None
-    bare: bool = False
-    sliced: bool = False
+    allow_empty: bool = False
+    raw_items: bool = False
     accept: tuple[int, ...] = ()
 
     @property
     def metered(self) -> bool:
-        """Whether the quota counts this request.
-
-        The analytics host is not limited (docs/reference/planhat-api.md section 3).
-        """
+        """Whether the quota counts this request: the analytics host is not limited (API.md section 3)."""
         return self.host == "main"
 
 
@@ -88,27 +85,27 @@ class Emit:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunBlocking:
     """Run local, blocking work: in place under the sync driver, in a thread under the async one."""
 
     call: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
-    """Send a request and go on at once; answered with what `Await` takes. What is never awaited is given up."""
+class Start:
+    """Send a request and go on at once; answered with what `Wait` takes. What is never awaited is given up."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Await:
+class Wait:
     """Wait for the answer of a request that was begun, or meet its error."""
 
     begun: Any = field(repr=False)
 
 
-Effect = Request | Attempt | Sleep | Emit | Work | Begin | Await
+Effect = Request | Attempt | Sleep | Emit | RunBlocking | Start | Wait
 Flow = Generator[Any, Any, T]
 """A generator of effects that returns a T."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .effects import Begin, Emit, Flow, Request
+from .effects import Emit, Flow, Request, Start
 
 T = TypeVar("T")
 
 
-def served(flow: Flow[T], kind: type | tuple[type, ...], serve: Callable[[Any], Flow[Any]]) -> Flow[T]:
+def intercept(flow: Flow[T], kind: type | tuple[type, ...], serve: Callable[[Any], Flow[Any]]) -> Flow[T]:
     """Run `flow`, letting the flow `serve` answer its effects of some kind; others pass through."""
     answer: Any = None
     error: BaseException | None = None
@@ -32,7 +32,7 @@ def served(flow: Flow[T], kind: type | tuple[type, ...], serve: Callable[[Any], 
 
 def mapped(flow: Flow[T], each: Callable[[Any], Flow[None]]) -> Flow[T]:
     """Run `flow`, handing everything it emits to the flow `each` instead."""
-    return (yield from served(flow, Emit, lambda emit: each(emit.item)))
+    return (yield from intercept(flow, Emit, lambda emit: each(emit.item)))
 
 
 def collected(flow: Flow[Any]) -> Flow[list[Any]]:
@@ -74,14 +74,14 @@ def at_most(requests: int, flow: Flow[None]) -> Flow[bool]:
 def counted(flow: Flow[T], count: Callable[[int], None]) -> Flow[T]:
     """Run `flow`, telling `count` of its requests, retries left out."""
 
-    def send(effect: Request | Begin) -> Flow[Any]:
+    def send(effect: Request | Start) -> Flow[Any]:
         count(1)
         return (yield effect)
 
-    return (yield from served(flow, (Request, Begin), send))
+    return (yield from intercept(flow, (Request, Start), send))
 
 
-def told(flow: Flow[T], listener: Callable[[Any], None] | None) -> Flow[T]:
+def tap(flow: Flow[T], listener: Callable[[Any], None] | None) -> Flow[T]:
     """Run `flow`, telling `listener` everything it emits."""
 
     def tell(item: Any) -> Flow[None]:

@@ -66,12 +66,12 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
     """Send `request` until it is answered, the tries are used up, or repeating could do harm.
 
     Raises the `RequestError` of its kind. For a request that must not be repeated a `ConnectionFailed`,
-    `ServerError` or `BadAnswer` means that it may have been carried out; the `uncertain` of any error says
+    `ServerError` or `BadAnswer` means that it may have been carried out; the `maybe_applied` of any error says
     whether an earlier try may have been.
     """
     started: float | None = None
     sent = failed = limited = 0
-    uncertain = False
+    maybe_applied = False
     while True:
         while request.metered and (wait := quota.reserve()):
             yield Sleep(wait)
@@ -80,9 +80,9 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
         try:
             response: Response = yield Attempt(request)
         except Unanswered as lost:
-            error: RequestError = _no_answer(request, lost, sent, maybe_done=lost.sent or uncertain)
+            error: RequestError = _no_answer(request, lost, sent, maybe_done=lost.sent or maybe_applied)
             doubtful = lost.sent
-            again = request.repeat or not lost.sent
+            again = request.idempotent or not lost.sent
             failed += 1
             wait = retry.pause(failed)
         else:
@@ -99,13 +99,13 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
                 if request.metered:
                     quota.block(min(wait, retry.deadline))
             else:
-                again = request.repeat and doubtful
+                again = request.idempotent and doubtful
                 failed += 1
                 wait = _retry_after(response) or retry.pause(failed)
-        error.uncertain = uncertain
+        error.maybe_applied = maybe_applied
         if not again or failed >= retry.attempts or clock.now() + wait - started > retry.deadline:
             raise error
-        uncertain = uncertain or doubtful
+        maybe_applied = maybe_applied or doubtful
         yield Sleep(wait)
 
 
@@ -115,11 +115,11 @@ def _judge(request: Request, response: Response, attempt: int) -> Response | Req
     if not (200 <= status < 300 or status in request.accept):
         return _refusal(request, response, attempt)
     html = response.body.lstrip()[:1] == b"<"
-    if (request.shape is None and not html) or (request.bare and not response.body.strip()):
+    if (request.shape is None and not html) or (request.allow_empty and not response.body.strip()):
         return replace(response, attempts=attempt)
     try:
-        with gc_pause.paused():
-            data = _slices(response.body) if request.sliced else msgspec.json.decode(response.body)
+        with gc_pause.gc_paused():
+            data = _slices(response.body) if request.raw_items else msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         if status in request.accept:
             return _refusal(request, response, attempt)
@@ -147,8 +147,8 @@ def _slices(body: bytes) -> Any:
     except msgspec.ValidationError:
         return msgspec.json.decode(body)
     if not body.isascii():
-        for one in slices:
-            str(one, "utf-8")
+        for raw_record in slices:
+            str(raw_record, "utf-8")
     return slices
 
 
@@ -196,4 +196,4 @@ def _retry_after(response: Response) -> float | None:
 def _shape_name(shape: type | tuple[type, ...]) -> str:
     names: dict[type, str] = {list: "array", dict: "object"}
     shapes = shape if isinstance(shape, tuple) else (shape,)
-    return " or ".join(names.get(one, one.__name__) for one in shapes)
+    return " or ".join(names.get(shape, shape.__name__) for shape in shapes)

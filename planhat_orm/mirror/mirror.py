@@ -12,12 +12,12 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 
 from ..errors import ConfigurationError, MirrorError
-from ..http.effects import Flow, Work
-from ..wire.aliases import spelt
+from ..http.effects import Flow, RunBlocking
+from ..wire.aliases import apply_aliases
 from ..wire.resources import Resource
 from .db import state
 from .db.database import Database, database_url
-from .db.layout import layout, layout_of, resources_of
+from .db.layout import layout_for, layout_of, resources_of
 from .db.store import Raw
 from .outbox.outbox import Outbox
 from .reading import history
@@ -100,7 +100,7 @@ class Mirror:
         # SQLModel and what it needs are a third of a sync's memory, and a sync needs none of it.
         from .sharing.sqlmodel_classes import table_class
 
-        return table_class(layout(resources_of([model])[0]))
+        return table_class(layout_for(resources_of([model])[0]))
 
     def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
         """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""
@@ -112,7 +112,7 @@ class Mirror:
             metric_days=self.metric_days,
         )
         if 0 < self.history_days < float("inf"):
-            yield Work(lambda: self.prune(timedelta(days=self.history_days)))
+            yield RunBlocking(lambda: self.prune(timedelta(days=self.history_days)))
         return report
 
     def plan(self, models: Iterable[Any] | None = None, *, full: bool = False) -> SyncPlan:
@@ -131,7 +131,7 @@ class Mirror:
         database, waiting = self.database, self.outbox.counts()
         with database.reading() as connection:
             states = state.load_all(connection)
-            rows = {name: state.live_rows(connection, layout(name)) for name in states}
+            rows = {name: state.live_rows(connection, layout_for(name)) for name in states}
         return MirrorStatus(
             models=tuple(
                 ModelStatus(
@@ -155,8 +155,8 @@ class Mirror:
 
     def history(self, record: Any) -> list[Change]:
         """What changed of a record since it is mirrored, oldest first."""
-        home = layout(record._meta.resource.name)
-        return history.changes(self.database, resources=[home.table], record=record.id)
+        layout = layout_for(record._meta.resource.name)
+        return history.changes(self.database, resources=[layout.table], record=record.id)
 
     def changes(
         self,
@@ -179,7 +179,7 @@ class Mirror:
             origin=origin,
         )
         chosen = None if fields is None else set(fields)
-        return found if chosen is None else [one for one in found if chosen & one.fields.keys()]
+        return found if chosen is None else [record for record in found if chosen & record.fields.keys()]
 
     def as_of(self, moment: datetime | date | str) -> PastSource:
         """The mirror as it was at a moment, as a source of queries."""
@@ -200,7 +200,7 @@ class Mirror:
         """
         chosen = None
         if models is not None:
-            chosen = [layout_of(one) for one in ([models] if isinstance(models, (str, type)) else models)]
+            chosen = [layout_of(item) for item in ([models] if isinstance(models, (str, type)) else models)]
         return search.search(self.database, words, chosen, limit)
 
     def export(
@@ -245,15 +245,15 @@ class Mirror:
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
-        known = layout(resource if isinstance(resource, str) else resource.name).resource
-        self._wrote(resource, {row["_id"]: spelt(known, row) for row in rows})
+        known = layout_for(resource if isinstance(resource, str) else resource.name).resource
+        self._wrote(resource, {row["_id"]: apply_aliases(known, row) for row in rows})
 
     def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
         """Take out records that were just deleted. One transaction."""
         self._wrote(resource, dict.fromkeys(ids))
 
     def _wrote(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
-        table = layout(resource if isinstance(resource, str) else resource.name).table
+        table = layout_for(resource if isinstance(resource, str) else resource.name).table
         with self.database.writing() as connection:
             if state.load(connection, table).complete:
                 self.outbox.wrote(connection, table, rows)

@@ -112,50 +112,50 @@ class SyncReport(Table):
     @property
     def requests(self) -> int:
         """Requests of all models."""
-        return sum(one.requests for one in self)
+        return sum(item.requests for item in self)
 
     @property
     def new(self) -> int:
         """Records that were not in the mirror."""
-        return sum(one.new for one in self)
+        return sum(item.new for item in self)
 
     @property
     def changed(self) -> int:
         """Records that differed."""
-        return sum(one.changed for one in self)
+        return sum(item.changed for item in self)
 
     @property
     def deleted(self) -> int:
         """Records that Planhat has no more."""
-        return sum(one.deleted for one in self)
+        return sum(item.deleted for item in self)
 
     @property
     def unchanged(self) -> int:
         """Records that were looked at and did not differ."""
-        return sum(one.unchanged for one in self)
+        return sum(item.unchanged for item in self)
 
     @property
     def bytes(self) -> int:
         """Bytes of JSON that were read."""
-        return sum(one.bytes for one in self)
+        return sum(item.bytes for item in self)
 
     @property
     def failed(self) -> dict[str, str]:
         """The models that could not be synced, and why; they are as they were before."""
-        return {one.model: one.failed for one in self if one.failed}
+        return {item.model: item.failed for item in self if item.failed}
 
     @property
     def skipped(self) -> dict[str, str]:
         """The models that this tenant or token has no access to, and what the server said: 403 or 404."""
-        return {one.model: one.skipped for one in self if one.skipped}
+        return {item.model: item.skipped for item in self if item.skipped}
 
     def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
-        rows = ((one.model, *one.records, one.requests, f"{one.seconds:.2f}", *one.how) for one in self)
+        rows = ((item.model, *item.records, item.requests, f"{item.seconds:.2f}", *item.how) for item in self)
         return head, rows
 
     def _closing(self) -> Iterable[str]:
-        yield from (f"{one.model}: {note}" for one in self for note in one.notes)
+        yield from (f"{item.model}: {note}" for item in self for note in item.notes)
         yield (
             f"{self.new:,} new, {self.changed:,} changed, {self.deleted:,} deleted in {self.requests:,} requests "
             f"and {self.seconds:.1f} seconds"
@@ -186,7 +186,7 @@ class SyncPlan(Table):
     @property
     def requests(self) -> int:
         """Requests of all models."""
-        return sum(one.requests for one in self.models)
+        return sum(model.requests for model in self.models)
 
     @property
     def seconds(self) -> float:
@@ -196,16 +196,22 @@ class SyncPlan(Table):
     @property
     def bytes(self) -> int:
         """Bytes of JSON, as far as known."""
-        return sum(one.bytes or 0 for one in self.models)
+        return sum(model.bytes or 0 for model in self.models)
 
     def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         return ("model", "method", "requests", "rows", "kilobytes"), (
-            (one.model, one.method, one.requests, one.rows, None if one.bytes is None else -(-one.bytes // 1000))
-            for one in self.models
+            (
+                model.model,
+                model.method,
+                model.requests,
+                model.rows,
+                None if model.bytes is None else -(-model.bytes // 1000),
+            )
+            for model in self.models
         )
 
     def _closing(self) -> Iterable[str]:
-        unknown = [one.model for one in self.models if one.rows is None]
+        unknown = [model.model for model in self.models if model.rows is None]
         if unknown:
             yield f"never synced, so the least there can be: {', '.join(unknown)}"
         pace = f"{self.calls_per_min:g} calls a minute"
@@ -241,15 +247,23 @@ class MirrorStatus(Table):
         return iter(self.models)
 
     def __getitem__(self, model: str) -> ModelStatus:
-        for one in self.models:
-            if one.model == model:
-                return one
-        raise KeyError(f"The mirror has no {model!r}.{did_you_mean(model, [one.model for one in self.models])}")
+        for item in self.models:
+            if item.model == model:
+                return item
+        raise KeyError(f"The mirror has no {model!r}.{did_you_mean(model, [model.model for model in self.models])}")
 
     def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         return ("model", "rows", "complete", "as of", "last full", "pending", "method"), (
-            (one.model, one.rows, "yes" if one.complete else "no", one.as_of, one.full_as_of, one.pending, one.method)
-            for one in self.models
+            (
+                model.model,
+                model.rows,
+                "yes" if model.complete else "no",
+                model.as_of,
+                model.full_as_of,
+                model.pending,
+                model.method,
+            )
+            for model in self.models
         )
 
     def _closing(self) -> Iterable[str]:

@@ -203,10 +203,10 @@ class Model(metaclass=ModelType):
             wire["custom"] = {**_object(self._wire.get("custom")), **sent["custom"]}
         unsent = self._unsent(sent)
         # What was edited while the request was on its way was edited over what was sent.
-        older = {name: one for name, one in unsent.items() if self._meta.fields[name].wire not in sent}
+        older = {name: item for name, item in unsent.items() if self._meta.fields[name].wire not in sent}
         if "custom" in unsent:
             before = sent.get("custom", {})
-            older["custom"] = {label: one for label, one in unsent["custom"].items() if label not in before}
+            older["custom"] = {label: item for label, item in unsent["custom"].items() if label not in before}
         self._rebase(self._with_bases(wire, older), unsent)
 
     def _with_bases(self, wire: dict[str, Any], unsent: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +216,7 @@ class Model(metaclass=ModelType):
             field = self._meta.fields[name]
             if isinstance(field, CustomFields):
                 before, now = _object(self._wire.get("custom")), _object(wire.get("custom"))
-                kept["custom"] = {label: one for label, one in now.items() if label not in value}
+                kept["custom"] = {label: item for label, item in now.items() if label not in value}
                 kept["custom"].update({label: before[label] for label in value if label in before})
             elif field.wire in self._wire:
                 kept[field.wire] = self._wire[field.wire]
@@ -228,13 +228,13 @@ class Model(metaclass=ModelType):
         """Take over what the API says now, of the whole record or of some fields of it."""
         unsent = self._unsent({})
         if discard:
-            unsent = {} if names is None else {name: one for name, one in unsent.items() if name not in names}
+            unsent = {} if names is None else {name: item for name, item in unsent.items() if name not in names}
         if names is None:
             self._rebase(answer, unsent)
             self._origin.selected = None
         else:
             wires = {"_id", *(self._meta.fields[name].wire for name in names)}
-            self._rebase({**self._wire, **{key: one for key, one in answer.items() if key in wires}}, unsent, wires)
+            self._rebase({**self._wire, **{key: item for key, item in answer.items() if key in wires}}, unsent, wires)
 
     def _reread(self, wire: dict[str, Any], origin: Origin) -> None:
         """Take over what another reading of this record said; unsaved changes stay."""
@@ -426,7 +426,11 @@ class Model(metaclass=ModelType):
                 continue
             old, new = changed[name] if isinstance(changed.get(name), tuple) else (None, "")
             rows.append((name, field.kind.load(self._wire.get(field.wire)) if name not in changed else old, new))
-        rows += [(one, *pair) for one, pair in changed.items() if one in {c.name for c in self._meta.customs.values()}]
+        rows += [
+            (record, *pair)
+            for record, pair in changed.items()
+            if record in {c.name for c in self._meta.customs.values()}
+        ]
         return table(("field", "value", "changed to"), rows, repr(self))
 
     def __copy__(self) -> Self:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .resources.user import User
 
 
-class Touch(Model):
+class ConversationBase(Model):
     """The fields of everything that Planhat keeps as a conversation."""
 
     subject = Str(doc="Title.")

@@ -27,7 +27,7 @@ TYPES: Mapping[str, type] = {
     "team members": list,
     "endusers": list,
 }
-"""The Python type of each of Planhat's field types (docs/reference/planhat-api.md section 9); all others hold text."""
+"""The Python type of each of Planhat's field types (API.md section 9); all others hold text."""
 
 _WIDTH = 120
 
@@ -72,7 +72,7 @@ def _all() -> list[type[Model]]:
 
 
 def _model(name: str) -> type[Model]:
-    by_name = {one.__name__.lower(): one for one in _all()}
+    by_name = {record.__name__.lower(): record for record in _all()}
     try:
         return by_name[name.lower()]
     except KeyError:
@@ -81,7 +81,7 @@ def _model(name: str) -> type[Model]:
 
 def folded(parent: str) -> str:
     """The name of a model as the `parent` of a custom field is compared by."""
-    # Written with a capital in the table and without in the examples (docs/reference/planhat-api.md section 17).
+    # Written with a capital in the table and without in the examples (resources.yaml, custom_field).
     return re.sub(r"[^a-z]", "", parent.lower())
 
 
@@ -101,7 +101,7 @@ def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
         arguments = [_quoted(label), _type_name(row)]
         choices = row.get("listValues")
         if isinstance(choices, list) and choices and row.get("type") in ("list", "multipicklist"):
-            inner = ", ".join(_quoted(str(one)) for one in choices)
+            inner = ", ".join(_quoted(str(choice)) for choice in choices)
             arguments.append(f"choices=({inner}{',' if len(choices) == 1 else ''})")
         if row.get("isFormula"):
             arguments.append("readonly=True")
@@ -109,7 +109,7 @@ def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if len(line) <= _WIDTH:
             lines.append(line)
         else:
-            lines += [f"    {name} = Custom(", *(f"        {one}," for one in arguments), "    )"]
+            lines += [f"    {name} = Custom(", *(f"        {argument}," for argument in arguments), "    )"]
     return lines
 
 

@@ -56,16 +56,16 @@ def collect(owner: type, resource: Resource, reserved: frozenset[str]) -> Meta:
                 meta.fields[name] = value
             elif isinstance(value, Relation):
                 meta.relations[name] = value
-    for name, one in meta.fields.items():
-        if isinstance(one, Custom):
+    for name, declared in meta.fields.items():
+        if isinstance(declared, Custom):
             if "custom" not in meta.fields:
                 raise ConfigurationError(f"{owner.__name__}.{name}: Planhat's {resource.path} has no custom fields.")
-            if one.label in meta.customs and meta.customs[one.label].name != name:
+            if declared.label in meta.customs and meta.customs[declared.label].name != name:
                 raise ConfigurationError(
-                    f"{owner.__name__} declares the custom field {one.label!r} twice: "
-                    f"as {meta.customs[one.label].name} and as {name}."
+                    f"{owner.__name__} declares the custom field {declared.label!r} twice: "
+                    f"as {meta.customs[declared.label].name} and as {name}."
                 )
-            meta.customs[one.label] = one
+            meta.customs[declared.label] = declared
         else:
-            meta.by_wire[one.wire] = one
+            meta.by_wire[declared.wire] = declared
     return meta

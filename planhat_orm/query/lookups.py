@@ -134,8 +134,8 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
     if op in ("in", "overlap"):
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise ValueError("a list of values")
-        found = [kind.operand(one) for one in value if one is not None]
-        return tuple({(isinstance(one, bool), one): one for one in found}.values())  # True is not 1
+        found = [kind.operand(element) for element in value if element is not None]
+        return tuple({(isinstance(record, bool), record): record for record in found}.values())  # True is not 1
     if op == "range":
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise ValueError("a pair (lowest, highest)")

@@ -62,7 +62,7 @@ def _test(test: Test) -> Predicate:
 
         return compares_fields
 
-    if op == "in" and all(isinstance(one, str) for one in operand):
+    if op == "in" and all(isinstance(element, str) for element in operand):
         chosen = frozenset(operand)
         return lambda row: comparable(fetch(row, keys)) in chosen
 
@@ -83,8 +83,8 @@ def _contains(raw: Anything, operand: Anything) -> bool:
 def _overlap(raw: Anything, operands: tuple[Anything, ...]) -> bool:
     if not isinstance(raw, list):
         return False
-    held = [one for one in raw if isinstance(one, (str, int, float))]
-    return any(equal(one, operand) for one in held for operand in operands)
+    held = [value for value in raw if isinstance(value, (str, int, float))]
+    return any(equal(entry, operand) for entry in held for operand in operands)
 
 
 def ordered(rows: Iterable[Row], order: tuple[tuple[Target, bool], ...]) -> list[Row]:

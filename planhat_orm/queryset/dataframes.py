@@ -80,7 +80,7 @@ def _guess(values: Iterable[Any]) -> Kind:
 
 def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any]) -> Any:
     make, value = TYPES[kind.name]
-    return pyarrow.array([value(kind.load(one)) for one in raw], type=make(pyarrow))
+    return pyarrow.array([value(kind.load(item)) for item in raw], type=make(pyarrow))
 
 
 def _only(*types: type) -> Callable[[Any], Any]:
@@ -104,7 +104,7 @@ def _integer(value: Any) -> int | None:
 def _texts(value: Any) -> list[str] | None:
     if not isinstance(value, list):
         return None
-    return [one if isinstance(one, str) else msgspec.json.encode(one).decode() for one in value]
+    return [element if isinstance(element, str) else msgspec.json.encode(element).decode() for element in value]
 
 
 def _json(value: Any) -> str | None:

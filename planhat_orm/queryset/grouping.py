@@ -29,20 +29,22 @@ def checked(model: type[Model], aggregates: dict[str, Aggregate]) -> Wanted:
     if not aggregates:
         raise FieldError("aggregate() needs a figure by name: aggregate(total=Sum('mrr')).")
     wanted: dict[str, Any] = {}
-    for alias, one in aggregates.items():
-        if not isinstance(one, Aggregate) or not one.function:
-            raise FieldError(f"{alias} must be Count(), Sum(), Avg(), Min() or Max(), not {type(one).__name__}.")
-        if one.name is None and one.function != "count":
-            raise FieldError(f"{type(one).__name__}() needs a field: {type(one).__name__}('mrr').")
-        found = target(model, one.name) if one.name is not None else None
-        if found is not None and one.function in ("sum", "avg") and found.kind.name not in ("number", "integer"):
-            raise FieldError(f"{type(one).__name__} needs a field of numbers; {one.name} holds {noun(found.kind)}.")
+    for alias, aggregate in aggregates.items():
+        if not isinstance(aggregate, Aggregate) or not aggregate.function:
+            raise FieldError(f"{alias} must be Count(), Sum(), Avg(), Min() or Max(), not {type(aggregate).__name__}.")
+        if aggregate.name is None and aggregate.function != "count":
+            raise FieldError(f"{type(aggregate).__name__}() needs a field: {type(aggregate).__name__}('mrr').")
+        found = target(model, aggregate.name) if aggregate.name is not None else None
+        if found is not None and aggregate.function in ("sum", "avg") and found.kind.name not in ("number", "integer"):
+            raise FieldError(
+                f"{type(aggregate).__name__} needs a field of numbers; {aggregate.name} holds {noun(found.kind)}."
+            )
         if found is not None and found.hops:
-            raise FieldError(f"{one.name} goes over a relation: aggregate the other model instead.")
-        if found is not None and one.function in ("min", "max") and found.kind in (ANY, *LISTS, OBJECT):
+            raise FieldError(f"{aggregate.name} goes over a relation: aggregate the other model instead.")
+        if found is not None and aggregate.function in ("min", "max") and found.kind in (ANY, *LISTS, OBJECT):
             hint = f"; declare it with Custom({found.keys[-1]!r}, ...)" if found.kind is ANY else ""
-            raise FieldError(f"{one.name} has no order: it holds {noun(found.kind)}{hint}.")
-        wanted[alias] = (one.function, found)
+            raise FieldError(f"{aggregate.name} has no order: it holds {noun(found.kind)}{hint}.")
+        wanted[alias] = (aggregate.function, found)
     return wanted
 
 
@@ -55,9 +57,9 @@ class Grouped:
         self._queryset = queryset
         self._names = names
         self._by = tuple(target(queryset.model, name) for name in names)
-        for one in self._by:
-            if one.kind in (*LISTS, OBJECT, ANY) or one.hops:
-                raise FieldError(f"{one.name} cannot be grouped by: it is no single value of a declared field.")
+        for item in self._by:
+            if item.kind in (*LISTS, OBJECT, ANY) or item.hops:
+                raise FieldError(f"{item.name} cannot be grouped by: it is no single value of a declared field.")
 
     def aggregate(self, **aggregates: Aggregate) -> list[dict[str, Any]]:
         """The figures of each group, as dicts with the group's values under their names, in their order."""
@@ -75,6 +77,8 @@ class Grouped:
             raise FieldError(f"{', '.join(sorted(taken))} is a field that is grouped by: give the figure another name.")
         queryset._before_fetch()
         rows = yield from queryset._from().aggregate(queryset._query, wanted, self._by)
-        rows.sort(key=lambda row: [(row[one.name] is None, row[one.name] or 0) if not isinstance(row[one.name], str)
-                                   else (False, row[one.name]) for one in self._by])  # fmt: skip
-        return [{**{one.name: one.kind.load(row[one.name]) for one in self._by}, **loaded(wanted, row)} for row in rows]
+        rows.sort(key=lambda row: [(row[item.name] is None, row[item.name] or 0) if not isinstance(row[item.name], str)
+                                   else (False, row[item.name]) for item in self._by])  # fmt: skip
+        return [
+            {**{item.name: item.kind.load(row[item.name]) for item in self._by}, **loaded(wanted, row)} for row in rows
+        ]

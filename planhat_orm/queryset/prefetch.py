@@ -18,7 +18,7 @@ from .. import runtime
 from ..errors import FieldError, NotLoaded
 from ..fields.relations import Many, One, Relation
 from ..http.effects import Flow
-from ..http.flows import collected, told
+from ..http.flows import collected, tap
 from ..models.base import Model
 from ..models.state import Origin
 from ..names import did_you_mean
@@ -127,7 +127,7 @@ def load(records: list[Any], relation: Relation[Any], source: Source) -> Flow[li
 def referred(record: Any, relation: Relation[Any]) -> list[str]:
     """The ids that a reference, or a list of them, holds; anything that is none is passed over."""
     value = getattr(record, relation.via)
-    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+    return [element for element in (value if isinstance(value, list) else [value]) if isinstance(element, str)]
 
 
 _MOST = 50_000
@@ -157,7 +157,7 @@ def _fetch_ids(records: list[Any], model: type[Any], ids: set[str], source: Sour
     if _is_full_scan(source, query):
         query = query.changed(where=EVERYTHING)
     with suppress(_Enough):
-        yield from told(source.pages(query), keep)
+        yield from tap(source.pages(query), keep)
     origin.add_peers(found.values())
     return found
 
@@ -192,7 +192,7 @@ def load_referring(record: Model, relation: Many[Any], source: Source) -> Flow[l
 def _by_owner(records: list[Any], relation: Many[Any], source: Source) -> Flow[dict[str, list[Any]]]:
     """What refers to each of the records, by their ids."""
     ids = {record.id for record in records if record.id is not None}
-    by_owner: dict[str, list[Any]] = {one: [] for one in ids}
+    by_owner: dict[str, list[Any]] = {id: [] for id in ids}
     for other in (yield from _fetch_referring(records, relation, ids, source)):
         for owner in dict.fromkeys(referred(other, relation)):
             if owner in by_owner:
@@ -209,7 +209,7 @@ def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], sou
     chosen = predicate(query.where)
     at_hand: list[Any] | None = home.whole.get(relation.name)
     if at_hand is not None:
-        return [one for one in at_hand if chosen(one._wire)]
+        return [record for record in at_hand if chosen(record._wire)]
     origin = Origin(home.client, source.name)
     found: list[Any] = []
     whole = _is_full_scan(source, query)
@@ -218,7 +218,7 @@ def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], sou
         found = _made(model, rows, origin)
         for record in records:
             record._origin.whole[relation.name] = found
-        found = [one for one in found if chosen(one._wire)]
+        found = [record for record in found if chosen(record._wire)]
     else:
         found = _made(model, [row for row in rows if chosen(row)], origin)
     origin.add_peers(found)

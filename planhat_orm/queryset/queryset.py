@@ -112,7 +112,7 @@ class QuerySet(Results[M], Generic[M]):
         self._refuse_slice("reverse")
         if not self._query.order:
             raise FieldError("reverse() needs an order: call order_by() first.")
-        return self._clone(self._query.changed(order=tuple((one, not down) for one, down in self._query.order)))
+        return self._clone(self._query.changed(order=tuple((item, not down) for item, down in self._query.order)))
 
     def only(self, *names: str) -> Self:
         """Fetch these fields only (`select=`); reading another one raises `NotLoaded`.
@@ -230,7 +230,7 @@ class QuerySet(Results[M], Generic[M]):
         """The one record that satisfies the conditions.
 
         One request by id, `external_id` or `source_id` where the resource takes them in its path
-        (docs/reference/planhat-api.md section 4); else the pages of `filter()`, until a second one turns up. Raises
+        (API.md section 4); else the pages of `filter()`, until a second one turns up. Raises
         `Model.DoesNotExist` or `Model.MultipleObjectsReturned`.
         """
         return self._run(retrieval.get(self, args, lookups))
@@ -468,7 +468,7 @@ class QuerySet(Results[M], Generic[M]):
         query = self._query
         parts = [f"{type(self).__name__} {self.model.__name__}: {describe(query.where)}"]
         if query.order:
-            parts.append("by " + ", ".join(f"{'-' if down else ''}{one.name}" for one, down in query.order))
+            parts.append("by " + ", ".join(f"{'-' if down else ''}{item.name}" for item, down in query.order))
         if query.is_sliced:
             parts.append(f"[{query.start or ''}:{'' if query.stop is None else query.stop}]")
         return f"<{', '.join(parts)}, {self._shown()}>"
@@ -579,8 +579,8 @@ class QuerySet(Results[M], Generic[M]):
         ids = list(dict.fromkeys(prefetch.referred(record, relation)))
         found = found.filter(id__in=ids).include_hidden()
         known = record._origin.related.get(relation.name, {})
-        if ids and all(one in known for one in ids):
-            found._rows = [known[one] for one in sorted(ids) if known[one] is not None]
+        if ids and all(id in known for id in ids):
+            found._rows = [known[id] for id in sorted(ids) if known[id] is not None]
             found._complete = True
         return found
 

@@ -165,7 +165,7 @@ def _test(model: type[Model], found: Target, op: str, value: Anything) -> Node:
     if op == "in" and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
         value = list(value)
         test = Test(found, op, operand(found.kind, op, value, found.name))
-        return Any((test, Test(found, "isnull", True))) if any(one is None for one in value) else test
+        return Any((test, Test(found, "isnull", True))) if any(element is None for element in value) else test
     return Test(found, op, operand(found.kind, op, value, found.name))
 
 
@@ -206,7 +206,7 @@ def _plain(value: Anything, there: Callable[[], Resource | None], shown: str) ->
             f"relation: {shown}__<field>=..."
         )
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)):
-        return [_plain(one, there, shown) for one in value]
+        return [_plain(element, there, shown) for element in value]
     if not isinstance(value, Model):
         return value
     resource = there()
@@ -223,7 +223,7 @@ def _referred(model: type[Model], path: tuple[str, ...]) -> Resource | None:
         if part in model._meta.fields:
             field = model._meta.fields[part]
             name = field.model if isinstance(field, Ref) else None
-            listed = [one.model for one in model._meta.relations.values() if one.via == part]
+            listed = [relation.model for relation in model._meta.relations.values() if relation.via == part]
             found = runtime.model(name) if name else model if field.kind is ID and part == "id" else (*listed, None)[0]
             return found._meta.resource if found is not None else None
         if part not in model._meta.relations:

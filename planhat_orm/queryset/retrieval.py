@@ -126,8 +126,8 @@ def _by_keys(queryset: QuerySet[M], form: str, keys: list[str]) -> Flow[list[M]]
     """The records of a few keys, one GET each, without those that a list would hide."""
     hidden = queryset.model._meta.resource.hidden_by
     found = []
-    for one in keys:
-        record = yield from _by_id(queryset, form, str(one), (), {})
+    for key in keys:
+        record = yield from _by_id(queryset, form, str(key), (), {})
         if record is None or (hidden and not queryset._query.hidden and record._wire.get(hidden.hides) is True):
             continue
         found.append(record)
@@ -159,7 +159,7 @@ def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str,
                 shown = "None" if value is None else "empty"
                 raise ValidationError(f"{name} is {shown}: get() needs the id of one record.")
             if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-                return form, str(value), {key: one for key, one in lookups.items() if key != name}
+                return form, str(value), {key: lookup for key, lookup in lookups.items() if key != name}
     return None
 
 

@@ -1,4 +1,4 @@
-"""Fields that some tenants send under another name than the documented one (docs/reference/planhat-api.md section 14).
+"""Fields that some tenants send under another name than the documented one (API.md section 14).
 
 Queries, records and the mirror know the documented name only. What came stays beside it; what is written says it.
 """
@@ -13,7 +13,7 @@ from .resources import Resource
 T = TypeVar("T")
 
 
-def spelt(resource: Resource, record: dict[str, T]) -> dict[str, T]:
+def apply_aliases(resource: Resource, record: dict[str, T]) -> dict[str, T]:
     """A record that has the documented names too; the very same one where it lacks none of them."""
     lacking = {
         name: record[other] for other, name in resource.spellings.items() if other in record and name not in record

@@ -31,7 +31,7 @@ from ..errors import (
 from ..http.effects import Flow, Request, Response
 from . import paths
 from .content_match import pair
-from .key_locks import in_turn
+from .key_locks import hold_keys
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
 from .records import appends, encode, flat, keys_of, operations
@@ -163,18 +163,18 @@ class _Sender:
                 twin.places.append(place)
             owner.update((key, twin) for key in mine)
         good = []
-        for one in rows:
+        for item in rows:
             try:
-                one.body = encode(one.row)
+                item.body = encode(item.row)
             except ValidationError as wrong:
-                self._settle([one], "failed", str(wrong))
+                self._settle([item], "failed", str(wrong))
                 continue
-            good.append(one)
+            good.append(item)
         return good
 
     def _deliver(self, rows: list[_Row], kind: Kind) -> Flow[None]:
         """Send rows as one request and settle them, in parts where the answer leaves something open or never comes."""
-        lost = yield from self._try(rows, kind, repeat=kind == "keyed")
+        lost = yield from self._try(rows, kind, idempotent=kind == "keyed")
         if lost is None:
             return
         if kind == "keyed" and len(rows) > 1 and not self.down:
@@ -182,34 +182,36 @@ class _Sender:
         else:
             self._settle(rows, "unknown", _said(lost))
 
-    def _try(self, rows: list[_Row], kind: Kind, *, repeat: bool, doubtful: bool = False) -> Flow[RequestError | None]:
+    def _try(
+        self, rows: list[_Row], kind: Kind, *, idempotent: bool, doubtful: bool = False
+    ) -> Flow[RequestError | None]:
         """Send rows as one request and settle them; return the error after which they may be stored or not."""
         if not rows:
             return None
         if self.refused is not None:
             error = f"Not sent: an earlier request was refused. {self.refused}"
-            self._settle(rows, "unknown" if doubtful else "failed", error, unheard=True)
+            self._settle(rows, "unknown" if doubtful else "failed", error, not_processed=True)
             return None
         body = b"[" + b",".join(row.body for row in rows) + b"]"
         request = Request(
-            "PUT", paths.collection(self.resource), body=body, repeat=repeat, shape=dict, accept=(400, 403)
+            "PUT", paths.collection(self.resource), body=body, idempotent=idempotent, shape=dict, accept=(400, 403)
         )
         self.answer.requests += 1
         try:
             held = (key for row in rows for key in keys_of(self.resource, row.row))
-            response: Response = yield from in_turn(self.resource, held, _answered(request))
+            response: Response = yield from hold_keys(self.resource, held, _answered(request))
         except (AuthenticationError, NotFound, PermissionDenied, RateLimited) as refusal:
             if not isinstance(refusal, PermissionDenied):
                 self.refused = refusal
             # A try before the refused one may have gone through.
-            status: Status = "unknown" if doubtful or refusal.uncertain else "failed"
-            self._settle(rows, status, _said(refusal), unheard=True)
+            status: Status = "unknown" if doubtful or refusal.maybe_applied else "failed"
+            self._settle(rows, status, _said(refusal), not_processed=True)
         except InvalidRequest as refusal:
             yield from self._halve(rows, kind, "failed", _said(refusal))
         except (ConnectionFailed, ServerError, BadAnswer) as lost:
             if doubtful or not isinstance(lost, ConnectionFailed) or lost.sent:
                 return lost
-            self._settle(rows, "failed", str(lost), unheard=True)
+            self._settle(rows, "failed", str(lost), not_processed=True)
         else:
             self.down = False
             yield from self._settle_by(rows, response, kind)
@@ -226,7 +228,7 @@ class _Sender:
             part = waiting.pop(0)
             for half in (part[: len(part) // 2], part[len(part) // 2 :]):
                 self.extra += 1
-                error = yield from self._try(half, "keyed", repeat=len(half) == 1, doubtful=True)
+                error = yield from self._try(half, "keyed", idempotent=len(half) == 1, doubtful=True)
                 failures = failures + 1 if error else 0
                 if error is None:
                     continue
@@ -348,14 +350,14 @@ class _Sender:
         return [record for record in newest if record.get("_id") in chosen]
 
     def _settle(
-        self, rows: Sequence[_Row], status: Any, error: str = "", id: str | None = None, *, unheard: bool = False
+        self, rows: Sequence[_Row], status: Any, error: str = "", id: str | None = None, *, not_processed: bool = False
     ) -> None:
         for row in rows:
             for place in row.places:
                 outcome = self.answer.outcomes[place]
                 outcome.status = status
                 outcome.error = error
-                outcome.unheard = unheard and status == "failed"
+                outcome.not_processed = not_processed and status == "failed"
                 outcome.id = id or outcome.id or row.row.get("_id")
 
     def _sum(self, data: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ _held: set[tuple[str, str, str]] = set()
 _lock = threading.Lock()
 
 
-def in_turn(resource: Resource, keys: Iterable[tuple[str, Any]], flow: Flow[T]) -> Flow[T]:
+def hold_keys(resource: Resource, keys: Iterable[tuple[str, Any]], flow: Flow[T]) -> Flow[T]:
     """Run `flow` while no other flow of this process writes one of `keys`, which are names and values.
 
     All of them are taken at once, so that no two flows can wait for each other.

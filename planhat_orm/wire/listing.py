@@ -26,7 +26,7 @@ logger = logging.getLogger("planhat_orm")
 
 PAGING = ("limit", "offset", "sort", "select")
 ALWAYS: dict[str, dict[str, str]] = {
-    # Without it answers older than 360 days are left out (docs/reference/planhat-api.md section 6).
+    # Without it answers older than 360 days are left out (API.md section 6).
     "nps": {"npsExpiryDay": "36500"},
 }
 """Parameters that a complete list of a resource needs."""
@@ -80,9 +80,9 @@ def request_page(
     sort: str | None = "_id",
     select: Iterable[str] | None = None,
     params: Mapping[str, str] | None = None,
-    sliced: bool = False,
+    raw_items: bool = False,
 ) -> Request:
-    """The request for one page of a list; a `sliced` one is for `slices_of`."""
+    """The request for one page of a list; a `raw_items` one is for `slices_of`."""
     query = [("limit", str(limit)), ("offset", str(offset))]
     if sort:
         query.append(("sort", sort))
@@ -90,7 +90,9 @@ def request_page(
     if chosen:
         query.append(("select", ",".join(dict.fromkeys(chosen))))
     query += [*ALWAYS.get(resource.name, {}).items(), *(params or {}).items()]
-    return Request("GET", paths.collection(resource), params=tuple(dict(query).items()), shape=list, sliced=sliced)
+    return Request(
+        "GET", paths.collection(resource), params=tuple(dict(query).items()), shape=list, raw_items=raw_items
+    )
 
 
 def rows_of(response: Response) -> list[dict[str, Any]]:
@@ -162,7 +164,7 @@ def pages(
 
 
 def _increasing(ids: list[Any]) -> bool:
-    return all(isinstance(one, str) for one in ids) and all(a < b for a, b in pairwise(ids))
+    return all(isinstance(id, str) for id in ids) and all(a < b for a, b in pairwise(ids))
 
 
 _Ask = Callable[..., Flow[list[dict[str, Any]]]]
@@ -253,7 +255,7 @@ def sorted_pages(
             return
         # What is newer than all that the first reading saw was made meanwhile, and was not there to be missed.
         newest = newest or max(seen, default="")
-        if sweep and not any(one <= newest for one in seen - known):
+        if sweep and not any(item <= newest for item in seen - known):
             return
     raise BadAnswer(
         f"GET /{resource.path} showed new records in each of {_SWEEPS} readings in the order of {sort}: it cannot be "
@@ -276,7 +278,7 @@ def _walk(resource: Resource, ask: _Ask, size: int) -> Flow[bool]:
         offset = max(0, rank - overlap)
         rows = yield from ask(limit=asked, offset=offset)
         ids: list[Any] = [row.get("_id") for row in rows]
-        if not all(isinstance(one, str) for one in ids):
+        if not all(isinstance(id, str) for id in ids):
             raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
         if offset and rows and ids == before and (yield from _offset_ignored(resource, ask, asked, offset, ids)):
             return steady

@@ -1,8 +1,7 @@
 """Outcomes: exactly one for every row of a bulk write, read from an answer that names rows only by key.
 
 The answer lists what was inserted and changed by key, counts what was equal already, and describes failures
-in a shape that nobody documents (docs/reference/planhat-api.md section 7). Rows are matched by their keys, never by
-position.
+in a shape that nobody documents (API.md section 7). Rows are matched by their keys, never by position.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ ERROR_LISTS = ("createdErrors", "updatedErrors", "permissionErrors", "validation
 class Outcome:
     """What became of one row: `error` is the server's word, or why nothing is known.
 
-    `unheard` says that a failed row was not looked at: it was not sent, or its whole request was turned away.
+    `not_processed` says that a failed row was not looked at: it was not sent, or its whole request was turned away.
     """
 
     index: int
     status: Status
     id: str | None = None
     error: str = field(default="", repr=False)
-    unheard: bool = False
+    not_processed: bool = False
 
 
 Key = tuple[str, str]
@@ -72,7 +71,7 @@ class Reading:
     @property
     def stored(self) -> bool:
         """Whether the server holds any of the rows, by its own account."""
-        good = any(one.status in ("created", "updated") for one in self.outcomes.values())
+        good = any(outcome.status in ("created", "updated") for outcome in self.outcomes.values())
         return good or bool(self.unchanged or self.created_unnamed or self.updated_unnamed)
 
 
@@ -111,7 +110,7 @@ def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[
                 outcomes[place] = Outcome(place, "failed", error=text)
 
     def unnamed(name: str) -> int:
-        return max(0, _count(answer, name) - sum(1 for one in outcomes.values() if one.status == name))
+        return max(0, _count(answer, name) - sum(1 for outcome in outcomes.values() if outcome.status == name))
 
     return Reading(
         outcomes=outcomes,
@@ -121,7 +120,7 @@ def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[
         unchanged=_count(answer, "nonupdates") if "nonupdates" in answer else None,
         created_unnamed=unnamed("created"),
         updated_unnamed=unnamed("updated"),
-        created_ids=nameless_ids or [one for one in answer.get("upsertedIds") or () if isinstance(one, str)],
+        created_ids=nameless_ids or [item for item in answer.get("upsertedIds") or () if isinstance(item, str)],
     )
 
 
@@ -191,7 +190,7 @@ def message(item: Any) -> str:
 def dropped_reason(resource: Resource, row: Mapping[str, Any]) -> str:
     """Why the server most likely ignored a row without a word."""
     if resource.name == "ticket" and not row.get("email"):
-        return "Planhat drops tickets without an email, without an error (docs/reference/planhat-api.md section 10)."
+        return "Planhat drops tickets without an email, without an error (API.md section 10)."
     if resource.name == "enduser" and not row.get("companyId") and not row.get("_id"):
         return (
             "The server ignored the row, most likely because no company owns the domain of its email: send companyId."

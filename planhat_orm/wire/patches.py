@@ -1,7 +1,7 @@
 """Patches: some keys of a record in the API's words, put over one, taken off again, merged with another's.
 
-An absent key says nothing. `custom` counts key by key, as Planhat merges it (docs/reference/planhat-api.md section
-9), and a list as a set: what I added and what you added are both in it.
+An absent key says nothing. `custom` counts key by key, as Planhat merges it (API.md section 9), and a list as a
+set: what I added and what you added are both in it.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def _settle(merge: Merge, wire: str, label: str | None, read: Mapping[str, Any] 
 
 def merged_list(base: list[Any], mine: list[Any], theirs: list[Any]) -> list[Any]:
     """Their list with what I added and without what I removed."""
-    kept = [one for one in theirs if one in mine or one not in base]
-    return kept + [one for one in mine if one not in base and one not in kept]
+    kept = [field for field in theirs if field in mine or field not in base]
+    return kept + [field for field in mine if field not in base and field not in kept]
 
 
 def merged(below: Raw, above: Mapping[str, Any]) -> Raw:
@@ -99,14 +99,14 @@ def base_of(row: Mapping[str, Any], patch: Mapping[str, Any]) -> Raw:
 
 
 def under(row: Mapping[str, Any], patch: Mapping[str, Any]) -> Raw:
-    """What `row` holds where `patch` would go: with it `lifted` undoes the patch."""
+    """What `row` holds where `patch` would go: with it `remove_patch` undoes the patch."""
     held = {wire: row[wire] for wire in patch if wire in row}
     if isinstance(patch.get("custom"), Mapping) and isinstance(held.get("custom"), Mapping):
         held["custom"] = {label: held["custom"][label] for label in patch["custom"] if label in held["custom"]}
     return held
 
 
-def lifted(row: Mapping[str, Any], patch: Mapping[str, Any], held: Mapping[str, Any]) -> Raw:
+def remove_patch(row: Mapping[str, Any], patch: Mapping[str, Any], held: Mapping[str, Any]) -> Raw:
     """The row without a patch: with what was `under` it."""
     bare = dict(row)
     for wire, value in patch.items():
@@ -114,7 +114,7 @@ def lifted(row: Mapping[str, Any], patch: Mapping[str, Any], held: Mapping[str, 
             if wire in held and not isinstance(held[wire], Mapping):
                 bare[wire] = held[wire]
                 continue
-            labels = {label: one for label, one in row[wire].items() if label not in value}
+            labels = {label: item for label, item in row[wire].items() if label not in value}
             labels.update(held.get(wire, {}))
             bare[wire] = labels
             if not labels and wire not in held:
@@ -131,7 +131,7 @@ def without(patch: Raw, newer: Mapping[str, Any]) -> Raw:
     left: Raw = {}
     for wire, value in patch.items():
         if wire == "custom" and isinstance(value, dict) and isinstance(newer.get(wire), Mapping):
-            labels = {label: one for label, one in value.items() if label not in newer[wire]}
+            labels = {label: element for label, element in value.items() if label not in newer[wire]}
             if labels:
                 left[wire] = labels
         elif wire not in newer:
@@ -144,9 +144,9 @@ def renamed(value: Any, ids: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return ids.get(value, value)
     if isinstance(value, Mapping):
-        return {key: renamed(one, ids) for key, one in value.items()}
+        return {key: renamed(element, ids) for key, element in value.items()}
     if isinstance(value, list):
-        return [renamed(one, ids) for one in value]
+        return [renamed(element, ids) for element in value]
     return value
 
 

@@ -1,6 +1,6 @@
 """Paths: the one place that puts an id into a URL, and refuses an empty one.
 
-A blank id would turn `GET /companies/<id>` into the list, and answer 200 (docs/reference/planhat-api.md section 4).
+A blank id would turn `GET /companies/<id>` into the list, and answer 200 (API.md section 4).
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def item(resource: Resource, key: str) -> str:
     if key in (".", ".."):
         raise ValidationError(f"{key!r} is no id, and in a path it means another place.")
     if form not in resource.id_forms:
-        takes = ", ".join(one if one == "_id" else f"{one}..." for one in resource.id_forms) or "no id at all"
+        takes = (
+            ", ".join(id_form if id_form == "_id" else f"{id_form}..." for id_form in resource.id_forms)
+            or "no id at all"
+        )
         raise ValidationError(f"{resource.path} are not found by {form}... in a path; it takes {takes}.")
     return f"/{resource.path}/{quote(key, safe='')}"
 

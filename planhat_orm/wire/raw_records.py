@@ -13,17 +13,17 @@ import msgspec
 
 from ..errors import BadAnswer
 from ..http.effects import Response
-from .aliases import spelt
+from .aliases import apply_aliases
 from .resources import STAMPS, Resource, resources
 
-_HIDES = [str(one.hidden_by.hides) for one in resources().values() if one.hidden_by is not None]
+_HIDES = [str(resource.hidden_by.hides) for resource in resources().values() if resource.hidden_by is not None]
 _LOOKED_AT = frozenset(("_id", *STAMPS, *_HIDES))
 _Head = TypedDict("_Head", dict.fromkeys(_LOOKED_AT, Any), total=False)  # type: ignore[misc]
 _heads = msgspec.json.Decoder(list[_Head]).decode
 _values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Slice:
+class RawRecord:
     """One record: its `json`, and by `[]` and `get` the few fields that tell which record it is, and how new."""
 
     __slots__ = ("_head", "json")
@@ -53,17 +53,17 @@ class Slice:
         record: dict[str, Any] = msgspec.json.decode(self.json)
         return record
 
-    def spelt(self, resource: Resource) -> Slice:
+    def apply_aliases(self, resource: Resource) -> RawRecord:
         """The record with the documented names too; all values stay the bytes they are."""
         came = _values(self.json)
-        now = spelt(resource, came)
-        return self if now is came else Slice(msgspec.json.encode(now), self._head)
+        now = apply_aliases(resource, came)
+        return self if now is came else RawRecord(msgspec.json.encode(now), self._head)
 
 
-def slices_of(response: Response) -> list[Slice]:
+def slices_of(response: Response) -> list[RawRecord]:
     """The records of an answered page that was asked for in slices; `BadAnswer` when one of them is none."""
     try:
         heads = _heads(response.body)
     except msgspec.ValidationError as wrong:
         raise BadAnswer(f"A list held something else than records: {wrong}.", response=response) from None
-    return [Slice(json, head) for json, head in zip(response.data, heads, strict=True)]
+    return [RawRecord(json, head) for json, head in zip(response.data, heads, strict=True)]

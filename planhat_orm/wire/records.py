@@ -29,7 +29,7 @@ from ..http.effects import Flow, Request, Response, Sleep
 from ..http.flows import collected
 from . import paths
 from .content_match import resembles
-from .key_locks import in_turn
+from .key_locks import hold_keys
 from .listing import ALWAYS, pages, rows_of
 from .resources import Resource
 
@@ -75,10 +75,7 @@ def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
 
 
 def appends(row: Mapping[str, Any]) -> bool:
-    """Whether a row adds to an array, so that sending it twice may add twice.
-
-    The operations are in docs/reference/planhat-api.md section 7.
-    """
+    """Whether a row adds to an array (API.md section 7), so that sending it twice may add twice."""
     return not _ADDING.isdisjoint(operations(row).values())
 
 
@@ -99,7 +96,7 @@ def flat(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in row.items():
         if name == "custom" and isinstance(value, Mapping):
             # A custom field may itself be called Add.
-            yield from ((f"custom.{label}", one) for label, one in value.items())
+            yield from ((f"custom.{label}", element) for label, element in value.items())
         else:
             yield name, value
 
@@ -115,17 +112,18 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
     `AmbiguousWrite` when its answer is lost.
     """
     body = encode({name: value for name, value in changes.items() if name != "_id"})
-    request = Request("PUT", paths.item(resource, key), body=body, repeat=not appends(changes), shape=dict, bare=True)
+    request = Request(
+        "PUT", paths.item(resource, key), body=body, idempotent=not appends(changes), shape=dict, allow_empty=True
+    )
     try:
-        response: Response = (yield request) if request.repeat else (yield from once(request))
+        response: Response = (yield request) if request.idempotent else (yield from once(request))
     except NotFound as missing:
         form, _ = paths.split_key(key)
         moved = changes.get("sourceId" if form == "srcid-" else resource.external_key or "")
-        if missing.uncertain and form != "_id" and moved:
+        if missing.maybe_applied and form != "_id" and moved:
             # A first try went through and gave the record another key than the one it was asked for by.
             return (yield from get(resource, f"{form}{moved}"))
-        # Which of the keys a path takes for writing is not the same in all sources
-        # (docs/reference/planhat-api.md section 14).
+        # Which of the keys a path takes for writing is not the same in all sources (API.md section 14).
         known = (yield from find(resource, key)) if form != "_id" and form in resource.read_forms else None
         if known is None:
             raise
@@ -172,19 +170,17 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
     is a success. `NotFound` when there was nothing to begin with.
     """
     if paths.split_key(key)[0] != "_id":
-        raise ValidationError(
-            "A record is deleted by its _id only (docs/reference/planhat-api.md section 4): get the record first."
-        )
+        raise ValidationError("A record is deleted by its _id only (API.md section 4): get the record first.")
     try:
         response: Response = yield Request("DELETE", paths.item(resource, key))
     except NotFound as missing:
-        if missing.uncertain:
+        if missing.maybe_applied:
             return {}
         raise
     try:
         answer = msgspec.json.decode(response.body) if response.body else {}
     except msgspec.DecodeError:
-        # Three kinds of answer are known (docs/reference/planhat-api.md section 5), and any 2xx means done.
+        # Three kinds of answer are known (API.md section 5), and any 2xx means done.
         return {}
     return answer if isinstance(answer, dict) else {}
 
@@ -208,7 +204,7 @@ def may_be_done(failure: RequestError) -> bool:
     """Whether a write that failed so may have been carried out all the same."""
     if isinstance(failure, ConnectionFailed):
         return failure.sent
-    return failure.uncertain or isinstance(failure, (ServerError, BadAnswer))
+    return failure.maybe_applied or isinstance(failure, (ServerError, BadAnswer))
 
 
 # --- create ---------------------------------------------------------------------------------------------
@@ -222,7 +218,7 @@ def create(resource: Resource, row: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     ones; `AmbiguousWrite` when that does not tell. Threads and tasks that create the same key take turns.
     """
     keys = list(_findable(resource, row))
-    return (yield from in_turn(resource, keys, _create(resource, row, keys)))
+    return (yield from hold_keys(resource, keys, _create(resource, row, keys)))
 
 
 def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, Any]]) -> Flow[dict[str, Any]]:
@@ -234,7 +230,7 @@ def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, An
                 f"Update that one, or use update_or_create().",
                 id=taken.get("_id"),
             )
-    request = Request("POST", paths.collection(resource), body=encode(row), repeat=False, shape=dict)
+    request = Request("POST", paths.collection(resource), body=encode(row), idempotent=False, shape=dict)
     started: float = 0.0 if keys else (yield Sleep(0))
     try:
         response: Response = yield request
@@ -354,9 +350,9 @@ def _by_content(
         now = yield Sleep(0)  # asked after the answer, so that a slow one makes the time since the start no shorter
         since = server_time(response) - (now - started) - _SLACK
         alike = [
-            one
-            for one in rows_of(response)
-            if made_at(one) >= since and one["_id"] not in _made_here and resembles(one, row, resource)
+            item
+            for item in rows_of(response)
+            if made_at(item) >= since and item["_id"] not in _made_here and resembles(item, row, resource)
         ]
         if len(alike) == 1:
             return alike[0]

@@ -1,7 +1,4 @@
-"""References: ids of other records, which some answers expand to objects with a name.
-
-Which ones do is in docs/reference/planhat-api.md section 6.
-"""
+"""References: ids of other records, which some answers expand to objects with a name (API.md section 6)."""
 
 from __future__ import annotations
 
@@ -18,9 +15,9 @@ def reference(raw: Any) -> Any:
 
 def references(raw: Any) -> Any:
     """The ids that a list of references holds; the very same list where all are ids, or none can be found."""
-    if not isinstance(raw, list) or not any(isinstance(one, Mapping) for one in raw):
+    if not isinstance(raw, list) or not any(isinstance(value, Mapping) for value in raw):
         return raw
-    return [one if (id := reference(one)) is None else id for one in raw]
+    return [value if (id := reference(value)) is None else id for value in raw]
 
 
 def unexpanded(resource: Resource, row: dict[str, Any]) -> dict[str, Any]:

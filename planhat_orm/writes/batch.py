@@ -112,7 +112,7 @@ class Batch:
         again = [row.object for row in bad if id(row.object) not in doomed | settled]
         # What was never sent, as the batch ended before, goes too; so does what was changed meanwhile.
         self._saves.update((id(record), record) for record in again)
-        self._deletes = {key: one for key, one in self._deletes.items() if not one._origin.deleted}
+        self._deletes = {key: delete for key, delete in self._deletes.items() if not delete._origin.deleted}
         yield from self._send(known, recovered.requests)
         return self.result
 

@@ -68,8 +68,9 @@ def settle(
             found += [conflict_of(record, clash, type(record)) for clash in merge.clashes]
             merges.append((record, payload, remote, merge))
     if found and (policy == "raise" or gone):
+        touched = {id(conflict.object) for conflict in found}
         raise ConflictError(
-            f"{len(found)} field{'s' if len(found) > 1 else ''} of {len({id(one.object) for one in found})} records "
+            f"{len(found)} field{'s' if len(found) > 1 else ''} of {len(touched)} records "
             f"changed on the server too, or the records are gone: see .conflicts; nothing was sent.",
             conflicts=found,
         )

@@ -12,7 +12,7 @@ from ..models.base import Model
 from ..models.state import SaveResult
 from ..runtime import TEMPORARY, Source
 from ..wire import records
-from ..wire.aliases import spelt
+from ..wire.aliases import apply_aliases
 from ..wire.resources import Resource, resource
 from .batch import Batch, open_batch
 from .conflicts import check_policy, settle
@@ -72,11 +72,11 @@ class Host(Protocol):
         ...
 
     def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
-        """Told after records were stored."""
+        """EntryOutcome after records were stored."""
         ...
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
-        """Told after records were deleted."""
+        """EntryOutcome after records were deleted."""
         ...
 
 
@@ -203,7 +203,7 @@ class RecordWriter:
                 answer = yield from records.create(resource, payload)
             else:
                 answer = yield from records.update(resource, record.id, payload)
-            record._saved(spelt(resource, answer), payload)
+            record._saved(apply_aliases(resource, answer), payload)
         elif "bulk_upsert" in resource.operations:
             result = yield from send([record], upsert=True, only={id(record): chosen})
             result.raise_for_failures()
@@ -302,7 +302,7 @@ class RecordWriter:
             answer = yield from self._host.source("mirror").get(resource, "_id", record.id)
         else:
             try:
-                answer = spelt(resource, (yield from records.get(resource, record.id)))
+                answer = apply_aliases(resource, (yield from records.get(resource, record.id)))
             except NotFound as gone:
                 missing = gone
         if answer is None:
@@ -322,7 +322,7 @@ class RecordWriter:
         batch = open_batch(self)
         if batch is not None:
             changed = [record.id is None or bool(record.changes()) for record in items]
-            for record in (one for one, travels in zip(items, changed, strict=True) if travels):
+            for record in (item for item, travels in zip(items, changed, strict=True) if travels):
                 batch.add(record)
             return BatchResult(
                 RowResult(record, "queued" if travels else "unchanged")

@@ -120,7 +120,7 @@ class WritePlan:
 
     def diff(self, other: WritePlan) -> str:
         """How `other` differs from this plan, line by line as `diff -u` shows it; empty where it does not."""
-        mine, theirs = (one.to_json().splitlines() for one in (self, other))
+        mine, theirs = (item.to_json().splitlines() for item in (self, other))
         return "\n".join(unified_diff(mine, theirs, "this plan", "the other", lineterm=""))
 
 

@@ -22,7 +22,7 @@ from ..errors import (
     RateLimited,
     RequestError,
 )
-from ..http.effects import Flow, Work
+from ..http.effects import Flow, RunBlocking
 from ..http.flows import counted
 from ..runtime import TEMPORARY, Source
 from ..wire import bulk, find_by_keys, records
@@ -32,7 +32,7 @@ from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from . import server_state
 from .conflicts import Policy
 from .preflight import Triage
-from .push_outcomes import Box, Ledger, Raw, Told, Waiting
+from .push_outcomes import EntryOutcome, Ledger, OutboxEntry, OutboxSession, Raw
 from .results import BatchResult, RowResult
 
 _DELETES = 50
@@ -44,7 +44,7 @@ class Pushing:
 
     def __init__(
         self,
-        box: Box,
+        box: OutboxSession,
         source: Source,
         *,
         check: Policy | None = "raise",
@@ -56,33 +56,33 @@ class Pushing:
         self.chunk_size = chunk_size
         self.refused = ""
 
-    def run(self, entries: Sequence[Waiting]) -> Flow[None]:
+    def run(self, entries: Sequence[OutboxEntry]) -> Flow[None]:
         """Send all entries, or find out that they were sent."""
         triage = self.triage
         writes = yield from triage.ready(entries)
         while writes or triage.late:
-            unborn = {one.record: one.seq for one in (*writes, *triage.late) if one.makes}
-            ready = [one for one in writes if not self._waits(one, unborn)]
+            unborn = {write.record: write.seq for write in (*writes, *triage.late) if write.makes}
+            ready = [write for write in writes if not self._waits(write, unborn)]
             if not ready and triage.late:
                 writes += yield from triage.look_again()
                 continue
-            order = min((resource(one.resource).write_order for one in ready), default=None)
+            order = min((resource(write.resource).write_order for write in ready), default=None)
             if order is None:
                 error = "it refers to a record that was not created"
-                yield from self.ledger.fail({one.seq: error for one in writes})
+                yield from self.ledger.fail({write.seq: error for write in writes})
                 break
-            wave = [one for one in ready if resource(one.resource).write_order == order]
-            for name in dict.fromkeys(one.resource for one in wave):
-                yield from self._write(resource(name), [one for one in wave if one.resource == name])
-            writes = [one for one in writes if one.seq not in self.ledger.outcome]
-        yield from self._delete([one for one in entries if one.op == "delete"])
+            wave = [write for write in ready if resource(write.resource).write_order == order]
+            for name in dict.fromkeys(write.resource for write in wave):
+                yield from self._write(resource(name), [write for write in wave if write.resource == name])
+            writes = [write for write in writes if write.seq not in self.ledger.outcome]
+        yield from self._delete([entry for entry in entries if entry.op == "delete"])
 
-    def _waits(self, entry: Waiting, unborn: dict[str, int]) -> bool:
+    def _waits(self, entry: OutboxEntry, unborn: dict[str, int]) -> bool:
         """Whether an entry refers to a record that is still to be created here, by another entry."""
         names = [*texts(entry.patch), *([entry.record] if entry.op == "update" else [])]
         return any(unborn.get(name, entry.seq) != entry.seq for name in names)
 
-    def _write(self, known: Resource, entries: list[Waiting]) -> Flow[None]:
+    def _write(self, known: Resource, entries: list[OutboxEntry]) -> Flow[None]:
         rows: dict[int, Raw] = {}
         orphans: dict[int, str] = {}
         for entry in entries:
@@ -95,7 +95,7 @@ class Pushing:
                 rows[entry.seq] = {"_id": record, **entry.patch} if entry.op == "update" else {
                     **known.implied, **entry.patch}  # fmt: skip
         yield from self.ledger.fail(orphans)
-        ready = [one for one in entries if one.seq in rows]
+        ready = [entry for entry in entries if entry.seq in rows]
         for start in range(0, len(ready), self.chunk_size):
             part = ready[start : start + self.chunk_size]
             if self.refused:
@@ -103,19 +103,19 @@ class Pushing:
                 continue
             yield from self._send(known, part, rows)
 
-    def _send(self, known: Resource, entries: list[Waiting], rows: dict[int, Raw]) -> Flow[None]:
-        granted: set[int] = yield Work(
+    def _send(self, known: Resource, entries: list[OutboxEntry], rows: dict[int, Raw]) -> Flow[None]:
+        granted: set[int] = yield RunBlocking(
             lambda: self.ledger.box.send(
-                {one.seq: (one.patch, one.base, self.triage.said.get(one.seq)) for one in entries}
+                {entry.seq: (entry.patch, entry.base, self.triage.said.get(entry.seq)) for entry in entries}
             )
         )
-        mine = [one for one in entries if one.seq in granted]
-        for one in entries:
-            if one.seq not in granted:
-                self.ledger.outcome[one.seq] = Told("unknown", "another process took it over")
+        mine = [entry for entry in entries if entry.seq in granted]
+        for entry in entries:
+            if entry.seq not in granted:
+                self.ledger.outcome[entry.seq] = EntryOutcome("unknown", "another process took it over")
         if not mine:
             return
-        chosen = [rows[one.seq] for one in mine]
+        chosen = [rows[field.seq] for field in mine]
         if "bulk_upsert" in known.operations:
             answer = yield from bulk.upsert(known, chosen, chunk_size=self.chunk_size)
             outcomes = answer.outcomes
@@ -123,31 +123,31 @@ class Pushing:
             outcomes = yield from _alone(known, mine, chosen)
         yield from self._settle(mine, chosen, outcomes)
 
-    def _settle(self, entries: list[Waiting], rows: list[Raw], outcomes: list[Outcome]) -> Flow[None]:
+    def _settle(self, entries: list[OutboxEntry], rows: list[Raw], outcomes: list[Outcome]) -> Flow[None]:
         ids = yield from self._ids(entries, outcomes)
-        acked, unknown, failed, unheard = [], {}, {}, []
+        acked, unknown, failed, not_processed = [], {}, {}, []
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
-            status, error = server_state.told(resource(entry.resource), row, outcome)
+            status, error = server_state.outcome_of(resource(entry.resource), row, outcome)
             if status in STORED:
                 id = outcome.id or ids.get(entry.seq) or row.get("_id")
                 acked.append((entry, status, id, {**row, **({"_id": id} if id else {})}))
             elif status == "unknown":
                 unknown[entry.seq] = error
-            elif outcome.unheard:
-                unheard.append(entry)
+            elif outcome.not_processed:
+                not_processed.append(entry)
             else:
                 failed[entry.seq] = error
         yield from self.ledger.ack(acked)
         yield from self.ledger.unknown(unknown)
-        dropped = {entry.seq for entry, one in zip(entries, outcomes, strict=True) if one.status == "dropped"}
+        dropped = {entry.seq for entry, item in zip(entries, outcomes, strict=True) if item.status == "dropped"}
         yield from self.ledger.fail(failed, dropped)
-        if unheard:
-            error = next(one.error for one in outcomes if one.unheard)
-            yield from self.ledger.give_back(unheard, error)
-            if len(unheard) == len(entries):
+        if not_processed:
+            error = next(outcome.error for outcome in outcomes if outcome.not_processed)
+            yield from self.ledger.give_back(not_processed, error)
+            if len(not_processed) == len(entries):
                 self.refused = error
 
-    def _ids(self, entries: list[Waiting], outcomes: list[Outcome]) -> Flow[dict[int, str]]:
+    def _ids(self, entries: list[OutboxEntry], outcomes: list[Outcome]) -> Flow[dict[int, str]]:
         """The ids of records that an upsert found equal: the answer does not name them."""
         nameless = [
             entry
@@ -159,7 +159,7 @@ class Pushing:
         found = yield from find_by_keys.find(resource(nameless[0].resource), [entry.patch for entry in nameless])
         return {entry.seq: row["_id"] for entry, row in zip(nameless, found, strict=True) if row is not None}
 
-    def _delete(self, entries: list[Waiting]) -> Flow[None]:
+    def _delete(self, entries: list[OutboxEntry]) -> Flow[None]:
         """Delete one by one, what hangs on a company before it."""
         ready = sorted(entries, key=lambda one: -resource(one.resource).write_order)
         for start in range(0, len(ready), _DELETES):
@@ -167,13 +167,13 @@ class Pushing:
             if self.refused:
                 self.ledger.postpone(part, self.refused)
                 continue
-            travelling: dict[int, tuple[Raw, Raw, Raw | None]] = {one.seq: ({}, one.base, None) for one in part}
-            granted: set[int] = yield Work(partial(self.ledger.box.send, travelling))
-            acked: list[tuple[Waiting, str, str | None, Raw | None]] = []
+            travelling: dict[int, tuple[Raw, Raw, Raw | None]] = {item.seq: ({}, item.base, None) for item in part}
+            granted: set[int] = yield RunBlocking(partial(self.ledger.box.send, travelling))
+            acked: list[tuple[OutboxEntry, str, str | None, Raw | None]] = []
             unknown, failed, back = {}, {}, []
             for entry in part:
                 if entry.seq not in granted:
-                    self.ledger.outcome[entry.seq] = Told("unknown", "another process took it over")
+                    self.ledger.outcome[entry.seq] = EntryOutcome("unknown", "another process took it over")
                     continue
                 record = self.ledger.aliases.get(entry.record, entry.record)
                 if record.startswith(TEMPORARY):
@@ -190,7 +190,7 @@ class Pushing:
                 except PlanhatError as failure:
                     if lost(failure):
                         unknown[entry.seq] = str(failure)
-                    elif unheard(failure):
+                    elif not_processed(failure):
                         self.refused = str(failure)
                         back.append(entry)
                     else:
@@ -203,7 +203,7 @@ class Pushing:
             yield from self.ledger.give_back(back, self.refused)
 
 
-def _alone(known: Resource, entries: list[Waiting], rows: list[Raw]) -> Flow[list[Outcome]]:
+def _alone(known: Resource, entries: list[OutboxEntry], rows: list[Raw]) -> Flow[list[Outcome]]:
     """Write records of a resource that has no bulk upsert, one by one."""
     found = []
     for place, (entry, row) in enumerate(zip(entries, rows, strict=True)):
@@ -217,7 +217,9 @@ def _alone(known: Resource, entries: list[Waiting], rows: list[Raw]) -> Flow[lis
         except PlanhatError as failure:
             status: Any = "unknown" if lost(failure) else "failed"
             error = getattr(failure, "detail", "") or str(failure)
-            found.append(Outcome(place, status, None, error, unheard=status == "failed" and unheard(failure)))
+            found.append(
+                Outcome(place, status, None, error, not_processed=status == "failed" and not_processed(failure))
+            )
     return found
 
 
@@ -228,7 +230,7 @@ def lost(failure: PlanhatError) -> bool:
     return isinstance(failure, AmbiguousWrite) or (isinstance(failure, RequestError) and records.may_be_done(failure))
 
 
-def unheard(failure: PlanhatError) -> bool:
+def not_processed(failure: PlanhatError) -> bool:
     """Whether a write failed for no reason of its own: the server did not look at it."""
     return isinstance(failure, (AuthenticationError, RateLimited, ConnectionFailed))
 
@@ -244,20 +246,20 @@ def push(box: Any, source: Source, on_conflict: Policy = "raise") -> Flow[BatchR
     def count(requests: int) -> None:
         result.requests += requests
 
-    mine = box.in_hand()
+    mine = box.claim_session()
     try:
-        yield Work(mine.reserve)
+        yield RunBlocking(mine.reserve)
         states = ("pending", "inflight", "unknown", *(() if on_conflict == "raise" else ("conflict",)))
-        entries = yield Work(lambda: mine.take(*states))
+        entries = yield RunBlocking(lambda: mine.claim(*states))
         run = Pushing(mine, source, check=on_conflict)
         yield from counted(run.run(entries), count)
     finally:
-        mine.rest()
-    result.rows = [told(entry, entry, run) for entry in entries]
+        mine.release()
+    result.rows = [row_result(entry, entry, run) for entry in entries]
     return result
 
 
-def told(entry: Waiting, object: Any, run: Pushing) -> RowResult:
+def row_result(entry: OutboxEntry, object: Any, run: Pushing) -> RowResult:
     """The outcome of an entry as that of an object."""
     found = run.ledger.outcome[entry.seq]
     entry.record = run.ledger.aliases.get(entry.record, entry.record)

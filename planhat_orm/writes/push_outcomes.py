@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..http.effects import Flow, Work
+from ..http.effects import Flow, RunBlocking
 from ..models.conflict import Conflict
 from ..runtime import TEMPORARY
 
 Raw = dict[str, Any]
 
 
-class Waiting(Protocol):
+class OutboxEntry(Protocol):
     """An entry of the outbox, as far as sending it goes."""
 
     seq: int
@@ -28,10 +28,10 @@ class Waiting(Protocol):
     makes: Any
 
 
-class Box(Protocol):
+class OutboxSession(Protocol):
     """What pushing needs of an outbox that it has in hand."""
 
-    def take(self, *states: str, seqs: Iterable[int] | None = None) -> list[Any]:
+    def claim(self, *states: str, seqs: Iterable[int] | None = None) -> list[Any]:
         """Take entries in hand."""
         ...
 
@@ -47,11 +47,11 @@ class Box(Protocol):
         """Note how far entries are."""
         ...
 
-    def hold(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
+    def mark_conflicts(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
         """Hold entries back, with what the server holds of their fields."""
         ...
 
-    def done(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
         """Forget acknowledged entries."""
         ...
 
@@ -61,7 +61,7 @@ class Box(Protocol):
 
 
 @dataclass(slots=True)
-class Told:
+class EntryOutcome:
     """What became of one entry."""
 
     status: str
@@ -77,58 +77,60 @@ class Ledger:
     Without `keep_failed` the outbox forgets what failed: whoever wanted it is there to be told.
     """
 
-    box: Box
+    box: OutboxSession
     keep_failed: bool = True
-    outcome: dict[int, Told] = field(default_factory=dict)
+    outcome: dict[int, EntryOutcome] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
 
-    def ack(self, acked: Sequence[tuple[Waiting, str, str | None, Raw | None]]) -> Flow[None]:
+    def ack(self, acked: Sequence[tuple[OutboxEntry, str, str | None, Raw | None]]) -> Flow[None]:
         """Entries are done: their status, the id of their record, and what that now is."""
         if not acked:
             return
         for entry, status, id, _ in acked:
             if id is not None and entry.record.startswith(TEMPORARY):
                 self.aliases[entry.record] = id
-            self.outcome[entry.seq] = Told(status, id=id)
-        yield Work(lambda: self.box.done([(entry.seq, id, row) for entry, _, id, row in acked]))
+            self.outcome[entry.seq] = EntryOutcome(status, id=id)
+        yield RunBlocking(lambda: self.box.acknowledge([(entry.seq, id, row) for entry, _, id, row in acked]))
 
-    def hold(self, held: dict[int, tuple[tuple[Conflict, ...], Raw]]) -> Flow[None]:
+    def mark_conflicts(self, held: dict[int, tuple[tuple[Conflict, ...], Raw]]) -> Flow[None]:
         """Entries clash with the server's record: in what, and what that holds of their fields."""
         noted: dict[int, tuple[str, Raw]] = {}
         for seq, (conflicts, theirs) in held.items():
-            names = ", ".join(one.name for one in conflicts)
+            names = ", ".join(conflict.name for conflict in conflicts)
             noted[seq] = (f"{names} changed on the server too: push with on_conflict, or discard it", theirs)
-            self.outcome[seq] = Told("failed", noted[seq][0], conflicts=conflicts)
+            self.outcome[seq] = EntryOutcome("failed", noted[seq][0], conflicts=conflicts)
         if noted:
-            yield Work(lambda: self.box.hold(noted))
+            yield RunBlocking(lambda: self.box.mark_conflicts(noted))
 
     def unknown(self, errors: dict[int, str]) -> Flow[None]:
         """Entries may have been carried out; why that is not known."""
-        self.outcome.update((seq, Told("unknown", error)) for seq, error in errors.items())
+        self.outcome.update((seq, EntryOutcome("unknown", error)) for seq, error in errors.items())
         if errors:
-            yield Work(lambda: self.box.mark(errors, "unknown"))
+            yield RunBlocking(lambda: self.box.mark(errors, "unknown"))
 
     def fail(self, errors: dict[int, str], dropped: Iterable[int] = ()) -> Flow[None]:
         """Entries were refused, or silently dropped, and why."""
-        self.outcome.update((seq, Told("failed", error)) for seq, error in errors.items())
+        self.outcome.update((seq, EntryOutcome("failed", error)) for seq, error in errors.items())
         for seq in dropped:
             self.outcome[seq].status = "dropped"
         if errors and self.keep_failed:
-            yield Work(lambda: self.box.mark(errors, "failed"))
+            yield RunBlocking(lambda: self.box.mark(errors, "failed"))
         elif errors:
-            yield Work(lambda: self.box.cancel(errors))
+            yield RunBlocking(lambda: self.box.cancel(errors))
 
-    def postpone(self, entries: Sequence[Waiting], error: str) -> None:
+    def postpone(self, entries: Sequence[OutboxEntry], error: str) -> None:
         """Leave entries as they are: the next push will send them."""
-        self.outcome.update((one.seq, Told("failed", f"not sent, so it still waits. {error}")) for one in entries)
+        self.outcome.update(
+            (entry.seq, EntryOutcome("failed", f"not sent, so it still waits. {error}")) for entry in entries
+        )
 
-    def give_back(self, entries: Sequence[Waiting], error: str) -> Flow[None]:
+    def give_back(self, entries: Sequence[OutboxEntry], error: str) -> Flow[None]:
         """Let entries that the server did not look at wait again."""
         if not entries:
             return
-        errors = {one.seq: error for one in entries}
+        errors = {entry.seq: error for entry in entries}
         if not self.keep_failed:
             yield from self.fail(errors)
             return
         self.postpone(entries, error)
-        yield Work(lambda: self.box.mark(errors, "pending"))
+        yield RunBlocking(lambda: self.box.mark(errors, "pending"))

@@ -120,7 +120,7 @@ def reconcile(
         raise FieldError(f"No column is mapped to the key {key!r}: add it to mapping.")
     wanted = _values(table, places, key_field, textual, empty)
     wires = {place.field.wire if place.field is not None else "custom" for place in places}
-    names = [one.name for one in model._meta.by_wire.values() if one.wire in wires and one.name != "id"]
+    names = [item.name for item in model._meta.by_wire.values() if item.wire in wires and item.name != "id"]
     there = yield from queryset.include_hidden().only(*names)._all()
     known: dict[str, list[Any]] = {}
     for record in there:
@@ -151,7 +151,7 @@ def reconcile(
         more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
         raise ValidationError(f"{len(problems)} rows cannot be sent; nothing was. {'; '.join(problems[:10])}{more}")
     given = {_folded(key_field, value) for value, _ in wanted}
-    gone = [one for value, records in known.items() if value not in given for one in records] if delete else []
+    gone = [record for value, records in known.items() if value not in given for record in records] if delete else []
     return ReconcilePlan(writer, creates, updates, unchanged, gone)
 
 

@@ -15,7 +15,7 @@ from ..http.effects import Flow, Sleep
 from ..http.flows import counted
 from ..models.base import Model
 from ..wire import bulk, find_by_keys, records
-from ..wire.aliases import spelt
+from ..wire.aliases import apply_aliases
 from ..wire.outcomes import STORED
 from ..wire.resources import BULK_MAX_ROWS, Resource
 from . import server_state
@@ -122,7 +122,7 @@ class Sending:
             return
         answer = yield from bulk.upsert(resource, rows, chunk_size=self.chunk_size)
         for (record, payload), row, outcome in zip(sent, rows, answer.outcomes, strict=True):
-            status, error = server_state.told(resource, row, outcome)
+            status, error = server_state.outcome_of(resource, row, outcome)
             if status in STORED:
                 record._saved({"_id": outcome.id} if outcome.id else {}, payload)
             self._settle(record, status, error)
@@ -136,7 +136,7 @@ class Sending:
             found = yield from find_by_keys.find(resource, [record._wire for record in waiting])
             for record, row in zip(waiting, found, strict=True):
                 if row is not None:
-                    record._saved(spelt(resource, row), {})
+                    record._saved(apply_aliases(resource, row), {})
 
     def _send_alone(self, resource: Resource, record: Model, payload: dict[str, Any]) -> Flow[None]:
         created = record.id is None
@@ -149,7 +149,7 @@ class Sending:
             detail = getattr(failure, "detail", "")
             self._settle(record, "unknown" if lost(failure) else "failed", detail or str(failure))
         else:
-            record._saved(spelt(resource, answer), payload)
+            record._saved(apply_aliases(resource, answer), payload)
             self._settle(record, "created" if created else "updated")
 
     def _settle(self, record: Model, status: str, error: str = "") -> None:
@@ -193,16 +193,16 @@ def _find_lost(resource: Resource, lost_ones: list[Model], since: float) -> Flow
         # The server may still be working on it.
         yield Sleep(rest)
         found, doubtful = yield from server_state.look_for(resource, payloads, since, ())
-    told = []
+    results = []
     for place, record in enumerate(lost_ones):
         if place in found:
             record._saved(found[place], payloads[place])
-            told.append(RowResult(record, "created"))
+            results.append(RowResult(record, "created"))
         elif place in doubtful:
-            told.append(RowResult(record, "unknown", "Other new records look like it, so it was not sent again."))
+            results.append(RowResult(record, "unknown", "Other new records look like it, so it was not sent again."))
         else:
-            told.append(RowResult(record, "failed", "It was not stored."))
-    return told
+            results.append(RowResult(record, "failed", "It was not stored."))
+    return results
 
 
 def _keyed(record: Model) -> bool:

@@ -1,7 +1,7 @@
 """What the server holds now: of records by id, and of rows that may have been stored though no answer came.
 
-Planhat has no conditional write and no idempotency key (docs/reference/planhat-api.md sections 5 and 7), so both
-questions are answered by reading, for as few requests as possible.
+Planhat has no conditional write and no idempotency key (API.md sections 5 and 7), so both questions are answered by
+reading, for as few requests as possible.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
 from ..wire import find_by_keys, listing, records
-from ..wire.aliases import spelt
+from ..wire.aliases import apply_aliases
 from ..wire.content_match import pair, places
 from ..wire.outcomes import Outcome, keys
 from ..wire.references import unexpanded
@@ -57,11 +57,11 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
     for id in sorted(left):
         row = yield from records.find(known, id)
         if row is not None:
-            found[id] = unexpanded(known, spelt(known, row))
+            found[id] = unexpanded(known, apply_aliases(known, row))
     return found
 
 
-def told(known: Resource, row: Raw, outcome: Outcome) -> tuple[str, str]:
+def outcome_of(known: Resource, row: Raw, outcome: Outcome) -> tuple[str, str]:
     """The status and error of a row that was sent, as its object is to know them.
 
     A new record without a key whose id could not be read is like one whose answer was lost: written once more, as
@@ -88,7 +88,7 @@ def look_for(
     newest = yield from _newest(known, since)
     candidates = [row for row in newest if row["_id"] not in ours]
     pairs = pair(candidates, rows, known)
-    by_id = {row["_id"]: spelt(known, row) for row in candidates}
+    by_id = {row["_id"]: apply_aliases(known, row) for row in candidates}
     left = [row for row in candidates if row["_id"] not in pairs.values()]
     doubtful = {place for fitting in places(left, rows, known) for place in fitting}
     return {place: by_id[id] for place, id in pairs.items() if place not in doubtful}, doubtful

@@ -45,9 +45,9 @@ def plain(url: str, path: str, limit: str) -> Job:
     """
     import sqlite3
 
-    from planhat_orm.mirror.db.layout import layout
+    from planhat_orm.mirror.db.layout import layout_for
 
-    columns = layout("company").columns
+    columns = layout_for("company").columns
     wires = [column.wire for column in columns]
     names = ", ".join(f'"{column.name}"' for column in columns)
     encode = msgspec.json.encode

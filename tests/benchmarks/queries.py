@@ -66,7 +66,7 @@ def _cases(rows: list[dict[str, Any]]) -> dict[str, tuple[Callable[[], object], 
             lambda: sum(row["mrr"] for row in rows if row["status"] == "customer" and row["mrr"] <= 500),
         ),
         "the ten greatest": (
-            lambda: [one.id for one in objects.filter(status="customer").order_by("-mrr")[:10]],
+            lambda: [record.id for record in objects.filter(status="customer").order_by("-mrr")[:10]],
             lambda: [row["_id"] for row in sorted(customers, key=lambda row: (-row["mrr"], row["_id"]))[:10]],
         ),
     }

@@ -28,15 +28,15 @@ def run(scale: Scale) -> Iterator[Line]:
     yield Line("make objects of them", making, making / copying, "dict(row)", f"{scale.rows / making:,.0f} a second")
 
     def read() -> list[object]:
-        return [(one.name, one.mrr, one.last_updated) for one in map(Company.from_wire, wires)]
+        return [(item.name, item.mrr, item.last_updated) for item in map(Company.from_wire, wires)]
 
     reading = best(read, scale.times)
     beside = f"{scale.rows / reading:,.0f} a second"
     yield Line("and read three fields, one a date", reading, reading / copying, "dict(row)", beside)
     objects = [Company.from_wire(wire) for wire in wires]
-    for one in objects[:: max(1, scale.rows // 1000)]:
-        one.phase = "Moved"
-    finding = best(lambda: [one for one in objects if one.changes()], scale.times)
+    for record in objects[:: max(1, scale.rows // 1000)]:
+        record.phase = "Moved"
+    finding = best(lambda: [record for record in objects if record.changes()], scale.times)
     page = best(lambda: msgspec.json.decode(pages[0]), scale.times)
     yield Line("find the thousand changed", finding, finding / page, f"the parse of {min(PAGE, scale.rows):,}")
     with serving(scale.rows) as url, Planhat(api_url=url, api_token="test-token", calls_per_min=1e6) as planhat:

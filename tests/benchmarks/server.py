@@ -49,8 +49,8 @@ class _Lists:
         self.records: dict[str, bytes] = {}
         self.heads: dict[str, bytes] = {}
         self.stamps: dict[str, str] = {}
-        for one in companies(rows):
-            self._put(one)
+        for company in companies(rows):
+            self._put(company)
         self.by_id = list(self.records)
         self.by_stamp: list[str] = []
         self._sort()

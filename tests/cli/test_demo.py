@@ -47,9 +47,9 @@ def test_two_demos_run_at_the_same_time(tmp_path: Path) -> None:
         subprocess.Popen([*COMMAND, *SMALL], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    for one in running:
-        out, err = one.communicate(timeout=120)
-        assert (one.returncode, err) == (0, "")
+    for task in running:
+        out, err = task.communicate(timeout=120)
+        assert (task.returncode, err) == (0, "")
         assert "Both counts agree." in out
 
 

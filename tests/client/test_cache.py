@@ -63,10 +63,10 @@ def test_every_question_is_answered_from_one_list(planhat: Planhat, emulator: Em
     assert User.objects.filter(email=users[1].email).count() == 1
     assert User.objects.order_by("nick_name").first() is not None
     assert User.objects.get_or_none("0" * 24) is None
-    keyed = [one for one in users if one.external_id]
-    assert [User.objects.get(external_id=one.external_id).id for one in keyed] == [one.id for one in keyed]
+    keyed = [user for user in users if user.external_id]
+    assert [User.objects.get(external_id=row.external_id).id for row in keyed] == [row.id for row in keyed]
     assert User.objects.explain().requests == 0 and "in memory" in str(User.objects.explain())
-    assert [one.owner for one in Company.objects.all()] and asked(emulator) == 2, "the companies alone"
+    assert [record.owner for record in Company.objects.all()] and asked(emulator) == 2, "the companies alone"
     assert User.objects.fresh().count() == len(users) and asked(emulator) == 2
 
 

@@ -35,10 +35,12 @@ SPECIAL = {
 
 def test_every_resource_is_an_attribute_with_its_own_methods(online: Online) -> None:
     _, planhat = online()
-    found = {name: one for name, one in vars(planhat).items() if isinstance(one, (Endpoint, Metrics, UserActivities))}
+    found = {
+        name: item for name, item in vars(planhat).items() if isinstance(item, (Endpoint, Metrics, UserActivities))
+    }
     assert found.keys() == set(ATTRIBUTES)
-    for name, one in found.items():
-        methods = {method for method in dir(one) if not method.startswith("_")}
+    for name, record in found.items():
+        methods = {method for method in dir(record) if not method.startswith("_")}
         twins = {f"a{method}" for method in methods} & methods
         own = methods - twins
         assert own == (ALL if name in HAS else set()) | SPECIAL.get(name, set()), name
@@ -142,8 +144,8 @@ def test_a_note_is_a_conversation_of_type_note(online: Online) -> None:
     company = emulator.store.insert("company", {"name": "Acme"})["_id"]
     made = planhat.note.create({"companyId": company, "subject": "One"})
     answer = planhat.note.bulk_upsert([{"companyId": company, "subject": "Two"}, {"_id": made["_id"], "subject": "1"}])
-    assert [one.status for one in answer.outcomes] == ["updated", "created"][::-1]
-    assert {one["type"] for one in emulator.store.all("conversation")} == {"note"}
+    assert [outcome.status for outcome in answer.outcomes] == ["updated", "created"][::-1]
+    assert {record["type"] for record in emulator.store.all("conversation")} == {"note"}
     assert {call.path.split("/")[1] for call in emulator.log} == {"conversations"}
 
 
@@ -192,8 +194,8 @@ def test_lean_companies_are_one_request(online: Online) -> None:
     for name in ("a", "b", "c"):
         emulator.store.insert("company", {"name": name, "externalId": f"e-{name}", "sourceId": f"s-{name}"})
     assert len(planhat.company.get_lean_list()) == 3
-    assert [one["name"] for one in planhat.company.get_lean_list(external_id="e-b")] == ["b"]
-    assert [one["name"] for one in planhat.company.get_lean_list(source_id="s-c")] == ["c"]
+    assert [company["name"] for company in planhat.company.get_lean_list(external_id="e-b")] == ["b"]
+    assert [company["name"] for company in planhat.company.get_lean_list(source_id="s-c")] == ["c"]
     for status in ("prospect", "prospect, lost", ["prospect", "lost"]):
         assert len(planhat.company.get_lean_list(status=status)) == 3
     assert planhat.company.get_lean_list(status="lost") == []
@@ -207,7 +209,7 @@ def test_time_entries_are_duplicated_once(online: Online) -> None:
     emulator, planhat = online()
     ids = [planhat.time_entry.create({"date": "2026-06-01", "hours": n})["_id"] for n in (1, 2)]
     assert planhat.time_entry.duplicate({"ids": [*ids, "none"]})["created"] == 2
-    assert sorted(one["hours"] for one in emulator.store.all("time_entry")) == [1, 1, 2, 2]
+    assert sorted(record["hours"] for record in emulator.store.all("time_entry")) == [1, 1, 2, 2]
     for wrong in ({}, {"ids": []}, {"ids": "abc"}, ["a"]):
         with pytest.raises(ValidationError):
             planhat.time_entry.duplicate(wrong)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What is in doubt about the API is a switch of the emulator; a day's work comes out right whichever way each one is set."""
+"""What API.md leaves open is a switch of the emulator; a day's work comes out right whichever way each one is set."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def values() -> dict[str, list[Any]]:
     """The values of every switch, the default first."""
     hints = get_type_hints(Switches)
     found: dict[str, list[Any]] = {}
-    for one in fields(Switches):
-        hint = hints[one.name]
+    for field in fields(Switches):
+        hint = hints[field.name]
         choices = get_args(hint) if get_origin(hint) is Literal else [True, False] if hint is bool else None
-        others = [value for value in choices or _NUMBERS[one.name] if value != one.default]
-        found[one.name] = [one.default, *others]
+        others = [value for value in choices or _NUMBERS[field.name] if value != field.default]
+        found[field.name] = [field.default, *others]
     return found
 
 
@@ -35,7 +35,7 @@ def mixtures(count: int) -> list[dict[str, Any]]:
     columns = {name: rng.sample(choices, len(choices)) for name, choices in values().items()}
     chosen = [{name: column[row % len(column)] for name, column in columns.items()} for row in range(4)]
     chosen += [{name: rng.choice(column) for name, column in columns.items()} for _ in range(count - 4)]
-    return [{**one, "honours_offset": True} for one in chosen]
+    return [{**item, "honours_offset": True} for item in chosen]
 
 
 LONG = bool(os.environ.get("PLANHAT_TORTURE"))
@@ -65,7 +65,7 @@ def test_a_days_work_comes_out_right(online: Online, switches: dict[str, Any]) -
     emulator.refuse("company", lambda row: "no such city" if row.get("city") == "Atlantis" else None)
     rows = [{"externalId": f"c-{number}", "city": "Atlantis" if number == 3 else "Lund"} for number in range(6)]
     answer = planhat.company.bulk_upsert([*rows, {"externalId": "new", "name": "New"}, {"externalId": "c-9"}])
-    assert [one.status for one in answer.outcomes] == [
+    assert [outcome.status for outcome in answer.outcomes] == [
         *["updated"] * 3,
         "failed",
         *["updated"] * 2,
@@ -86,7 +86,10 @@ def test_a_days_work_comes_out_right(online: Online, switches: dict[str, Any]) -
     assert len(store.all("note")) == 1
     ticket = {"sourceId": "t-1", "email": "ada@acme.example", "companyId": "extid-a", "subject": "Help"}
     silent = {"sourceId": "t-2", "companyId": "extid-a", "subject": "Nobody"}
-    assert [one.status for one in planhat.ticket.bulk_upsert([ticket, silent]).outcomes] == ["created", "dropped"]
+    assert [outcome.status for outcome in planhat.ticket.bulk_upsert([ticket, silent]).outcomes] == [
+        "created",
+        "dropped",
+    ]
 
     metric = {"dimensionId": "logins", "value": 3, "externalId": "a", "date": "2026-05-01"}
     planhat.metrics.bulk_insert_metrics([metric, {**metric, "value": 4}, {**metric, "externalId": "c-0"}], verify=True)

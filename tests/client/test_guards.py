@@ -82,7 +82,7 @@ def test_ids_are_escaped_on_their_way(online: Online) -> None:
         assert planhat.company.get_by_id(f"extid-{key}")["_id"] == made["_id"]
         assert planhat.company.get_by_id(f"srcid-s{key}")["_id"] == made["_id"]
         assert planhat.company.update(f"extid-{key}", {"phase": "x"})["_id"] == made["_id"]
-        assert [one["_id"] for one in planhat.company.get_lean_list(external_id=key)] == [made["_id"]]
+        assert [company["_id"] for company in planhat.company.get_lean_list(external_id=key)] == [made["_id"]]
     assert {call.path.split("/")[1] for call in emulator.log} == {"companies", "leancompanies"}
 
 

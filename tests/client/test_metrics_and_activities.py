@@ -214,8 +214,8 @@ def test_segment_events_go_with_the_tenant_token(online: Online) -> None:
     traits = {"name": "Ada Ek", "email": "ada@acme.example", "companyId": "a"}
     planhat.user_activity.segment({"type": "identify", "userId": "u1", "traits": traits})
     planhat.user_activity.segment({"type": "track", "userId": "u1", "event": "downloaded a report"})
-    assert [one["email"] for one in emulator.store.all("enduser")] == ["ada@acme.example"]
-    assert [one["action"] for one in emulator.store.all("user_activity")] == ["downloaded a report"]
+    assert [record["email"] for record in emulator.store.all("enduser")] == ["ada@acme.example"]
+    assert [record["action"] for record in emulator.store.all("user_activity")] == ["downloaded a report"]
 
 
 def test_several_segment_events_go_one_by_one_and_all_are_checked_first(online: Online) -> None:

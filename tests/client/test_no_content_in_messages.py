@@ -97,7 +97,7 @@ def test_nothing_shows_under_any_fault(online: Online, logged: list[str], fault:
     own = "\n".join([*shown, *(line for line in logged if line.startswith("planhat_orm"))])
     for secret in (API_TOKEN, TENANT_TOKEN):
         assert secret not in texts
-        assert not any(secret.encode() in one for one in kept)
+        assert not any(secret.encode() in entry for entry in kept)
     assert MARK not in own.replace(f"extid-{MARK}-1", "")
 
 

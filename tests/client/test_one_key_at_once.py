@@ -74,7 +74,7 @@ def test_tasks_take_turns_as_threads_do(online: Online) -> None:
         return found
 
     found = asyncio.run(main())
-    assert sorted(type(one).__name__ for one in found) == ["AlreadyExists"] * 7 + ["Company"]
+    assert sorted(type(record).__name__ for record in found) == ["AlreadyExists"] * 7 + ["Company"]
     assert len(emulator.store.all("company")) == 1
 
 

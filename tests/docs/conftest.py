@@ -36,7 +36,7 @@ def clean_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a page did to the process: clients that readers leave to its end, classes, the level of a logger."""
     made: list[Planhat] = []
     latest, models, level = runtime._latest, dict(runtime.models), _logger.level
-    remember = runtime.made
+    remember = runtime.set_latest
     for name, model in models.items():
         if not model.__module__.startswith("planhat_orm."):
             del runtime.models[name]  # a class of another test has custom fields, too
@@ -45,7 +45,7 @@ def clean_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made.append(client)
         remember(client)
 
-    monkeypatch.setattr(runtime, "made", noted)
+    monkeypatch.setattr(runtime, "set_latest", noted)
     yield
     for client in made:
         client.close()

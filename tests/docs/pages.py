@@ -64,7 +64,7 @@ def prose(page: Path) -> str:
 
 def links(page: Path) -> list[str]:
     """The targets of a page's links."""
-    return [one["target"] for one in _LINK.finditer(prose(page))]
+    return [match["target"] for match in _LINK.finditer(prose(page))]
 
 
 def anchors(page: Path) -> set[str]:

@@ -28,7 +28,7 @@ MODULES = [
 
 def _examples(module: ModuleType, known: dict[str, Any]) -> list[doctest.DocTest]:
     known = {**{name: getattr(planhat_orm, name) for name in planhat_orm.__all__}, **known, **vars(module)}
-    return [one for one in doctest.DocTestFinder().find(module, globs=known) if one.examples]
+    return [record for record in doctest.DocTestFinder().find(module, globs=known) if record.examples]
 
 
 @pytest.mark.usefixtures("tenant", "clean_up")
@@ -40,7 +40,7 @@ def test_docstring_examples_run(tenant: Emulator) -> None:
     told: list[str] = []
     for name in MODULES:
         if not name.endswith("__main__"):
-            for one in _examples(importlib.import_module(name), known):
-                runner.run(one, out=told.append)
+            for example in _examples(importlib.import_module(name), known):
+                runner.run(example, out=told.append)
     assert runner.tries >= 8, "the docstrings were not found"
     assert not runner.failures, "".join(told)

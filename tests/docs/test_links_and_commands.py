@@ -52,7 +52,7 @@ def _commands(block: Block) -> list[list[str]]:
             words = words[1:]
         for start, word in enumerate(words):
             if word == "planhat" and (start == 0 or words[start - 1] in ("&&", ";", "|")):
-                end = next((n for n, one in enumerate(words) if n > start and one in ("&&", ";", "|")), len(words))
+                end = next((n for n, word in enumerate(words) if n > start and word in ("&&", ";", "|")), len(words))
                 found.append(words[start + 1 : end])
     return found
 
@@ -65,7 +65,7 @@ def _wrong(command: Any, words: list[str]) -> str:
         if words[0] not in command.commands:
             return f"there is no command {words[0]!r}"
         command, words = command.commands[words[0]], words[1:]
-    options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+    options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help"}
     unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
     return f"{command.name} has no option {unknown[0]}" if unknown else ""
 

@@ -175,7 +175,7 @@ def test_tasks_are_found_by_endusers(serve: Serve) -> None:
     person = task["endusers"][0]["id"]
     found = client.get("/tasks", params={"enduserIds": f"{person},nobody"}).json()
     assert task["_id"] in {row["_id"] for row in found}
-    assert all(person in {one["id"] for one in row["endusers"]} for row in found)
+    assert all(person in {item["id"] for item in row["endusers"]} for row in found)
 
 
 def test_nps_older_than_a_year_is_hidden(serve: Serve) -> None:

@@ -99,7 +99,7 @@ def test_company_figures_follow_licenses_and_sales(acme: Acme) -> None:
     record = company(client)
     assert {key: record[key] for key in expected} == expected
     assert record["mrTotal"] == record["mrrTotal"] + record["nrrTotal"]
-    assert [one["status"] for one in record["licenses"]] == ["active", "active", "ended"]
+    assert [key["status"] for key in record["licenses"]] == ["active", "active", "ended"]
     assert record["licenses"][0]["_currency"]["_id"] == "EUR" and len(record["sales"]) == 3
 
 
@@ -148,7 +148,7 @@ def test_the_seeded_tenant_adds_up(serve: Serve) -> None:
     everything = "_id,status,mrr,arr,mr,nrr30,licenses"
     statuses = set()
     for record in client.get("/companies", params={"select": everything, "limit": "100"}).json():
-        active = [one["mrr"] for one in record["licenses"] if one["status"] in ("active", "canceled")]
+        active = [key["mrr"] for key in record["licenses"] if key["status"] in ("active", "canceled")]
         assert record["mrr"] == sum(active) and record["arr"] == 12 * sum(active)
         assert record["mr"] == record["mrr"] + record["nrr30"]
         statuses.add(record["status"])
@@ -333,7 +333,7 @@ def test_invoice_numbers_are_never_reused(acme: Acme) -> None:
     made = [
         client.post("/invoices", json={"cId": id, "amountTotal": 10, "invoiceDate": 20454}).json() for _ in range(5)
     ]
-    assert [one["invoiceNo"] for one in made] == [1, 2, 3, 4, 5]
+    assert [item["invoiceNo"] for item in made] == [1, 2, 3, 4, 5]
     assert (made[0]["amountDue"], made[0]["invoiceDate"]) == (10, 20454)
     client.delete(f"/invoices/{made[4]['_id']}")
     assert client.post("/invoices", json={"cId": id}).json()["invoiceNo"] == 6

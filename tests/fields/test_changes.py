@@ -231,10 +231,10 @@ def test_an_edit_made_while_the_request_was_on_its_way_stays() -> None:
 
 
 def test_keys_that_an_answer_leaves_out_are_kept() -> None:
-    one = company(phase="Trial", mrr=5, unheard={"of": 1})
+    one = company(phase="Trial", mrr=5, not_processed={"of": 1})
     one.phase = "Live"
     one._saved({"_id": ID}, one._payload())
-    assert one._wire == {"_id": ID, "phase": "Live", "mrr": 5, "unheard": {"of": 1}}
+    assert one._wire == {"_id": ID, "phase": "Live", "mrr": 5, "not_processed": {"of": 1}}
 
 
 def test_a_refresh_keeps_what_was_not_saved_unless_told_otherwise() -> None:

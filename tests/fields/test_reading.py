@@ -44,10 +44,10 @@ def test_absent_and_null_read_as_none() -> None:
 
 
 def test_lists_and_dicts_read_as_empty_ones_so_that_they_can_be_edited() -> None:
-    for one in (company(), company(tags=None, usage=None, custom=None)):
-        assert (one.tags, one.usage, one.custom) == ([], {}, {})
-        assert one.changes() == {}
-        assert one._payload() == {}
+    for item in (company(), company(tags=None, usage=None, custom=None)):
+        assert (item.tags, item.usage, item.custom) == ([], {}, {})
+        assert item.changes() == {}
+        assert item._payload() == {}
 
 
 def test_an_absent_value_is_not_sent_and_a_null_is_only_sent_when_it_was_set() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from planhat_orm import ConnectionFailed, NotFound, Planhat
 from planhat_orm.emulator import Emulator
-from planhat_orm.http.effects import Await, Begin, Emit, Flow, Request, Sleep, Work
+from planhat_orm.http.effects import Emit, Flow, Request, RunBlocking, Sleep, Start, Wait
 from planhat_orm.http.retry import Retry
 
 from ..online import Online
@@ -62,7 +62,7 @@ def test_a_flow_is_sent_the_answers_of_its_effects(online: Online, run: Both) ->
         before = yield Sleep(0)
         response = yield lean()
         after = yield Sleep(5)
-        where = yield Work(threading.get_ident)
+        where = yield RunBlocking(threading.get_ident)
         return len(response.data), after - before, where
 
     rows, passed, where = run(planhat, flow)
@@ -85,7 +85,7 @@ def test_what_goes_wrong_is_thrown_into_the_flow(online: Online, run: Both) -> N
     assert run(planhat, flow) == 404
 
     def failing() -> Flow[Any]:
-        yield Work(lambda: 1 / 0)
+        yield RunBlocking(lambda: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         run(planhat, failing)
@@ -98,11 +98,11 @@ def test_requests_together_are_answered_in_order_and_a_failure_raises(online: On
 
     def flow(wanted: list[str]) -> Flow[Any]:
         begun = []
-        for one in wanted:
-            begun.append((yield Begin(Request("GET", f"/companies/{one}", shape=dict))))
+        for name in wanted:
+            begun.append((yield Start(Request("GET", f"/companies/{name}", shape=dict))))
         answers = []
-        for one in begun:
-            answers.append((yield Await(one)))
+        for future in begun:
+            answers.append((yield Wait(future)))
         return [answer.data["_id"] for answer in answers]
 
     assert run(planhat, lambda: flow(ids)) == ids
@@ -116,9 +116,9 @@ def test_ctrl_c_waits_for_no_server_and_sends_nothing_again() -> None:
         lines: list[socket.socket] = []
 
         def flow() -> Flow[None]:
-            yield Begin(lean())
-            lines.append((yield Work(server.accept))[0])
-            yield Work(stop)
+            yield Start(lean())
+            lines.append((yield RunBlocking(server.accept))[0])
+            yield RunBlocking(stop)
 
         def stop() -> None:
             raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from planhat_orm.http.quota import Quota
 from .fast import Delivery, HandClock, answer
 
 GET = Request("GET", "/companies", shape=list)
-METRICS = Request("POST", "/dimensiondata/{tenant}", body=b"[]", host="analytics", auth="none", repeat=False)
+METRICS = Request("POST", "/dimensiondata/{tenant}", body=b"[]", host="analytics", auth="none", idempotent=False)
 
 
 def used(quota: Quota, calls: int) -> None:

@@ -22,9 +22,9 @@ from .fast import Delivery, HandClock, answer, refused, reset
 
 GET = Request("GET", "/companies", shape=list)
 PUT = Request("PUT", "/companies/1", body=b"{}", shape=dict)
-POST = Request("POST", "/companies", body=b"{}", repeat=False, shape=dict)
+POST = Request("POST", "/companies", body=b"{}", idempotent=False, shape=dict)
 DELETE = Request("DELETE", "/companies/1")
-METRICS = Request("POST", "/dimensiondata/{tenant}", body=b"[]", host="analytics", auth="none", repeat=False)
+METRICS = Request("POST", "/dimensiondata/{tenant}", body=b"[]", host="analytics", auth="none", idempotent=False)
 
 
 @pytest.mark.parametrize("request_", [GET, PUT, DELETE], ids=lambda one: one.method)
@@ -169,7 +169,7 @@ def test_an_error_after_a_doubtful_try_says_so() -> None:
     for given, doubtful in cases:
         done = Delivery(DELETE, *given)
         assert isinstance(done.error, NotFound)
-        assert done.error.uncertain is doubtful, given
+        assert done.error.maybe_applied is doubtful, given
 
 
 def test_a_server_that_died_after_the_first_try_leaves_it_open() -> None:

@@ -19,7 +19,7 @@ from planhat_orm.http.quota import Quota
 from planhat_orm.http.session import Session
 from planhat_orm.http.transport import Secrets
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 
 TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
 
@@ -165,10 +165,10 @@ def mirror_rows(mirror: Mirror, name: str) -> dict[str, dict[str, Any]]:
 def assert_equal(mirror: Mirror, emulator: Emulator, *names: str) -> None:
     """Every record the server has, and no other, with every field that its lists can show."""
     for name in names:
-        thin = layout(name).resource.thin_list is not None
+        thin = layout_for(name).resource.thin_list is not None
         theirs, ours = server_rows(emulator, name), mirror_rows(mirror, name)
         assert ours.keys() == theirs.keys(), name
         for id, row in theirs.items():
             # Lists show a user's roles as objects.
-            shown = {key: row[key] for key in row if key != "roles" and (not thin or key in layout(name).by_wire)}
+            shown = {key: row[key] for key in row if key != "roles" and (not thin or key in layout_for(name).by_wire)}
             assert {key: value for key, value in ours[id].items() if key != "roles"} == shown, (name, id)

@@ -16,7 +16,7 @@ from sqlalchemy import delete, false, func, select
 from planhat_orm.errors import ValidationError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state, tables
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Store
 from planhat_orm.query import kinds
 from planhat_orm.query.kinds import ANY, LIST, OBJECT, Kind
@@ -183,12 +183,12 @@ def _linked(hop: Hop, near: Row, far: Row) -> bool:
     def side(row: Row, wire: str, many: bool, resource: str) -> set[str]:
         raw = row.get(wire)
         if many:
-            return {one for one in raw if isinstance(one, str)} if isinstance(raw, list) else set()
-        value = layout(resource).by_wire[wire].kind.comparable(raw)
+            return {value for value in raw if isinstance(value, str)} if isinstance(raw, list) else set()
+        value = layout_for(resource).by_wire[wire].kind.comparable(raw)
         return set() if value is None else {value}
 
     near_of = (
-        next(name for name in NAMES if hop.near in layout(name).by_wire and (hop.near != "_id"))
+        next(name for name in NAMES if hop.near in layout_for(name).by_wire and (hop.near != "_id"))
         if hop.near != "_id"
         else "company"
     )
@@ -210,8 +210,8 @@ def in_postgres(postgres: Callable[[], str]) -> Iterator[Mirror]:
 def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:
     with mirror.database.writing() as connection:
         for name in NAMES:
-            connection.execute(delete(tables.records(layout(name))))
-            Store(connection, layout(name), postgres=mirror.database.postgres).write(tenant.get(name, []))
+            connection.execute(delete(tables.records(layout_for(name))))
+            Store(connection, layout_for(name), postgres=mirror.database.postgres).write(tenant.get(name, []))
             state.save(connection, state.State(name, complete=True))
 
 
@@ -260,7 +260,7 @@ def add_up(mirror: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
     fill(mirror, {"company": rows})
     target, group = (Target(name, keys, kind) for name, (_, keys, kind) in (("x", leaf), ("g", grouped)))
     functions = ["count", "min", "max", *(["sum", "avg"] if target.kind in (kinds.NUMBER, kinds.INTEGER) else [])]
-    wanted = {one: (one, target) for one in functions}
+    wanted = {function: (function, target) for function in functions}
     run = Runner()
     [found] = run(mirror.source.aggregate(Query("company"), wanted))
     check_figures(found, rows, target)
@@ -268,9 +268,9 @@ def add_up(mirror: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
     for row in rows:
         groups.setdefault(group.kind.comparable(fetch(row, group.keys)), []).append(row)
     results = run(mirror.source.aggregate(Query("company"), wanted, (group,)))
-    assert {one["g"] for one in results} == groups.keys() and len(results) == len(groups)
-    for one in results:
-        check_figures(one, groups[one["g"]], target)
+    assert {result["g"] for result in results} == groups.keys() and len(results) == len(groups)
+    for result in results:
+        check_figures(result, groups[result["g"]], target)
 
 
 def check_figures(found: Row, rows: list[Row], target: Target) -> None:
@@ -304,10 +304,10 @@ def every_test() -> Iterator[Leaf]:
         target = Target(".".join(keys), keys, kind)
         for op in sorted(LEGAL[kind]):
             many = op in ("in", "overlap", "range")
-            offered = [[one, other] for one, other in pairwise(OPERANDS)] if many else OPERANDS
-            for one in offered if op not in ("regex", "iregex") else ["a", "^A", "[ab]$", "ß", "^.$"]:
+            offered = [[item, other] for item, other in pairwise(OPERANDS)] if many else OPERANDS
+            for item in offered if op not in ("regex", "iregex") else ["a", "^A", "[ab]$", "ß", "^.$"]:
                 try:
-                    yield Leaf(target, op, operand(kind, op, one, "x"))
+                    yield Leaf(target, op, operand(kind, op, item, "x"))
                 except (ValidationError, AttributeError):
                     continue
         for op in ("exact", "gt", "gte", "lt", "lte") if kind not in (LIST, OBJECT) else ():
@@ -329,12 +329,12 @@ def agree_on_everything(mirror: Mirror, share: float) -> None:
     found = list(dict.fromkeys(every_test()))
     if not TORTURE:
         found = random.Random(1).sample(found, int(len(found) * share))
-    table = tables.records(layout("company"))
+    table = tables.records(layout_for("company"))
     with mirror.database.reading() as connection:
         reader = mirror.source._reader(connection, Query("company", hidden=True))
         for start in range(0, len(found), 50):
             part = found[start : start + 50]
-            said = [func.coalesce(reader.where(leaf, table, layout("company")), false()) for leaf in part]
+            said = [func.coalesce(reader.where(leaf, table, layout_for("company")), false()) for leaf in part]
             answers = {row[0]: row[1:] for row in connection.execute(select(table.c.id, *said))}
             for place, leaf in enumerate(part):
                 means = predicate(leaf)

@@ -15,10 +15,10 @@ from sqlalchemy import insert, text
 from planhat_orm.errors import ConfigurationError, MirrorError
 from planhat_orm.mirror import Diagnosis, Mirror
 from planhat_orm.mirror.db import state, tables
-from planhat_orm.mirror.db.layout import layout
-from planhat_orm.mirror.db.store import Memory, Store
+from planhat_orm.mirror.db.layout import layout_for
+from planhat_orm.mirror.db.store import ChangeLog, Store
 from planhat_orm.query.query import Query
-from planhat_orm.runtime import Wish
+from planhat_orm.runtime import WriteIntent
 
 from .conftest import TORTURE, Runner, mirror_rows
 
@@ -27,11 +27,11 @@ LONG = "x" * 700
 
 
 def found(diagnosis: Diagnosis, what: str) -> str:
-    return "; ".join(one.result for one in diagnosis if one.what == what)
+    return "; ".join(finding.result for finding in diagnosis if finding.what == what)
 
 
 def wrong(diagnosis: Diagnosis) -> list[str]:
-    return [one.what for one in diagnosis if one.wrong]
+    return [finding.what for finding in diagnosis if finding.wrong]
 
 
 def fill(mirror: Mirror) -> None:
@@ -39,12 +39,12 @@ def fill(mirror: Mirror) -> None:
     with mirror.database.writing() as connection:
         for name in ("company", "license"):
             state.save(connection, state.State(name, complete=True, as_of="2026-06-01T00:00:00.000Z"))
-            store = Store(connection, layout(name), postgres=mirror.database.postgres)
+            store = Store(connection, layout_for(name), postgres=mirror.database.postgres)
             rows = [{"_id": f"{name}{n:04d}", "name": f"N {n}", "description": LONG, "mrr": n} for n in range(300)]
             store.write(rows)
-            memory = Memory(1, state.now())
+            memory = ChangeLog(1, state.now())
             store.write([{**row, "phase": "Live", "sourceId": LONG} for row in rows], memory=memory)
-    wishes = [Wish("update", "company", f"company{n:04d}", {"description": LONG[:-1]}, {}) for n in range(100)]
+    wishes = [WriteIntent("update", "company", f"company{n:04d}", {"description": LONG[:-1]}, {}) for n in range(100)]
     mirror.outbox.record(wishes, "pending")
     mirror.search("n")
 
@@ -98,7 +98,7 @@ def test_values_of_another_type_are_counted(either: Mirror) -> None:
     with either.database.writing() as connection:
         state.save(connection, state.State("company", complete=True))
         rows = [{"_id": "a", "mrr": "odd"}, {"_id": "b", "mrr": {"x": 1}}, {"_id": "c", "mrr": None}]
-        Store(connection, layout("company"), postgres=either.database.postgres).write(rows)
+        Store(connection, layout_for("company"), postgres=either.database.postgres).write(rows)
     diagnosis = either.doctor()
     assert diagnosis.ok and "company.mrr 2" in found(diagnosis, "odd values")
 
@@ -184,7 +184,7 @@ def test_a_file_without_its_first_page_cannot_be_saved(sound: Path, tmp_path: Pa
 def test_random_damage_is_never_answered_from(sound: Path, tmp_path: Path, part: int) -> None:
     """In random places: what SQLite can see makes opening fail after a crash; looking and saving fail never."""
     with Mirror(sound) as mirror:
-        outbox = [(one.seq, one.patch) for one in mirror.outbox]
+        outbox = [(entry.seq, entry.patch) for entry in mirror.outbox]
     size, seen = sound.stat().st_size, 0
     for number in range(part, COPIES, 4):
         chance = random.Random(number)
@@ -204,8 +204,8 @@ def test_random_damage_is_never_answered_from(sound: Path, tmp_path: Path, part:
         except (MirrorError, ConfigurationError):
             continue
         with Mirror(tmp_path / f"saved{number}.db") as mirror:
-            found = [(one.seq, one.patch) for one in mirror.outbox]
-        changed = sum(one not in outbox for one in found)
+            found = [(entry.seq, entry.patch) for entry in mirror.outbox]
+        changed = sum(record not in outbox for record in found)
         assert changed <= 2 and (len(found) == len(outbox) or "mirror_outbox" in saved.lost), (number, str(saved))
         path.unlink()
     assert seen or not TORTURE

@@ -21,7 +21,7 @@ from planhat_orm.errors import ConfigurationError, MirrorIncomplete
 from planhat_orm.fields import Custom
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state, tables
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Store, same
 from planhat_orm.models.resources import Company
 from planhat_orm.query.kinds import DATETIME, DAY, LISTS
@@ -43,9 +43,9 @@ class Exported(Company):
 
 def put(mirror: Mirror, name: str, *rows: Row) -> None:
     with mirror.database.writing() as connection:
-        connection.execute(delete(tables.records(layout(name))))
+        connection.execute(delete(tables.records(layout_for(name))))
         state.save(connection, state.State(name, complete=True, as_of="2026-06-01T00:00:00.000Z"))
-        Store(connection, layout(name), postgres=mirror.database.postgres).write(rows)
+        Store(connection, layout_for(name), postgres=mirror.database.postgres).write(rows)
 
 
 def back(name: str, sheet: Iterable[Row]) -> dict[str, Row]:
@@ -55,7 +55,7 @@ def back(name: str, sheet: Iterable[Row]) -> dict[str, Row]:
 
 def _raw(name: str, row: Row) -> Row:
     raw = {}
-    for column in layout(name).columns:
+    for column in layout_for(name).columns:
         value = row[column.name]
         if value is None:
             continue
@@ -77,13 +77,13 @@ def from_duckdb(file: Path, name: str) -> list[Row]:
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect(str(file), read_only=True) as connection:
         found = connection.execute(f'SELECT * FROM "{name}"')
-        names = [one[0] for one in found.description]
+        names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def from_csv(name: str, file: Path) -> list[Row]:
     """CSV has texts only, and none for nothing."""
-    columns = {one.name: one for one in layout(name).columns}
+    columns = {column.name: column for column in layout_for(name).columns}
     with file.open(encoding="utf-8", newline="") as stream:
         rows = []
         for row in csv.DictReader(stream):
@@ -132,7 +132,9 @@ def test_every_form_gives_back_what_went_in(either: Mirror, tmp_path: Path, case
     [file] = either.export(tmp_path / "all.duckdb", "duckdb", models=[name])
     assert_same(back(name, from_duckdb(file, name)), expected)
     [file] = either.export(tmp_path, "csv", models=[name])
-    wires = {one.wire for one in layout(name).columns if one.storage == "text" and one.kind is not DATETIME}
+    wires = {
+        column.wire for column in layout_for(name).columns if column.storage == "text" and column.kind is not DATETIME
+    }
     assert_same(
         back(name, from_csv(name, file)),
         {id: {key: v for key, v in raw.items() if not (key in wires and v == "")} for id, raw in expected.items()},
@@ -155,11 +157,11 @@ def test_columns_have_the_types_that_other_programs_expect(either: Mirror, tmp_p
     facts = pytest.importorskip("pyarrow.parquet").read_schema(file).metadata
     assert (facts[b"as_of"], facts[b"resource"]) == (b"2026-06-01T00:00:00.000Z", b"company")
     [duck] = either.export(tmp_path / "a.duckdb", "duckdb", models=[Company])
-    for one, other in (from_parquet(file), from_duckdb(duck, "company")):
-        assert (one["mrr"], one["tags"], one["renewal_date"]) == (7.0, ["x", "y"], moment)
-        assert (one["our_segment"], one["our_goals"], one["our_share"]) == ("SMB", ["a", "b"], 0.5)
-        assert (one["our_seen"], one["our_go"], one["our_pilot"]) == (moment, date(2026, 2, 16), True)
-        assert json.loads(one["custom"])["undeclared"] == 1
+    for item, other in (from_parquet(file), from_duckdb(duck, "company")):
+        assert (item["mrr"], item["tags"], item["renewal_date"]) == (7.0, ["x", "y"], moment)
+        assert (item["our_segment"], item["our_goals"], item["our_share"]) == ("SMB", ["a", "b"], 0.5)
+        assert (item["our_seen"], item["our_go"], item["our_pilot"]) == (moment, date(2026, 2, 16), True)
+        assert json.loads(item["custom"])["undeclared"] == 1
         assert (other["mrr"], other["auto_renews"], other["our_share"], other["our_segment"]) == (
             None,
             False,
@@ -169,9 +171,9 @@ def test_columns_have_the_types_that_other_programs_expect(either: Mirror, tmp_p
         assert json.loads(other["extra"]) == {"mrr": "odd", "tags": ["x", 1]}
     [file] = either.export(tmp_path, "csv", models=[Company])
     with file.open(encoding="utf-8", newline="") as stream:
-        one, _ = csv.DictReader(stream)
-    assert (one["mrr"], one["tags"], one["our_go"], one["our_pilot"]) == ("7", '["x","y"]', "2026-02-16", "true")
-    assert one["renewal_date"] == one["our_seen"] == "2026-01-31T10:00:00.000Z"
+        cell, _ = csv.DictReader(stream)
+    assert (cell["mrr"], cell["tags"], cell["our_go"], cell["our_pilot"]) == ("7", '["x","y"]', "2026-02-16", "true")
+    assert cell["renewal_date"] == cell["our_seen"] == "2026-01-31T10:00:00.000Z"
 
 
 def test_two_custom_fields_of_one_name_are_columns_by_their_labels(mirror: Mirror, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.errors import BadAnswer, MirrorIncomplete
-from planhat_orm.http.effects import Begin, Emit, Request
+from planhat_orm.http.effects import Emit, Request, Start
 from planhat_orm.mirror import Mirror, Progress
 from planhat_orm.query.query import Query
 
@@ -29,7 +29,7 @@ def test_a_first_sync_holds_what_the_server_holds(make_emulator: Callable[..., E
     assert report.requests == emulator.calls == run.session.calls
     assert report.skipped == {}
     assert_equal(mirror, emulator, *MAIN, "invoice", "issue", "nps", "ticket", "timesheet", "sale")
-    assert {one.model for one in run.emitted if isinstance(one, Progress)} == set(report.models)
+    assert {page.model for page in run.emitted if isinstance(page, Progress)} == set(report.models)
     again = run(mirror.sync(full=True))
     assert (again.new, again.changed, again.deleted) == (0, 0, 0) and again.unchanged == report.new
 
@@ -149,7 +149,7 @@ def interrupted(run: Runner, flow: Any, requests: int, between: Callable[[], Non
         while True:
             effect = flow.send(answer) if error is None else flow.throw(error)
             answer = error = None
-            if isinstance(effect, (Request, Begin)):
+            if isinstance(effect, (Request, Start)):
                 requests -= 1
                 if requests < 0:
                     return True

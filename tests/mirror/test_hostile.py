@@ -245,7 +245,7 @@ def test_one_model_that_cannot_be_read_keeps_no_other_from_being_current(
         online(emulator)(mirror.sync())
     assert "but these: enduser" in str(caught.value.__notes__)
     assert_equal(mirror, emulator, "company", "license", "conversation", "task")
-    assert "enduser" not in {one.model for one in mirror.status() if one.complete}
+    assert "enduser" not in {model_status.model for model_status in mirror.status() if model_status.complete}
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -68,7 +68,7 @@ def test_no_memory_costs_no_row_and_no_statement(make_planhat: MakePlanhat) -> N
     edit(without, id)
     with statements() as cheap:
         edit(without, id)
-    assert rows(without) == 0 and not [one for one in cheap if "mirror_change" in one]
+    assert rows(without) == 0 and not [item for item in cheap if "mirror_change" in item]
     kept = make_planhat()
     edit(kept, id)
     with statements() as dear:
@@ -121,7 +121,10 @@ def test_metrics_are_a_time_series_as_far_back_as_asked(make_planhat: MakePlanha
         values = Metric.objects.using("mirror").filter(dimension_id="logins")
         assert values.count() == 21
         figures = values.filter(company__name="C", time__gte="2026-05-25").group_by("time").aggregate(sum=Sum("value"))
-        assert [(str(one["time"].date()), one["sum"]) for one in figures][-2:] == [("2026-05-31", 1), ("2026-06-01", 0)]
+        assert [(str(figure["time"].date()), figure["sum"]) for figure in figures][-2:] == [
+            ("2026-05-31", 1),
+            ("2026-06-01", 0),
+        ]
     more = make_planhat(metric_days=60)
     report = more.sync(Metric)["metric"]
     assert (report.new, report.changed, report.deleted) == (80, 0, 0)

@@ -122,8 +122,8 @@ def contents(where: str, *names: str) -> dict[str, list[tuple[Any, ...]]]:
         found = {}
         for name in chosen:
             if not name.startswith("search__"):
-                columns = [f'"{one["name"]}"' for one in inspect(connection).get_columns(name)
-                           if one["name"] not in ADDED.get(name, ())]  # fmt: skip
+                columns = [f'"{get_column["name"]}"' for get_column in inspect(connection).get_columns(name)
+                           if get_column["name"] not in ADDED.get(name, ())]  # fmt: skip
                 rows = connection.execute(text(f'SELECT {", ".join(columns)} FROM "{name}"'))
                 found[name] = sorted(map(tuple, rows), key=repr)
         return found
@@ -196,7 +196,7 @@ def test_an_older_mirror_is_upgraded_says_so_and_keeps_everything(
 ) -> None:
     release()
     before = contents(old, *KEPT, "company", "license")
-    views = [one for one in schema(old) if str(one[1]).startswith("v_") or str(one[0]).startswith("v_")]
+    views = [column for column in schema(old) if str(column[1]).startswith("v_") or str(column[0]).startswith("v_")]
     assert views
     with caplog.at_level(logging.WARNING), Mirror(old) as mirror:
         assert mirror.status().upgraded_from == "0001"
@@ -205,7 +205,7 @@ def test_an_older_mirror_is_upgraded_says_so_and_keeps_everything(
         assert mirror.search("e", limit=1)
     assert "was upgraded from version 0001 of its tables to 9999" in caplog.text
     assert ("old.db was" in caplog.text) is ("://" not in old)
-    assert len([one for one in schema(old) if "v_" in f"{one[0]} {one[1]}"]) >= len(views)
+    assert len([column for column in schema(old) if "v_" in f"{column[0]} {column[1]}"]) >= len(views)
     after = contents(old, *KEPT, "license")
     assert after == {name: before[name] for name in after}
     assert len(companies) == len(before["company"])
@@ -408,9 +408,9 @@ def test_the_users_own_alembic_leaves_the_mirror_alone(either: Mirror) -> None:
         context = MigrationContext.configure(connection, opts={"include_object": include_object})
         operations = produce_migrations(context, theirs).upgrade_ops
         assert operations is not None
-        named = [(type(one).__name__, getattr(one, "table_name", None)) for one in operations.ops]
+        named = [(type(op).__name__, getattr(op, "table_name", None)) for op in operations.ops]
         connection.rollback()
-    assert {one for one in named if one[0] != "ModifyTableOps"} == {
+    assert {item for item in named if item[0] != "ModifyTableOps"} == {
         ("CreateTableOp", "mood"),
         ("DropTableOp", "dropped"),
     }
@@ -422,7 +422,7 @@ def test_a_table_of_the_users_own_metadata_is_theirs_whatever_its_name(either: M
     with either.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": include_object})
         operations = produce_migrations(context, theirs).upgrade_ops
-    assert operations is not None and {getattr(one, "table_name", None) for one in operations.ops} == {"company"}
+    assert operations is not None and {getattr(op, "table_name", None) for op in operations.ops} == {"company"}
 
 
 def test_the_users_alembic_version_table_and_the_mirrors_live_side_by_side(either: Mirror) -> None:

@@ -89,10 +89,10 @@ def test_selects_of_the_users_own_give_rows_with_fields(planhat: Planhat) -> Non
     with Session(planhat.mirror.engine) as session:
         found = session.exec(select(rows).where(rows.mrr >= 0).order_by(rows.id)).all()
         expected = Company.objects.using("mirror").filter(mrr__gte=0).order_by("id")
-        assert [(one.id, one.name, one.mrr, one.tags) for one in found] == [
-            (one.id, one.name, one.mrr, one.tags) for one in expected
+        assert [(record.id, record.name, record.mrr, record.tags) for record in found] == [
+            (row.id, row.name, row.mrr, row.tags) for row in expected
         ]
-        assert all(isinstance(one.custom, dict) for one in found)
+        assert all(isinstance(record.custom, dict) for record in found)
         joined = select(rows.name, licences.product).join(licences, licences.company_id == rows.id)
         assert len(session.exec(joined).all()) == License.objects.using("mirror").filter(company__isnull=False).count()
 
@@ -102,8 +102,8 @@ def test_all_files_of_a_mirror_are_the_owners(mirror: Mirror, tmp_path: Path) ->
     try:
         with mirror.database.writing() as connection:
             connection.execute(text("INSERT INTO mirror_meta VALUES ('x', 'y')"))
-            names = {one.name for one in tmp_path.iterdir()}
-            modes = {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+            names = {path.name for path in tmp_path.iterdir()}
+            modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
         mirror.backup(tmp_path / "copy.db")
     finally:
         os.umask(before)

@@ -46,7 +46,7 @@ def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(ConfigurationError, match="other tables"):
         Mirror(path).status()
-    assert path.read_bytes() == before and [one.name for one in tmp_path.iterdir()] == ["other.db"]
+    assert path.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["other.db"]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from planhat_orm.http.effects import Await, Begin, Emit, Flow, Request, Response
+from planhat_orm.http.effects import Emit, Flow, Request, Response, Start, Wait
 from planhat_orm.mirror.db.codec import encode
 from planhat_orm.mirror.sync import paging
-from planhat_orm.mirror.sync.paging import Page, Pass, Traffic
+from planhat_orm.mirror.sync.paging import ListWalk, Page, RequestCounter
 from planhat_orm.wire.resources import resource
 
 PER_PAGE, PAGES = 50, 40
@@ -23,7 +23,7 @@ def most_ahead(seconds: float) -> int:
         seen.extend(row["_id"] for row in page.rows)
         yield Emit(len(seen))
 
-    flow = Pass(resource("company"), Traffic(), longest=PER_PAGE).run(apply)
+    flow = ListWalk(resource("company"), RequestCounter(), longest=PER_PAGE).run(apply)
     out: set[int] = set()
     most, answer = 0, None
     while True:
@@ -33,7 +33,7 @@ def most_ahead(seconds: float) -> int:
             assert seen == IDS
             return most
         answer = None
-        if isinstance(effect, Begin):
+        if isinstance(effect, Start):
             answer = int(dict(effect.request.params)["offset"])
             out.add(answer)
         elif isinstance(effect, Request):
@@ -41,7 +41,7 @@ def most_ahead(seconds: float) -> int:
             answer = Response(200, {}, b"", [{"_id": IDS[-1]}])
         elif isinstance(effect, Emit):
             most = max(most, len(out))
-        elif isinstance(effect, Await):
+        elif isinstance(effect, Wait):
             out.remove(effect.begun)
             rows = [encode({"_id": id}) for id in IDS[effect.begun : effect.begun + PER_PAGE]]
             body = b"[" + b",".join(rows) + b"]"

@@ -21,7 +21,7 @@ from planhat_orm import Company, Count, License, Planhat, Sum
 from planhat_orm.emulator import Emulator
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 
 from .conftest import TORTURE, Runner, mirror_rows
 
@@ -145,17 +145,21 @@ def check(story: Story, planhat: Planhat) -> None:
     """Ask every remembered moment what it asks the present, through the public face."""
     for moment, then in story.past:
         companies, licenses = Company.objects.as_of(moment), License.objects.as_of(moment)
-        found = {one.id: {key: v for key, v in one.to_wire().items() if key not in EMBEDDED} for one in companies}
+        found = {
+            company.id: {key: v for key, v in company.to_wire().items() if key not in EMBEDDED} for company in companies
+        }
         assert found == then["company"]
-        assert {one.id for one in licenses} == then["license"].keys()
+        assert {license_.id for license_ in licenses} == then["license"].keys()
         live = {id for id, row in then["company"].items() if row.get("phase") == "Live"}
-        assert {one.id for one in companies.filter(phase="Live")} == live
+        assert {record.id for record in companies.filter(phase="Live")} == live
         assert companies.exclude(phase="Live").count() == len(then["company"]) - len(live)
         tagged = {id for id, row in then["company"].items() if "a" in (row.get("tags") or [])}
-        assert {one.id for one in companies.filter(tags__contains="a")} == tagged
+        assert {record.id for record in companies.filter(tags__contains="a")} == tagged
         custom = {id for id, row in then["company"].items() if (row.get("custom") or {}).get("A") == "a"}
-        assert {one.id for one in companies.filter(custom__A="a")} == custom
-        ordered = [(one.phase, one.id) for one in companies.order_by("-phase", "id") if one.phase is not None]
+        assert {record.id for record in companies.filter(custom__A="a")} == custom
+        ordered = [
+            (record.phase, record.id) for record in companies.order_by("-phase", "id") if record.phase is not None
+        ]
         assert ordered == sorted(sorted(ordered, key=_id), key=_phase, reverse=True)
         figures = licenses.aggregate(n=Count(), sum=Sum("value"))
         present = [row["value"] for row in then["license"].values() if row.get("value") is not None]
@@ -166,7 +170,7 @@ def check(story: Story, planhat: Planhat) -> None:
             for row in then["license"].values()
             if then["company"].get(str(row.get("companyId")), {}).get("phase") == "Live"
         }
-        assert {one.id for one in licenses.filter(company__phase="Live")} == joined
+        assert {record.id for record in licenses.filter(company__phase="Live")} == joined
 
 
 def _id(pair: tuple[str, str]) -> str:
@@ -201,7 +205,7 @@ def planhat(
 @given(steps=steps)
 def test_the_past_is_what_the_mirror_was(planhat: Planhat, emulator: Emulator, steps: list[tuple[Any, ...]]) -> None:
     with planhat.mirror.database.writing() as connection:
-        for table in (tables.changes, tables.models, tables.stage, *map(tables.records, map(layout, RESOURCES))):
+        for table in (tables.changes, tables.models, tables.stage, *map(tables.records, map(layout_for, RESOURCES))):
             connection.execute(delete(table))
     story = Story(emulator, planhat.mirror)
     for step in [*steps, ("sync",)]:

@@ -86,7 +86,7 @@ def test_a_holder_that_was_silent_for_long_cannot_write_any_more(
 
     def sleep() -> None:
         if emulator.calls and not others:
-            monkeypatch.setattr(lease, "PATIENCE", -1.0)
+            monkeypatch.setattr(lease, "LEASE_TIMEOUT", -1.0)
             emulator.store.update("company", ids[-1], {"name": "new"})
             others.append(Runner(emulator.url)(mirror.sync("Company", full=True)))
 

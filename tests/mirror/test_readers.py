@@ -77,12 +77,12 @@ def test_readers_see_whole_syncs(make_emulator: Callable[..., Emulator], tmp_pat
                     return
 
         command, ready = [sys.executable, "-c", READ, str(where), str(stop)], [tmp_path / "one", tmp_path / "two"]
-        processes = [subprocess.Popen([*command, str(one)], cwd=ROOT, stdout=subprocess.PIPE) for one in ready]
+        processes = [subprocess.Popen([*command, str(write)], cwd=ROOT, stdout=subprocess.PIPE) for write in ready]
         threads = [threading.Thread(target=read) for _ in range(16)]
         for thread in threads:
             thread.start()
         try:
-            while not all(one.exists() or process.poll() for one, process in zip(ready, processes, strict=True)):
+            while not all(write.exists() or process.poll() for write, process in zip(ready, processes, strict=True)):
                 time.sleep(0.01)
             for version in range(1, ROUNDS + 1):
                 with emulator.store.moments.still():

@@ -1,4 +1,4 @@
-"""Lists of references come as ids or as objects (docs/reference/planhat-api.md section 6): the same ids are read, found and sent."""
+"""Lists of references come as ids or as objects (API.md section 6): the same ids are read, found and sent."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def test_what_was_expanded_is_no_conflict(connect: Connect, others: int) -> None
     users = list(User.objects.all())
     emulator.store.update("user", str(users[0].id), {"roles": [A, B, C]})
     with planhat.batch(on_conflict="raise"):
-        for one in users:
-            one.roles = [id for id in one.roles if id != A]
-            one.save()
+        for user in users:
+            user.roles = [id for id in user.roles if id != A]
+            user.save()
     assert all(A not in row["roles"] for row in emulator.store.all("user"))
     first = emulator.store.get("user", str(users[0].id))
     assert first is not None and first["roles"] == [B, C], "their addition stays, my removal too"
@@ -98,8 +98,8 @@ def test_every_list_of_references_is_declared_as_one() -> None:
     for name in declared.__all__:
         model = getattr(declared, name)
         known = model._meta.resource.fields
-        lists = {wire for wire, one in known.items() if one.type == "array of objectId"}
-        assert lists == {one.wire for one in model._meta.fields.values() if isinstance(one, RefList)}, name
+        lists = {wire for wire, trait in known.items() if trait.type == "array of objectId"}
+        assert lists == {field.wire for field in model._meta.fields.values() if isinstance(field, RefList)}, name
 
 
 def test_what_is_no_reference_stays_as_it_is() -> None:

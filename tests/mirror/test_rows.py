@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_orm.errors import BadAnswer
-from planhat_orm.mirror.db.codec import Rows, decode, encode
-from planhat_orm.mirror.db.layout import layout, layouts, tables
+from planhat_orm.mirror.db.codec import RowCodec, decode, encode
+from planhat_orm.mirror.db.layout import layout_for, layouts, tables
 from planhat_orm.mirror.db.store import difference, same, undo
 from planhat_orm.query import kinds
 
@@ -30,7 +30,7 @@ values = st.recursive(
 
 
 def records(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    keys = st.sampled_from(sorted(layout(name).by_wire)) | st.text(max_size=4)
+    keys = st.sampled_from(sorted(layout_for(name).by_wire)) | st.text(max_size=4)
     return st.dictionaries(keys, values, max_size=8).map(lambda raw: {**raw, "_id": "5f0c"})
 
 
@@ -39,10 +39,10 @@ def records(name: str) -> st.SearchStrategy[dict[str, Any]]:
 def test_any_record_comes_back_as_it_was(case: tuple[str, dict[str, Any]]) -> None:
     name, raw = case
     for postgres in (False, True):
-        rows = Rows(layout(name), postgres=postgres)
-        packed = rows.pack(encode(raw))[:-1]
+        rows = RowCodec(layout_for(name), postgres=postgres)
+        packed = rows.encode_row(encode(raw))[:-1]
         stored = [float(value) if postgres and type(value) is int else value for value in packed]
-        back = rows.unpack(layout(name).columns, [stored])[0]
+        back = rows.decode_rows(layout_for(name).columns, [stored])[0]
         assert same(back, raw)
 
 
@@ -50,8 +50,8 @@ def test_any_record_comes_back_as_it_was(case: tuple[str, dict[str, Any]]) -> No
 @given(st.sampled_from(sorted(layouts())).flatmap(lambda name: st.tuples(st.just(name), records(name))))
 def test_a_column_holds_the_comparable(case: tuple[str, dict[str, Any]]) -> None:
     name, raw = case
-    packed = Rows(layout(name)).pack(encode(raw))
-    for column, value in zip(layout(name).columns, packed, strict=False):
+    packed = RowCodec(layout_for(name)).encode_row(encode(raw))
+    for column, value in zip(layout_for(name).columns, packed, strict=False):
         if column.storage != "json":
             expected = column.kind.comparable(raw.get(column.wire))
             assert value == expected and isinstance(value, bool) == isinstance(expected, bool)
@@ -62,9 +62,9 @@ def test_a_column_holds_the_comparable(case: tuple[str, dict[str, Any]]) -> None
     | st.datetimes().map(lambda d: d.isoformat()[:23] + "Z")
 )
 def test_a_moment_taken_as_it_is_is_its_own_comparable(text: str) -> None:
-    column = layout("company").by_wire["updatedAt"]
-    packed = Rows(layout("company")).pack(encode({"_id": "a", "updatedAt": text}))
-    assert packed[layout("company").columns.index(column)] == kinds.DATETIME.comparable(text)
+    column = layout_for("company").by_wire["updatedAt"]
+    packed = RowCodec(layout_for("company")).encode_row(encode({"_id": "a", "updatedAt": text}))
+    assert packed[layout_for("company").columns.index(column)] == kinds.DATETIME.comparable(text)
 
 
 @given(records("company"), records("company"))
@@ -79,27 +79,27 @@ def test_a_difference_undone_gives_the_record_before(before: dict[str, Any], now
 def test_the_quick_way_and_the_slow_one_give_the_same_row(case: tuple[str, dict[str, Any]]) -> None:
     name, raw = case
     for postgres in (False, True):
-        rows = Rows(layout(name), postgres=postgres)
-        *quick, extra, hash = rows.pack(encode(raw))
+        rows = RowCodec(layout_for(name), postgres=postgres)
+        *quick, extra, hash = rows.encode_row(encode(raw))
         *slow, more, same_hash = rows.pack_odd(encode(raw))
         assert (quick, hash) == (slow, same_hash)
         assert same(decode(extra or "{}"), decode(more or "{}"))
 
 
 def test_a_key_that_is_documented_nowhere_does_not_make_a_record_odd(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = Rows(layout("company"))
+    rows = RowCodec(layout_for("company"))
     record = encode({"_id": "a", "name": "Acme", "neverHeardOf": {"b": [1]}})
-    slow = rows.pack(record)
-    monkeypatch.setattr(Rows, "pack_odd", lambda *_: pytest.fail("read key by key"))
-    assert rows.pack(record) == slow
-    assert rows.pack(encode({"_id": "a"}))[-2] is None
+    slow = rows.encode_row(record)
+    monkeypatch.setattr(RowCodec, "pack_odd", lambda *_: pytest.fail("read key by key"))
+    assert rows.encode_row(record) == slow
+    assert rows.encode_row(encode({"_id": "a"}))[-2] is None
 
 
 def test_a_number_that_no_float_holds_is_a_bad_answer_and_shows_nothing_of_the_record() -> None:
     with pytest.raises(BadAnswer, match="A record of company cannot be read: Number out of range"):
-        Rows(layout("company")).pack(b'{"_id":"a","custom":{"Tier":1e400}}')
+        RowCodec(layout_for("company")).encode_row(b'{"_id":"a","custom":{"Tier":1e400}}')
 
 
 def test_every_listed_resource_has_a_table() -> None:
-    assert {one.table for one in tables()} == set(layouts()) - {"note"}
-    assert layout("note").table == "conversation"
+    assert {table.table for table in tables()} == set(layouts()) - {"note"}
+    assert layout_for("note").table == "conversation"

@@ -19,7 +19,7 @@ from planhat_orm.emulator.times import TODAY, Moments
 from planhat_orm.http.clock import Clock
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.sync import incremental, paging, strategy
 from planhat_orm.query.kinds import iso
 
@@ -97,7 +97,7 @@ class World:
             elif living and verb in ("delete", "purge", "recall"):
                 # A purge takes the oldest and a recall what was changed last: all pages after them move up at once.
                 if verb == "recall":
-                    stamps = {row["_id"]: row.get(layout(name).resource.stamp, "") for row in store.all(name)}
+                    stamps = {row["_id"]: row.get(layout_for(name).resource.stamp, "") for row in store.all(name)}
                     living.sort(key=stamps.__getitem__, reverse=True)
                 for id in living[:6] if verb != "delete" and len(living) > 15 else [self.chance.choice(living)]:
                     self.alive[name].remove(id)
@@ -154,7 +154,7 @@ def test_schedules(
         flow = mirror.sync(NAMES, full=chance.random() < 0.2)
         interrupted(run, flow, chance.choice([2, 5, 9, 999, 999]), world.write)
         check(world, mirror, throughout)
-    if any(one.cursor for one in states(mirror)):
+    if any(state.cursor for state in states(mirror)):
         run(mirror.sync(NAMES))  # ends the pass that was cut off
     run(mirror.sync(NAMES))
     assert_equal(mirror, emulator, *NAMES)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Store
 from planhat_orm.mirror.sharing.search import check_statement, columns
 from planhat_orm.models.resources import Conversation, Note
@@ -37,7 +37,7 @@ def put(mirror: Mirror, name: str, rows: list[Row], gone: list[str] | None = Non
     with mirror.database.writing() as connection:
         if not state.load(connection, name).complete:
             state.save(connection, state.State(name, complete=True))
-        store = Store(connection, layout(name), postgres=mirror.database.postgres)
+        store = Store(connection, layout_for(name), postgres=mirror.database.postgres)
         store.write(rows)
         store.remove(gone or [])
 
@@ -56,8 +56,8 @@ class Text(HTMLParser):
 
     def tokens(self) -> list[str]:
         text = unicodedata.normalize("NFD", " ".join(self.parts)).lower()
-        letters = "".join(one for one in text if not unicodedata.combining(one))
-        return "".join(one if one.isalnum() else " " for one in letters).split()
+        letters = "".join(letter for letter in text if not unicodedata.combining(letter))
+        return "".join(letter if letter.isalnum() else " " for letter in letters).split()
 
 
 def vacuum(mirror: Mirror) -> None:
@@ -105,7 +105,7 @@ def test_search_finds_what_a_scan_of_all_rows_finds_after_any_writes(either: Mir
     assert len(scan(rows, "renew")) > 5
     if not either.database.postgres:
         with either.database.writing() as connection:
-            connection.exec_driver_sql(check_statement(layout("company")))
+            connection.exec_driver_sql(check_statement(layout_for("company")))
 
 
 def test_titles_weigh_more_and_the_words_are_marked(either: Mirror) -> None:
@@ -166,11 +166,11 @@ def test_two_searches_make_one_index(either: Mirror) -> None:
     mirrors = [Mirror(either.where) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda one: [hit.id for hit in one.search("acme")], mirrors))
-    for one in mirrors:
-        one.close()
+    for mirror in mirrors:
+        mirror.close()
     assert found == [["c1"]] * 4
 
 
 def test_every_text_that_people_write_is_searched() -> None:
     for name in ("company", "enduser", "conversation", "ticket", "task", "issue", "opportunity", "project"):
-        assert columns(layout(name)), name
+        assert columns(layout_for(name)), name

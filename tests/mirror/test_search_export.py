@@ -11,7 +11,7 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.fields import Custom
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Store
 from planhat_orm.models.resources import Company
 from planhat_orm.query import kinds
@@ -31,7 +31,7 @@ def put(mirror: Mirror, name: str, *rows: dict[str, Any]) -> None:
     with mirror.database.writing() as connection:
         if not state.load(connection, name).complete:
             state.save(connection, state.State(name, complete=True, as_of="2026-06-01T00:00:00.000Z"))
-        Store(connection, layout(name), postgres=mirror.database.postgres).write(rows)
+        Store(connection, layout_for(name), postgres=mirror.database.postgres).write(rows)
 
 
 def test_search_finds_words_ranked_with_snippets(either: Mirror) -> None:

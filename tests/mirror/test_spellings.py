@@ -1,4 +1,4 @@
-"""A tenant that spells fields in another way (docs/reference/planhat-api.md section 14) answers the same queries, from the API and the mirror."""
+"""A tenant that spells fields in another way (API.md section 14) answers the same queries, from the API and the mirror."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ def answers(planhat: Planhat, model: type[Model], source: str) -> dict[str, Any]
     first, second = NAMES[model][:2]
     found: dict[str, Any] = {
         "values": list(every.values("id", *NAMES[model])),
-        "objects": [tuple(getattr(one, name) for name in NAMES[model]) for one in every],
-        "only": [getattr(one, first) for one in every.only(first)],
-        "order": [one.id for one in every.order_by(f"-{first}", second)],
+        "objects": [tuple(getattr(item, name) for name in NAMES[model]) for item in every],
+        "only": [getattr(record, first) for record in every.only(first)],
+        "order": [record.id for record in every.order_by(f"-{first}", second)],
         "missing": every.filter(**{f"{second}__isnull": True}).count(),
         "there": every.filter(**{f"{first}__isnull": False}).count(),
         "frame": every.only(*NAMES[model]).to_arrow().to_pylist(),
     }
     if model is NPS:
-        found["high"] = [one.id for one in every.filter(score__gte=9)]
+        found["high"] = [record.id for record in every.filter(score__gte=9)]
         found["average"] = every.aggregate(mean=Avg("score"))
-        found["texts"] = [one.id for one in every.filter(comment__icontains="e").only("email")]
+        found["texts"] = [record.id for record in every.filter(comment__icontains="e").only("email")]
     else:
-        found["pair"] = [one.id for one in every.filter(start_date__lt=F("end_date"))]
-        found["late"] = [one.id for one in every.exclude(start_date__lt="2026-01-01")]
+        found["pair"] = [record.id for record in every.filter(start_date__lt=F("end_date"))]
+        found["late"] = [record.id for record in every.exclude(start_date__lt="2026-01-01")]
     return found
 
 
@@ -104,9 +104,9 @@ def test_nothing_that_a_tenant_sends_is_lost(connect: Connect) -> None:
         assert all(other <= row.keys() for row in sent.values())
         assert not any({"score", "startDate"} & row.keys() for row in sent.values()), "an endpoint keeps what came"
         for source in ("api", "mirror"):
-            for one in model.objects.using(planhat).using(source):
-                wire = one.to_wire()
-                assert {key: wire[key] for key in sent[str(one.id)]} == sent[str(one.id)]
+            for record in model.objects.using(planhat).using(source):
+                wire = record.to_wire()
+                assert {key: wire[key] for key in sent[str(record.id)]} == sent[str(record.id)]
 
 
 @pytest.mark.parametrize("mirrored", [True, False])

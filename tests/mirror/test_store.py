@@ -9,9 +9,9 @@ import pytest
 
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db.codec import encode
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Counts, Store
-from planhat_orm.wire.raw_records import Slice
+from planhat_orm.wire.raw_records import RawRecord
 
 RAW = {"_id": "a", "name": "Acme", "externalId": None, "custom": {"Tier": "A", "Seats": 3}, "odd\0": [1e22, "\0"]}
 
@@ -23,18 +23,18 @@ def mirror(
     yield make_mirror(postgres() if request.param == "postgresql" else None)
 
 
-def write(mirror: Mirror, *records: dict[str, Any] | Slice, **options: Any) -> Counts:
+def write(mirror: Mirror, *records: dict[str, Any] | RawRecord, **options: Any) -> Counts:
     with mirror.database.writing() as connection:
-        return Store(connection, layout("company"), postgres=mirror.database.postgres).write(records, **options)
+        return Store(connection, layout_for("company"), postgres=mirror.database.postgres).write(records, **options)
 
 
 def read(mirror: Mirror, id: str = "a") -> dict[str, Any] | None:
     with mirror.database.reading() as connection:
-        return Store(connection, layout("company"), postgres=mirror.database.postgres).read([id]).get(id)
+        return Store(connection, layout_for("company"), postgres=mirror.database.postgres).read([id]).get(id)
 
 
-def sliced(raw: dict[str, Any], json: bytes | None = None) -> Slice:
-    return Slice(encode(raw) if json is None else json, raw)
+def sliced(raw: dict[str, Any], json: bytes | None = None) -> RawRecord:
+    return RawRecord(encode(raw) if json is None else json, raw)
 
 
 def test_a_record_is_new_then_unchanged_then_changed(mirror: Mirror) -> None:
@@ -49,7 +49,7 @@ def test_the_same_record_in_other_words_is_unchanged_and_taken_for_it_from_then_
     other = sliced(RAW, b" " + encode(dict(reversed(RAW.items()))))
     assert write(mirror, other) == Counts(unchanged=1)
     with mirror.database.reading() as connection:
-        hashes = Store(connection, layout("company"), postgres=mirror.database.postgres).hashes(["a"])
+        hashes = Store(connection, layout_for("company"), postgres=mirror.database.postgres).hashes(["a"])
     assert write(mirror, other, hashes=hashes) == Counts(unchanged=1)
     assert read(mirror) == RAW
 
@@ -60,7 +60,7 @@ def test_many_records_with_few_and_many_fields_come_back(mirror: Mirror) -> None
         for n in range(2500)
     ]
     assert write(mirror, *records) == Counts(new=2500)
-    assert [read(mirror, one["_id"]) for one in records[::500]] == records[::500]
+    assert [read(mirror, record["_id"]) for record in records[::500]] == records[::500]
 
 
 def test_an_error_of_the_database_shows_nothing_of_the_row(mirror: Mirror) -> None:

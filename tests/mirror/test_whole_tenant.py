@@ -13,7 +13,7 @@ import pytest
 
 from planhat_orm.emulator import Emulator
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.db.layout import layout
+from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.sync import strategy
 from planhat_orm.mirror.sync.paging import OVERLAP
 
@@ -68,13 +68,13 @@ def test_one_in_a_hundred(make_mirror: Callable[..., Mirror], request: pytest.Fi
     first = run(mirror.sync(names))
     assert_equal(mirror, emulator, *names)
     done = work(emulator, random.Random(2))
-    plan = {one.model: one for one in mirror.plan(names)}
+    plan = {line.model: line for line in mirror.plan(names)}
     report = run(mirror.sync(names))
     assert_equal(mirror, emulator, *names)
     lines = [f"on {where}", "| model | records | new, changed, deleted | requests | fewest | plan | by |"]
     for name in names:
         mine, rows = report[name], len(emulator.store.all(name))
-        length = cap[name] if cap else layout(name).resource.max_limit
+        length = cap[name] if cap else layout_for(name).resource.max_limit
         pages, (new, changed, gone) = -(-rows // length), done[name]
         assert (mine.new, mine.deleted) == (new, gone)
         # Every id, as so many deletions leave no page untouched; and the day's changes, where they come in one place.
@@ -87,6 +87,6 @@ def test_one_in_a_hundred(make_mirror: Callable[..., Mirror], request: pytest.Fi
     lines.append(f"first sync {first.requests} requests, second {report.requests} in {report.seconds:.1f} s")
     third = run(mirror.sync(names))
     lines.append(
-        f"nothing changed: {third.requests} requests, planned {sum(one.requests for one in mirror.plan(names))}"
+        f"nothing changed: {third.requests} requests, planned {sum(line.requests for line in mirror.plan(names))}"
     )
     print("\n".join(lines))

@@ -125,18 +125,18 @@ def test_an_odd_record_can_be_cloned() -> None:
 
 
 def test_to_wire_is_what_came_with_the_changes_over_it_and_a_copy() -> None:
-    one = company(phase="Trial", tags=["a"], unheard={"of": [1]}, custom={"Tier": "A", "Else": 1})
+    one = company(phase="Trial", tags=["a"], not_processed={"of": [1]}, custom={"Tier": "A", "Else": 1})
     one.phase = "Live"
     one.tags.append("b")
     one.tier = "B"
     wire = one.to_wire()
     assert wire == {
-        "_id": ID, "phase": "Live", "tags": ["a", "b"], "unheard": {"of": [1]}, "custom": {"Tier": "B", "Else": 1},
+        "_id": ID, "phase": "Live", "tags": ["a", "b"], "not_processed": {"of": [1]}, "custom": {"Tier": "B", "Else": 1},
     }  # fmt: skip
     wire["tags"].append("c")
-    wire["unheard"]["of"].append(2)
+    wire["not_processed"]["of"].append(2)
     wire["custom"]["Tier"] = "C"
-    assert (one.tags, one._wire["unheard"], one.tier) == (["a", "b"], {"of": [1]}, "B")
+    assert (one.tags, one._wire["not_processed"], one.tier) == (["a", "b"], {"of": [1]}, "B")
     odd = company(custom=["odd"])
     odd.tier = "A"
     assert odd.to_wire() == {"_id": ID, "custom": {"Tier": "A"}}

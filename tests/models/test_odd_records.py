@@ -1,4 +1,4 @@
-"""A record with every odd shape that is known loads, edits one field, sends one key, and keeps the rest."""
+"""A record with every odd shape that API.md lists loads, edits one field, sends one key, and keeps the rest."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_an_odd_record_of_a_server_is_saved_with_one_key(
     stored = copy.deepcopy(ODD[case][1])
     if "roles" in stored:
         # A record has ids; the list makes objects of them, as it does for this one.
-        stored["roles"] = [one["_id"] for one in stored["roles"]]
+        stored["roles"] = [row["_id"] for row in stored["roles"]]
     emulator.store.load(model._meta.resource.name, [stored])
     record = model.objects.get(ID)
     [listed] = list(model.objects.all())
@@ -182,5 +182,5 @@ def test_an_odd_record_of_a_server_is_saved_with_one_key(
     after = emulator.store.get(model._meta.resource.name, ID)
     assert after is not None and after[key] == wire
     untouched = stored.keys() - {key, model._meta.resource.stamp}
-    assert {one: after[one] for one in untouched} == {one: before[one] for one in untouched}
+    assert {record: after[record] for record in untouched} == {record: before[record] for record in untouched}
     assert record.changes() == {} and record.save().updated is False

@@ -32,7 +32,7 @@ def test_an_unchanged_client_creates_reads_updates_lists_pushes_and_deletes(
     with Emulator(companies=0) as emulator:
         done = subprocess.run([PYTHON, "-c", script, emulator.url], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert [one["name"] for one in emulator.store.all("company")] == ["Beta"]
+    assert [record["name"] for record in emulator.store.all("company")] == ["Beta"]
     assert (len(emulator.store.all("user_activity")), len(emulator.store.all("metric"))) == (activities, metrics)
 
 

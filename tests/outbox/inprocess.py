@@ -15,7 +15,7 @@ from planhat_orm.emulator import Store, Switches
 from planhat_orm.emulator.api import Api, Incoming
 from planhat_orm.emulator.times import TODAY, Moments
 from planhat_orm.http.drivers import Driver
-from planhat_orm.http.effects import Request, Response, Unanswered, Work
+from planhat_orm.http.effects import Request, Response, RunBlocking, Unanswered
 from planhat_orm.http.retry import Retry
 
 from ..http.fast import HandClock
@@ -92,7 +92,7 @@ class _Driver(Driver):
     def _perform(self, effect: Any) -> Any:
         self._count()
         answer = super()._perform(effect)
-        if isinstance(effect, Work) and len(self._of.mirror.outbox) > self._of.recorded:
+        if isinstance(effect, RunBlocking) and len(self._of.mirror.outbox) > self._of.recorded:
             self._of.recorded_more = True
         self._count()
         return answer

@@ -35,21 +35,21 @@ def test_writes_wait_conflict_and_are_pushed_from_postgres(
                 company.delete()
         new = [Company(name=f"N{n}", external_id=f"n-{n}") for n in range(10)]
         planhat.save_all(new)
-        planhat.save_all([Conversation(company_id=one.id, subject=str(one.name), type="note") for one in new])
+        planhat.save_all([Conversation(company_id=record.id, subject=str(record.name), type="note") for record in new])
         assert Company.objects.using(planhat).count() == 25
     emulator.store.update("company", str(old[0].id), {"phase": "Theirs"})
-    held = planhat.mirror.outbox.in_hand()
+    held = planhat.mirror.outbox.claim_session()
     held.reserve()
     with pytest.raises(MirrorError, match="being pushed"):
         planhat.push()
-    held.rest()
+    held.release()
     result = planhat.push()
     assert str(result).startswith("created 20, updated 9, deleted 5, failed 1")
-    assert [(one.base, one.mine, one.theirs) for one in planhat.mirror.outbox.conflicts()] == [
+    assert [(conflict.base, conflict.mine, conflict.theirs) for conflict in planhat.mirror.outbox.conflicts()] == [
         ("Trial", "Mine", "Theirs")
     ]
     assert planhat.push(on_conflict="ours").ok and not len(planhat.mirror.outbox)
-    shown = {one.id: one.name for one in Company.objects.using(planhat).using("mirror")}
+    shown = {record.id: record.name for record in Company.objects.using(planhat).using("mirror")}
     assert shown == {row["_id"]: row["name"] for row in emulator.store.all("company")}
     assert {row["companyId"] for row in emulator.store.all("conversation")} < shown.keys()
     planhat.close()

@@ -13,7 +13,7 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConnectionFailed, MirrorError, PlanhatError
 from planhat_orm.mirror.db import lease
 from planhat_orm.models.conflict import Conflict
-from planhat_orm.runtime import Wish
+from planhat_orm.runtime import WriteIntent
 
 from .conftest import Start, client
 
@@ -63,14 +63,14 @@ def test_two_writers_of_500_records_lose_nothing_and_the_conflicts_are_exact(sta
         emulator.store.update("company", id, theirs)
 
     result = planhat.push()
-    found = {(one.object.record, one.name): one for one in result.conflicts}
+    found = {(conflict.object.record, conflict.name): conflict for conflict in result.conflicts}
     assert found.keys() == wanted
-    assert {one.base for one in found.values() if one.name == "phase"} == {"Trial"}
-    assert {one.mine for one in found.values()} == {"Mine", "A"}
-    assert {one.theirs for one in found.values() if one.name == "custom.Tier"} == {"B"}
+    assert {record.base for record in found.values() if record.name == "phase"} == {"Trial"}
+    assert {record.mine for record in found.values()} == {"Mine", "A"}
+    assert {record.theirs for record in found.values() if record.name == "custom.Tier"} == {"B"}
     held = {id for id, _ in wanted}
     assert {entry.record for entry in planhat.mirror.outbox.entries("conflict")} == held
-    assert {(one.object.record, one.name) for one in planhat.mirror.outbox.conflicts()} == wanted
+    assert {(conflict.object.record, conflict.name) for conflict in planhat.mirror.outbox.conflicts()} == wanted
     for n, row in enumerate(emulator.store.get("company", id) or {} for id in ids):
         assert row["name"] == f"Renamed {n}" and row["custom"]["Seats"] == 2
         sent = row["_id"] not in held
@@ -164,7 +164,7 @@ def test_a_new_record_whose_id_could_not_be_read_leaves_no_ghost_in_the_mirror(s
     emulator.faults.add(kind="status", status=403, method="GET", path="/conversations")
     assert len(planhat.push().unknown) == 3
     assert len(planhat.push().created) == 3 and not len(planhat.mirror.outbox)
-    mirrored = {one.id: one.subject for one in Conversation.objects.using("mirror")}
+    mirrored = {record.id: record.subject for record in Conversation.objects.using("mirror")}
     assert mirrored == {row["_id"]: row["subject"] for row in emulator.store.all("conversation")}
 
 
@@ -323,10 +323,10 @@ def test_a_newer_edit_takes_its_field_out_of_every_older_one_that_waits(start: S
     id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old"})["_id"]
     planhat.sync(Company)
     edit_offline(planhat, description="wrong")
-    hand = planhat.mirror.outbox.in_hand()
-    hand.take("pending")
+    hand = planhat.mirror.outbox.claim_session()
+    hand.claim("pending")
     edit_offline(planhat, phase="Live")  # what is in somebody's hand is left alone, so this stands beside it
-    hand.rest()
+    hand.release()
     assert len(planhat.mirror.outbox) == 2
     edit_offline(planhat, description="old")
     assert [entry.patch for entry in planhat.mirror.outbox] == [{"phase": "Live"}]
@@ -360,10 +360,10 @@ def test_a_newer_value_that_the_server_has_already_counts_as_brought_there(start
     id = emulator.store.insert("company", {"name": "C", "phase": "Trial", "description": "old", "city": "w"})["_id"]
     planhat.sync(Company)
     edit_offline(planhat, phase="wrong", description="mine")
-    hand = planhat.mirror.outbox.in_hand()
-    hand.take("pending")
+    hand = planhat.mirror.outbox.claim_session()
+    hand.claim("pending")
     edit_offline(planhat, phase="Trial", city="x")
-    hand.rest()
+    hand.release()
     emulator.store.update("company", id, {"description": "theirs"})
     assert planhat.push().conflicts
     assert [entry.patch for entry in planhat.mirror.outbox] == [{"description": "mine"}]
@@ -379,9 +379,9 @@ def test_what_an_older_write_will_bring_is_sent_again_by_the_newer_one(start: St
     planhat.sync(Company)
     outbox = planhat.mirror.outbox
     for patch in ({"phase": "Live", "description": "wrong"}, {"phase": "Live", "city": "x"}):
-        hand = outbox.in_hand()
-        hand.record([Wish("update", "company", id, patch, {"phase": "Trial", "description": "old"})], "pending")
-        hand.rest()
+        hand = outbox.claim_session()
+        hand.record([WriteIntent("update", "company", id, patch, {"phase": "Trial", "description": "old"})], "pending")
+        hand.release()
     emulator.store.refusals["company"] = [lambda row: "no" if row.get("description") == "wrong" else None]
     assert len(planhat.push().failed) == 2  # one record is one row
     outbox.discard(outbox.entries()[0].seq)
@@ -422,11 +422,11 @@ def test_only_one_pushes_at_a_time(start: Start) -> None:
     planhat.sync(Company)
     with planhat.offline():
         planhat.save_all([Company(name=f"N{n}") for n in range(3)])
-    first = planhat.mirror.outbox.in_hand()
+    first = planhat.mirror.outbox.claim_session()
     first.reserve()
     with pytest.raises(MirrorError, match="being pushed by process"):
         planhat.push()
-    first.rest()
+    first.release()
     assert planhat.push().ok and len(emulator.store.all("company")) == 3
 
 
@@ -435,21 +435,21 @@ def test_what_another_one_is_sending_is_left_alone_until_he_is_gone(
 ) -> None:
     _, planhat = start()
     planhat.sync(Company)
-    other = planhat.mirror.outbox.in_hand()
-    other.record([Wish("create", "company", None, {"name": "N"}, {})], "inflight")
+    other = planhat.mirror.outbox.claim_session()
+    other.record([WriteIntent("create", "company", None, {"name": "N"}, {})], "inflight")
     assert len(planhat.push()) == 0
     assert planhat.mirror.outbox.discard() == 0
-    other.rest()
+    other.release()
     assert len(planhat.push().created) == 1
-    other = planhat.mirror.outbox.in_hand()
-    [(seq, _)] = other.record([Wish("create", "company", None, {"name": "M"}, {})], "pending")
+    other = planhat.mirror.outbox.claim_session()
+    [(seq, _)] = other.record([WriteIntent("create", "company", None, {"name": "M"}, {})], "pending")
     assert seq is not None
     monkeypatch.setattr(lease, "_at_work", set())  # as after a fork or a crash
-    taken = planhat.mirror.outbox.in_hand()
+    taken = planhat.mirror.outbox.claim_session()
     taken.reserve()
-    assert [one.seq for one in taken.take("pending")] == [seq]
+    assert [entry.seq for entry in taken.claim("pending")] == [seq]
     assert other.send({seq: ({"name": "M"}, {}, None)}) == set(), "it was taken over, so it does not travel twice"
-    taken.rest()
+    taken.release()
 
 
 def test_saves_events_and_pushes_in_tasks(start: Start) -> None:

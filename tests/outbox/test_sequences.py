@@ -78,9 +78,9 @@ class Sequences(RuleBasedStateMachine):
         """The outbox's entries about a record."""
         entries = self.client.mirror.outbox.entries()
         row = self.stored(name)
-        ids = {one.record for one in entries if name in (one.patch.get("name"), one.patch.get("subject"))}
+        ids = {entry.record for entry in entries if name in (entry.patch.get("name"), entry.patch.get("subject"))}
         ids |= {row["_id"]} if row is not None else set()
-        return [one for one in entries if one.record in ids]
+        return [entry for entry in entries if entry.record in ids]
 
     def find(self, name: str) -> Any:
         """The record as the mirror shows it, or None."""
@@ -138,21 +138,21 @@ class Sequences(RuleBasedStateMachine):
                 assert fresh is not None and refused, f"the deletion of {name} is lost"
         if wanted.server is None and not wanted.making:
             return
-        for one, value in list(wanted.open.items()):
-            noted = [patch[one] for patch in patches if one in patch]
+        for item, value in list(wanted.open.items()):
+            noted = [patch[item] for patch in patches if item in patch]
             if noted:
                 # An edit that died before it was written down leaves what was noted before.
-                assert noted[-1] == value or (fresh is not None and one in fresh and refused), f"{name}.{one}"
-                wanted.open[one] = noted[-1]
+                assert noted[-1] == value or (fresh is not None and item in fresh and refused), f"{name}.{item}"
+                wanted.open[item] = noted[-1]
                 continue
-            held = _flat(row or {}).get(one)
+            held = _flat(row or {}).get(item)
             if held == value:
                 # The making may still be open: a sync has shown the record that it made.
-                wanted.server = {**(wanted.server or {}), one: wanted.open.pop(one)}
+                wanted.server = {**(wanted.server or {}), item: wanted.open.pop(item)}
                 continue
-            assert fresh is not None and one in fresh and refused, f"{name}.{one} = {value} is lost: {held} is there"
-            assert wanted.server is None or held == wanted.server.get(one), f"{name}.{one} was refused, and changed"
-            del wanted.open[one]
+            assert fresh is not None and item in fresh and refused, f"{name}.{item} = {value} is lost: {held} is there"
+            assert wanted.server is None or held == wanted.server.get(item), f"{name}.{item} was refused, and changed"
+            del wanted.open[item]
 
     # --- rules ------------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Sequences(RuleBasedStateMachine):
           pick=st.integers(0, 9))  # fmt: skip
     def create(self, keyed: bool, how: str, note: bool, faults: Any, kill_in: Any, value: str, pick: int) -> str:
         name = f"r{len(self.wanted)}"
-        parents = [one for one, it in self.wanted.items() if it.kind is Company and not it.deleting]
+        parents = [name for name, it in self.wanted.items() if it.kind is Company and not it.deleting]
         parent = parents[pick % len(parents)] if note and parents else None
         parent = parent if parent is not None and self.find(parent) else None
         wanted = self.wanted[name] = Wanted(Conversation if parent else Company, parent=parent, making=True)
@@ -181,29 +181,29 @@ class Sequences(RuleBasedStateMachine):
         if record is None or (how != "offline" and wanted.open.keys() & values.keys()):
             return  # two writes of one field on their way are told apart by nobody
         shown = _flat(record._wire)
-        values = {one: value for one, value in values.items() if shown.get(one) != value}
-        for one, value in values.items():
-            if one.startswith("custom."):
-                record.custom[one[7:]] = value
+        values = {item: value for item, value in values.items() if shown.get(item) != value}
+        for item, value in values.items():
+            if item.startswith("custom."):
+                record.custom[item[7:]] = value
             else:
-                setattr(record, one, value)
+                setattr(record, item, value)
         bases = [_flat(entry.base) for entry in self.waiting(name)]
         wanted.open.update(values)
         raised, _ = self.act(lambda: self.save(record, how), faults, kill_in)
         if not raised:
-            for one, value in values.items():
+            for item, value in values.items():
                 # Set back to what it was: then there is nothing to send.
-                if any(one in base and base[one] == value for base in bases) and not any(
-                    one in _flat(entry.patch) for entry in self.waiting(name)
+                if any(item in base and base[item] == value for base in bases) and not any(
+                    item in _flat(entry.patch) for entry in self.waiting(name)
                 ):
-                    del wanted.open[one]
+                    del wanted.open[item]
         self.settle(name, fresh=values, refused=raised)
 
     @rule(name=names, how=HOW, faults=FAULTS, kill_in=KILL)
     def delete(self, name: str, how: str, faults: Any, kill_in: Any) -> None:
         wanted = self.wanted[name]
         record = self.find(name)
-        children = [one for one in self.wanted.values() if one.parent == name]
+        children = [item for item in self.wanted.values() if item.parent == name]
         if record is None or wanted.making or wanted.server is None or wanted.open or wanted.deleting or children:
             return
 
@@ -265,15 +265,15 @@ class Sequences(RuleBasedStateMachine):
         for _ in range(4):
             box.retry()
             self.client.push(on_conflict="ours")
-        assert not len(box), [(one.op, one.state, one.error) for one in box]
+        assert not len(box), [(item.op, item.state, item.error) for item in box]
         for name, wanted in self.wanted.items():
             row = self.stored(name)
             if wanted.deleting or (wanted.server is None and not wanted.making):
                 assert row is None, f"{name} is there"
                 continue
             assert row is not None, f"{name} is not there"
-            for one, value in {**(wanted.server or {}), **wanted.open}.items():
-                assert _flat(row).get(one) == value, f"{name}.{one}"
+            for item, value in {**(wanted.server or {}), **wanted.open}.items():
+                assert _flat(row).get(item) == value, f"{name}.{item}"
             if wanted.parent is not None:
                 assert row["companyId"] == (self.stored(wanted.parent) or {})["_id"]
         for _ in range(2):  # the first one may only finish a pass that was cut off
@@ -281,8 +281,8 @@ class Sequences(RuleBasedStateMachine):
         for kind in (Company, Conversation):
             resource = kind._meta.resource.name
             mirrored = {
-                one.id: {key: value for key, value in one._wire.items() if key not in ("licenses", "sales")}
-                for one in kind.objects.using(self.client).using("mirror")
+                record.id: {key: value for key, value in record._wire.items() if key not in ("licenses", "sales")}
+                for record in kind.objects.using(self.client).using("mirror")
             }
             there = {row["_id"]: row for row in self.tenant.store.all(resource)}
             assert mirrored.keys() == there.keys(), resource
@@ -301,7 +301,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     custom = row.get("custom") if isinstance(row.get("custom"), dict) else {}
     assert isinstance(custom, dict)
     flat = {**row, **{f"custom.{label}": value for label, value in custom.items()}}
-    return {one: flat[one] for one in FIELDS if one in flat}
+    return {field: flat[field] for field in FIELDS if field in flat}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from .conftest import Start
 
 
 def entries(planhat: Planhat) -> list[tuple[str, str, dict[str, Any]]]:
-    return [(one.op, one.state, one.patch) for one in planhat.mirror.outbox.entries()]
+    return [(entry.op, entry.state, entry.patch) for entry in planhat.mirror.outbox.entries()]
 
 
 def shown(planhat: Planhat, id: str) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ def test_children_name_an_unsent_parent_and_get_its_id(acme: Acme) -> None:
     with planhat.offline():
         new = Company.objects.create(name="New", external_id="n-1")
         licence = License.objects.create(company_id=new.id, currency="EUR", value=1, from_date=date(2026, 1, 1))
-        assert [one.id for one in License.objects.filter(company__name="New")] == [licence.id]
+        assert [record.id for record in License.objects.filter(company__name="New")] == [licence.id]
     assert planhat.push().ok
     [company] = [row for row in emulator.store.all("company") if row["name"] == "New"]
     [stored] = emulator.store.all("license")
@@ -203,7 +203,7 @@ def test_the_memory_of_a_record_made_offline_follows_it_to_its_real_id(acme: Acm
     with planhat.offline():
         new = Company.objects.create(name="New", external_id="n-1")
     planhat.push()
-    [row] = [one for one in emulator.store.all("company") if one["name"] == "New"]
+    [row] = [record for record in emulator.store.all("company") if record["name"] == "New"]
     stored = Company.objects.using("mirror").get(row["_id"])
     assert [(change.kind, change.origin) for change in planhat.mirror.history(stored)][:1] == [("created", "mine")]
     assert new.id != row["_id"]

@@ -21,7 +21,7 @@ from planhat_orm.client.cache import ListCache
 from planhat_orm.client.relation_filters import without_hops
 from planhat_orm.client.source import ApiSource
 from planhat_orm.fields.relations import One, Relation
-from planhat_orm.http.effects import Emit, Request, Response, Work
+from planhat_orm.http.effects import Emit, Request, Response, RunBlocking
 from planhat_orm.query import kinds, predicate
 from planhat_orm.query.lookups import LEGAL, LOOKUPS
 from planhat_orm.query.query import Query
@@ -142,7 +142,7 @@ class Dice(random.Random):
             there = REFERRED[wire] or name
             ids = [new_id(there, self.randrange(SIZES[there] + 1)) for _ in range(3)]
             if wire == "companyIds":
-                return [self.choice((one, one, one, {"_id": one}, None)) for one in ids[: self.randrange(4)]]
+                return [self.choice((id, id, id, {"_id": id}, None)) for id in ids[: self.randrange(4)]]
             return {"_id": ids[0], "nickName": "x"} if roll > 0.9 else ids[0]
         if kind is kinds.TEXT:
             return self.choice(WORDS) if wire != "type" else self.choice(("note", "note", "call"))
@@ -250,15 +250,19 @@ class Asker:
         if dice.random() < 0.5:
             # The lookup first, so that those that few fields take are asked for as well.
             op = dice.choice(sorted(LOOKUPS))
-            paths = [one for one in FIELDS[model].split() if one not in model._meta.relations]
-            names = [one for one in paths if op in LEGAL[target(model, one).kind]]
+            paths = [part for part in FIELDS[model].split() if part not in model._meta.relations]
+            names = [path for path in paths if op in LEGAL[target(model, path).kind]]
             if not names:
                 return self.leaf(model)
             name = self.path(model, names)
             found = target(model, name)
         if op in ("exact", "gt", "gte", "lt", "lte") and not found.hops and dice.random() < 0.15:
-            others = [one for one in FIELDS[model].split() if one in model._meta.fields or one.startswith("custom__")]
-            other = dice.choice([one for one in others if alike_kinds(found.kind, target(model, one).kind)] or [name])
+            others = [
+                part for part in FIELDS[model].split() if part in model._meta.fields or part.startswith("custom__")
+            ]
+            other = dice.choice(
+                [other for other in others if alike_kinds(found.kind, target(model, other).kind)] or [name]
+            )
             return {f"{name}__{op}": F(other)}
         if op == "exact" and dice.random() < 0.1:
             return {name: None}
@@ -278,14 +282,14 @@ class Asker:
         return {f"{name}__{op}": many if op in ("in", "overlap") else many[0]}
 
     def path(self, model: type[Model], names: list[str]) -> str:
-        near = [one for one in names if one.split("__")[0] not in model._meta.relations]
+        near = [name for name in names if name.split("__")[0] not in model._meta.relations]
         return self.dice.choice(near if near and self.dice.random() < 0.7 else names)
 
     def relation(self, name: str, relation: Relation[Any]) -> dict[str, Any]:
         home = relation.model._meta.resource.name
         home = "conversation" if home == "note" else home
         ids = [new_id(home, self.dice.randrange(SIZES[home] + 1)) for _ in range(3)]
-        records = [relation.model.from_wire({"_id": one}) for one in ids]
+        records = [relation.model.from_wire({"_id": id}) for id in ids]
         shapes: list[dict[str, Any]] = [
             {name: records[0]}, {name: ids[0]}, {f"{name}__in": records[:2]}, {f"{name}__in": []},
             {f"{name}__isnull": self.dice.random() < 0.5}, {name: None},
@@ -452,9 +456,9 @@ def looked_up(op: str, kind: str, value: Any, wanted: Any) -> bool:
     if op == "date":
         return value.date() == date.fromisoformat(wanted)
     if op == "in":
-        return any(equal(value, operand_of(kind, one)) for one in wanted)
+        return any(equal(value, operand_of(kind, name)) for name in wanted)
     if op == "range":
-        low, high = (operand_of(kind, one) for one in wanted)
+        low, high = (operand_of(kind, name) for name in wanted)
         return compared("gte", value, low) and compared("lte", value, high)
     if op in ("exact", "gt", "gte", "lt", "lte"):
         return compared(op, value, operand_of(kind, wanted))
@@ -483,7 +487,7 @@ def raw_at(row: Row, keys: tuple[str, ...]) -> Any:
 
 def bare(listed: list[Any]) -> list[Any]:
     """The ids of a list of references, objects among them."""
-    return [(one.get("_id") or one.get("id") or one) if isinstance(one, dict) else one for one in listed]
+    return [(row.get("_id") or row.get("id") or row) if isinstance(row, dict) else row for row in listed]
 
 
 def holds(node: Node, row: Row, tenant: Tenant) -> bool:
@@ -506,8 +510,8 @@ def holds(node: Node, row: Row, tenant: Tenant) -> bool:
     if kind == "refs" and isinstance(raw, list):
         raw = bare(raw)
     if op == "overlap" or (op == "contains" and isinstance(raw, list) and kind in ("list", "refs", "any")):
-        scalars = [one for one in raw if isinstance(one, (str, int, float))] if isinstance(raw, list) else []
-        return any(equal(one, other) for one in scalars for other in (wanted if op == "overlap" else (wanted,)))
+        scalars = [value for value in raw if isinstance(value, (str, int, float))] if isinstance(raw, list) else []
+        return any(equal(value, other) for value in scalars for other in (wanted if op == "overlap" else (wanted,)))
     if op == "contains" and kind in ("list", "refs"):
         return False
     value = value_of(kind, raw)
@@ -532,7 +536,7 @@ def linked(hop: Hop, near: Row, far: Row) -> bool:
     def side(row: Row, wire: str, many: bool) -> set[str]:
         raw = row.get(wire)
         if many:
-            return {one for one in bare(raw) if isinstance(one, str)} if isinstance(raw, list) else set()
+            return {item for item in bare(raw) if isinstance(item, str)} if isinstance(raw, list) else set()
         return {value} if (value := value_of("ref", raw)) is not None else set()
 
     return bool(side(near, hop.near, hop.many_near) & side(far, hop.far, hop.many_far))
@@ -577,7 +581,7 @@ def run(flow: Any, answer: Callable[[Request], Response] | None = None) -> tuple
             case Emit(item):
                 emitted += item
                 reply = None
-            case Work(call):
+            case RunBlocking(call):
                 reply = call()
             case Request():
                 assert answer is not None
@@ -594,7 +598,7 @@ class Server:
     def __call__(self, request: Request) -> Response:
         self.requests.append(request)
         _, path, *rest = request.path.split("/")
-        name = next(one for one in resources() if resource(one).path == path)
+        name = next(item for item in resources() if resource(item).path == path)
         rows = self.tenant[name]
         if rest:
             found = [row for row in rows if row["_id"] == rest[0]]
@@ -618,7 +622,7 @@ class Server:
             if asked is None or param.field is None:
                 continue
             raw = row.get(param.field)
-            held = {value_of("ref", one) for one in (raw if isinstance(raw, list) else [raw])}
+            held = {value_of("ref", value) for value in (raw if isinstance(raw, list) else [raw])}
             if not held & set(asked.split(",") if param.many else [asked]):
                 return False
         return True
@@ -702,7 +706,7 @@ class Emulated:
                 table.remove(id)
             # A server's records refer by id; only its lists make objects of that.
             refs = [wire for wire, kind in WIRES[name].items() if kind is kinds.REF]
-            plain = [{**row, **{one: kinds.REF.load(row[one]) for one in refs if one in row}} for row in rows]
+            plain = [{**row, **{ref: kinds.REF.load(row[ref]) for ref in refs if ref in row}} for row in rows]
             self.emulator.store.load(name, copy.deepcopy(plain))
 
     def __call__(self, query: Query, tenant: Tenant) -> list[str]:
@@ -728,13 +732,13 @@ class Mirrored:
         from sqlalchemy import delete
 
         from planhat_orm.mirror.db import state, tables
-        from planhat_orm.mirror.db.layout import layout
+        from planhat_orm.mirror.db.layout import layout_for
         from planhat_orm.mirror.db.store import Store
 
         with self.mirror.database.writing() as connection:
             for name, rows in tenant.items():
-                connection.execute(delete(tables.records(layout(name))))
-                Store(connection, layout(name), postgres=self.mirror.database.postgres).write(rows)
+                connection.execute(delete(tables.records(layout_for(name))))
+                Store(connection, layout_for(name), postgres=self.mirror.database.postgres).write(rows)
                 state.save(connection, state.State(name, complete=True))
 
     def __call__(self, query: Query, tenant: Tenant) -> list[str]:

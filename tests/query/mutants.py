@@ -64,9 +64,11 @@ def blind(node: Node, op: str, answer: bool) -> Node:
 def constant(reading: str, op: str, answer: bool) -> Mutant:
     def make(patch: Patch) -> None:
         if reading == "mirror":
-            test = compiler.Reader._test
+            test = compiler.Compiler._test
             said = true() if answer else false()
-            patch.setattr(compiler.Reader, "_test", lambda self, t, *rest: said if t.op == op else test(self, t, *rest))
+            patch.setattr(
+                compiler.Compiler, "_test", lambda self, t, *rest: said if t.op == op else test(self, t, *rest)
+            )
             return
         whole = predicate.predicate
         home = source if reading == "API" else generated.predicate
@@ -332,7 +334,7 @@ def start_forgotten(patch: Patch) -> None:
 
 
 API = [
-    served("in: the last value is not asked for", lambda leaf: leaf.value[:-1] if leaf.op == "in" and len(leaf.value) > 1 and all(isinstance(one, str) for one in leaf.value) else None),
+    served("in: the last value is not asked for", lambda leaf: leaf.value[:-1] if leaf.op == "in" and len(leaf.value) > 1 and all(isinstance(element, str) for element in leaf.value) else None),
     served("exact: in small letters", lambda leaf: (leaf.value.lower(),) if leaf.op == "exact" and isinstance(leaf.value, str) and leaf.value.lower() != leaf.value else None),
     served("iexact is exact", lambda leaf: (leaf.value,) if leaf.op == "iexact" and leaf.value else None),
     served("startswith is exact", lambda leaf: (leaf.value,) if leaf.op == "startswith" and leaf.value else None),
@@ -362,25 +364,25 @@ API = [
 
 
 def words(name: str, method: str, replacement: Callable[..., Any]) -> Mutant:
-    return Mutant(name, "mirror", lambda patch: patch.setattr(sqlite.SqliteWords, method, replacement))
+    return Mutant(name, "mirror", lambda patch: patch.setattr(sqlite.SqliteDialect, method, replacement))
 
 
 def reader(name: str, method: str, replacement: Callable[..., Any]) -> Mutant:
-    return Mutant(name, "mirror", lambda patch: patch.setattr(compiler.Reader, method, replacement))
+    return Mutant(name, "mirror", lambda patch: patch.setattr(compiler.Compiler, method, replacement))
 
 
 def direct(name: str, op: str, write: Callable[[Any, Any, Any], Any]) -> Mutant:
     """A lookup on a column, written another way."""
 
     def make(patch: Patch) -> None:
-        inner = compiler.Reader._direct
+        inner = compiler.Compiler._direct
 
         def _direct(self: Any, table: Any, value: Any, kind: Any, wanted: str, operand: Any) -> Any:
             if wanted == op and op in lookups.LEGAL[kind]:
                 return write(self, value, operand)
             return inner(self, table, value, kind, wanted, operand)
 
-        patch.setattr(compiler.Reader, "_direct", _direct)
+        patch.setattr(compiler.Compiler, "_direct", _direct)
 
     return Mutant(f"{op}: {name}", "mirror", make)
 
@@ -395,7 +397,7 @@ def no_coalesce(self: Any, node: Node, table: Any, home: Any) -> Any:
     return where(self, node, table, home)
 
 
-where = compiler.Reader.where
+where = compiler.Compiler.where
 
 
 def loose_text(self: Any, cell: Any, kind: Any, op: str, operand: str) -> Any:
@@ -423,7 +425,7 @@ def short_number(self: Any, cell: Any, kind: Any, op: str, operand: float) -> An
 
 def asks(name: str, change: Callable[[str], str]) -> Mutant:
     """What Python is asked about a column, under another name."""
-    inner = sqlite.SqliteWords.lookup
+    inner = sqlite.SqliteDialect.lookup
     return words(name, "lookup", lambda self, table, value, op, operand: inner(self, table, value, change(op), operand))
 
 
@@ -441,12 +443,14 @@ def order_of(nulls_first: bool = False, ties: bool = True, first_only: bool = Fa
 
 
 def hops_hide(patch: Patch) -> None:
-    inner = compiler.Reader._belongs
-    patch.setattr(compiler.Reader, "_belongs", lambda self, table, home, hidden: inner(self, table, home, hidden=False))
+    inner = compiler.Compiler._belongs
+    patch.setattr(
+        compiler.Compiler, "_belongs", lambda self, table, home, hidden: inner(self, table, home, hidden=False)
+    )
 
 
 def no_resource(patch: Patch) -> None:
-    patch.setattr(compiler.Reader, "_belongs", lambda self, table, home, hidden: true())
+    patch.setattr(compiler.Compiler, "_belongs", lambda self, table, home, hidden: true())
 
 
 def column_only(self: Any, target: Any, table: Any, home: Any) -> Any:
@@ -497,11 +501,11 @@ MIRROR = [
     Mutant("relations see only what lists show", "mirror", hops_hide),
     Mutant("hidden records and other types show", "mirror", no_resource),
     Mutant("slices are ignored", "mirror", lambda patch: patch.setattr(compiler, "_sliced", lambda statement, query: statement)),
-    Mutant("two fields never compare", "mirror", lambda patch: patch.setattr(compiler.Reader, "_pair", lambda self, *sides: false())),
+    Mutant("two fields never compare", "mirror", lambda patch: patch.setattr(compiler.Compiler, "_pair", lambda self, *sides: false())),
     words("two cells compare the other way", "pair", lambda self, table, left, op, right: pair(self, table, right, op, left)),
 ]  # fmt: skip
-matches_ask = sqlite.SqliteWords._ask
-pair = sqlite.SqliteWords.pair
+matches_ask = sqlite.SqliteDialect._ask
+pair = sqlite.SqliteDialect.pair
 
 MUTANTS = [*CONSTANT, *PYTHON, *API, *MIRROR]
 
@@ -517,7 +521,7 @@ def lived(mutant: Mutant, mirrored: Mirrored, most: int = MOST) -> int | None:
 
 def main() -> int:
     """Run all mutants, or those whose name holds the argument."""
-    chosen = [one for one in MUTANTS if len(sys.argv) < 2 or sys.argv[1] in str(one)]
+    chosen = [mutant for mutant in MUTANTS if len(sys.argv) < 2 or sys.argv[1] in str(mutant)]
     survivors = 0
     with tempfile.TemporaryDirectory() as folder:
         mirrored = Mirrored(Path(folder) / "mirror.db")

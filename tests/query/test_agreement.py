@@ -76,4 +76,4 @@ def test_the_generated_queries_ask_for_everything() -> None:
     assert ops.keys() == LOOKUPS
     assert min(ops.values()) >= 10, ops
     assert set(hops) >= {0, 1, 2}
-    assert min(hits[one] for one in ("none", "some", "all")) >= 0.15 * hits.total(), hits
+    assert min(hits[name] for name in ("none", "some", "all")) >= 0.15 * hits.total(), hits

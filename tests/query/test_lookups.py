@@ -197,7 +197,7 @@ def test_values_are_sorted_as_they_compare() -> None:
 
 
 def test_ties_are_in_the_order_of_ids_either_way() -> None:
-    rows = [{"_id": one, "x": 1} for one in "bca"]
+    rows = [{"_id": item, "x": 1} for item in "bca"]
     for descending in (False, True):
         assert [row["_id"] for row in ordered(rows, ((X[kinds.NUMBER], descending),))] == ["a", "b", "c"]
 

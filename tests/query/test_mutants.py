@@ -22,7 +22,7 @@ def chosen() -> list[Mutant]:
     return [
         mutant
         for reading in ("API", "Python", "mirror")
-        for mutant in dice.sample([one for one in MUTANTS if one.reading == reading], FEW)
+        for mutant in dice.sample([mutant for mutant in MUTANTS if mutant.reading == reading], FEW)
     ]
 
 

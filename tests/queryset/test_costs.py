@@ -74,8 +74,8 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator,
 def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
     companies = list(Company.objects.all())
     company = companies[0]
-    ids = [one.id for one in companies]
-    keys = [one.external_id for one in companies if one.external_id]
+    ids = [company.id for company in companies]
+    keys = [company.external_id for company in companies if company.external_id]
     numbers = count(1)
 
     def objects(model: type[Model] = Company) -> Callable[[], QuerySet[Any]]:
@@ -84,8 +84,8 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
     def changed(model: type[Model], many: int, name: str) -> Callable[[], list[Any]]:
         def make() -> list[Any]:
             records = list(model.objects.all()[:many])
-            for one in records:
-                setattr(one, name, f"Moved {next(numbers)}")
+            for record in records:
+                setattr(record, name, f"Moved {next(numbers)}")
             return records
 
         return make
@@ -353,12 +353,12 @@ def _by_hand(emulator: Emulator, planhat: Planhat) -> list[str]:
             assert licence.company.name
 
     def reverse_loop() -> None:
-        assert sum(len(one.licenses) for one in Company.objects.all()) >= LICENSES
+        assert sum(len(record.licenses) for record in Company.objects.all()) >= LICENSES
 
     async def loads() -> None:
-        found = [one async for one in License.objects.all()]
+        found = [record async for record in License.objects.all()]
         await found[0].aload("company")
-        assert all(one.company.name for one in found)
+        assert all(record.company.name for record in found)
 
     def looks() -> None:
         found = Company.objects.filter(mrr__gt=1).order_by("-mrr").only("name")[:5]

@@ -93,8 +93,8 @@ def test_the_first_and_the_last_follow_the_order(rows: Rows) -> None:
 def test_slices_and_places(rows: Rows, calls: Calls) -> None:
     ids = [row["_id"] for row in rows("company")]
     queryset = Company.objects.all()
-    assert [one.id for one in queryset[2:5]] == ids[2:5]
-    assert [one.id for one in queryset[2:][1:3]] == ids[3:5]
+    assert [record.id for record in queryset[2:5]] == ids[2:5]
+    assert [record.id for record in queryset[2:][1:3]] == ids[3:5]
     assert queryset[4].id == ids[4]
     calls()
     assert queryset[1].id == ids[1] and queryset[1:3].count() == 2 and bool(queryset)

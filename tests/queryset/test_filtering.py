@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("planhat")
 
 
 def ids(found: Any) -> list[str]:
-    return [one.id for one in found]
+    return [record.id for record in found]
 
 
 def where(rows: list[dict[str, Any]], test: Callable[[dict[str, Any]], Any]) -> list[str]:
@@ -253,7 +253,7 @@ def test_two_hops(rows: Rows) -> None:
 
 def test_a_list_of_references(rows: Rows) -> None:
     companies = {row["_id"]: row for row in rows("company")}
-    customers = {one for one, row in companies.items() if row["status"] == "customer"}
+    customers = {company for company, row in companies.items() if row["status"] == "customer"}
     expected = where(rows("issue"), lambda row: customers & set(row["companyIds"]))
     assert ids(Issue.objects.filter(companies__status="customer")) == expected
     one = rows("issue")[0]["companyIds"][0]

@@ -29,7 +29,7 @@ def test_a_loop_over_5000_licences_asks_for_their_companies_once() -> None:
         assert len(emulator.log) <= 1 + pages
         assert {call.path for call in emulator.log} == {"/companies"}
         emulator.log.clear()
-        assert {one.company.name for one in License.objects.all()} == names
+        assert {record.company.name for record in License.objects.all()} == names
         # Three pages of licences, and again the companies.
         assert emulator.log.count("GET", "/licenses") == 3 and emulator.log.count("GET", "/companies") <= 1 + pages
 
@@ -50,11 +50,11 @@ def test_a_reference_to_nothing_is_none(calls: Calls) -> None:
 
 
 def test_reverse_relations_are_asked_by_company(emulator: Emulator, rows: Rows) -> None:
-    row = next(one for one in rows("license") if one["value"] > 0)
+    row = next(row for row in rows("license") if row["value"] > 0)
     company = Company.objects.get(row["companyId"])
     emulator.log.clear()
     found = company.licenses.filter(value__gt=0).order_by("-value")
-    assert row["_id"] in [one.id for one in found]
+    assert row["_id"] in [record.id for record in found]
     assert company.licenses.count() >= len(found)
     assert {call.query.get("companyId") for call in emulator.log} == {company.id}
 
@@ -62,20 +62,20 @@ def test_reverse_relations_are_asked_by_company(emulator: Emulator, rows: Rows) 
 def test_lines_of_a_deal(rows: Rows) -> None:
     line = rows("line_item")[0]
     deal = Deal.objects.get(line["dealId"])
-    assert line["_id"] in [one.id for one in deal.line_items]
+    assert line["_id"] in [line_item.id for line_item in deal.line_items]
     assert deal.line_items[0].deal == deal
 
 
 def test_many_to_many(rows: Rows, calls: Calls) -> None:
-    row = next(one for one in rows("issue") if one["companyIds"])
+    row = next(row for row in rows("issue") if row["companyIds"])
     issue = Issue.objects.get(row["_id"])
-    assert [one.id for one in issue.companies] == sorted(set(row["companyIds"]))
+    assert [company.id for company in issue.companies] == sorted(set(row["companyIds"]))
     assert issue.companies.filter(id=row["companyIds"][0]).exists()
     back = Company.objects.get(row["companyIds"][0])
     assert issue in list(back.issues)
     calls()
-    for one in Issue.objects.prefetch_related("companies"):
-        assert [company.id for company in one.companies] == sorted(set(one.company_ids))
+    for record in Issue.objects.prefetch_related("companies"):
+        assert [company.id for company in record.companies] == sorted(set(record.company_ids))
     assert len(calls()) <= 4
 
 
@@ -97,7 +97,7 @@ def test_only_and_prefetch_go_together(calls: Calls) -> None:
 def test_conditions_over_one_relation_read_it_once(rows: Rows, calls: Calls) -> None:
     companies = {row["_id"]: row for row in rows("company")}
     found = License.objects.filter(company__status="customer", company__h__lte=5, company__owner__email__contains="@")
-    assert [one.id for one in found] == [
+    assert [record.id for record in found] == [
         row["_id"]
         for row in rows("license")
         if (company := companies[row["companyId"]])["status"] == "customer"
@@ -113,17 +113,17 @@ def test_conditions_over_one_relation_read_it_once(rows: Rows, calls: Calls) -> 
 
 def test_an_unfetched_relation_in_a_running_loop_says_what_to_type(planhat: Planhat, calls: Calls) -> None:
     async def main() -> None:
-        licences = [one async for one in License.objects.all()]
+        licences = [record async for record in License.objects.all()]
         calls()
         with pytest.raises(NotLoaded, match=r"await record\.aload\('company'\), or prefetch_related\('company'\)"):
             licences[0].company  # noqa: B018
         assert calls() == [] and licences[0].company_id
         await licences[0].aload("company")
         assert len(calls()) <= 2
-        assert all(one.company.name for one in licences)
-        ready = [one async for one in License.objects.prefetch_related("company__owner")]
+        assert all(licence.company.name for licence in licences)
+        ready = [record async for record in License.objects.prefetch_related("company__owner")]
         calls()
-        assert [one.company.owner for one in ready] and calls() == []
+        assert [write.company.owner for write in ready] and calls() == []
         await planhat.aclose()
 
     asyncio.run(main())

@@ -59,7 +59,7 @@ def test_every_verb_warns() -> None:
         lambda: list(License.objects.filter(company__status="customer")),
         lambda: list(Company.objects.filter(Q(id="0" * 24) | Q(mrr__lt=0))),
     ):
-        assert [one.category for one in caught(act)] == [FullScanWarning]
+        assert [warning.category for warning in caught(act)] == [FullScanWarning]
 
 
 @pytest.mark.usefixtures("warning")
@@ -79,7 +79,7 @@ def test_what_is_wanted_whole_or_narrowed_by_the_server_does_not_warn() -> None:
             lambda: list(Enduser.objects.filter(email="nobody@example.com")),
             lambda: list(License.objects.filter(company=company, value__gt=1)),
             lambda: list(License.objects.filter(company__id=company.id)),
-            lambda: [one.company for one in License.objects.all()],
+            lambda: [record.company for record in License.objects.all()],
             lambda: Company.objects.filter(mrr__gt=1).explain(),
         )
         == []
@@ -100,7 +100,7 @@ def test_tasks_warn_at_the_place_of_the_await(warning: Planhat) -> None:
         await warning.aclose()
 
     seen = caught(lambda: asyncio.run(main()))
-    assert len(seen) == 2 and {one.filename for one in seen} == {__file__}
+    assert len(seen) == 2 and {item.filename for item in seen} == {__file__}
 
 
 def test_scan_raise_stops_before_the_first_request(emulator: Emulator) -> None:

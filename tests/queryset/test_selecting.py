@@ -124,14 +124,14 @@ def test_a_queryset_is_pickled_as_its_question_and_no_client(planhat: Planhat, c
         .order_by("-mrr")
         .only("name", "tier")[:5]
     )
-    names = [one.name for one in asked]
+    names = [request.name for request in asked]
     calls()
     data = pickle.dumps(asked)
     assert calls() == []
     assert planhat.settings.api_token.encode() not in data
     again = pickle.loads(data)
     assert "not fetched" in repr(again)
-    assert [one.name for one in again] == names
+    assert [row.name for row in again] == names
     assert again._chosen == ("name", "tier")
 
 

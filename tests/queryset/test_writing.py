@@ -93,7 +93,7 @@ def test_update_sends_only_what_differs(own: Own) -> None:
     assert len(some.all().update(phase="Moved").unchanged) == 10 and writes(emulator) == []
     owner = emulator.store.all("user")[0]["_id"]
     assert len(Account.objects.all()[:3].update(owner=owner).rows) == 3
-    assert {one.owner_id for one in Account.objects.all()[:3]} == {owner}
+    assert {record.owner_id for record in Account.objects.all()[:3]} == {owner}
 
 
 def test_update_of_custom_leaves_other_labels(own: Own) -> None:

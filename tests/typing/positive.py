@@ -161,5 +161,5 @@ async def in_a_task() -> None:
     assert_type(await Company.objects.afirst(), Company | None)
     assert_type(await company.asave(), SaveResult)
     assert_type(await company.aload("owner"), Company)
-    async for one in Company.objects.all():
-        assert_type(one, Company)
+    async for record in Company.objects.all():
+        assert_type(record, Company)

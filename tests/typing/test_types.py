@@ -32,9 +32,9 @@ def pyright(path: Path) -> dict[int, str]:
     )  # fmt: skip
     report = json.loads(done.stdout)
     return {
-        one["range"]["start"]["line"] + 1: one["message"]
-        for one in report["generalDiagnostics"]
-        if one["severity"] == "error"
+        line["range"]["start"]["line"] + 1: line["message"]
+        for line in report["generalDiagnostics"]
+        if line["severity"] == "error"
     }
 
 

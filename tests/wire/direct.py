@@ -73,10 +73,10 @@ class Direct:
                 error = failure
 
     def count(self, method: str, path: str = "") -> int:
-        return sum(one.method == method and one.path.startswith(path) for one in self.tries)
+        return sum(attempt.method == method and attempt.path.startswith(path) for attempt in self.tries)
 
     def bodies(self, method: str = "PUT") -> list[Any]:
-        return [msgspec.json.decode(one.body) for one in self.tries if one.method == method]
+        return [msgspec.json.decode(attempt.body) for attempt in self.tries if attempt.method == method]
 
     def _try(self, request: Request) -> Response:
         self.tries.append(request)

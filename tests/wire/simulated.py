@@ -26,7 +26,7 @@ class ListServer:
         self.requests.append(params)
         ids = self._ordered(params.get("sort", "")) if self.sort else list(self.ids)
         start = int(params["offset"]) if self.offset else 0
-        rows = [{"_id": one} for one in ids[start : start + min(int(params["limit"]), self.cap)]]
+        rows = [{"_id": id} for id in ids[start : start + min(int(params["limit"]), self.cap)]]
         return Response(200, {}, b"", rows)
 
     def _ordered(self, sort: str) -> list[str]:

@@ -29,14 +29,14 @@ def metrics(count: int) -> list[dict[str, Any]]:
 
 
 def values(direct: Direct) -> list[int]:
-    return [one["value"] for one in direct.store.all("metric")]
+    return [record["value"] for record in direct.store.all("metric")]
 
 
 def test_one_huge_row_among_many_small_ones_costs_one_request_more(direct: Direct) -> None:
     rows = metrics(100_000)
     rows[50_000]["dimensionId"] = "x" * 27_000_000
     answer = direct.run(analytics.push_many(PATH, rows))
-    sizes = [len(one.body) for one in direct.tries]
+    sizes = [len(attempt.body) for attempt in direct.tries]
     assert len(sizes) == 2
     assert max(sizes) <= 32_000_000
     assert answer["processed"] == 100_000
@@ -48,7 +48,7 @@ def test_bodies_are_cut_by_their_bytes_and_answers_added_up(direct: Direct, monk
     rows[20]["dimensionId"] = "é" * 100
     answer = direct.run(analytics.push_many(PATH, iter(rows)))
     assert answer == {"processed": 40, "errors": []}
-    assert all(len(one.body) <= 500 for one in direct.tries)
+    assert all(len(attempt.body) <= 500 for attempt in direct.tries)
     assert values(direct) == list(range(40))
     assert len(direct.tries) < 9
     assert direct.run(analytics.push_many(PATH, metrics(40), whole=True))["processed"] == 40
@@ -59,7 +59,7 @@ def test_a_bad_row_keeps_its_number_when_it_went_in_a_later_body(direct: Direct,
     monkeypatch.setattr(analytics, "MAX_BYTES", 550)
     rows: list[dict[str, Any]] = metrics(30)
     rows[25]["value"] = "many"
-    assert [one["index"] for one in direct.run(analytics.push_many(PATH, rows))["errors"]] == [25]
+    assert [item["index"] for item in direct.run(analytics.push_many(PATH, rows))["errors"]] == [25]
 
 
 @pytest.mark.parametrize("spell", [lost_before, lost_after, status(500), status(502), status(200, b"<html>")])

@@ -31,7 +31,7 @@ def statuses(answer: BulkAnswer) -> list[str]:
 
 
 def only_external(direct: Direct) -> list[str]:
-    return sorted(str(one.get("externalId")) for one in direct.store.all("company"))
+    return sorted(str(record.get("externalId")) for record in direct.store.all("company"))
 
 
 # --- chunks -----------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_rows_leave_in_chunks_one_after_another_and_each_has_an_outcome() -> Non
     assert [outcome.index for outcome in answer.outcomes] == list(range(25))
     assert [len(body) for body in direct.bodies()] == [10, 10, 5]
     assert answer.requests == 3
-    ids = {one["externalId"]: one["_id"] for one in direct.store.all("company")}
+    ids = {record["externalId"]: record["_id"] for record in direct.store.all("company")}
     assert [outcome.id for outcome in answer.outcomes] == [ids[f"c-{n}"] for n in range(25)]
     assert answer.summed["created"] == 25
     assert len(answer.summed["insertsKeys"]) == 25
@@ -86,7 +86,7 @@ def test_bodies_stay_below_the_limit_of_bytes(monkeypatch: pytest.MonkeyPatch) -
     rows = companies(60)
     rows[30]["name"] = "x" * 5000  # too large for any request, so it goes alone
     assert statuses(direct.run(upsert(COMPANY, rows))) == ["created"] * 60
-    sizes = [len(one.body) for one in direct.tries]
+    sizes = [len(attempt.body) for attempt in direct.tries]
     assert sum(size > 2000 for size in sizes) == 1
     assert len(sizes) <= 4
 
@@ -140,13 +140,13 @@ def test_bad_rows_are_named_and_the_others_stored(error_item: str, bulk_errors: 
     direct.store.insert("company", {"externalId": "c-100", "name": "Company 100", "phase": "Trial"})
     direct.store.insert("company", {"externalId": "c-101", "name": "Company 101"})
     answer = direct.run(upsert(COMPANY, rows))
-    assert {place for place, one in enumerate(answer.outcomes) if one.status == "failed"} == {3, 77, 78, 199}
+    assert {place for place, outcome in enumerate(answer.outcomes) if outcome.status == "failed"} == {3, 77, 78, 199}
     assert all("name required" in answer.outcomes[place].error for place in (3, 77, 78, 199))
     assert answer.outcomes[100].status in ("updated", "unchanged")
     assert answer.outcomes[101].status == "unchanged"
     assert len(direct.store.all("company")) == 196
     assert answer.requests == direct.count("PUT") <= 60
-    assert len([message for one in bulk.errors_in(answer.summed).values() for message in one]) == 4
+    assert len([message for item in bulk.errors_in(answer.summed).values() for message in item]) == 4
 
 
 @pytest.mark.parametrize("error_item", ["object", "string", "indexed"])
@@ -256,7 +256,7 @@ def test_rows_the_server_ignores_are_dropped_with_the_likely_reason() -> None:
     assert statuses(answer) == ["created", "dropped", "dropped"]
     assert "without an email" in answer.outcomes[1].error
     again = direct.run(upsert(resource("ticket"), rows))
-    assert [one.status for one in again.outcomes[1:]] == ["dropped", "dropped"]
+    assert [outcome.status for outcome in again.outcomes[1:]] == ["dropped", "dropped"]
     assert again.outcomes[0].status == "unchanged"
 
 
@@ -270,7 +270,7 @@ def test_a_contact_without_a_company_is_dropped_for_that_reason() -> None:
 
 
 def test_records_named_without_the_key_they_were_sent_with_are_counted_as_stored() -> None:
-    """docs/reference/planhat-api.md section 7: answers for users hold `_id` and email, whatever the row had."""
+    """API.md section 7: answers for users hold `_id` and email, whatever the row had."""
     direct = Direct()
     answer = {"created": 0, "updated": 2, "updatesKeys": [{"_id": "a"}, {"_id": "b"}], "modified": ["a", "b"]}
     direct.weather = status(200, msgspec.json.encode(answer))
@@ -300,7 +300,7 @@ def test_rows_with_one_key_are_merged_and_share_their_outcome() -> None:
     answer = direct.run(upsert(COMPANY, rows))
     assert statuses(answer) == ["created"] * 4
     assert len({answer.outcomes[place].id for place in (0, 2, 3)}) == 1
-    (acme,) = (one for one in direct.store.all("company") if one["externalId"] == "a")
+    (acme,) = (record for record in direct.store.all("company") if record["externalId"] == "a")
     assert (acme["phase"], acme["custom"], acme["sourceId"]) == ("Live", {"Tier": "B", "Size": 1}, "s-a")
 
 
@@ -358,7 +358,7 @@ def test_a_chunk_of_keyed_rows_survives_bad_weather(weather: Any, tries: int) ->
     direct = Direct()
     direct.weather = times(tries, weather, after=1)
     answer = direct.run(upsert(COMPANY, companies(30), chunk_size=10))
-    assert {one.status for one in answer.outcomes} <= {"created", "unchanged"}
+    assert {outcome.status for outcome in answer.outcomes} <= {"created", "unchanged"}
     assert only_external(direct) == sorted(f"c-{n}" for n in range(30))
 
 
@@ -408,8 +408,8 @@ def test_the_rows_that_a_server_fails_on_are_found_and_the_others_stored(weather
     direct.weather = fail
     rows = companies(600)
     answer = direct.run(upsert(COMPANY, rows, chunk_size=500))
-    assert {rows[one.index]["externalId"] for one in answer.outcomes if one.status == "unknown"} == bad
-    assert {one.status for one in answer.outcomes} <= {"created", "unchanged", "unknown"}
+    assert {rows[outcome.index]["externalId"] for outcome in answer.outcomes if outcome.status == "unknown"} == bad
+    assert {outcome.status for outcome in answer.outcomes} <= {"created", "unchanged", "unknown"}
     assert set(only_external(direct)) >= {row["externalId"] for row in rows} - bad
     assert answer.requests <= 2 + 18 * len(bad)
 
@@ -506,9 +506,9 @@ def test_every_row_has_one_outcome_and_no_success_is_claimed_that_the_server_doe
         plan.pop()(request, work) if plan and plan[-1] else (plan and plan.pop(), work())[1]
     )
     answer = direct.run(upsert(COMPANY, rows, chunk_size=rng.choice([1, 7, 5000])))
-    assert [one.index for one in answer.outcomes] == list(range(len(rows)))
-    stored = {one["externalId"]: one for one in direct.store.all("company") if one.get("externalId")}
-    assert len(stored) == len([one for one in direct.store.all("company") if one.get("externalId")])
+    assert [outcome.index for outcome in answer.outcomes] == list(range(len(rows)))
+    stored = {record["externalId"]: record for record in direct.store.all("company") if record.get("externalId")}
+    assert len(stored) == len([record for record in direct.store.all("company") if record.get("externalId")])
     last = {row["externalId"]: number for number, row in enumerate(rows)}
     for row, outcome in zip(rows, answer.outcomes, strict=True):
         key = row["externalId"]

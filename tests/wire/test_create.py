@@ -30,12 +30,13 @@ def test_a_taken_key_raises_and_nothing_is_changed(direct: Direct, taken: dict[s
     with pytest.raises(AlreadyExists) as raised:
         direct.run(create(COMPANY, KEYED))
     assert raised.value.id == id
-    assert [one["name"] for one in direct.store.all("company")] == ["First"]
+    assert [record["name"] for record in direct.store.all("company")] == ["First"]
     assert direct.count("POST") == 0
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in resources().items() if "create" in one.operations and len(one.id_forms) > 1]
+    "name",
+    [name for name, resource in resources().items() if "create" in resource.operations and len(resource.id_forms) > 1],
 )
 def test_every_resource_looks_for_each_key_it_can_look_for(name: str) -> None:
     direct = Direct(enforce_required="none", enduser_no_domain_match="store", nps_keys="score")
@@ -137,7 +138,7 @@ def test_a_create_that_never_left_or_met_429_is_sent_again(direct: Direct) -> No
 def test_what_was_refused_is_not_looked_for(direct: Direct) -> None:
     with pytest.raises(InvalidRequest):
         direct.run(create(COMPANY, {"phase": "x"}))
-    assert [one.method for one in direct.tries] == ["POST"]
+    assert [attempt.method for attempt in direct.tries] == ["POST"]
     direct.weather = status(429)
     with pytest.raises(RateLimited):
         direct.run(create(COMPANY, KEYLESS))

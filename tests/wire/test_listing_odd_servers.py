@@ -13,13 +13,13 @@ from .direct import Direct, times
 from .simulated import ListServer, numbered, read
 
 LICENSE = resource("license")
-JUMBLED = [one for number in range(7) for one in numbered(100)[number::7]]
+JUMBLED = [item for number in range(7) for item in numbered(100)[number::7]]
 
 
 @pytest.mark.parametrize("cap", [3, 10, 10_000])
 def test_a_cap_below_the_limit_asked_is_no_end(cap: int) -> None:
     server = ListServer(numbered(100), cap=cap)
-    assert [one for page in read(pages(LICENSE), server) for one in page] == numbered(100)
+    assert [row for page in read(pages(LICENSE), server) for row in page] == numbered(100)
 
 
 @pytest.mark.parametrize("flow", [pages, lambda one, **options: sorted_pages(one, "name", **options)])
@@ -33,7 +33,7 @@ def test_a_server_that_ignores_the_offset_raises_when_there_may_be_more(flow: ob
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
 def test_a_server_that_ignores_the_offset_and_gives_all_it_has_is_read(count: int) -> None:
     server = ListServer(numbered(count), offset=False)
-    assert [one for page in read(pages(LICENSE), server) for one in page] == numbered(count)
+    assert [row for page in read(pages(LICENSE), server) for row in page] == numbered(count)
     assert len(server.requests) <= 4
 
 
@@ -41,23 +41,23 @@ def test_a_server_that_ignores_limit_and_offset_gave_everything() -> None:
     class Generous(ListServer):
         def answer(self, request):  # type: ignore[no-untyped-def]
             super().answer(request)
-            return Response(200, {}, b"", [{"_id": one} for one in self.ids])
+            return Response(200, {}, b"", [{"_id": id} for id in self.ids])
 
     server = Generous(numbered(50))
-    assert [one for page in read(pages(LICENSE, limit=10), server) for one in page] == numbered(50)
+    assert [row for page in read(pages(LICENSE, limit=10), server) for row in page] == numbered(50)
 
 
 @pytest.mark.parametrize("cap", [1, 2, 9, 10_000])
 @pytest.mark.parametrize("ids", [JUMBLED, numbered(100)[::-1], [*numbered(100)[50:], *numbered(100)[:50]]])
 def test_a_server_that_ignores_the_order_is_swept_until_nothing_is_new(ids: list[str], cap: int) -> None:
     server = ListServer(ids, cap=cap, sort=False)
-    got = [one for page in read(pages(LICENSE, limit=20), server) for one in page]
+    got = [row for page in read(pages(LICENSE, limit=20), server) for row in page]
     assert sorted(got) == numbered(100)
 
 
 def test_the_first_of_an_unsorted_list_are_those_with_the_least_ids() -> None:
     server = ListServer(numbered(100)[::-1], sort=False)
-    assert [one for page in read(pages(LICENSE, wanted=5), server) for one in page] == numbered(5)
+    assert [row for page in read(pages(LICENSE, wanted=5), server) for row in page] == numbered(5)
 
 
 def test_an_unsorted_list_that_never_settles_raises() -> None:
@@ -87,20 +87,20 @@ def test_a_list_that_holds_more_than_objects_is_a_bad_answer() -> None:
 def test_wanted_takes_no_more_than_it_must() -> None:
     for wanted, requests in [(1, 1), (20, 1), (100, 1), (150, 2)]:
         server = ListServer(numbered(500), cap=100)
-        got = [one for page in read(pages(LICENSE, wanted=wanted), server) for one in page]
+        got = [row for page in read(pages(LICENSE, wanted=wanted), server) for row in page]
         assert got == numbered(wanted)
         assert len(server.requests) == requests
 
 
 def test_an_order_of_the_callers_is_read_to_its_end_without_repeats() -> None:
     server = ListServer(JUMBLED, cap=9)
-    got = [one for page in read(sorted_pages(LICENSE, "name"), server) for one in page]
+    got = [row for page in read(sorted_pages(LICENSE, "name"), server) for row in page]
     assert got == sorted(JUMBLED, key=server.name)
     shifting = ListServer(JUMBLED, cap=9, sort=False)
     got = [
-        one
+        row
         for page in read(sorted_pages(LICENSE, "-_id"), shifting, lambda: shifting.ids.insert(0, "new"))
-        for one in page
+        for row in page
     ]
     assert len(got) == len(set(got))
     assert set(JUMBLED) <= set(got)

@@ -23,7 +23,7 @@ def test_what_was_there_throughout_comes_exactly_once(block: int) -> None:
         server = ListServer(numbered(rng.randint(2, 60)), cap=rng.choice([2, 3, 5, 7, 10_000]))
         writers = Writers(server, rng, busy=rng.choice([1, 3, 12]))
         limit = rng.choice([1, 2, 3, 5, 20, 2000])
-        got = [one for page in read(pages(LICENSE, limit=limit), server, writers.write) for one in page]
+        got = [row for page in read(pages(LICENSE, limit=limit), server, writers.write) for row in page]
         note = f"seed {seed}"
         assert got == sorted(set(got)), note
         assert writers.stayed <= set(got), note
@@ -44,7 +44,7 @@ def test_what_was_there_throughout_comes_exactly_once_in_any_order(sort: str) ->
                 writers.write()
 
         flow = sorted_pages(LICENSE, sort, limit=rng.choice([1, 2, 3, 5, 20, 2000]))
-        got = [one for page in read(flow, server, write) for one in page]
+        got = [row for page in read(flow, server, write) for row in page]
         note = f"seed {seed}"
         assert len(got) == len(set(got)), note
         assert writers.stayed <= set(got), note
@@ -57,7 +57,7 @@ def test_a_record_that_moves_to_the_front_while_it_is_waited_for_comes_all_the_s
     def rename() -> None:
         server.names[last] = "0"
 
-    got = [one for page in read(sorted_pages(LICENSE, "name", limit=10), server, rename) for one in page]
+    got = [row for page in read(sorted_pages(LICENSE, "name", limit=10), server, rename) for row in page]
     assert sorted(got) == numbered(40)
 
 
@@ -65,7 +65,7 @@ def test_records_that_others_make_all_the_time_do_not_keep_a_list_from_ending() 
     server = ListServer(numbered(200))
     fresh = iter(range(10**6, 10**7))
     flow = sorted_pages(LICENSE, "name", limit=10)
-    got = [one for page in read(flow, server, lambda: server.ids.append(f"{next(fresh):08d}")) for one in page]
+    got = [row for page in read(flow, server, lambda: server.ids.append(f"{next(fresh):08d}")) for row in page]
     assert set(numbered(200)) <= set(got)
     assert len(got) == len(set(got))
 
@@ -86,7 +86,7 @@ def test_an_order_that_never_settles_raises() -> None:
 
 def test_a_server_of_one_record_a_page_is_read_too() -> None:
     server = ListServer(numbered(20), cap=1)
-    assert sorted(one for page in read(pages(LICENSE), server) for one in page) == numbered(20)
+    assert sorted(row for page in read(pages(LICENSE), server) for row in page) == numbered(20)
 
 
 def test_a_quiet_list_costs_its_pages_and_at_most_one_request_more() -> None:
@@ -108,10 +108,10 @@ def test_records_deleted_to_the_left_are_looked_for_further_back() -> None:
     first = numbered(40)[:15]
 
     def delete_what_was_read() -> None:
-        for one in first:
-            if one in server.ids and len(server.requests) == 1:
-                server.ids.remove(one)
+        for item in first:
+            if item in server.ids and len(server.requests) == 1:
+                server.ids.remove(item)
 
     got = read(pages(LICENSE, limit=10), server, delete_what_was_read)
-    assert [one for page in got for one in page] == numbered(40)[:10] + numbered(40)[15:]
+    assert [row for page in got for row in page] == numbered(40)[:10] + numbered(40)[15:]
     assert [int(params["offset"]) for params in server.requests[:3]] == [0, 9, 6]

@@ -16,7 +16,7 @@ def test_records_are_found_by_their_keys(count: int, requests: int) -> None:
     ids = [direct.store.insert("company", {"name": "x", "externalId": f"c-{n}"})["_id"] for n in range(max(count, 10))]
     rows = [{"externalId": f"c-{n}"} for n in range(count)]
     found = direct.run(find(resource("company"), rows))
-    assert [one["_id"] for one in found] == ids[:count]
+    assert [record["_id"] for record in found] == ids[:count]
     assert direct.count("GET") == requests
 
 
@@ -27,6 +27,6 @@ def test_what_is_not_there_is_none() -> None:
         direct.store.insert("enduser", {"email": f"{n}@x.example", "companyId": company, "archived": n == 3})
     rows = [{"email": f"{n}@X.example"} for n in range(2, 12)]
     found = direct.run(find(resource("enduser"), rows))
-    assert [bool(one) for one in found] == [True] * 8 + [False] * 2
+    assert [bool(record) for record in found] == [True] * 8 + [False] * 2
     few = direct.run(find(resource("company"), [{"externalId": "none"}, {}]))
     assert few == [None, None]

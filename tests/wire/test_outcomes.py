@@ -38,8 +38,8 @@ def test_rows_are_told_by_key_in_any_order(seed: int) -> None:
     reading = read(COMPANY, rows, answer)
     assert statuses(reading) == {n: kind for n, kind in kinds.items() if kind != "open"}
     assert reading.open == [n for n, kind in kinds.items() if kind == "open"]
-    assert all(one.id == f"id-{n}" for n, one in reading.outcomes.items() if one.status != "failed")
-    assert all(one.error == f"no {n}" for n, one in reading.outcomes.items() if one.status == "failed")
+    assert all(outcome.id == f"id-{n}" for n, outcome in reading.outcomes.items() if outcome.status != "failed")
+    assert all(outcome.error == f"no {n}" for n, outcome in reading.outcomes.items() if outcome.status == "failed")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_numbers_and_emails_are_keys_as_the_server_writes_them() -> None:
     rows = [{"externalId": 1234}, {"email": "Ada@Acme.example"}]
     answer = {"insertsKeys": [{"_id": "b", "email": "ada@acme.example"}, {"_id": "a", "externalId": "1234"}]}
     reading = read(resource("enduser"), rows, answer)
-    assert {place: one.id for place, one in reading.outcomes.items()} == {0: "a", 1: "b"}
+    assert {place: outcome.id for place, outcome in reading.outcomes.items()} == {0: "a", 1: "b"}
 
 
 def test_what_is_counted_but_not_named_is_counted() -> None:

@@ -22,13 +22,13 @@ FORMS = {
 
 def test_each_resource_takes_the_forms_that_are_documented() -> None:
     assert {name: forms for forms, names in FORMS.items() for name in names} == {
-        name: one.id_forms for name, one in resources().items()
+        name: resource.id_forms for name, resource in resources().items()
     }
-    for name, one in resources().items():
+    for name, element in resources().items():
         for form in ("_id", "extid-", "srcid-"):
             key = "5f0c" if form == "_id" else form + "5f0c"
-            if form in one.id_forms:
-                assert item(one, key) == f"/{one.path}/{key}"
+            if form in element.id_forms:
+                assert item(element, key) == f"/{element.path}/{key}"
             else:
                 with pytest.raises(ValidationError, match="takes"):
                     item(resource(name), key)

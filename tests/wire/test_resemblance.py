@@ -27,7 +27,7 @@ TASK = resource("task")
         ({"action": "3M"}, {"action": "4M"}, False),
         ({}, {"action": "Call"}, False),
         ({"action": "Call"}, {}, False),
-        ({"unheard": 1}, {"unheard": 1}, False),
+        ({"not_processed": 1}, {"not_processed": 1}, False),
         ({"companyId": {"_id": "5f1"}}, {"companyId": "5f1"}, True),
     ],
 )

@@ -11,9 +11,9 @@ from planhat_orm.http.clock import Clock
 from planhat_orm.http.effects import Request, Response
 from planhat_orm.http.quota import Quota
 from planhat_orm.http.retry import Retry, deliver
-from planhat_orm.wire.raw_records import Slice, slices_of
+from planhat_orm.wire.raw_records import RawRecord, slices_of
 
-SLICED = Request("GET", "/companies", shape=list, sliced=True)
+SLICED = Request("GET", "/companies", shape=list, raw_items=True)
 
 
 def answered(body: bytes, request: Request = SLICED) -> Response | RequestError:
@@ -30,7 +30,7 @@ def answered(body: bytes, request: Request = SLICED) -> Response | RequestError:
     raise AssertionError("not at its end")
 
 
-def slices(body: bytes) -> list[Slice]:
+def slices(body: bytes) -> list[RawRecord]:
     response = answered(body)
     assert isinstance(response, Response)
     return slices_of(response)
@@ -44,7 +44,7 @@ def test_a_slice_is_the_json_as_it_came_and_shows_what_a_sync_looks_at() -> None
     assert second["_id"] == 7
 
 
-@pytest.mark.parametrize("look", [Slice.get, Slice.__getitem__])
+@pytest.mark.parametrize("look", [RawRecord.get, RawRecord.__getitem__])
 def test_a_field_that_was_not_looked_at_is_an_error_and_not_none(look: Any) -> None:
     (one,) = slices(b'[{"_id":"a","name":"Acme"}]')
     with pytest.raises(KeyError):

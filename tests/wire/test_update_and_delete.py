@@ -66,7 +66,7 @@ def test_an_update_that_is_answered_with_nothing_is_read_once(
     key = acme(direct)["_id"] if key == "_id" else key
     record = direct.run(records.update(COMPANY, key, change))
     assert record["_id"] == acme(direct)["_id"] and record["phase"] == "Live" and record["name"] == "Acme"
-    assert [one.method for one in direct.tries] == ["PUT", "GET"]
+    assert [attempt.method for attempt in direct.tries] == ["PUT", "GET"]
 
 
 def test_a_record_that_cannot_be_read_by_the_key_it_was_changed_by_is_looked_for(direct: Direct) -> None:
@@ -168,13 +168,13 @@ def test_every_kind_of_delete_answer_is_taken(delete_answer: str) -> None:
 
 
 def test_only_an_id_can_be_deleted() -> None:
-    for name, one in resources().items():
+    for name, item in resources().items():
         for key in ("extid-1", "srcid-1"):
             with pytest.raises(ValidationError, match="by its _id only"):
                 Direct().run(records.delete(resource(name), key))
-        if "delete" in one.operations:
+        if "delete" in item.operations:
             with pytest.raises(ValidationError, match="is empty"):
-                Direct().run(records.delete(one, " "))
+                Direct().run(records.delete(item, " "))
 
 
 def test_tries_that_are_used_up_raise_the_last_error(direct: Direct) -> None:

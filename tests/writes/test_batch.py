@@ -102,7 +102,11 @@ def test_12000_rows_of_three_models_each_have_one_outcome_though_rows_are_bad_an
     good = [row.object for row in result if row.ok]
     assert all(record.id is not None and not record.changes() for record in good)
     stored = {row["externalId"]: row for row in emulator.store.all("license")}
-    assert all(stored[one.external_id]["companyId"] == one.company.id == one.company_id for one in licences if one.id)
+    assert all(
+        stored[licence.external_id]["companyId"] == licence.company.id == licence.company_id
+        for licence in licences
+        if licence.id
+    )
 
     emulator.allow()
     emulator.log.clear()
@@ -380,8 +384,11 @@ def test_two_writers_of_500_records_disjoint_edits_meet_and_the_conflicts_are_ex
     with pytest.raises(ConflictError) as caught, planhat.batch(on_conflict="raise") as batch:
         for company in mine:
             company.save()
-    found = {(one.object.id, one.name): (one.base, one.mine, one.theirs) for one in caught.value.conflicts}
-    assert found == wanted and all(one.object in mine for one in caught.value.conflicts)
+    found = {
+        (conflict.object.id, conflict.name): (conflict.base, conflict.mine, conflict.theirs)
+        for conflict in caught.value.conflicts
+    }
+    assert found == wanted and all(conflict.object in mine for conflict in caught.value.conflicts)
     assert emulator.log.count("PUT") == 0
     batch.on_conflict = "ours"
     assert len(batch.retry().updated) == 500
@@ -431,7 +438,7 @@ def test_a_record_that_is_gone_is_a_conflict_without_a_name(plain: Plain) -> Non
     emulator.store.delete("company", id)
     with pytest.raises(ConflictError) as caught:
         company.save(on_conflict="ours")
-    assert [one.name for one in caught.value.conflicts] == [""]
+    assert [conflict.name for conflict in caught.value.conflicts] == [""]
 
 
 # --- hooks ------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_data_frames_and_json_lines_are_rows_too(online: Online, tmp_path: Path)
     frame = {"source_id": ["crm-0", "crm-1"], "seats": [9, None]}
     for given in (tmp_path / "a.jsonl", pl.DataFrame(frame), pd.DataFrame(frame)):
         plan = Account.objects.using(planhat).reconcile(given, key="source_id")
-        assert [(one.source_id, one.seats) for one in plan.updates] == [("crm-0", 9)]
+        assert [(update.source_id, update.seats) for update in plan.updates] == [("crm-0", 9)]
 
 
 def test_deletions_only_when_asked_only_of_the_queryset_and_never_without_the_key(online: Online) -> None:
@@ -134,7 +134,7 @@ def test_deletions_only_when_asked_only_of_the_queryset_and_never_without_the_ke
     chosen = Account.objects.using(planhat).filter(source_id__startswith="crm")
     assert chosen.reconcile(rows(2), key="source_id", mapping=MAPPING).deletions == []
     plan = chosen.reconcile(rows(2), key="source_id", mapping=MAPPING, delete=True)
-    assert [one.source_id for one in plan.deletions] == ["crm-2"]
+    assert [deletion.source_id for deletion in plan.deletions] == ["crm-2"]
     assert "delete" in plan.to_json() and plan.plan.requests == 1
     assert len(plan.apply().deleted) == 1
     assert sorted(row["name"] for row in emulator.store.all("company")) == ["C0", "C1", "No key", "Other"]

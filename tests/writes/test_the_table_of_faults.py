@@ -64,7 +64,7 @@ def _company(emulator: Emulator) -> dict[str, Any]:
 
 def _rows(name: str, **values: Any) -> Callable[[Emulator], int]:
     def count(emulator: Emulator) -> int:
-        return sum(all(row.get(key) == one for key, one in values.items()) for row in emulator.store.all(name))
+        return sum(all(row.get(key) == value for key, value in values.items()) for row in emulator.store.all(name))
 
     return count
 

@@ -49,9 +49,9 @@ class Ledger:
     @property
     def total(self) -> Step:
         """All steps added up."""
-        return Step("all", sum(one.sent for one in self.steps), self._emulator.calls)
+        return Step("all", sum(step.sent for step in self.steps), self._emulator.calls)
 
     @property
     def agrees(self) -> bool:
         """Whether both counts are the same in every step, and nothing was logged between the steps."""
-        return all(one.sent == one.logged for one in [*self.steps, self.total])
+        return all(step.sent == step.logged for step in [*self.steps, self.total])

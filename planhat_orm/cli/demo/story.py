@@ -108,10 +108,17 @@ class Story:
         self._say("The plan, shortened:")
         seen: Counter[str] = Counter()
         rows = []
-        for one in plan.changes:
-            seen[one.model] += 1
-            if seen[one.model] <= _PLAN_LINES:
-                rows.append((f"{one.model} {one.object.id}", one.field, one.old, one.new))
+        for field_change in plan.changes:
+            seen[field_change.model] += 1
+            if seen[field_change.model] <= _PLAN_LINES:
+                rows.append(
+                    (
+                        f"{field_change.model} {field_change.object.id}",
+                        field_change.field,
+                        field_change.old,
+                        field_change.new,
+                    )
+                )
         table(("record", "field", "old", "new"), rows, to=self._console)
         self._say(f"... and {len(plan.changes) - len(rows)} more. In all: {plan.summary()}.")
 
@@ -149,7 +156,7 @@ class Story:
         self._head("Requests, as the client counted them and as the emulator logged them")
         steps = [*self._ledger.steps, self._ledger.total]
         head = ("step", "client", "emulator's log")
-        table(head, [(one.name, one.sent, one.logged) for one in steps], to=self._console)
+        table(head, [(step.name, step.sent, step.logged) for step in steps], to=self._console)
         self._check(self._ledger.agrees, "the two counts of requests differ")
         seconds = time.monotonic() - self._began
         verdict = "Both counts agree." if not self.differences else f"Not as it should be: {self.differences[0]}."

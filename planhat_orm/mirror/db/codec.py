@@ -1,4 +1,4 @@
-"""Rows: a record's JSON as the values of a table's columns, and back, without losing anything.
+"""RowCodec: a record's JSON as the values of a table's columns, and back, without losing anything.
 
 What a column cannot give back exactly is kept raw in `extra`, by wire name: unknown keys, explicit nulls, odd
 spellings, values of another type. A key that is in neither was absent. Unpacked, any JSON is what was packed.
@@ -60,9 +60,9 @@ def digest(json: bytes) -> bytes:
 def _spelt_out(value: Any) -> Any:
     """A JSON value with large floats written in full: JSONB would turn 1e20 into a whole number, but keeps a `.0`."""
     if isinstance(value, dict):
-        return {key: _spelt_out(one) for key, one in value.items()}
+        return {key: _spelt_out(element) for key, element in value.items()}
     if isinstance(value, list):
-        return [_spelt_out(one) for one in value]
+        return [_spelt_out(element) for element in value]
     if isinstance(value, float) and abs(value) >= 1e15:
         return msgspec.Raw(f"{Decimal(value):f}.0".encode())
     return value
@@ -96,7 +96,7 @@ class _Reader:
             (f"field{place}", fit | None | UnsetType, msgspec.field(name=wire, default=UNSET))
             for place, (wire, fit) in enumerate(zip(wires, [*fits, *[Any] * len(self._learnt)], strict=True))
         ]
-        known = msgspec.defstruct("Known", fields, forbid_unknown_fields=True, gc=False)
+        known = msgspec.defstruct("CustomColumn", fields, forbid_unknown_fields=True, gc=False)
         return msgspec.json.Decoder(known).decode, wires, codes + [_UNDOCUMENTED] * len(self._learnt)
 
 
@@ -105,7 +105,7 @@ def _reader(layout: Layout) -> _Reader:
     return _Reader(layout)
 
 
-class Rows:
+class RowCodec:
     """The conversion for one table. `names` are its columns in the order of a packed row."""
 
     def __init__(self, layout: Layout, *, postgres: bool = False) -> None:
@@ -115,7 +115,7 @@ class Rows:
         self._reader = _reader(layout)
         self._places = {column.wire: place for place, column in enumerate(layout.columns)}
 
-    def pack(self, json: bytes) -> list[Any]:
+    def encode_row(self, json: bytes) -> list[Any]:
         """The values of the row of a record, its hash last."""
         if self._postgres and _NUL in bytes(json):
             return self.pack_odd(json)
@@ -178,7 +178,7 @@ class Rows:
             return encode(_spelt_out(value)).decode()
         return text
 
-    def unpack(
+    def decode_rows(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None
     ) -> list[dict[str, Any]]:
         """The wire records of rows that hold `columns` and then `_extra`, cut down to the keys of `select`."""
@@ -203,6 +203,6 @@ class Rows:
             extra = row[-1]
             if extra is not None:
                 more = decode(extra)
-                raw.update(more if select is None else {key: one for key, one in more.items() if key in select})
+                raw.update(more if select is None else {key: item for key, item in more.items() if key in select})
             found.append(raw)
         return found

@@ -24,10 +24,9 @@ from ...wire.resources import Resource
 
 Storage = Literal["text", "number", "integer", "boolean", "json"]
 
-HOME = {"note": ("conversation", "type", "note")}
+SHARED_TABLES = {"note": ("conversation", "type", "note")}
 """Resources that are rows of another one's table, and the wire field and value that tell them apart: a list of
-notes is the list of conversations (docs/reference/planhat-api.md section 17), so keeping both would fetch every one
-twice."""
+notes is the list of conversations (resources.yaml), so keeping both would fetch every one twice."""
 
 
 ASKED_FOR = {"metric"}
@@ -47,7 +46,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """The table of one resource. `only` is the condition under which a row belongs to it (see `HOME`)."""
+    """The table of one resource. `only` is the condition under which a row belongs to it (see `SHARED_TABLES`)."""
 
     resource: Resource
     table: str
@@ -79,14 +78,14 @@ def layouts() -> Mapping[str, Layout]:
     found = {
         model._meta.resource.name: _layout(model, reached) for model in models.values() if listed(model._meta.resource)
     }
-    for name, (home, wire, value) in HOME.items():
-        table = found[home]
+    for name, (table_name, wire, value) in SHARED_TABLES.items():
+        table = found[table_name]
         only = (table.by_wire[wire], value)
         found[name] = Layout(found[name].resource, table.table, table.columns, table.by_wire, only)
     return MappingProxyType(found)
 
 
-def layout(name: str) -> Layout:
+def layout_for(name: str) -> Layout:
     """The layout of the resource called `name`; an error for one that has no list to mirror."""
     try:
         return layouts()[name]
@@ -96,7 +95,7 @@ def layout(name: str) -> Layout:
 
 def tables() -> Iterable[Layout]:
     """One layout for each table."""
-    return (one for one in layouts().values() if one.only is None)
+    return (layout for layout in layouts().values() if layout.only is None)
 
 
 def resources_of(models: Iterable[Any] | None) -> list[str]:
@@ -109,13 +108,13 @@ def resources_of(models: Iterable[Any] | None) -> list[str]:
         resource = _resource(model)
         if models is None and (not listed(resource) or resource.name in ASKED_FOR):
             continue
-        chosen[layout(resource.name).table] = 0
+        chosen[layout_for(resource.name).table] = 0
     return sorted(chosen, key=lambda name: (layouts()[name].resource.write_order, name))
 
 
 def layout_of(model: Any) -> Layout:
     """The layout of a model class (or the name of a model or resource): of notes, the part of the table they are."""
-    return layout(_resource(model).name)
+    return layout_for(_resource(model).name)
 
 
 def _resource(model: Any) -> Resource:
@@ -153,7 +152,7 @@ def _layout(model: Any, reached: set[tuple[str, str]]) -> Layout:
         )
         for field in model._meta.by_wire.values()
     )
-    return Layout(resource, resource.name, columns, MappingProxyType({one.wire: one for one in columns}))
+    return Layout(resource, resource.name, columns, MappingProxyType({column.wire: column for column in columns}))
 
 
 def _indexed(resource: Resource, field: Any, reached: bool) -> bool:

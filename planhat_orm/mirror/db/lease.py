@@ -19,7 +19,7 @@ from ...errors import MirrorError
 from . import tables
 from .database import Database
 
-PATIENCE = 120.0
+LEASE_TIMEOUT = 120.0
 """Seconds without a sign of life after which another process may take over."""
 
 _DOING = {"sync": "synced", "push": "pushed"}
@@ -53,7 +53,7 @@ class Lease:
     fence: int
     holder: str
 
-    def beat(self, connection: Connection) -> None:
+    def heartbeat(self, connection: Connection) -> None:
         """Show that the holder lives; raise, and so undo the transaction, when another one took over."""
         row = tables.leases
         mine = update(row).where(row.c.name == self.name, row.c.fence == self.fence).values(beat=time.time())
@@ -72,7 +72,7 @@ class Lease:
 def acquire(database: Database, holder: str, name: str = "sync", patience: float | None = None) -> Lease:
     """Give `holder`, a name from `begin()`, the right to sync or to push; `MirrorError` when another one has it."""
     row = tables.leases
-    patience = PATIENCE if patience is None else patience
+    patience = LEASE_TIMEOUT if patience is None else patience
     with database.writing() as connection:
         found = connection.execute(select(row).where(row.c.name == name)).first()
         if found is not None and found.holder is not None and not is_over(found.holder, found.beat, patience):

@@ -94,7 +94,7 @@ def load_all(connection: Connection, resource: str | None = None) -> dict[str, S
 
 def save(connection: Connection, state: State) -> None:
     """Keep a state."""
-    values = {one.name: getattr(state, one.name) for one in fields(state)}
+    values = {field.name: getattr(state, field.name) for field in fields(state)}
     for name in _JSON:
         values[name] = None if values[name] is None else msgspec.json.encode(values[name]).decode()
     connection.execute(delete(tables.models).where(tables.models.c.resource == state.resource))

@@ -17,10 +17,10 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, t
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.patches import same
-from ...wire.raw_records import Slice
+from ...wire.raw_records import RawRecord
 from ..reading.sqlite import json_text
 from . import tables
-from .codec import Rows, digest, encode
+from .codec import RowCodec, digest, encode
 from .layout import Layout
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ChangeLog:
     """Where changes are noted: in which run, seen when, and whose they are."""
 
     run: int | None
@@ -70,7 +70,7 @@ class Store:
     def __init__(self, connection: Connection, layout: Layout, *, postgres: bool = False) -> None:
         self.connection = connection
         self.layout = layout
-        self.rows = Rows(layout, postgres=postgres)
+        self.rows = RowCodec(layout, postgres=postgres)
         self.table = tables.records(layout)
         self._postgres = postgres
 
@@ -133,22 +133,24 @@ class Store:
     def read(self, ids: Sequence[str]) -> dict[str, Raw]:
         """The stored records of some ids."""
         shown = [
-            tables.as_text(self.table.c[one.name], self._postgres) if one.storage == "json" else self.table.c[one.name]
-            for one in self.layout.columns
+            tables.as_text(self.table.c[column.name], self._postgres)
+            if column.storage == "json"
+            else self.table.c[column.name]
+            for column in self.layout.columns
         ]
         found: dict[str, Raw] = {}
         for part in chunks(ids):
             statement = select(*shown, self.table.c["_extra"]).where(self.table.c.id.in_(part))
-            for raw in self.rows.unpack(self.layout.columns, self.connection.execute(statement)):
+            for raw in self.rows.decode_rows(self.layout.columns, self.connection.execute(statement)):
                 found[raw["_id"]] = raw
         return found
 
     def write(
         self,
-        records: Iterable[Raw | Slice],
+        records: Iterable[Raw | RawRecord],
         *,
         hashes: Mapping[str, bytes] | None = None,
-        memory: Memory | None = None,
+        memory: ChangeLog | None = None,
         stamp: tuple[str, str] | None = None,
     ) -> Counts:
         """Insert or update the records that differ from what is stored.
@@ -157,26 +159,29 @@ class Store:
         record that differs though its stamp did not move has changed silently, one whose stamp moved to before
         that moment was missed.
         """
-        slices = {one["_id"]: one if isinstance(one, Slice) else Slice(encode(one), one) for one in records}
+        slices = {
+            record["_id"]: record if isinstance(record, RawRecord) else RawRecord(encode(record), record)
+            for record in records
+        }
         known = self.hashes(list(slices)) if hashes is None else hashes
-        new: list[Slice] = []
-        changed: list[Slice] = []
-        for id, one in slices.items():
+        new: list[RawRecord] = []
+        changed: list[RawRecord] = []
+        for id, raw_record in slices.items():
             hash = known.get(id)
             if hash is None:
-                new.append(one)
-            elif hash != digest(one.json):
-                changed.append(one)
+                new.append(raw_record)
+            elif hash != digest(raw_record.json):
+                changed.append(raw_record)
         counts = Counts(new=len(new), changed=len(changed), unchanged=len(slices) - len(new) - len(changed))
         if changed:
-            self._note_changes([one.read() for one in changed], counts, memory, stamp)
+            self._note_changes([record.read() for record in changed], counts, memory, stamp)
         if memory is not None:
-            self._note([(one["_id"], "created", None) for one in new], memory)
+            self._note([(record["_id"], "created", None) for record in new], memory)
         self._insert(new)
         self._replace(changed)
         return counts
 
-    def remove(self, ids: Sequence[str], memory: Memory | None = None) -> Counts:
+    def remove(self, ids: Sequence[str], memory: ChangeLog | None = None) -> Counts:
         """Take records out of the table."""
         if memory is not None:
             before = self.read(ids)
@@ -187,7 +192,7 @@ class Store:
         return Counts(deleted=count)
 
     def _note_changes(
-        self, changed: list[Raw], counts: Counts, memory: Memory | None, stamp: tuple[str, str] | None
+        self, changed: list[Raw], counts: Counts, memory: ChangeLog | None, stamp: tuple[str, str] | None
     ) -> None:
         before = self.read([raw["_id"] for raw in changed])
         notes: list[tuple[str, str, Any]] = []
@@ -208,7 +213,7 @@ class Store:
         if memory is not None:
             self._note(notes, memory)
 
-    def _note(self, notes: list[tuple[str, str, Any]], memory: Memory) -> None:
+    def _note(self, notes: list[tuple[str, str, Any]], memory: ChangeLog) -> None:
         if not notes:
             return
         self.connection.execute(
@@ -227,20 +232,20 @@ class Store:
             ],
         )
 
-    def _insert(self, slices: Sequence[Slice]) -> None:
+    def _insert(self, slices: Sequence[RawRecord]) -> None:
         """Insert rows, a thousand at a time, without the columns that none of them fills: most fill a few."""
         copying = self._postgres and self.connection.dialect.driver == "psycopg"
         for packed in self._packed(slices):
             places = [n for n in range(len(self.rows.names)) if any(values[n] is not None for values in packed)]
             (self._copy if copying else self._upsert)(places, packed)
 
-    def _replace(self, slices: Sequence[Slice]) -> None:
+    def _replace(self, slices: Sequence[RawRecord]) -> None:
         """Write over rows that are there."""
         for packed in self._packed(slices):
             self._upsert(range(len(self.rows.names)), packed)
 
-    def _packed(self, slices: Sequence[Slice]) -> Iterator[list[list[Any]]]:
-        return ([self.rows.pack(one.json) for one in part] for part in chunks(slices, _PACKED))
+    def _packed(self, slices: Sequence[RawRecord]) -> Iterator[list[list[Any]]]:
+        return ([self.rows.encode_row(item.json) for item in part] for part in chunks(slices, _PACKED))
 
     def _upsert(self, places: Sequence[int], packed: list[list[Any]]) -> None:
         table, names = self._quoted(places)

@@ -168,15 +168,15 @@ def _records(layout: Layout) -> Table:
         metadata,
         Column("pk", KEY, primary_key=True),
         *(
-            Column(one.name, TYPES[one.storage], nullable=one.wire != "_id", unique=one.wire == "_id")
-            for one in layout.columns
+            Column(column.name, TYPES[column.storage], nullable=column.wire != "_id", unique=column.wire == "_id")
+            for column in layout.columns
         ),
         Column("_extra", Text),
         Column("_hash", LargeBinary, nullable=False),
     )
-    for one in layout.columns:
-        if one.indexed:
-            Index(f"{layout.table}__{one.name}", table.c[one.name])
+    for column in layout.columns:
+        if column.indexed:
+            Index(f"{layout.table}__{column.name}", table.c[column.name])
     return table
 
 

@@ -18,20 +18,20 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from ...errors import MirrorError
 from ...html import table as html_table
 from ...models.conflict import Conflict, conflict_of
-from ...runtime import TEMPORARY, Wish
+from ...runtime import TEMPORARY, WriteIntent
 from ...wire.patches import Raw, merged, same, without
 from ..db import lease, tables
 from ..db.database import Database
 from ..db.layout import layouts
 from ..db.state import moment, now
-from ..db.store import Memory, chunks
+from ..db.store import ChangeLog, chunks
 from ..reading.sqlite import json_text
-from .overlay import Entry, Place, Stacks, find, find_all
+from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]
 
 _AT_REST = ("pending", "conflict", "failed")
-PATIENCE = 900.0
+LEASE_TIMEOUT = 900.0
 """Seconds after which an entry is taken from a process of another machine that sent it and was not heard of since."""
 
 
@@ -97,14 +97,14 @@ class Outbox:
 
     def _repr_html_(self) -> str:
         rows = [
-            (one.seq, one.op, one.resource, one.record, ", ".join(one.patch), one.state, one.created_at)
-            for one in self.entries()[:20]
+            (entry.seq, entry.op, entry.resource, entry.record, ", ".join(entry.patch), entry.state, entry.created_at)
+            for entry in self.entries()[:20]
         ]
         return html_table(("seq", "op", "resource", "record", "fields", "state", "since"), rows, repr(self))
 
     # --- who has what in hand ---------------------------------------------------------------------------
 
-    def in_hand(self) -> Outbox:
+    def claim_session(self) -> Outbox:
         """This outbox for one piece of work, until `rest()`."""
         mine = Outbox(self._database, history=self._history)
         mine._holder = lease.begin()
@@ -113,46 +113,46 @@ class Outbox:
     def reserve(self) -> None:
         """Be the only one that pushes, until `rest()`. Raises `MirrorError` while another one is."""
         assert self._holder is not None, "only what is in hand can be pushed"
-        self._lease = lease.acquire(self._database, self._holder, "push", PATIENCE)
+        self._lease = lease.acquire(self._database, self._holder, "push", LEASE_TIMEOUT)
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Let go of what is in hand: whatever was not settled is for the next push."""
         if self._holder is not None:
             lease.end(self._holder)
         if self._lease is not None:
             self._lease.release()
 
-    def take(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
+    def claim(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
         """Take the entries in some states (or by number) in hand, but those that others have."""
         box = tables.outbox
         with self._writing() as connection:
             found = find(connection, box.c.state.in_(states))
             wanted = None if seqs is None else set(seqs)
-            free = [one for one in found if self._is_free(one) and (wanted is None or one.seq in wanted)]
-            for part in chunks([one.seq for one in free]):
+            free = [record for record in found if self._is_free(record) and (wanted is None or record.seq in wanted)]
+            for part in chunks([key.seq for key in free]):
                 connection.execute(update(box).where(box.c.seq.in_(part)).values(holder=self._holder))
-        return [replace(one, holder=self._holder) for one in free]
+        return [replace(key, holder=self._holder) for key in free]
 
     def _is_free(self, entry: Entry) -> bool:
         if entry.holder is None or entry.holder == self._holder:
             return True
         beat = moment(entry.sent_at or entry.created_at).timestamp()
-        return lease.is_over(entry.holder, beat, PATIENCE)
+        return lease.is_over(entry.holder, beat, LEASE_TIMEOUT)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self._database.writing(durable=True) as connection:
             if self._lease is not None:
-                self._lease.beat(connection)
+                self._lease.heartbeat(connection)
             yield connection
 
-    def _stacks(self, connection: Connection, *, note: bool = True, complete: Iterable[str] = ()) -> Stacks:
-        memory = Memory(None, now(), "mine") if note and self._history else None
-        return Stacks(connection, postgres=self._database.postgres, memory=memory, complete=complete)
+    def _stacks(self, connection: Connection, *, note: bool = True, complete: Iterable[str] = ()) -> PendingOverlay:
+        memory = ChangeLog(None, now(), "mine") if note and self._history else None
+        return PendingOverlay(connection, postgres=self._database.postgres, memory=memory, complete=complete)
 
     # --- recording --------------------------------------------------------------------------------------
 
-    def record(self, wishes: Iterable[Wish], state: str) -> list[tuple[int | None, str]]:
+    def record(self, wishes: Iterable[WriteIntent], state: str) -> list[tuple[int | None, str]]:
         """Write wishes down and show them in the mirror, in one transaction that survives a power cut.
 
         Returns the entry's number and the record's id (a temporary one for a new record) for each. Offline, a
@@ -179,7 +179,7 @@ class Outbox:
             stacks.write()
         return [(None if entry is None else entry.seq, record) for entry, record in found]
 
-    def _waiting(self, stacks: Stacks, wish: Wish) -> Entry | None:
+    def _waiting(self, stacks: PendingOverlay, wish: WriteIntent) -> Entry | None:
         """The entry about the same record that a wish can become a part of: one that is not being sent."""
         if wish.record is None:
             return None
@@ -187,7 +187,7 @@ class Outbox:
         last = stack[-1] if stack else None
         return last if last is not None and last.state in _AT_REST and self._is_free(last) else None
 
-    def _take_over(self, stacks: Stacks, into: Entry, wish: Wish) -> None:
+    def _take_over(self, stacks: PendingOverlay, into: Entry, wish: WriteIntent) -> None:
         """Take the fields of a wish out of older entries that are not being sent: sent later, they would undo it."""
         stack = stacks.entries[stacks.place(into.resource, into.record)]
         for older in reversed(stack[: stack.index(into)]):
@@ -207,8 +207,8 @@ class Outbox:
         with self._writing() as connection:
             box = tables.outbox
             entries = find_all(connection, box.c.seq, sorted(patches))
-            mine = {one.seq: one for one in entries if one.holder == self._holder}
-            changed = [seq for seq, one in mine.items() if not same(one.patch, patches[seq][0])]
+            mine = {entry.seq: entry for entry in entries if entry.holder == self._holder}
+            changed = [seq for seq, field in mine.items() if not same(field.patch, patches[seq][0])]
             if changed:
                 stacks, found = self._found(connection, changed)
                 for entry in found:
@@ -239,7 +239,7 @@ class Outbox:
                 [{"key": seq, "why": error} for seq, error in errors.items()],
             )
 
-    def hold(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
+    def mark_conflicts(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
         """Hold entries back as conflicts: why, and what the server holds of their fields."""
         if not conflicts:
             return
@@ -255,7 +255,7 @@ class Outbox:
                     stacks.put(place, merged(bottom, theirs))
             stacks.write()
 
-    def done(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
         """Forget acknowledged entries: `(seq, id, row)` with the id Planhat gave, and what the record now is.
 
         A temporary id gives way to the real one in the mirror's rows and in what still waits.
@@ -266,9 +266,9 @@ class Outbox:
         with self._writing() as connection:
             stacks, found = self._found(connection, ends)
             names = {
-                stacks.place(one.resource, one.record): id
-                for one in found
-                if (id := ends[one.seq][0]) is not None and one.record.startswith(TEMPORARY)
+                stacks.place(record.resource, record.record): id
+                for record in found
+                if (id := ends[record.seq][0]) is not None and record.record.startswith(TEMPORARY)
             }
             naming = stacks.load_naming(temporary for _, temporary in names)
             stacks.load((table, id) for (table, _), id in names.items())
@@ -278,22 +278,22 @@ class Outbox:
                 self._settle(stacks, entry, *ends[entry.seq])
             stacks.outdate(
                 {
-                    stacks.place(one.resource, one.record): (one, ends[one.seq][1])
-                    for one in found
-                    if not one.makes
+                    stacks.place(record.resource, record.record): (record, ends[record.seq][1])
+                    for record in found
+                    if not record.makes
                 }
             )  # fmt: skip
             gone = set(ends)
-            stacks.rename([one for one in naming if one.seq not in gone], names)
+            stacks.rename([record for record in naming if record.seq not in gone], names)
             stacks.write()
 
-    def _overtake(self, stacks: Stacks, newer: Entry, arrived: Raw) -> None:
+    def _overtake(self, stacks: PendingOverlay, newer: Entry, arrived: Raw) -> None:
         """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
         for older in list(stacks.entries[stacks.place(newer.resource, newer.record)]):
             if older.seq < newer.seq and older.op == "update" and self._is_free(older):
                 _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
 
-    def _settle(self, stacks: Stacks, entry: Entry, id: str | None, row: Raw | None) -> None:
+    def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> None:
         old = stacks.place(entry.resource, entry.record)
         if entry.op == "delete":
             stacks.put(old, None)
@@ -303,8 +303,8 @@ class Outbox:
         if new != old:
             stacks.put(old, None)
         if row is not None and (before is not None or entry.makes):
-            home = layouts().get(entry.resource)
-            implied = {} if home is None or before is not None else home.resource.implied
+            layout = layouts().get(entry.resource)
+            implied = {} if layout is None or before is not None else layout.resource.implied
             stacks.put(new, {**implied, **merged(before or {}, row), "_id": new[1]})
 
     def cancel(self, seqs: Iterable[int]) -> None:
@@ -316,22 +316,22 @@ class Outbox:
             stacks, found = self._found(connection, numbers)
             for entry in found:
                 stack = stacks.entries[stacks.place(entry.resource, entry.record)]
-                later = [one for one in stack if one.seq > entry.seq]
+                later = [write for write in stack if write.seq > entry.seq]
                 stacks.take_out(entry)
-                for one in later:
+                for item in later:
                     if entry.makes and entry.record.startswith(TEMPORARY):
-                        stacks.take_out(one)  # a change of what will never be
+                        stacks.take_out(item)  # a change of what will never be
                     else:
-                        one.base = _rebased(one, entry)
+                        item.base = _rebased(item, entry)
             stacks.write()
 
-    def _found(self, connection: Connection, seqs: Iterable[int]) -> tuple[Stacks, list[Entry]]:
+    def _found(self, connection: Connection, seqs: Iterable[int]) -> tuple[PendingOverlay, list[Entry]]:
         """The stacks of the records that entries are about, and those entries."""
         numbers = set(seqs)
         stacks = self._stacks(connection)
         entries = find_all(connection, tables.outbox.c.seq, sorted(numbers))
-        stacks.load(stacks.place(one.resource, one.record) for one in entries)
-        found = [one for stack in stacks.entries.values() for one in stack if one.seq in numbers]
+        stacks.load(stacks.place(entry.resource, entry.record) for entry in entries)
+        found = [write for stack in stacks.entries.values() for write in stack if write.seq in numbers]
         return stacks, sorted(found, key=lambda one: one.seq)
 
     def discard(self, *seqs: int) -> int:
@@ -340,19 +340,19 @@ class Outbox:
         Returns how many. Entries in flight are left alone: they may have been carried out.
         """
         given = [
-            one
-            for one in self.entries()
-            if one.state != "inflight" and self._is_free(one) and (not seqs or one.seq in seqs)
+            entry
+            for entry in self.entries()
+            if entry.state != "inflight" and self._is_free(entry) and (not seqs or entry.seq in seqs)
         ]
-        missing = set(seqs) - {one.seq for one in given}
+        missing = set(seqs) - {value.seq for value in given}
         if missing:
             raise MirrorError(f"No waiting entry has the number {min(missing)}: `planhat outbox` lists them.")
-        self.cancel(one.seq for one in given)
+        self.cancel(value.seq for value in given)
         return len(given)
 
     def retry(self, *seqs: int) -> int:
         """Let failed and conflicting entries (all, or some by number) be sent by the next push. Returns how many."""
-        again = [one.seq for one in self.entries("failed", "conflict") if not seqs or one.seq in seqs]
+        again = [entry.seq for entry in self.entries("failed", "conflict") if not seqs or entry.seq in seqs]
         self.mark(dict.fromkeys(again, ""), "pending")
         return len(again)
 
@@ -369,10 +369,10 @@ class Outbox:
     def waiting_on(self, connection: Connection, table: str) -> set[str]:
         """The ids of a table's records that writes wait for."""
         box = tables.outbox
-        names = [name for name, home in layouts().items() if home.table == table]
+        names = [name for name, layout in layouts().items() if layout.table == table]
         return set(connection.execute(select(box.c.record).where(box.c.resource.in_(names))).scalars())
 
-    def learn(self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None = None) -> None:
+    def rebase(self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None = None) -> None:
         """Put what waits over rows that were just replaced by the server's: those in `said`, or all of the table.
 
         `said` is what the server says of some records that writes wait for, None for one that it does not have.
@@ -390,7 +390,7 @@ class Outbox:
         stacks.write()
 
 
-def _join(stacks: Stacks, earlier: Entry, wish: Wish) -> Entry | None:
+def _join(stacks: PendingOverlay, earlier: Entry, wish: WriteIntent) -> Entry | None:
     """Make a wish part of an entry that was not sent; None when nothing is left to do."""
     if wish.op == "delete":
         if earlier.makes:
@@ -410,7 +410,7 @@ def _join(stacks: Stacks, earlier: Entry, wish: Wish) -> Entry | None:
     return earlier
 
 
-def _give_up(stacks: Stacks, older: Entry, newer: Raw) -> None:
+def _give_up(stacks: PendingOverlay, older: Entry, newer: Raw) -> None:
     """Take the fields of a newer write out of an entry, and the entry off its stack when none is left."""
     left = without(older.patch, newer)
     if same(left, older.patch):

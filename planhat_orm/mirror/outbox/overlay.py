@@ -16,11 +16,11 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from ...runtime import TEMPORARY
-from ...wire.patches import Clash, lifted, merged, renamed, same, texts, three_way, under
+from ...wire.patches import Clash, merged, remove_patch, renamed, same, texts, three_way, under
 from ..db import tables
 from ..db.layout import layouts
 from ..db.state import load_all
-from ..db.store import Memory, Raw, Store, chunks
+from ..db.store import ChangeLog, Raw, Store, chunks
 from ..reading.sqlite import json_text
 
 Place = tuple[str, str]
@@ -65,8 +65,8 @@ class Entry:
             return None
         if row is None:
             self.below = None
-            home = layouts()[self.resource].resource
-            return {"_id": self.record, **home.implied, **self.patch} if self.makes else None
+            layout = layouts()[self.resource].resource
+            return {"_id": self.record, **layout.implied, **self.patch} if self.makes else None
         self.below = under(row, self.patch)
         return merged(row, self.patch)
 
@@ -76,7 +76,7 @@ class Entry:
             return self.below if row is None else row
         if self.makes and self.record.startswith(TEMPORARY):
             return None
-        return row if row is None or self.below is None else lifted(row, self.patch, self.below)
+        return row if row is None or self.below is None else remove_patch(row, self.patch, self.below)
 
 
 def read(row: RowMapping) -> Entry:
@@ -95,15 +95,15 @@ def find(connection: Connection, *conditions: Any) -> list[Entry]:
 
 def find_all(connection: Connection, column: Any, values: Iterable[Any]) -> list[Entry]:
     """The entries whose `column` is one of many values, in the order in which they were made."""
-    found = [one for part in chunks(list(values)) for one in find(connection, column.in_(part))]
+    found = [record for part in chunks(list(values)) for record in find(connection, column.in_(part))]
     return sorted(found, key=lambda one: one.seq)
 
 
-class Stacks:
+class PendingOverlay:
     """Some records' open entries, in one transaction. Change them, and `write()`."""
 
     def __init__(
-        self, connection: Connection, *, postgres: bool, memory: Memory | None, complete: Iterable[str] = ()
+        self, connection: Connection, *, postgres: bool, memory: ChangeLog | None, complete: Iterable[str] = ()
     ) -> None:
         self._connection = connection
         self._postgres = postgres
@@ -116,8 +116,8 @@ class Stacks:
 
     def place(self, resource: str, record: str) -> Place:
         """Where a record is kept."""
-        home = layouts().get(resource)
-        return (home.table if home is not None else resource, record)
+        layout = layouts().get(resource)
+        return (layout.table if layout is not None else resource, record)
 
     def load(self, places: Iterable[Place]) -> None:
         """Read the rows and entries of some records, as far as they were not read yet."""
@@ -152,16 +152,20 @@ class Stacks:
             return []
         box = tables.outbox
         about = or_(box.c.patch.contains(TEMPORARY), box.c.record.startswith(TEMPORARY))
-        naming = [one for one in find(self._connection, about) if names.intersection((one.record, *texts(one.patch)))]
-        self.load(self.place(one.resource, one.record) for one in naming)
-        seqs = {one.seq for one in naming}
-        return [one for stack in self.entries.values() for one in stack if one.seq in seqs]
+        naming = [
+            record
+            for record in find(self._connection, about)
+            if names.intersection((record.record, *texts(record.patch)))
+        ]
+        self.load(self.place(record.resource, record.record) for record in naming)
+        seqs = {record.seq for record in naming}
+        return [write for stack in self.entries.values() for write in stack if write.seq in seqs]
 
     def rows(self, places: Iterable[Place]) -> dict[str, Raw]:
         """The rows of some records of one table as they are stored."""
         found: dict[str, Raw] = {}
         for table in dict.fromkeys(table for table, _ in places):
-            found.update(self._store(table).read([id for home, id in places if home == table]))
+            found.update(self._store(table).read([id for layout, id in places if layout == table]))
         return found
 
     def bottom(self, place: Place) -> Raw | None:
@@ -181,7 +185,7 @@ class Stacks:
     def take_out(self, entry: Entry) -> None:
         """Take an entry off its record's stack."""
         stack = self.entries[self.place(entry.resource, entry.record)]
-        stack[:] = [one for one in stack if one is not entry and (not entry.seq or one.seq != entry.seq)]
+        stack[:] = [write for write in stack if write is not entry and (not entry.seq or write.seq != entry.seq)]
         self._new = [pair for pair in self._new if pair[0] is not entry]
 
     def rename(self, entries: Iterable[Entry], names: Mapping[Place, str]) -> None:
@@ -191,7 +195,7 @@ class Stacks:
             entry.patch = renamed(entry.patch, ids)
             if entry.record in ids:
                 old = self.place(entry.resource, entry.record)
-                self.entries[old] = [one for one in self.entries[old] if one is not entry]
+                self.entries[old] = [item for item in self.entries[old] if item is not entry]
                 entry.record = ids[entry.record]
                 stack = self.entries.setdefault(self.place(entry.resource, entry.record), [])
                 stack.append(entry)
@@ -222,7 +226,7 @@ class Stacks:
                 self._connection.execute(delete(stage).where(mine))
                 continue
             read_before = msgspec.json.decode(body)
-            merge = three_way(entry.base, {key: one for key, one in (row or {}).items() if key != "_id"}, read_before)
+            merge = three_way(entry.base, {key: item for key, item in (row or {}).items() if key != "_id"}, read_before)
             if merge.send:
                 newer = json_text(merged(read_before, merge.send))
                 self._connection.execute(update(stage).where(mine).values(body=newer))
@@ -251,14 +255,14 @@ class Stacks:
 
     def _write_entries(self) -> None:
         box = tables.outbox
-        held = {one.seq: one for stack in self.entries.values() for one in stack if one.seq}
+        held = {write.seq: write for stack in self.entries.values() for write in stack if write.seq}
         gone = [seq for seq in self._before if seq not in held]
         for part in chunks(gone):
             self._connection.execute(delete(box).where(box.c.seq.in_(part)))
         changed = [
-            {"key": seq, **{name: value for name, value in _values(one).items() if name != "seq"}}
-            for seq, one in held.items()
-            if seq in self._before and not _equal(one, self._before[seq])
+            {"key": seq, **{name: value for name, value in _values(entry).items() if name != "seq"}}
+            for seq, entry in held.items()
+            if seq in self._before and not _equal(entry, self._before[seq])
         ]
         if changed:
             names = [name for name in changed[0] if name != "key"]
@@ -266,8 +270,8 @@ class Stacks:
             self._connection.execute(statement.values({name: bindparam(name) for name in names}), changed)
         if self._new:
             values = [{**_values(entry), **facts} for entry, facts in self._new]
-            for one in values:
-                del one["seq"]
+            for item in values:
+                del item["seq"]
             statement = insert(box).returning(box.c.seq, sort_by_parameter_order=True)  # type: ignore[assignment]
             seqs = self._connection.execute(statement, values).scalars().all()
             for (entry, _), seq in zip(self._new, seqs, strict=True):

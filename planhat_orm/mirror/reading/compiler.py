@@ -2,7 +2,7 @@
 
 Truth is two-valued: a comparison with a missing value is NULL in SQL, which AND and OR pass on harmlessly and
 every NOT first turns into false. A step over a relation is `near IN (SELECT far ...)`, so any depth works. What
-the databases say differently, or not at all, is in `Words`.
+the databases say differently, or not at all, is in `Dialect`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...query.kinds import ANY, BOOLEAN, DATETIME, ID, LISTS, OBJECT, REF, TEXT,
 from ...query.query import Query
 from ...query.tree import All, Any, Hop, Node, Not, Target, Test
 from ..db import tables
-from ..db.layout import Column, Layout, layout
+from ..db.layout import Column, Layout, layout_for
 
 Sql = ColumnElement[Anything]
 
@@ -35,7 +35,7 @@ class Cell:
     kind: Kind
 
 
-class Words(Protocol):
+class Dialect(Protocol):
     """What SQLite and PostgreSQL say differently."""
 
     def json(self, column: Sql) -> Sql:
@@ -87,17 +87,20 @@ class Words(Protocol):
         ...
 
 
-class Reader:
+class Compiler:
     """Writes the statements of queries."""
 
-    def __init__(self, words: Words, *, hidden: bool = False) -> None:
-        self.words = words
+    def __init__(self, dialect: Dialect, *, hidden: bool = False) -> None:
+        self.dialect = dialect
         self.hidden = hidden
 
     def rows(self, query: Query, columns: Sequence[Column]) -> Select[Anything]:
         """The statement that selects `columns` and `_extra` of the records."""
         table, where = self._from(query)
-        shown = [self.words.json(table.c[one.name]) if one.storage == "json" else table.c[one.name] for one in columns]
+        shown = [
+            self.dialect.json(table.c[column.name]) if column.storage == "json" else table.c[column.name]
+            for column in columns
+        ]
         statement = select(*shown, table.c["_extra"]).where(where).order_by(*self.order(query, table))
         return _sliced(statement, query)
 
@@ -120,100 +123,100 @@ class Reader:
         """ORDER BY: missing values last either way, `_id` as the last word."""
         terms: list[Sql] = []
         for target, descending in query.order:
-            value = self.comparable(target, table, layout(query.resource))
+            value = self.comparable(target, table, layout_for(query.resource))
             terms += [value.is_(None), value.desc() if descending else value.asc()]
         return [*terms, table.c.id]
 
-    def comparable(self, target: Target, table: FromClause, home: Layout) -> Sql:
+    def comparable(self, target: Target, table: FromClause, layout: Layout) -> Sql:
         """What a target compares by, as an expression."""
-        value = self.value(target, table, home)
-        return self.words.comparable(value) if isinstance(value, Cell) else value
+        value = self.value(target, table, layout)
+        return self.dialect.comparable(value) if isinstance(value, Cell) else value
 
-    def present(self, target: Target, table: FromClause, home: Layout) -> Sql:
+    def present(self, target: Target, table: FromClause, layout: Layout) -> Sql:
         """Whether there is a value at a target, of whatever type."""
-        return not_(self._missing(target, table, home))
+        return not_(self._missing(target, table, layout))
 
     # --- conditions -------------------------------------------------------------------------------------
 
     def _from(self, query: Query) -> tuple[FromClause, Sql]:
-        home = layout(query.resource)
-        table: FromClause = tables.records(home)
-        return table, and_(self._belongs(table, home, hidden=self.hidden), self.where(query.where, table, home))
+        layout = layout_for(query.resource)
+        table: FromClause = tables.records(layout)
+        return table, and_(self._belongs(table, layout, hidden=self.hidden), self.where(query.where, table, layout))
 
-    def _belongs(self, table: FromClause, home: Layout, *, hidden: bool) -> Sql:
+    def _belongs(self, table: FromClause, layout: Layout, *, hidden: bool) -> Sql:
         """The rows of a resource in its table that Planhat's own lists would show."""
         conditions: list[Sql] = [true()]
-        if home.only is not None:
-            conditions.append(table.c[home.only[0].name] == home.only[1])
-        param = home.resource.hidden_by
+        if layout.only is not None:
+            conditions.append(table.c[layout.only[0].name] == layout.only[1])
+        param = layout.resource.hidden_by
         if param is not None and not hidden:
-            conditions.append(table.c[home.by_wire[str(param.hides)].name].is_not(true()))
+            conditions.append(table.c[layout.by_wire[str(param.hides)].name].is_not(true()))
         return and_(*conditions)
 
-    def where(self, node: Node, table: FromClause, home: Layout) -> Sql:
+    def where(self, node: Node, table: FromClause, layout: Layout) -> Sql:
         """The condition of a tree on the rows of `table`."""
         match node:
             case All(children):
-                return and_(true(), *(self.where(child, table, home) for child in children))
+                return and_(true(), *(self.where(child, table, layout) for child in children))
             case Any(children):
-                return or_(false(), *(self.where(child, table, home) for child in children))
+                return or_(false(), *(self.where(child, table, layout) for child in children))
             case Not(child):
-                return not_(func.coalesce(self.where(child, table, home), false()))
+                return not_(func.coalesce(self.where(child, table, layout), false()))
             case Test():
-                return self._over(node, node.target.hops, table, home)
+                return self._over(node, node.target.hops, table, layout)
 
-    def _over(self, test: Test, hops: tuple[Hop, ...], table: FromClause, home: Layout) -> Sql:
+    def _over(self, test: Test, hops: tuple[Hop, ...], table: FromClause, layout: Layout) -> Sql:
         if not hops:
-            return self._test(test, table, home)
+            return self._test(test, table, layout)
         hop, rest = hops[0], hops[1:]
-        there = layout(hop.resource)
+        there = layout_for(hop.resource)
         far = tables.records(there).alias()
         # A condition over a relation sees what lists hide, as it does over the API.
         inside = and_(self._belongs(far, there, hidden=True), self._over(test, rest, far, there))
-        near = table.c[home.by_wire[hop.near].name]
+        near = table.c[layout.by_wire[hop.near].name]
         key = far.c[there.by_wire[hop.far].name]
         if hop.many_near:
-            member, is_text = self.words.members(near)
+            member, is_text = self.dialect.members(near)
             return select(1).where(is_text, member.in_(select(key).where(inside))).correlate(table).exists()
         if hop.many_far:
-            member, is_text = self.words.members(key)
+            member, is_text = self.dialect.members(key)
             return near.in_(select(member).select_from(far).where(is_text, inside))
         return near.in_(select(key).where(inside))
 
-    def value(self, target: Target, table: FromClause, home: Layout) -> Sql | Cell:
+    def value(self, target: Target, table: FromClause, layout: Layout) -> Sql | Cell:
         """Where a target's value is: a column of comparables, or a cell of JSON."""
         first, *rest = target.keys
-        column = home.by_wire.get(first)
+        column = layout.by_wire.get(first)
         if column is not None and column.storage == "json":
             return Cell(table.c[column.name], tuple(rest), target.kind)
         if column is None:
             return Cell(table.c["_extra"], target.keys, target.kind)
         if rest or column.kind.comparable is not target.kind.comparable:
             # A class that reads the field in another way than the column does: only the raw value will do.
-            raw = self.words.raw(table.c["_extra"], table.c[column.name], column.wire)
+            raw = self.dialect.raw(table.c["_extra"], table.c[column.name], column.wire)
             return Cell(raw, tuple(rest), target.kind)
         return table.c[column.name]
 
-    def _missing(self, target: Target, table: FromClause, home: Layout) -> Sql:
+    def _missing(self, target: Target, table: FromClause, layout: Layout) -> Sql:
         """Absent or null. What did not fit its column is in `_extra`, and not missing."""
-        column = home.by_wire.get(target.keys[0])
-        unkept = self.words.missing(Cell(table.c["_extra"], target.keys[:1], ANY))
+        column = layout.by_wire.get(target.keys[0])
+        unkept = self.dialect.missing(Cell(table.c["_extra"], target.keys[:1], ANY))
         if column is None or len(target.keys) > 1:
-            value = self.value(target, table, home)
+            value = self.value(target, table, layout)
             assert isinstance(value, Cell)
-            return self.words.missing(value)
+            return self.dialect.missing(value)
         return and_(table.c[column.name].is_(None), unkept)
 
-    def _test(self, test: Test, table: FromClause, home: Layout) -> Sql:
+    def _test(self, test: Test, table: FromClause, layout: Layout) -> Sql:
         target, op, operand = test.target, test.op, test.value
         if op == "isnull":
-            missing = self._missing(target, table, home)
+            missing = self._missing(target, table, layout)
             return missing if operand else not_(missing)
-        value = self.value(target, table, home)
+        value = self.value(target, table, layout)
         if isinstance(operand, Target):
-            return self._pair(target, value, op, operand, table, home)
+            return self._pair(target, value, op, operand, table, layout)
         if isinstance(value, Cell):
-            return self.words.matches(table, value, op, operand)
+            return self.dialect.matches(table, value, op, operand)
         if target.kind in (*LISTS, OBJECT):
             return false()
         return self._direct(table, value, target.kind, op, operand)
@@ -224,21 +227,23 @@ class Reader:
                 return false()
             return getattr(value, _DIRECT[op])(operand)  # type: ignore[no-any-return]
         if op == "in":
-            return self.words.among(value, operand) if operand else false()
+            return self.dialect.among(value, operand) if operand else false()
         if op == "range":
             return and_(value >= operand[0], value <= operand[1])
         if op == "contains":
-            return self.words.contains(value, operand)
+            return self.dialect.contains(value, operand)
         if op == "startswith":
-            return self.words.starts(value, operand)
+            return self.dialect.starts(value, operand)
         if op == "endswith":
-            return self.words.ends(value, operand)
-        return self.words.lookup(table, value, op, operand)
+            return self.dialect.ends(value, operand)
+        return self.dialect.lookup(table, value, op, operand)
 
-    def _pair(self, target: Target, left: Sql | Cell, op: str, operand: Target, table: FromClause, home: Layout) -> Sql:
-        right = self.value(operand, table, home)
+    def _pair(
+        self, target: Target, left: Sql | Cell, op: str, operand: Target, table: FromClause, layout: Layout
+    ) -> Sql:
+        right = self.value(operand, table, layout)
         if isinstance(left, Cell) or isinstance(right, Cell):
-            return self.words.pair(table, left, op, right)
+            return self.dialect.pair(table, left, op, right)
         if _family(target.kind) != _family(operand.kind) or (target.kind is BOOLEAN and op != "exact"):
             return false()
         return getattr(left, _DIRECT[op])(right)  # type: ignore[no-any-return]
@@ -257,7 +262,7 @@ def _sliced(statement: Select[Anything], query: Query) -> Select[Anything]:
 
 def touched(query: Query) -> set[str]:
     """The tables that a query reads."""
-    found = {layout(query.resource).table}
+    found = {layout_for(query.resource).table}
 
     def visit(node: Node) -> None:
         match node:
@@ -267,7 +272,7 @@ def touched(query: Query) -> set[str]:
             case Not(child):
                 visit(child)
             case Test(target, _, _):
-                found.update(layout(hop.resource).table for hop in target.hops)
+                found.update(layout_for(hop.resource).table for hop in target.hops)
 
     visit(query.where)
     return found

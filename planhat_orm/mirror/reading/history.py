@@ -19,9 +19,9 @@ from ...errors import MirrorIncomplete, ValidationError
 from ...query.kinds import DATETIME, iso
 from ...query.query import Query
 from ..db import state, tables
-from ..db.codec import Rows, encode
+from ..db.codec import RowCodec, encode
 from ..db.database import Database
-from ..db.layout import Layout, layout, layouts
+from ..db.layout import Layout, layout_for, layouts
 from ..db.store import Raw, Store, moved, undo
 from .compiler import touched
 from .source import MirrorSource
@@ -78,7 +78,7 @@ def changes(
             now = present[key]
             before = present[key] = _before(now, row)
             if (until is None or row.seen_at < until) and (origin is None or row.origin == origin):
-                fields = _fields(layout(row.resource), row, before, now)
+                fields = _fields(layout_for(row.resource), row, before, now)
                 found.append(Change(row.resource, row.record, row.kind, state.moment(row.seen_at), row.origin, fields))
     return found[::-1]
 
@@ -100,7 +100,7 @@ def _present(
 ) -> dict[tuple[str, str], Raw | None]:
     present: dict[tuple[str, str], Raw | None] = dict.fromkeys(keys)
     for resource in {resource for resource, _ in keys}:
-        store = Store(connection, layout(resource), postgres=database.postgres)
+        store = Store(connection, layout_for(resource), postgres=database.postgres)
         ids = sorted(id for name, id in keys if name == resource)
         present.update({(resource, id): raw for id, raw in store.read(ids).items()})
     return present
@@ -112,12 +112,12 @@ def _before(now: Raw | None, row: Any) -> Raw | None:
     return undo(now or {}, msgspec.json.decode(row.reverse))
 
 
-def _fields(home: Layout, row: Any, before: Raw | None, now: Raw | None) -> dict[str, tuple[Any, Any]]:
+def _fields(layout: Layout, row: Any, before: Raw | None, now: Raw | None) -> dict[str, tuple[Any, Any]]:
     reverse = {"unset": list(now or {})} if row.kind == "created" else msgspec.json.decode(row.reverse)
     fields: dict[str, tuple[Any, Any]] = {}
     for wire in moved(reverse):
         head, _, label = wire.partition(".")
-        column = home.by_wire.get(head)
+        column = layout.by_wire.get(head)
         if label and head == "custom":
             fields[wire] = (_custom(before, label), _custom(now, label))
         else:
@@ -165,9 +165,11 @@ class PastSource(MirrorSource):
                 # What was put aside is nobody else's, and must not outlast the query.
                 transaction.rollback()
 
-    def _put_back(self, connection: Connection, home: Layout) -> None:
+    def _put_back(self, connection: Connection, layout: Layout) -> None:
         log = tables.changes
-        later = select(log).where(log.c.resource == home.table, log.c.seen_at > self.moment).order_by(log.c.seq.desc())
+        later = (
+            select(log).where(log.c.resource == layout.table, log.c.seen_at > self.moment).order_by(log.c.seq.desc())
+        )
         rows = connection.execute(later).all()
         if not rows:
             return
@@ -177,21 +179,21 @@ class PastSource(MirrorSource):
             past[key] = _before(past[key], row)
         quote = connection.dialect.identifier_preparer.quote
         schema = connection.execute(text("SELECT current_schema()")).scalar() if self.database.postgres else "main"
-        table, real = quote(home.table), f"{quote(str(schema))}.{quote(home.table)}"
-        packer = Rows(home, postgres=self.database.postgres)
+        table, real = quote(layout.table), f"{quote(str(schema))}.{quote(layout.table)}"
+        packer = RowCodec(layout, postgres=self.database.postgres)
         names = ["pk", *packer.names]
         listed = ", ".join(map(quote, names))
-        connection.exec_driver_sql(f"CREATE TEMP TABLE past_rows_{home.table} AS SELECT {listed} FROM {real} LIMIT 0")
-        connection.exec_driver_sql(f"CREATE TEMP TABLE past_ids_{home.table} (id TEXT)")
+        connection.exec_driver_sql(f"CREATE TEMP TABLE past_rows_{layout.table} AS SELECT {listed} FROM {real} LIMIT 0")
+        connection.exec_driver_sql(f"CREATE TEMP TABLE past_ids_{layout.table} (id TEXT)")
         mark = "%s" if self.database.postgres else "?"
         marks = ", ".join([mark] * len(names))
-        packed = [(-n, *packer.pack(encode(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
+        packed = [(-n, *packer.encode_row(encode(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
         if packed:
-            connection.exec_driver_sql(f"INSERT INTO past_rows_{home.table} ({listed}) VALUES ({marks})", packed)
+            connection.exec_driver_sql(f"INSERT INTO past_rows_{layout.table} ({listed}) VALUES ({marks})", packed)
         ids = [(id,) for _, id in past]
-        connection.exec_driver_sql(f"INSERT INTO past_ids_{home.table} VALUES ({mark})", ids)
+        connection.exec_driver_sql(f"INSERT INTO past_ids_{layout.table} VALUES ({mark})", ids)
         connection.exec_driver_sql(
             f"CREATE TEMP VIEW {table} AS SELECT {listed} FROM {real} "
-            f"WHERE id NOT IN (SELECT id FROM past_ids_{home.table}) "
-            f"UNION ALL SELECT {listed} FROM past_rows_{home.table}"
+            f"WHERE id NOT IN (SELECT id FROM past_ids_{layout.table}) "
+            f"UNION ALL SELECT {listed} FROM past_rows_{layout.table}"
         )

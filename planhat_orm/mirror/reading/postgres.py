@@ -42,7 +42,7 @@ from .sqlite import json_text
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 
 
-class PostgresWords:
+class PostgresDialect:
     """PostgreSQL's words for a query; without a connection they only say that Python decides."""
 
     def __init__(self, connection: Connection | None = None) -> None:
@@ -81,7 +81,7 @@ class PostgresWords:
         if self._connection is None:
             return func.decided_in_python(value, op, wanted)
         found = self._connection.execute(select(value).where(value.is_not(None)).distinct()).scalars()
-        chosen = [one for one in found if sqlite_functions.compare(op, one, wanted)]
+        chosen = [record for record in found if sqlite_functions.compare(op, record, wanted)]
         return self.among(value, chosen) if chosen else false()
 
     def matches(self, table: FromClause, cell: Cell, op: str, operand: Any) -> Sql:
@@ -93,7 +93,7 @@ class PostgresWords:
         if self._connection is None:
             return func.decided_in_python(text, op, wanted)
         found = self._connection.execute(select(text).where(text.is_not(None)).distinct()).scalars()
-        chosen = [one for one in found if sqlite_functions.matches(cell.kind.name, op, one, wanted)]
+        chosen = [record for record in found if sqlite_functions.matches(cell.kind.name, op, record, wanted)]
         return text == any_(literal(chosen, ARRAY(Text()))) if chosen else false()
 
     def pair(self, table: FromClause, left: Sql | Cell, op: str, right: Sql | Cell) -> Sql:
@@ -124,14 +124,16 @@ class PostgresWords:
         if self._connection is None:
             return func.decided_in_python(text, kind.name)
         found = self._connection.execute(select(text).where(text.is_not(None)).distinct()).scalars()
-        known = {one: sqlite_functions.comparable(kind.name, one) for one in found}
+        known = {record: sqlite_functions.comparable(kind.name, record) for record in found}
         if kind is BOOLEAN:
-            known = {one: None if value is None else int(value) for one, value in known.items()}
+            known = {trait: None if value is None else int(value) for trait, value in known.items()}
         looked_up = literal(json_text(known), Text()).cast(JSONB).op("->>", return_type=Text())(text)
         if kind is BOOLEAN:
             return cast(looked_up, Integer)
         return (
-            looked_up.collate("C") if any(isinstance(one, str) for one in known.values()) else cast(looked_up, Double)
+            looked_up.collate("C")
+            if any(isinstance(trait, str) for trait in known.values())
+            else cast(looked_up, Double)
         )
 
     def _side(self, value: Sql | Cell) -> tuple[str, Sql]:
@@ -152,12 +154,12 @@ class PostgresWords:
         wanted = operand if op == "in" else (operand,)
         if op not in ("exact", "in") or cell.kind not in (TEXT, ID, ANY) or len(cell.path) != 1 or not wanted:
             return None
-        if not all(isinstance(one, str) for one in wanted) or not isinstance(cell.base.type, JSONB):
+        if not all(isinstance(name, str) for name in wanted) or not isinstance(cell.base.type, JSONB):
             return None
         value = cell.base.op("->>", return_type=Text())(_label(cell.path[0])).collate("C")
         of_type = func.jsonb_typeof(cell.base.op("->", return_type=JSONB())(_label(cell.path[0])))
         texts = and_(self.among(value, wanted), of_type == "string")
-        whole = [one for one in wanted if _WHOLE(one)]
+        whole = [name for name in wanted if _WHOLE(name)]
         if cell.kind is ANY or not whole:
             return texts
         # A text field's whole numbers are texts.

@@ -11,19 +11,19 @@ from sqlalchemy import Connection, Select, case, func, literal_column, select
 
 from ... import gc_pause
 from ...errors import ConfigurationError, MirrorIncomplete, StaleMirror
-from ...http.effects import Emit, Flow, Work
+from ...http.effects import Emit, Flow, RunBlocking
 from ...query.kinds import BOOLEAN, TEXT
 from ...query.plan import Plan, Step, describe
 from ...query.query import Query
 from ...query.tree import All, Target, Test
 from ...wire.resources import Resource
 from ..db import state
-from ..db.codec import Rows
+from ..db.codec import RowCodec
 from ..db.database import Database
-from ..db.layout import Column, Layout, layout
-from .compiler import Reader, Words, touched
-from .postgres import PostgresWords
-from .sqlite import SqliteWords
+from ..db.layout import Column, Layout, layout_for
+from .compiler import Compiler, Dialect, touched
+from .postgres import PostgresDialect
+from .sqlite import SqliteDialect
 
 PAGE = 2000
 Wanted = Mapping[str, tuple[str, Target | None]]
@@ -41,7 +41,7 @@ class MirrorSource:
         """Emit lists of at most 2,000 wire records, all of one moment of the mirror."""
         reading = _Reading(self, query)
         try:
-            while page := (yield Work(reading.page)):
+            while page := (yield RunBlocking(reading.page)):
                 yield Emit(page)
         finally:
             reading.close()
@@ -55,12 +55,12 @@ class MirrorSource:
                 statement = self._reader(connection, query).count(query)
                 return int(connection.execute(statement).scalar_one())
 
-        return (yield Work(work))  # type: ignore[no-any-return]
+        return (yield RunBlocking(work))  # type: ignore[no-any-return]
 
     def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
         wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}.get(form)
-        column = layout(resource.name).by_wire.get(wire) if wire else None
+        column = layout_for(resource.name).by_wire.get(wire) if wire else None
         if column is None:
             raise ConfigurationError(f"{resource.name} is not found by {form}.")
         key = Test(Target(column.name, (column.wire,), column.kind), "exact", value)
@@ -73,7 +73,7 @@ class MirrorSource:
                     page = next(pages, [])
                 return page[0] if page else None
 
-        return (yield Work(work))  # type: ignore[no-any-return]
+        return (yield RunBlocking(work))  # type: ignore[no-any-return]
 
     def aggregate(self, query: Query, wanted: Wanted, group_by: tuple[Target, ...] = ()) -> Flow[list[dict[str, Any]]]:
         """Return the figures of all matching records, or of each group, by alias and by the group targets' names."""
@@ -83,12 +83,12 @@ class MirrorSource:
                 self.check(connection, query)
                 return self._aggregate(connection, query, wanted, group_by)
 
-        return (yield Work(work))  # type: ignore[no-any-return]
+        return (yield RunBlocking(work))  # type: ignore[no-any-return]
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
-        reader = Reader(self.words(None), hidden=query.hidden)
-        columns = _chosen(layout(query.resource), query)
+        reader = Compiler(self._dialect(None), hidden=query.hidden)
+        columns = _chosen(layout_for(query.resource), query)
         statement: Select[Any] = reader.count(query) if verb in ("count", "exists") else reader.rows(query, columns)
         text = str(statement.compile(self.database.engine))
         return Plan(
@@ -102,7 +102,7 @@ class MirrorSource:
     def synced_at(self, resource: str) -> datetime | None:
         """When the records of a resource were last known to be current, on this machine's clock."""
         with self.database.reading() as connection:
-            text = state.load(connection, layout(resource).table).synced_at
+            text = state.load(connection, layout_for(resource).table).synced_at
         return None if text is None else state.moment(text)
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -127,24 +127,24 @@ class MirrorSource:
                         f"run planhat.sync({name!r})."
                     )
 
-    def words(self, connection: Connection | None) -> Words:
+    def _dialect(self, connection: Connection | None) -> Dialect:
         """How this database says things; `connection` is where it may look something up to do so."""
-        return PostgresWords(connection) if self.database.postgres else SqliteWords()
+        return PostgresDialect(connection) if self.database.postgres else SqliteDialect()
 
-    def _reader(self, connection: Connection, query: Query) -> Reader:
-        return Reader(self.words(connection), hidden=query.hidden)
+    def _reader(self, connection: Connection, query: Query) -> Compiler:
+        return Compiler(self._dialect(connection), hidden=query.hidden)
 
     def _pages(self, connection: Connection, query: Query) -> Generator[list[dict[str, Any]], None, None]:
-        home = layout(query.resource)
-        columns = _chosen(home, query)
-        rows = Rows(home, postgres=self.database.postgres)
+        layout = layout_for(query.resource)
+        columns = _chosen(layout, query)
+        rows = RowCodec(layout, postgres=self.database.postgres)
         statement = self._reader(connection, query).rows(query, columns)
         # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
         with connection.execution_options(stream_results=True).execute(statement) as result:
             keys = None if query.select is None else query.select | {"_id"}
             while True:
-                with gc_pause.paused():
-                    page = rows.unpack(columns, result.fetchmany(PAGE), keys)
+                with gc_pause.gc_paused():
+                    page = rows.decode_rows(columns, result.fetchmany(PAGE), keys)
                 if not page:
                     return
                 yield page
@@ -152,11 +152,11 @@ class MirrorSource:
     def _aggregate(
         self, connection: Connection, query: Query, wanted: Wanted, group_by: tuple[Target, ...]
     ) -> list[dict[str, Any]]:
-        reader, home = self._reader(connection, query), layout(query.resource)
+        reader, layout = self._reader(connection, query), layout_for(query.resource)
         table, where = reader.matching(query)
-        groups = [reader.comparable(target, table, home).label(f"g{n}") for n, target in enumerate(group_by)]
+        groups = [reader.comparable(target, table, layout).label(f"g{n}") for n, target in enumerate(group_by)]
         figures = [
-            self._figure(reader, table, home, function, target).label(f"f{n}")
+            self._figure(reader, table, layout, function, target).label(f"f{n}")
             for n, (function, target) in enumerate(wanted.values())
         ]
         statement = select(*groups, *figures).select_from(table).where(where)
@@ -177,12 +177,12 @@ class MirrorSource:
             for row in connection.execute(statement)
         ]
 
-    def _figure(self, reader: Reader, table: Any, home: Layout, function: str, target: Target | None) -> Any:
+    def _figure(self, reader: Compiler, table: Any, layout: Layout, function: str, target: Target | None) -> Any:
         if target is None:
             return func.count()
         if function == "count":
-            return func.count(case((reader.present(target, table, home), 1)))
-        return getattr(func, function)(reader.comparable(target, table, home))
+            return func.count(case((reader.present(target, table, layout), 1)))
+        return getattr(func, function)(reader.comparable(target, table, layout))
 
 
 class _Reading:
@@ -216,7 +216,7 @@ class _Reading:
             self._context = None
 
 
-def _chosen(home: Layout, query: Query) -> list[Column]:
+def _chosen(layout: Layout, query: Query) -> list[Column]:
     if query.select is None:
-        return list(home.columns)
-    return [one for one in home.columns if one.wire in query.select or one.wire == "_id"]
+        return list(layout.columns)
+    return [column for column in layout.columns if column.wire in query.select or column.wire == "_id"]

@@ -55,7 +55,7 @@ def quoted(keys: tuple[str, ...]) -> ColumnElement[str] | None:
     return None if found is None else literal_column("'" + found.replace("'", "''") + "'")
 
 
-class SqliteWords:
+class SqliteDialect:
     """SQLite's words for a query."""
 
     def json(self, column: Sql) -> Sql:
@@ -142,10 +142,14 @@ class SqliteWords:
     def _ask(self, cell: Cell, op: str, operand: Any) -> Sql:
         asked: Sql = func.planhat_matches(cell.kind.name, op, self._json(cell), json_text(operand)) == 1
         wanted = operand if op == "overlap" else (operand,)
-        if cell.kind in (*LISTS, ANY) and op in ("contains", "overlap") and all(isinstance(one, str) for one in wanted):
+        if (
+            cell.kind in (*LISTS, ANY)
+            and op in ("contains", "overlap")
+            and all(isinstance(name, str) for name in wanted)
+        ):
             # Our own encoder wrote the cell, so an element is in it letter by letter; text holds it without quotes.
-            inside = (json_text(one) if cell.kind in LISTS else json_text(one)[1:-1] for one in wanted)
-            return and_(or_(false(), *(func.instr(self._json(cell), one) > 0 for one in inside)), asked)
+            inside = (json_text(name) if cell.kind in LISTS else json_text(name)[1:-1] for name in wanted)
+            return and_(or_(false(), *(func.instr(self._json(cell), item) > 0 for item in inside)), asked)
         return asked
 
     def _quick(self, cell: Cell, op: str, operand: Any) -> Sql | None:
@@ -154,7 +158,7 @@ class SqliteWords:
             low, high = self._quick(cell, "gte", operand[0]), self._quick(cell, "lte", operand[1])
             return None if low is None or high is None else and_(low, high)
         if op == "in":
-            parts = [self._quick(cell, "exact", one) for one in operand[:_MANY]]
+            parts = [self._quick(cell, "exact", element) for element in operand[:_MANY]]
             if len(operand) > _MANY or any(part is None for part in parts):
                 return None
             return or_(*(part for part in parts if part is not None)) if parts else None

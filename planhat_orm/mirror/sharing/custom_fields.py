@@ -19,7 +19,7 @@ from ...models import resources as declared
 from ...models.generate import TYPES, folded, python_name
 from ...query.kinds import Kind
 from ..db import tables
-from ..db.layout import Layout, declared_customs, layout, layouts
+from ..db.layout import Layout, declared_customs, layout_for, layouts
 from ..reading.sqlite import path
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PREFIX = "custom__"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CustomColumn:
     """A custom field: the column it becomes, its label in Planhat, and what it compares by."""
 
     name: str
@@ -37,19 +37,19 @@ class Known:
     kind: Kind
 
 
-def known(connection: Connection, home: Layout, taken: Iterable[str]) -> list[Known]:
+def known(connection: Connection, layout: Layout, taken: Iterable[str]) -> list[CustomColumn]:
     """The custom fields of a table, sorted by label; names that are `taken` are told apart by a prefix."""
-    if "custom" not in home.by_wire:
+    if "custom" not in layout.by_wire:
         return []
-    declared_here = declared_customs(home.name)
+    declared_here = declared_customs(layout.name)
     wanted = Counter(custom.name.lower() for custom in declared_here.values())
     # Two classes may give two fields one name; then it is neither's, and their labels tell them apart.
     found = {
         label: (custom.name if wanted[custom.name.lower()] == 1 else python_name(label, ()), custom.kind)
         for label, custom in sorted(declared_here.items())
     }
-    listed = tables.records(layout("custom_field"))
-    parents = {folded(name) for name in declared.__all__ if _home_of(name) == home.table}
+    listed = tables.records(layout_for("custom_field"))
+    parents = {folded(name) for name in declared.__all__ if _layout_of(name) == layout.table}
     for row in connection.execute(select(listed.c.name, listed.c.type, listed.c.parent).order_by(listed.c.name)):
         if row.name and row.name not in found and folded(row.parent or "") in parents:
             found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
@@ -60,12 +60,12 @@ def known(connection: Connection, home: Layout, taken: Iterable[str]) -> list[Kn
         chosen = name if name.lower() not in names else f"custom_{name}"
         if chosen.lower() not in names:
             names.add(chosen.lower())
-            fields.append(Known(chosen, label, kind))
+            fields.append(CustomColumn(chosen, label, kind))
     fields.sort(key=lambda one: one.label)
     return fields
 
 
-def _home_of(model: str) -> str | None:
+def _layout_of(model: str) -> str | None:
     """The table of a model's records."""
     name: str = getattr(declared, model)._meta.resource.name
     return layouts()[name].table if name in layouts() else None

@@ -22,9 +22,9 @@ from ...names import did_you_mean
 from ...query.kinds import iso
 from ...queryset.dataframes import TYPES
 from ..db import state
-from ..db.codec import Rows, encode
+from ..db.codec import RowCodec, encode
 from ..db.database import Database
-from ..db.layout import layout
+from ..db.layout import layout_for
 from ..upkeep import migrate
 from .export_table import Sheet
 
@@ -45,7 +45,7 @@ def export(database: Database, folder: str | os.PathLike[str], names: Sequence[s
     written = []
     with closing(_sheets(database, names)) as sheets:
         for sheet, facts in sheets:
-            file = path / f"{sheet.home.table}.{format}"
+            file = path / f"{sheet.layout.table}.{format}"
             with _whole(file) as beside:
                 write(sheet, beside, facts)
             written.append(file)
@@ -62,7 +62,7 @@ def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, 
                 raise MirrorIncomplete(f"The mirror does not hold all of {name}: sync it, or export the other models.")
         for name in names:
             facts = {"resource": name, "as_of": str(states[name].as_of), "tables": migrate.VERSIONS[-1]}
-            yield Sheet(connection, layout(name), postgres=database.postgres), facts
+            yield Sheet(connection, layout_for(name), postgres=database.postgres), facts
 
 
 @contextmanager
@@ -135,10 +135,10 @@ def _cell(value: Any) -> Any:
 
 
 def _jsonl(sheet: Sheet, file: Path, facts: Facts) -> None:
-    rows = Rows(sheet.home, postgres=sheet.postgres)
+    rows = RowCodec(sheet.layout, postgres=sheet.postgres)
     with file.open("wb") as stream:
         for part in sheet.rows():
-            stream.write(b"".join(encode(raw) + b"\n" for raw in rows.unpack(sheet.home.columns, part)))
+            stream.write(b"".join(encode(raw) + b"\n" for raw in rows.decode_rows(sheet.layout.columns, part)))
 
 
 def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:

@@ -26,21 +26,21 @@ EXTRA = "extra"
 class Sheet:
     """One table, read in parts. `columns` are the names and kinds of its columns; `extra` comes last and is text."""
 
-    def __init__(self, connection: Connection, home: Layout, *, postgres: bool) -> None:
-        self.home = home
+    def __init__(self, connection: Connection, layout: Layout, *, postgres: bool) -> None:
+        self.layout = layout
         self._connection = connection
         self.postgres = postgres
-        self._customs = custom_fields.known(connection, home, [*(one.name for one in home.columns), EXTRA])
-        fields: list[tuple[str, Kind]] = [(one.name, one.kind) for one in home.columns]
-        self.columns = (*fields, *((one.name, one.kind) for one in self._customs))
+        self._customs = custom_fields.known(connection, layout, [*(column.name for column in layout.columns), EXTRA])
+        fields: list[tuple[str, Kind]] = [(column.name, column.kind) for column in layout.columns]
+        self.columns = (*fields, *((custom.name, custom.kind) for custom in self._customs))
         self.names = (*(name for name, _ in self.columns), EXTRA)
 
     def rows(self) -> Iterator[list[Any]]:
         """The rows as the mirror stores them: the cells of the fields' columns, and then `_extra`."""
-        table = tables.records(self.home)
+        table = tables.records(self.layout)
         shown = [
-            tables.as_text(table.c[one.name], self.postgres) if one.storage == "json" else table.c[one.name]
-            for one in self.home.columns
+            tables.as_text(table.c[column.name], self.postgres) if column.storage == "json" else table.c[column.name]
+            for column in self.layout.columns
         ]
         statement = select(*shown, table.c["_extra"]).order_by(table.c.id)
         result = self._connection.execute(statement, execution_options={"yield_per": PART})
@@ -52,18 +52,18 @@ class Sheet:
             *cells, extra = zip(*part, strict=True)
             spilt: dict[int, dict[str, Any]] = {}
             values: list[Sequence[Any]] = [
-                list(_values(column, one, spilt)) for column, one in zip(self.home.columns, cells, strict=True)
+                list(_values(column, item, spilt)) for column, item in zip(self.layout.columns, cells, strict=True)
             ]
             if self._customs:
-                values += self._custom_values(cells[self.home.columns.index(self.home.by_wire["custom"])])
+                values += self._custom_values(cells[self.layout.columns.index(self.layout.by_wire["custom"])])
             yield [*values, [_joined(text, spilt.get(place)) for place, text in enumerate(extra)]]
 
     def _custom_values(self, cells: Sequence[str | None]) -> Iterator[list[Any]]:
         decoded = [None if cell is None else msgspec.json.decode(cell) for cell in cells]
-        for one in self._customs:
-            _, value = TYPES[one.kind.name]
-            found = (raw.get(one.label) if isinstance(raw, dict) else None for raw in decoded)
-            yield [None if raw is None else value(one.kind.load(raw)) for raw in found]
+        for custom in self._customs:
+            _, value = TYPES[custom.kind.name]
+            found = (raw.get(custom.label) if isinstance(raw, dict) else None for raw in decoded)
+            yield [None if raw is None else value(custom.kind.load(raw)) for raw in found]
 
 
 def _values(column: Column, cells: Sequence[Any], spilt: dict[int, dict[str, Any]]) -> Iterable[Any]:

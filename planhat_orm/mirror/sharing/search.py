@@ -47,42 +47,46 @@ class Hit:
     score: float
 
 
-def columns(home: Layout) -> tuple[str, ...]:
+def columns(layout: Layout) -> tuple[str, ...]:
     """The columns of a table that are searched, titles first; none where there is no title."""
-    names = [one.name for one in home.columns if one.storage == "text"]
+    names = [column.name for column in layout.columns if column.storage == "text"]
     titles = [name for name in TITLES if name in names]
     return (*titles, *(name for name in BODIES if name in names)) if titles else ()
 
 
-def search(database: Database, words: str, homes: Iterable[Layout] | None, limit: int) -> list[Hit]:
+def search(database: Database, words: str, searched: Iterable[Layout] | None, limit: int) -> list[Hit]:
     """The best hits for all of `words`, or their beginnings, in some tables, or in all of them."""
     # As they are compared, and as they were typed.
     pairs = dict(zip(_words(words), _WORD.findall(_typed(words)), strict=False))
     asked = list(pairs)
     with database.reading() as connection:
         complete = {name for name, found in state.load_all(connection).items() if found.complete}
-    chosen = [home for home in (tables() if homes is None else homes) if home.table in complete and columns(home)]
+    chosen = [
+        layout
+        for layout in (tables() if searched is None else searched)
+        if layout.table in complete and columns(layout)
+    ]
     if not asked or not chosen:
         return []
     _index(database, chosen)
     find = _find_postgres if database.postgres else _find_sqlite
     with database.reading() as connection:
-        hits = [hit for home in chosen for hit in _hits(home, find(connection, home, pairs), asked, limit)]
+        hits = [hit for layout in chosen for hit in _hits(layout, find(connection, layout, pairs), asked, limit)]
     return sorted(hits, key=lambda hit: (-hit.score, hit.model, hit.id))[:limit]
 
 
-def _hits(home: Layout, found: Iterator[Sequence[Any]], asked: list[str], limit: int) -> Iterator[Hit]:
+def _hits(layout: Layout, found: Iterator[Sequence[Any]], asked: list[str], limit: int) -> Iterator[Hit]:
     """The first hits, best first, whose visible text holds all words."""
-    names = columns(home)
+    names = columns(layout)
     count = 0
     for id, score, *texts in found:
         if count == limit:
             return
-        seen = [_visible(one) for one in texts]
-        if all(any(_begins(token, word) for one in seen for token in _words(one)) for word in asked):
+        seen = [_visible(text) for text in texts]
+        if all(any(_begins(token, word) for item in seen for token in _words(item)) for word in asked):
             count += 1
-            title = next((one for name, one in zip(names, seen, strict=True) if name in TITLES and one), "")
-            yield Hit(home.name, id, title, _snippet(seen, asked), float(score))
+            title = next((item for name, item in zip(names, seen, strict=True) if name in TITLES and item), "")
+            yield Hit(layout.name, id, title, _snippet(seen, asked), float(score))
 
 
 def _plain(word: str) -> str:
@@ -127,16 +131,16 @@ def _marked(part: str, asked: list[str]) -> str:
     )
 
 
-def _index(database: Database, homes: list[Layout]) -> None:
+def _index(database: Database, searched: list[Layout]) -> None:
     """Make what is missing of the indexes."""
-    there = {home.table for home in indexed(database)}
-    if all(home.table in there for home in homes):
+    there = {layout.table for layout in indexed(database)}
+    if all(layout.table in there for layout in searched):
         return
     with database.writing() as connection:
         # Another process may have been faster.
-        there = {home.table for home in indexed(database, connection)}
-        for home in {home.table: home for home in homes if home.table not in there}.values():
-            statements = _postgres_index(connection, home) if database.postgres else _sqlite_index(home)
+        there = {layout.table for layout in indexed(database, connection)}
+        for layout in {layout.table: layout for layout in searched if layout.table not in there}.values():
+            statements = _postgres_index(connection, layout) if database.postgres else _sqlite_index(layout)
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
@@ -152,20 +156,20 @@ def indexed(database: Database, connection: Connection | None = None) -> list[La
         else "SELECT name FROM sqlite_master WHERE type = 'table'"
     )
     there = set(connection.exec_driver_sql(catalogue).scalars())
-    return [home for home in tables() if PREFIX + home.table in there]
+    return [layout for layout in tables() if PREFIX + layout.table in there]
 
 
-def check_statement(home: Layout) -> str:
+def check_statement(layout: Layout) -> str:
     """SQLite's own comparison of an index with its table: fails where they differ."""
-    index = PREFIX + home.table
+    index = PREFIX + layout.table
     return f"INSERT INTO {index}({index}, rank) VALUES('integrity-check', 1)"
 
 
 def drop(connection: Connection, *, postgres: bool, only: str | None = None) -> None:
     """Take the indexes away, or that of one table, before the tables under them change. A search makes them anew."""
-    for home in tables():
-        name = PREFIX + home.table
-        if not columns(home) or only not in (None, home.table):
+    for layout in tables():
+        name = PREFIX + layout.table
+        if not columns(layout) or only not in (None, layout.table):
             continue
         if postgres:
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
@@ -178,8 +182,8 @@ def drop(connection: Connection, *, postgres: bool, only: str | None = None) -> 
 # --- SQLite ----------------------------------------------------------------------------------------------
 
 
-def _sqlite_index(home: Layout) -> list[str]:
-    table, index, names = f'"{home.table}"', PREFIX + home.table, columns(home)
+def _sqlite_index(layout: Layout) -> list[str]:
+    table, index, names = f'"{layout.table}"', PREFIX + layout.table, columns(layout)
     listed = ", ".join(names)
     old, new = (", ".join(f"{side}.{name}" for name in names) for side in ("old", "new"))
     forget = f"INSERT INTO {index}({index}, rowid, {listed}) VALUES('delete', old.pk, {old});"
@@ -194,13 +198,13 @@ def _sqlite_index(home: Layout) -> list[str]:
     ]
 
 
-def _find_sqlite(connection: Connection, home: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
-    names = columns(home)
-    index = PREFIX + home.table
+def _find_sqlite(connection: Connection, layout: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
+    names = columns(layout)
+    index = PREFIX + layout.table
     weights = ", ".join("4.0" if name in TITLES else "1.0" for name in names)
     statement = text(
         f"SELECT t.id, -bm25({index}, {weights}) AS score, {', '.join(f't.{name}' for name in names)} "
-        f'FROM {index} JOIN "{home.table}" t ON t.pk = {index}.rowid WHERE {index} MATCH :asked{_shown(home)} '
+        f'FROM {index} JOIN "{layout.table}" t ON t.pk = {index}.rowid WHERE {index} MATCH :asked{_shown(layout)} '
         f"ORDER BY score DESC, t.id"
     )
     # SQLite takes the accents off Latin letters only; those of other scripts have to be asked for.
@@ -217,12 +221,12 @@ _SEPARATORS = r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u20
 """What stands between words. Left to PostgreSQL, addresses and names with dots would each be one word."""
 
 
-def _document(connection: Connection, home: Layout) -> str:
+def _document(connection: Connection, layout: Layout) -> str:
     """The expression that is indexed: words as `_words` makes them."""
     known = set(connection.exec_driver_sql("SELECT collname FROM pg_collation").scalars())
-    collation = next((f' COLLATE "{one}"' for one in _COLLATIONS if one in known), "")
+    collation = next((f' COLLATE "{item}"' for item in _COLLATIONS if item in known), "")
     parts = []
-    for name in columns(home):
+    for name in columns(layout):
         seen = rf"regexp_replace(coalesce({name}, ''), '<[^<>]*>', ' ', 'g')"
         plain = rf"lower(regexp_replace(normalize({seen}, NFD), '[\u0300-\u036f]', '', 'g'){collation})"
         words = f"regexp_replace({plain}, '{_SEPARATORS}', ' ', 'g')"
@@ -230,27 +234,27 @@ def _document(connection: Connection, home: Layout) -> str:
     return " || ".join(parts)
 
 
-def _postgres_index(connection: Connection, home: Layout) -> list[str]:
-    document = _document(connection, home)
-    return [f'CREATE INDEX IF NOT EXISTS {PREFIX}{home.table} ON "{home.table}" USING gin (({document}))']
+def _postgres_index(connection: Connection, layout: Layout) -> list[str]:
+    document = _document(connection, layout)
+    return [f'CREATE INDEX IF NOT EXISTS {PREFIX}{layout.table} ON "{layout.table}" USING gin (({document}))']
 
 
-def _find_postgres(connection: Connection, home: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
-    document = _document(connection, home)
+def _find_postgres(connection: Connection, layout: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
+    document = _document(connection, layout)
     statement = (
-        f"SELECT t.id, ts_rank(({document}), q) AS score, {', '.join(f't.{name}' for name in columns(home))} "
-        f"FROM \"{home.table}\" t, to_tsquery('simple', %s) q WHERE ({document}) @@ q{_shown(home)} "
+        f"SELECT t.id, ts_rank(({document}), q) AS score, {', '.join(f't.{name}' for name in columns(layout))} "
+        f"FROM \"{layout.table}\" t, to_tsquery('simple', %s) q WHERE ({document}) @@ q{_shown(layout)} "
         f"ORDER BY score DESC, t.id"
     )
     asked = " & ".join(f"'{word}':*" for word in words)
     yield from connection.exec_driver_sql(statement, (asked,)).yield_per(_PART)
 
 
-def _shown(home: Layout) -> str:
+def _shown(layout: Layout) -> str:
     """Leave out what Planhat's lists hide, and the rows of a table that are another resource's."""
-    hidden = home.resource.hidden_by
-    parts = "" if hidden is None else f" AND t.{home.by_wire[str(hidden.hides)].name} IS NOT TRUE"
-    if home.only is not None:
-        column, value = home.only
+    hidden = layout.resource.hidden_by
+    parts = "" if hidden is None else f" AND t.{layout.by_wire[str(hidden.hides)].name} IS NOT TRUE"
+    if layout.only is not None:
+        column, value = layout.only
         parts += f" AND t.{column.name} = '{value}'"
     return parts

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, inspect
 from ...fields.relations import Ref
 from ...models import resources as declared
 from ...query.kinds import BOOLEAN, DATETIME, DAY, INTEGER, NUMBER
-from ..db.layout import Column, Layout, layout, layouts
+from ..db.layout import Column, Layout, layout_for, layouts
 from ..reading.sqlite import path
-from .custom_fields import Known, known
+from .custom_fields import CustomColumn, known
 
 if TYPE_CHECKING:
     from ..db.database import Database
@@ -30,7 +30,7 @@ def refresh(database: Database, names: Iterable[str]) -> None:
     postgres = database.postgres
     with database.reading() as connection:
         there = _definitions(connection, postgres)
-        wanted = {name: _statement(connection, layout(name), postgres) for name in names}
+        wanted = {name: _statement(connection, layout_for(name), postgres) for name in names}
     stale = [name for name, statement in wanted.items() if there.get(PREFIX + name) != statement]
     if stale:
         with database.writing() as connection:
@@ -40,7 +40,7 @@ def refresh(database: Database, names: Iterable[str]) -> None:
 def make(connection: Connection, names: Iterable[str], *, postgres: bool) -> None:
     """Make the views of some tables, or make them anew."""
     for name in names:
-        view, statement = PREFIX + name, _statement(connection, layout(name), postgres)
+        view, statement = PREFIX + name, _statement(connection, layout_for(name), postgres)
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
         connection.exec_driver_sql(statement.replace("%", "%%") if postgres else statement)
         if postgres:
@@ -69,27 +69,26 @@ def _definitions(connection: Connection, postgres: bool) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.exec_driver_sql(query)}
 
 
-def _statement(connection: Connection, home: Layout, postgres: bool) -> str:
-    shown = [_readable(one, postgres) for one in home.columns]
-    taken = {one.name for one in home.columns}
+def _statement(connection: Connection, layout: Layout, postgres: bool) -> str:
+    shown = [_readable(column, postgres) for column in layout.columns]
+    taken = {column.name for column in layout.columns}
     joins: list[str] = []
-    for name, target in _references(home):
+    for name, target in _references(layout):
         label = f"{name.removesuffix('_id')}_name"
         columns = {column.name for column in target.columns}
-        titles = [one for one in _NAMES if one in columns]
+        titles = [item for item in _NAMES if item in columns]
         if not titles or label in taken:
             continue
         taken.add(label)
         alias = f"j{len(joins)}"
         joins.append(f"LEFT JOIN {_quoted(target.table)} {alias} ON {alias}.id = t.{_quoted(name)}")
         # The last one only keeps coalesce() from having a single argument.
-        shown.append(f"coalesce({', '.join(f'{alias}.{one}' for one in titles)}, NULL) AS {_quoted(label)}")
-    for custom in known(connection, home, taken):
+        shown.append(f"coalesce({', '.join(f'{alias}.{title}' for title in titles)}, NULL) AS {_quoted(label)}")
+    for custom in known(connection, layout, taken):
         if (value := _custom(custom, postgres)) is not None:
             shown.append(f"{value} AS {_quoted(custom.name)}")
-    return (
-        f"CREATE VIEW {PREFIX}{home.table} AS SELECT {', '.join(shown)} FROM {_quoted(home.table)} t {' '.join(joins)}"
-    )
+    source = f"{_quoted(layout.table)} t {' '.join(joins)}"
+    return f"CREATE VIEW {PREFIX}{layout.table} AS SELECT {', '.join(shown)} FROM {source}"
 
 
 def _readable(column: Column, postgres: bool) -> str:
@@ -108,7 +107,7 @@ def _date(days: str, postgres: bool) -> str:
     return f"CASE WHEN {days} BETWEEN -700000 AND 2900000 THEN {date} END"
 
 
-def _custom(custom: Known, postgres: bool) -> str | None:
+def _custom(custom: CustomColumn, postgres: bool) -> str | None:
     """A custom field's value; SQLite gives each value its own type, PostgreSQL's columns have one."""
     at = custom.label if postgres else path((custom.label,))
     if at is None:
@@ -124,16 +123,18 @@ def _custom(custom: Known, postgres: bool) -> str | None:
     return f"CASE WHEN {is_a} = 'boolean' THEN CAST({value} AS boolean) END" if custom.kind is BOOLEAN else value
 
 
-def _references(home: Layout) -> list[tuple[str, Layout]]:
+def _references(layout: Layout) -> list[tuple[str, Layout]]:
     model = next(
-        one for one in (getattr(declared, name) for name in declared.__all__) if one._meta.resource is home.resource
+        item
+        for item in (getattr(declared, name) for name in declared.__all__)
+        if item._meta.resource is layout.resource
     )
     found = []
     for field in model._meta.by_wire.values():
         if isinstance(field, Ref):
             target = getattr(declared, field.model)._meta.resource.name
             if target in layouts():
-                found.append((field.name, layout(target)))
+                found.append((field.name, layout_for(target)))
     return found
 
 

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, union
 
-from ...http.effects import Flow, Work
+from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.listing import request_page, rows_of
-from ...wire.raw_records import Slice, slices_of
+from ...wire.raw_records import RawRecord, slices_of
 from ..db import state, tables
 from . import strategy
-from .paging import Disordered, Page, Pass, Unsorted, ids_of
+from .paging import ListWalk, NotSortedById, NotSortedByStamp, Page, ids_of
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .job import ModelSync
 
 _MARGIN = 8
 _CONFIRM = 200
@@ -47,15 +47,15 @@ class Seen:
     missing: set[str] = field(default_factory=set)
 
 
-def find_deleted(job: Job, seen: Seen) -> Flow[set[str]]:
+def find_deleted(job: ModelSync, seen: Seen) -> Flow[set[str]]:
     """Return the records that the server does not have any more. Call it when all changes are read.
 
-    Raises `Disordered` where the list shows what the reading by stamps should have shown, and did not.
+    Raises `NotSortedByStamp` where the list shows what the reading by stamps should have shown, and did not.
     """
     two = bool(job.state.known.get("two"))
     if two and not strategy.older(job.state.known.get("swept_at"), strategy.SWEEP_EVERY):
         return set()
-    local: list[str] = yield Work(lambda: _ids(job))
+    local: list[str] = yield RunBlocking(lambda: _ids(job))
     if not local:
         return set()
     audit = _Audit(job, seen)
@@ -68,7 +68,7 @@ def find_deleted(job: Job, seen: Seen) -> Flow[set[str]]:
         try:
             yield from search.run()
             gone = search.gone
-        except (Unsorted, _Confused):
+        except (NotSortedById, _Confused):
             gone = yield from _sweep(job, local, params, audit)
     yield from audit.settle([params, {}] if two else [params])
     return gone
@@ -81,26 +81,26 @@ class _Confused(Exception):
 class _Audit:
     """Holds the stamps on a page of ids against what the mirror will hold when this sync is published."""
 
-    def __init__(self, job: Job, seen: Seen) -> None:
+    def __init__(self, job: ModelSync, seen: Seen) -> None:
         self.job = job
         self.seen = seen
         self.stamp = str(job.stamp)
         self.latest = ""
 
-    def check(self, rows: list[Slice]) -> Flow[None]:
-        """Raise `Disordered` when a record changed before this sync began, and this sync did not see it."""
-        stored: dict[str, Any] = yield Work(lambda: self._stored([row["_id"] for row in rows]))
+    def check(self, rows: list[RawRecord]) -> Flow[None]:
+        """Raise `NotSortedByStamp` when a record changed before this sync began, and this sync did not see it."""
+        stored: dict[str, Any] = yield RunBlocking(lambda: self._stored([row["_id"] for row in rows]))
         for row in rows:
             id, stamp = row["_id"], DATETIME.comparable(row.get(self.stamp))
             if stamp is None:
-                raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
+                raise NotSortedByStamp(f"a record has no {self.stamp}", then="full", lasting=False)
             self.latest = max(self.latest, stamp)
             known = self.seen.stamps.get(id) or stored.get(id)
             if stamp >= self.seen.until or stamp == known or (known is not None and known >= self.seen.until):
                 continue  # it is as it is here, or has changed since this sync began
             if known is None:
-                raise Disordered(f"a record came with an old {self.stamp}", then="full", lasting=False)
-            raise Disordered(f"a record changed that the list by {self.stamp} did not show")
+                raise NotSortedByStamp(f"a record came with an old {self.stamp}", then="full", lasting=False)
+            raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
 
     def settle(self, lists: list[Mapping[str, str]]) -> Flow[None]:
         """Raise unless the list by stamps, asked again, shows the latest one that was met."""
@@ -113,7 +113,7 @@ class _Audit:
             for row in rows_of((yield from self.job.traffic.ask(request))):
                 if (DATETIME.comparable(row.get(self.stamp)) or "") >= self.latest:
                     return
-        raise Disordered(f"a record changed that the list by {self.stamp} did not show")
+        raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
 
     def _stored(self, ids: list[str]) -> dict[str, Any]:
         with self.job.reading() as connection:
@@ -121,7 +121,7 @@ class _Audit:
 
 
 class _Search:
-    def __init__(self, job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> None:
+    def __init__(self, job: ModelSync, local: list[str], params: Mapping[str, str], audit: _Audit) -> None:
         self.job = job
         self.local = local
         self.params = params
@@ -198,21 +198,21 @@ class _Search:
             offset=start,
             select=("_id", self.audit.stamp),
             params=self.params,
-            sliced=True,
+            raw_items=True,
         )
         rows = slices_of((yield from self.job.traffic.ask(request)))
         ids = ids_of(rows)
         if ids is None:
-            raise Unsorted
+            raise NotSortedById
         yield from self.audit.check(rows)
         yield self.job.progress(len(self.gone), "looking for deletions")
         return ids
 
 
-def _sweep(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
+def _sweep(job: ModelSync, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
     """Read all ids, with the proof of a full pass."""
     gone: set[str] = set()
-    walk = Pass(job.layout.resource, job.traffic, params, select=("_id", audit.stamp), expected=len(local))
+    walk = ListWalk(job.layout.resource, job.traffic, params, select=("_id", audit.stamp), expected=len(local))
 
     def apply(page: Page) -> Flow[None]:
         yield from audit.check(page.rows)
@@ -227,7 +227,7 @@ def _sweep(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit)
     return gone
 
 
-def _sweep_two(job: Job, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
+def _sweep_two(job: ModelSync, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
     """The same where archived records have a list of their own: deleted is what neither shows.
 
     A record may move from one to the other in between, so each is asked for as well.
@@ -242,7 +242,7 @@ def _sweep_two(job: Job, local: list[str], params: Mapping[str, str], audit: _Au
     return set(gone)
 
 
-def _ids(job: Job) -> list[str]:
+def _ids(job: ModelSync) -> list[str]:
     """The ids that there are when this sync is published, before anything is taken away."""
     table, stage = tables.records(job.layout), tables.stage
     fresh = select(stage.c.record).where(stage.c.resource == job.layout.table, stage.c.body.is_not(None))

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from ...http.effects import Flow, Work
+from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME, iso
 from ...wire.resources import STAMPS, ListParam
 from ..db import state
 from ..db.state import State
-from .paging import OVERLAP, Page, Pass, Unsorted, sweep
+from .paging import OVERLAP, ListWalk, NotSortedById, Page, sweep
 
 if TYPE_CHECKING:
-    from .job import Finish, Job
+    from .job import Finish, ModelSync
 
 _CONFIRM = 200
 """Up to so many records that a list did not show are asked for one by one, where the list alone proves nothing."""
@@ -28,13 +28,13 @@ _FIRST = 5
 """If none of so many turns out to be gone, the others are not asked for."""
 
 
-def full(job: Job) -> Flow[Finish]:
+def full(job: ModelSync) -> Flow[Finish]:
     """Read the whole list of a resource into the mirror; what is returned publishes it."""
     return (yield from _Full(job).run())
 
 
 class _Full:
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ModelSync) -> None:
         self.job = job
         self.resource = job.layout.resource
         self.state: State = job.state
@@ -45,7 +45,7 @@ class _Full:
 
     def run(self) -> Flow[Finish]:
         job = self.job
-        yield Work(self._begin)
+        yield RunBlocking(self._begin)
         try:
             for number, (params, scope) in enumerate(self._lists()):
                 if number < self.cursor["list"]:
@@ -53,7 +53,7 @@ class _Full:
                 if number and self.cursor["two"] is False:
                     break
                 yield from self._walk(number, params, scope)
-        except Unsorted:
+        except NotSortedById:
             yield from self._sweep()
         yield from self._confirm()
         yield from job.look_twice()
@@ -63,9 +63,8 @@ class _Full:
     def _lists(self) -> list[tuple[Mapping[str, str], bool | None]]:
         """The lists to read, and which of the stored records each covers: hidden ones, others, or (None) all.
 
-        The parameter that shows archived records either adds them or shows nothing else
-        (docs/reference/planhat-api.md section 6): the first record in that list that is not archived tells. Until
-        then there are two lists to read.
+        The parameter that shows archived records either adds them or shows nothing else (API.md section 6): the
+        first record in that list that is not archived tells. Until then there are two lists to read.
         """
         if self.hidden is None:
             return [({}, None)]
@@ -94,7 +93,7 @@ class _Full:
         job, cursor = self.job, self.cursor
         if cursor["list"] != number:
             cursor.update(list=number, anchor="", rank=0, longest=0)
-        walk = Pass(
+        walk = ListWalk(
             self.resource,
             job.traffic,
             params,
@@ -110,7 +109,7 @@ class _Full:
                 assert self.hidden is not None
                 cursor["two"] = all(row.get(str(self.hidden.hides)) is True for row in page.rows)
             covered = scope if cursor["two"] else None
-            yield Work(lambda: self._apply(page, covered, walk.longest))
+            yield RunBlocking(lambda: self._apply(page, covered, walk.longest))
             yield job.progress(cursor["rows"], "reading")
 
         yield from walk.run(apply)
@@ -172,11 +171,11 @@ class _Full:
             self.cursor.update(list=0, anchor="", rank=0, longest=0)
             self._forget_counts()
 
-        yield Work(again)
+        yield RunBlocking(again)
         seen: set[str] = set()
 
         def apply(page: Page) -> Flow[None]:
-            yield Work(lambda: self._apply(page, None, 0))
+            yield RunBlocking(lambda: self._apply(page, None, 0))
             yield job.progress(self.cursor["rows"], "sweeping")
 
         for params, _ in self._lists():
@@ -186,7 +185,7 @@ class _Full:
             with job.reading() as connection:
                 return {id for id in job.store(connection).between("", None) if id not in seen}
 
-        self.doubtful = yield Work(missing)
+        self.doubtful = yield RunBlocking(missing)
 
     def _confirm(self) -> Flow[None]:
         """Ask for each record that a list did not show, where not being shown is no proof."""
@@ -208,7 +207,7 @@ class _Full:
             with job.writing() as connection:
                 job.take(connection, job.store(connection), [], {}, gone)
 
-        yield Work(apply)
+        yield RunBlocking(apply)
 
     def _finish(self, connection: Connection) -> None:
         job, found, cursor = self.job, self.state, self.cursor

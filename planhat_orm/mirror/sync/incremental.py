@@ -3,7 +3,7 @@
 There is no updated-since filter, so the list is read by descending stamp. A page counts only if it begins above
 the lowest stamp covered so far, so that the rows with equal stamps at its end are read whole by the next one; what
 is updated meanwhile moves to the top, where the overlap of the next run finds it. The watermark moves only when
-all is covered, and only to a stamp that the server sent.
+all is covered, and only to a stamp that the server sent (sync.md 2.2 has the figures for the simpler rules).
 
 A list may look sorted and not be. So what it showed is held against what is stored: a record with a later stamp
 than the first page's last one must be on that page or be deleted, and the search for deletions, which reads ids
@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from ...http.effects import Flow, Work
+from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
 from ...wire.listing import request_page
-from ...wire.raw_records import Slice, slices_of
+from ...wire.raw_records import RawRecord, slices_of
 from .deletions import Seen, find_deleted
-from .paging import Disordered
+from .paging import NotSortedByStamp
 
 if TYPE_CHECKING:
-    from .job import Finish, Job
+    from .job import Finish, ModelSync
 
 FIRST = 100
 _MANY = 1000
 _FEW = 5
 
 
-def incremental(job: Job) -> Flow[Finish]:
+def incremental(job: ModelSync) -> Flow[Finish]:
     """Bring in what changed since the watermark; what is returned publishes it.
 
-    Raises `Disordered` when the list proves nothing.
+    Raises `NotSortedByStamp` when the list proves nothing.
     """
-    yield Work(lambda: _begin(job))
+    yield RunBlocking(lambda: _begin(job))
     hidden = job.layout.resource.hidden_by
     lists: list[tuple[Mapping[str, str], bool | None]] = [({}, None)]
     if hidden is not None:
@@ -46,7 +46,7 @@ def incremental(job: Job) -> Flow[Finish]:
         lists = [(archived, True), ({}, False)] if job.state.known.get("two") else [(archived, None)]
     seen: Seen | None = None
     for params, scope in lists:
-        descent = _Descent(job, params, scope)
+        descent = _NewestFirstWalk(job, params, scope)
         newest = yield from descent.run()
         if seen is None:
             # A stamp from after the server's present is nobody's measure.
@@ -68,27 +68,27 @@ def incremental(job: Job) -> Flow[Finish]:
             job.take(connection, job.store(connection), [], {}, sorted(gone))
 
     if gone:
-        yield Work(stage)
+        yield RunBlocking(stage)
         yield from job.look_twice()
     job.report.method = "incremental"
     return lambda connection: _finish(job, seen, connection)
 
 
-def _begin(job: Job) -> None:
+def _begin(job: ModelSync) -> None:
     with job.writing() as connection:
         job.clear_stage(connection)
     job.traffic.mark()
 
 
-def _account_for(job: Job, missing: set[str]) -> Flow[None]:
+def _account_for(job: ModelSync, missing: set[str]) -> Flow[None]:
     """Raise unless the records that the first page should have shown are deleted."""
     if missing and len(missing) <= _FEW and job.state.known.get("two"):
         missing -= set((yield from job.confirm(sorted(missing))))
     if missing:
-        raise Disordered(f"the list does not sort by {job.stamp}")
+        raise NotSortedByStamp(f"the list does not sort by {job.stamp}")
 
 
-def _finish(job: Job, seen: Seen, connection: Connection) -> None:
+def _finish(job: ModelSync, seen: Seen, connection: Connection) -> None:
     found, date = job.state, job.traffic.first_date
     job.publish(connection)
     newest = max(seen.newest, found.watermark or "")
@@ -97,10 +97,10 @@ def _finish(job: Job, seen: Seen, connection: Connection) -> None:
     found.synced_at = job.traffic.first_sent
 
 
-class _Descent:
+class _NewestFirstWalk:
     """One list, from the newest stamp down to the floor. `scope`: of hidden records, of others, or (None) of all."""
 
-    def __init__(self, job: Job, params: Mapping[str, str], scope: bool | None) -> None:
+    def __init__(self, job: ModelSync, params: Mapping[str, str], scope: bool | None) -> None:
         self.job = job
         self.params = params
         self.scope = scope
@@ -119,7 +119,7 @@ class _Descent:
             rows = yield from self._page(offset, limit)
             stamps = [self._of(row) for row in rows]
             if any(left < right for left, right in pairwise(stamps)):
-                raise Disordered(f"the list does not sort by {self.stamp}")
+                raise NotSortedByStamp(f"the list does not sort by {self.stamp}")
             if offset and (not rows or stamps[0] <= low):
                 # Rows left of here moved to the top or vanished.
                 offset = max(0, offset - max(1, limit // 2))
@@ -128,7 +128,7 @@ class _Descent:
                 return self.floor
             ids = (rows[0]["_id"], rows[-1]["_id"])
             if offset > before[0] and ids[0] == before[1]:
-                raise Disordered("the server ignores the offset")
+                raise NotSortedByStamp("the server ignores the offset")
             end = offset > before[0] and ids[1] == before[2]
             before = (offset, *ids)
             top, low = top or stamps[0], stamps[-1]
@@ -144,11 +144,13 @@ class _Descent:
             elif len(rows) >= limit and limit < self.most:
                 limit = self.most
             elif (yield from self._page(offset + len(rows), 1)):
-                raise Disordered(f"more than {len(rows) - 1} records have one {self.stamp}", then="full", lasting=False)
+                raise NotSortedByStamp(
+                    f"more than {len(rows) - 1} records have one {self.stamp}", then="full", lasting=False
+                )
             else:
                 return top
 
-    def _expect(self, rows: list[Slice], low: str) -> Flow[None]:
+    def _expect(self, rows: list[RawRecord], low: str) -> Flow[None]:
         """Note what the first page ought to show: stamps only grow, so a record with a later one than its last."""
         there = {row["_id"] for row in rows}
 
@@ -157,26 +159,26 @@ class _Descent:
                 store = self.job.store(connection)
                 return store.newer(self.stamp, low, there, hidden=self.scope, most=_MANY)
 
-        self.missing = set((yield Work(work)))
+        self.missing = set((yield RunBlocking(work)))
 
-    def _page(self, offset: int, limit: int) -> Flow[list[Slice]]:
+    def _page(self, offset: int, limit: int) -> Flow[list[RawRecord]]:
         request = request_page(
             self.job.layout.resource,
             limit=limit,
             offset=offset,
             sort=f"-{self.stamp}",
             params=self.params,
-            sliced=True,
+            raw_items=True,
         )
         return slices_of((yield from self.job.traffic.ask(request)))
 
-    def _of(self, row: Slice) -> str:
+    def _of(self, row: RawRecord) -> str:
         stamp = DATETIME.comparable(row.get(self.stamp))
         if stamp is None or not isinstance(row.get("_id"), str):
-            raise Disordered(f"a record has no {self.stamp}", then="full", lasting=False)
+            raise NotSortedByStamp(f"a record has no {self.stamp}", then="full", lasting=False)
         return str(stamp)
 
-    def _take(self, rows: list[Slice], stamps: list[str]) -> Flow[None]:
+    def _take(self, rows: list[RawRecord], stamps: list[str]) -> Flow[None]:
         job = self.job
 
         def work() -> None:
@@ -184,6 +186,6 @@ class _Descent:
                 store = job.store(connection)
                 job.take(connection, store, rows, store.hashes([row["_id"] for row in rows]), ())
 
-        yield Work(work)
+        yield RunBlocking(work)
         self.stamps.update((row["_id"], stamp) for row, stamp in zip(rows, stamps, strict=True))
         yield job.progress(len(self.stamps), "reading changes")

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, delete, insert, select
 
 from ...errors import BadAnswer, NotFound, PermissionDenied
-from ...http.effects import Emit, Flow, Work
+from ...http.effects import Emit, Flow, RunBlocking
 from ...wire import records
-from ...wire.aliases import spelt
-from ...wire.raw_records import Slice
+from ...wire.aliases import apply_aliases
+from ...wire.raw_records import RawRecord
 from ..db import state, tables
 from ..db.codec import digest, encode
 from ..db.database import Database
 from ..db.layout import Layout
 from ..db.lease import Lease
 from ..db.state import State, now
-from ..db.store import Counts, Memory, Raw, Store
+from ..db.store import ChangeLog, Counts, Raw, Store
 from ..outbox.outbox import Outbox
 from ..report import ModelReport, Progress
-from .paging import Traffic
+from .paging import RequestCounter
 
 _PUBLISH = 2000
 MASS = 100
@@ -38,7 +38,7 @@ Finish = Callable[[Connection], None]
 
 
 @dataclass(slots=True)
-class Job:
+class ModelSync:
     """The sync of one resource in one run.
 
     `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off.
@@ -54,7 +54,7 @@ class Job:
     rows_before: int | None = None
     forced: bool = False
     resumed: bool = False
-    traffic: Traffic = field(default_factory=Traffic)
+    traffic: RequestCounter = field(default_factory=RequestCounter)
     seen_at: str = field(default_factory=now)
     _whole: bool = False
     _still_there: int = 0
@@ -65,15 +65,15 @@ class Job:
         return self.state.stamp(self.layout.resource)
 
     @property
-    def memory(self) -> Memory | None:
+    def memory(self) -> ChangeLog | None:
         """Where changes are noted. The first load is no change."""
-        return Memory(self.run, self.seen_at) if self.history and self.state.complete else None
+        return ChangeLog(self.run, self.seen_at) if self.history and self.state.complete else None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that fails unless this process still holds the lease."""
         with self.database.writing() as connection:
-            self.lease.beat(connection)
+            self.lease.heartbeat(connection)
             yield connection
 
     @contextmanager
@@ -96,7 +96,7 @@ class Job:
         self,
         connection: Connection,
         store: Store,
-        rows: Sequence[Raw | Slice],
+        rows: Sequence[Raw | RawRecord],
         hashes: Mapping[str, bytes],
         gone: Iterable[str],
     ) -> None:
@@ -104,7 +104,9 @@ class Job:
         self._check_whole(rows)
         known = self.layout.resource
         if known.spellings:
-            rows = [row.spelt(known) if isinstance(row, Slice) else spelt(known, row) for row in rows]
+            rows = [
+                row.apply_aliases(known) if isinstance(row, RawRecord) else apply_aliases(known, row) for row in rows
+            ]
         gone = list(gone)
         if not self.state.complete:
             self.count(store.write(rows, hashes=hashes))
@@ -113,7 +115,7 @@ class Job:
         staged: dict[str, str | None] = dict.fromkeys(gone)
         same: list[str] = []
         for row in rows:
-            json = row.json if isinstance(row, Slice) else encode(row)
+            json = row.json if isinstance(row, RawRecord) else encode(row)
             if hashes.get(row["_id"]) == digest(json):
                 same.append(row["_id"])
             else:
@@ -127,11 +129,8 @@ class Job:
                 [{"resource": self.layout.table, "record": id, "body": body} for id, body in staged.items()],
             )
 
-    def _check_whole(self, rows: Sequence[Raw | Slice]) -> None:
-        """Refuse records that lost all those fields at once that only `select` brings.
-
-        Those fields are in docs/reference/planhat-api.md section 6.
-        """
+    def _check_whole(self, rows: Sequence[Raw | RawRecord]) -> None:
+        """Refuse records that lost all those fields at once that only `select` brings (API.md section 6)."""
         thin = self.layout.resource.thin_list
         if thin is None or self._whole or not rows:
             return
@@ -160,7 +159,7 @@ class Job:
             if not part:
                 break
             after = part[-1].record
-            rows = [Slice(row.body.encode(), {"_id": row.record}) for row in part]
+            rows = [RawRecord(row.body.encode(), {"_id": row.record}) for row in part]
             found.add(store.write(rows, memory=self.memory, stamp=stamp))
             said.update((row["_id"], row.read()) for row in rows if row["_id"] in waiting)
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
@@ -174,7 +173,7 @@ class Job:
             self.state.learn_silent(found.fields)
             self._judge(found.missed)
         self.clear_stage(connection)
-        outbox.learn(connection, self.layout.table, said if self.state.complete else None)
+        outbox.rebase(connection, self.layout.table, said if self.state.complete else None)
 
     def _judge(self, missed: int) -> None:
         """Trust the order by stamps no longer when a full pass finds changes that it should have shown."""
@@ -209,7 +208,7 @@ class Job:
                 )
                 return list(gone.scalars()), state.live_rows(connection, self.layout)
 
-        gone, rows = yield Work(work)
+        gone, rows = yield RunBlocking(work)
         if len(gone) > max(FEW, rows * MASS_SHARE) and "get_by_id" in self.layout.resource.operations:
             sample = random.sample(gone, SAMPLE)
             self._still_there = SAMPLE - len((yield from self.confirm(sample)))

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from ...errors import BadAnswer
-from ...http.effects import Flow, Request, Work
+from ...http.effects import Flow, Request, RunBlocking
 from ...wire.listing import rows_of
 from ...wire.paths import collection
 from ..db import state, tables
 from .paging import SWEEPS
 
 if TYPE_CHECKING:
-    from .job import Finish, Job
+    from .job import Finish, ModelSync
 
 FIRST_DAYS = 90
 """How far back the first sync reads."""
@@ -31,7 +31,7 @@ _EPOCH = date(1970, 1, 1)
 Raw = dict[str, Any]
 
 
-def metrics(job: Job, days: int) -> Flow[Finish]:
+def metrics(job: ModelSync, days: int) -> Flow[Finish]:
     """Bring the metric values of all days up to today, as the server counts days, up to date.
 
     The first sync reads so many `days` back; a later one that asks for more reads those before, too.
@@ -53,7 +53,7 @@ def metrics(job: Job, days: int) -> Flow[Finish]:
             last = min(end, day + WINDOW_DAYS - 1)
             found = yield from _window(job, day, last)
             read += len(found)
-            yield Work(partial(_replace, job, day, last, found))
+            yield RunBlocking(partial(_replace, job, day, last, found))
             yield job.progress(read, "reading days")
     known["from_day"] = first
     job.report.method = "by day"
@@ -74,7 +74,7 @@ def windows(known: dict[str, Any], today: int, days: int, *, full: bool) -> int:
     return sum(-(-(end - start + 1) // WINDOW_DAYS) for start, end in spans(known, today, days, full=full))
 
 
-def _window(job: Job, first: int, last: int) -> Flow[list[Raw]]:
+def _window(job: ModelSync, first: int, last: int) -> Flow[list[Raw]]:
     """All values of some days.
 
     Its order cannot be asked for. Each page begins with the last value of the one before; where it does not,
@@ -97,7 +97,7 @@ def _window(job: Job, first: int, last: int) -> Flow[list[Raw]]:
     )
 
 
-def _page(job: Job, first: int, last: int, offset: int) -> Flow[list[Raw]]:
+def _page(job: ModelSync, first: int, last: int, offset: int) -> Flow[list[Raw]]:
     resource = job.layout.resource
     params = {"from": first, "to": last, "limit": resource.max_limit, "offset": offset}
     request = Request(
@@ -111,7 +111,7 @@ def _key(row: Raw) -> str:
     return str(row.get("_id") or f"{row.get('dimensionId')}|{row.get('parentId')}|{row.get('time')}")
 
 
-def _replace(job: Job, first: int, last: int, found: list[Raw]) -> None:
+def _replace(job: ModelSync, first: int, last: int, found: list[Raw]) -> None:
     table = tables.records(job.layout)
     begin, end = (f"{_EPOCH + timedelta(days=day)}T00:00:00.000Z" for day in (first, last + 1))
     rows = [{**row, "_id": _key(row)} for row in found]
@@ -125,7 +125,7 @@ def _replace(job: Job, first: int, last: int, found: list[Raw]) -> None:
         state.save(connection, job.state)
 
 
-def _finish(job: Job) -> None:
+def _finish(job: ModelSync) -> None:
     found = job.state
     found.complete = True
     found.as_of = found.full_as_of = job.traffic.first_date

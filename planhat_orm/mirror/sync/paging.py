@@ -4,7 +4,7 @@ Every page is a contiguous run of the `_id` order at its own moment. If each one
 seen, their union is the whole line of ids, whatever is inserted and deleted meanwhile; where one does not, it is
 asked again further left. The list has ended when it begins, read backwards, with the last id seen; a page that is
 merely short proves nothing, as servers cut pages at will. Offsets alone, in any order,
-lose rows as soon as somebody deletes one.
+lose rows as soon as somebody deletes one (sync.md 2.1 has the figures).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 from ...errors import BadAnswer, RequestError
-from ...http.effects import Await, Begin, Flow, Request, Response
-from ...http.flows import served
+from ...http.effects import Flow, Request, Response, Start, Wait
+from ...http.flows import intercept
 from ...query.kinds import iso
 from ...wire.listing import request_page, rows_of
-from ...wire.raw_records import Slice, slices_of
+from ...wire.raw_records import RawRecord, slices_of
 from ...wire.resources import Resource
 from ..db import state
 
@@ -45,7 +45,7 @@ Apply = Callable[["Page"], Flow[None]]
 
 
 @dataclass(slots=True)
-class Traffic:
+class RequestCounter:
     """Counts what a sync asks, and reads the server's clock off the first answer since `mark()`.
 
     `first_date` is before the server looked into its data: the answer's `Date` less the time that the answer took.
@@ -77,12 +77,12 @@ class Traffic:
         """Send one request and go on; `finish` takes what is returned."""
         self.requests += 1
         sent = state.now()
-        return (yield Begin(request)), sent
+        return (yield Start(request)), sent
 
     def finish(self, begun: tuple[Any, str]) -> Flow[Response]:
         """Wait for the answer to a request that was begun."""
         try:
-            answer: Response = yield Await(begun[0])
+            answer: Response = yield Wait(begun[0])
         except RequestError as error:
             self.requests += max(1, error.attempts) - 1
             raise
@@ -92,7 +92,7 @@ class Traffic:
 
     def counting(self, flow: Flow[T]) -> Flow[T]:
         """Run a flow that sends requests of its own, and count them."""
-        return served(flow, Request, self.ask)
+        return intercept(flow, Request, self.ask)
 
     def _look_at(self, answer: Response, sent: str) -> None:
         self.bytes += len(answer.body)
@@ -117,7 +117,7 @@ class Page:
     nothing. `rank` is where the next page begins.
     """
 
-    rows: list[Slice]
+    rows: list[RawRecord]
     after: str
     last: str | None
     anchor: str
@@ -129,11 +129,11 @@ class Page:
         return self.after != self.last
 
 
-class Unsorted(Exception):
+class NotSortedById(Exception):
     """A list did not come in the order of `_id`."""
 
 
-class Disordered(Exception):
+class NotSortedByStamp(Exception):
     """A list by descending stamps is not what it should be; the text says how.
 
     `then` is the way to go instead; `lasting` says that the next sync need not try again.
@@ -146,11 +146,11 @@ class Disordered(Exception):
 
 
 @dataclass(slots=True)
-class Pass:
+class ListWalk:
     """One walk along the ids of a list, from `anchor` and `rank` on."""
 
     resource: Resource
-    traffic: Traffic
+    traffic: RequestCounter
     params: Mapping[str, str] = field(default_factory=dict)
     select: tuple[str, ...] | None = None
     anchor: str = ""
@@ -164,7 +164,7 @@ class Pass:
     _ahead: deque[tuple[int, tuple[Any, str]]] = field(default_factory=deque)
 
     def run(self, apply: Apply) -> Flow[None]:
-        """Hand every page to `apply`, in order. Raises `Unsorted` as soon as one is not sorted by `_id`."""
+        """Hand every page to `apply`, in order. Raises `NotSortedById` as soon as one is not sorted by `_id`."""
         back = stale = 0  # how much further left than the overlap, after a gap; pages in a row with nothing new
         self._length = self.longest
         while True:
@@ -177,7 +177,7 @@ class Pass:
             rows = slices_of(answer)
             ids = ids_of(rows)
             if ids is None:
-                raise Unsorted
+                raise NotSortedById
             if offset and self._length > 1 and (not ids or ids[0] > self.anchor):
                 self._ahead.clear()
                 if offset < self.rank:
@@ -243,7 +243,7 @@ class Pass:
             offset=offset,
             select=self.select,
             params=self.params,
-            sliced=True,
+            raw_items=True,
         )
         self._ahead.append((offset, (yield from self.traffic.begin(request))))
 
@@ -268,7 +268,7 @@ class Pass:
         return str(last[0].get("_id")) if last else None
 
 
-def ids_of(rows: list[Slice]) -> list[str] | None:
+def ids_of(rows: list[RawRecord]) -> list[str] | None:
     """The ids of a page, or None when they are not text in ascending order."""
     ids = [row.get("_id") for row in rows]
     if not all(isinstance(id, str) and id for id in ids):
@@ -276,7 +276,7 @@ def ids_of(rows: list[Slice]) -> list[str] | None:
     return ids if all(a < b for a, b in pairwise(ids)) else None
 
 
-def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply: Apply) -> Flow[set[str]]:
+def sweep(resource: Resource, traffic: RequestCounter, params: Mapping[str, str], apply: Apply) -> Flow[set[str]]:
     """Read a list that is not sorted, again and again until a whole sweep shows nothing new; return the ids.
 
     Nothing proves such pages, so nothing can be called deleted for not being among them.
@@ -285,7 +285,7 @@ def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply
     for _ in range(SWEEPS):
         known, offset, before = len(seen), 0, None
         while True:
-            request = request_page(resource, limit=resource.max_limit, offset=offset, params=params, sliced=True)
+            request = request_page(resource, limit=resource.max_limit, offset=offset, params=params, raw_items=True)
             rows = slices_of((yield from traffic.ask(request)))
             ids = [row.get("_id") for row in rows]
             if not all(isinstance(id, str) and id for id in ids):
@@ -310,7 +310,7 @@ def sweep(resource: Resource, traffic: Traffic, params: Mapping[str, str], apply
     )
 
 
-def _shows(resource: Resource, traffic: Traffic, params: Mapping[str, str], offset: int) -> Flow[bool]:
+def _shows(resource: Resource, traffic: RequestCounter, params: Mapping[str, str], offset: int) -> Flow[bool]:
     """Whether a list has a record at an offset."""
     request = request_page(resource, limit=1, offset=offset, select=("_id",), params=params)
     return bool(rows_of((yield from traffic.ask(request))))

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection
 
 from ..db import state
-from ..db.layout import layout
+from ..db.layout import layout_for
 from ..report import ModelPlan, SyncPlan
 from . import metrics
 from .incremental import FIRST
@@ -31,8 +31,8 @@ def plan(
 
 
 def _model(connection: Connection, name: str, found: state.State, full: bool, days: int) -> ModelPlan:
-    resource, known = layout(name).resource, found.known
-    rows = state.live_rows(connection, layout(name)) if found.complete else None
+    resource, known = layout_for(name).resource, found.known
+    rows = state.live_rows(connection, layout_for(name)) if found.complete else None
     if name == "metric":
         # One request asks for the clock; each window of days takes one and another to prove its end.
         today = (datetime.now(UTC).date() - date(1970, 1, 1)).days

@@ -9,18 +9,18 @@ import msgspec
 from sqlalchemy import insert, update
 
 from ...errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, RequestError
-from ...http.effects import Flow, Work
+from ...http.effects import Flow, RunBlocking
 from ..db import state, tables
 from ..db.database import Database
-from ..db.layout import layout
+from ..db.layout import layout_for
 from ..db.lease import Lease, acquire, begin, end
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
 from .full import full
 from .incremental import incremental
-from .job import Finish, Job
+from .job import Finish, ModelSync
 from .metrics import metrics
-from .paging import Disordered, Unsorted
+from .paging import NotSortedById, NotSortedByStamp
 from .stamp_scan import TooMany, scan
 from .strategy import choose
 
@@ -29,7 +29,7 @@ def sync(
     opened: Callable[[], Database], names: Iterable[str], *, force_full: bool, history: bool, metric_days: int
 ) -> Flow[SyncReport]:
     """Bring tables up to date. Emits `Progress`; returns the report."""
-    database: Database = yield Work(opened)
+    database: Database = yield RunBlocking(opened)
     names = list(names)
     report = SyncReport()
     began = time.monotonic()
@@ -37,9 +37,9 @@ def sync(
     holder = begin()
     lease: Lease | None = None
     try:
-        lease = yield Work(lambda: acquire(database, holder))
+        lease = yield RunBlocking(lambda: acquire(database, holder))
         assert lease is not None
-        report.run = yield Work(lambda: _start(database, names))
+        report.run = yield RunBlocking(lambda: _start(database, names))
         for name in names:
             try:
                 yield from _sync_model(
@@ -52,7 +52,7 @@ def sync(
                 report.models[name].failed = str(failed)
                 failures.append(failed)
         report.seconds = time.monotonic() - began
-        yield Work(lambda: _end(database, names, report))
+        yield RunBlocking(lambda: _end(database, names, report))
     finally:
         end(holder)  # it may have been cut off before it heard that the right is its own
         if lease is not None:
@@ -100,14 +100,14 @@ def _sync_model(
 ) -> Flow[None]:
     mine = report.models[name] = ModelReport(name)
     began = time.monotonic()
-    job: Job = yield Work(lambda: _job(database, name, lease, report.run, mine, history, force_full))
+    job: ModelSync = yield RunBlocking(lambda: _job(database, name, lease, report.run, mine, history, force_full))
     try:
         yield job.progress(0, "starting")
         if name == "metric":
             finish: Finish = yield from metrics(job, metric_days)
         else:
             finish = yield from _by_the_best_way(job)
-        yield Work(lambda: _publish(job, finish))
+        yield RunBlocking(lambda: _publish(job, finish))
         if job.resumed:
             yield from _catch_up(job)
     except (PermissionDenied, NotFound) as refused:
@@ -118,28 +118,28 @@ def _sync_model(
     yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
 
 
-def _by_the_best_way(job: Job) -> Flow[Finish]:
+def _by_the_best_way(job: ModelSync) -> Flow[Finish]:
     """Sync by the method of choice, and by the next safer one where the list turns out not to be fit for it."""
     method, job.report.why = choose(job.state, job.layout.resource, job.rows_before, force_full=job.forced)
     if method == "incremental":
         try:
             return (yield from incremental(job))
-        except Disordered as reason:
+        except NotSortedByStamp as reason:
             if reason.lasting:
                 job.state.known["disordered_at"] = state.now()
             method, job.report.why = reason.then, str(reason)
-        except Unsorted:
+        except NotSortedById:
             method, job.report.why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
         job.report.unchanged = 0
     if method == "scan" and "get_by_id" in job.layout.resource.operations and not job.state.known.get("two"):
         try:
             return (yield from scan(job))
-        except (TooMany, Unsorted):
+        except (TooMany, NotSortedById):
             job.report.why += ", and a scan of the ids was not enough"
     return (yield from full(job))
 
 
-def _catch_up(job: Job) -> Flow[None]:
+def _catch_up(job: ModelSync) -> Flow[None]:
     """Bring in what changed since a pass that was cut off began, as far as that is cheap."""
     method, _ = choose(job.state, job.layout.resource, job.rows_before, force_full=False)
     if method != "incremental":
@@ -147,14 +147,14 @@ def _catch_up(job: Job) -> Flow[None]:
     unchanged = job.report.unchanged
     try:
         finish = yield from incremental(job)
-        yield Work(lambda: _publish(job, finish))
-    except (Disordered, Unsorted):
+        yield RunBlocking(lambda: _publish(job, finish))
+    except (NotSortedByStamp, NotSortedById):
         return  # the next sync finds the same and takes the longer way
     finally:
         job.report.method, job.report.unchanged = "full", unchanged
 
 
-def _publish(job: Job, finish: Finish) -> None:
+def _publish(job: ModelSync, finish: Finish) -> None:
     """Make what was found visible, all of it at once, together with what is known about it."""
     with job.writing() as connection:
         finish(connection)
@@ -168,8 +168,8 @@ def _publish(job: Job, finish: Finish) -> None:
 
 def _job(
     database: Database, name: str, lease: Lease, run: int, report: ModelReport, history: bool, forced: bool
-) -> Job:
+) -> ModelSync:
     with database.reading() as connection:
         found = state.load(connection, name)
-        rows = state.live_rows(connection, layout(name)) if found.complete else None
-    return Job(database, layout(name), found, lease, run, history, report, rows, forced)
+        rows = state.live_rows(connection, layout_for(name)) if found.complete else None
+    return ModelSync(database, layout_for(name), found, lease, run, history, report, rows, forced)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select
 
 from ...errors import NotFound
-from ...http.effects import Flow, Work
+from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire import records
 from ...wire.listing import full_select
 from ..db import tables
-from .paging import Page, Pass
+from .paging import ListWalk, Page
 
 if TYPE_CHECKING:
-    from .job import Finish, Job
+    from .job import Finish, ModelSync
 
 SINGLY = 20
 
@@ -29,10 +29,10 @@ class TooMany(Exception):
     """More records differ than a scan should fetch."""
 
 
-def scan(job: Job) -> Flow[Finish]:
+def scan(job: ModelSync) -> Flow[Finish]:
     """Bring in what differs by its stamp; what is returned publishes it.
 
-    Raises `TooMany` as soon as that is certain, or `Unsorted` like any walk along the ids.
+    Raises `TooMany` as soon as that is certain, or `NotSortedById` like any walk along the ids.
     """
     resource, stamp = job.layout.resource, str(job.stamp)
     hidden = resource.hidden_by
@@ -40,7 +40,7 @@ def scan(job: Job) -> Flow[Finish]:
     gone: list[str] = []
     looked = 0
     job.traffic.mark()
-    walk = Pass(
+    walk = ListWalk(
         resource,
         job.traffic,
         {hidden.name: "true"} if hidden is not None else {},
@@ -59,7 +59,7 @@ def scan(job: Job) -> Flow[Finish]:
 
     def apply(page: Page) -> Flow[None]:
         nonlocal looked
-        yield Work(lambda: compare(page))
+        yield RunBlocking(lambda: compare(page))
         looked += len(page.rows)
         yield job.progress(looked, "scanning")
 
@@ -81,14 +81,14 @@ def scan(job: Job) -> Flow[Finish]:
             store = job.store(connection)
             job.take(connection, store, rows, store.hashes([row["_id"] for row in rows]), gone)
 
-    yield Work(stage)
+    yield RunBlocking(stage)
     yield from job.look_twice()
     job.report.unchanged += looked - len(changed)
     job.report.method = "scan"
     return lambda connection: _finish(job, connection)
 
 
-def _stamps(job: Job, page: Page) -> dict[str, Any]:
+def _stamps(job: ModelSync, page: Page) -> dict[str, Any]:
     table = tables.records(job.layout)
     value = tables.value_of(job.layout, str(job.stamp), job.database.postgres)
     statement = select(table.c.id, value)
@@ -103,7 +103,7 @@ def _stamps(job: Job, page: Page) -> dict[str, Any]:
         return {id: DATETIME.comparable(text) for id, text in found if not id.startswith(TEMPORARY)}
 
 
-def _finish(job: Job, connection: Connection) -> None:
+def _finish(job: ModelSync, connection: Connection) -> None:
     """A scan goes by the ids, so it has no say in how far the list by stamps is read."""
     job.publish(connection)
     job.state.as_of = job.traffic.first_date

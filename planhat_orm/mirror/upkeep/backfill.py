@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from ..db import tables
-from ..db.codec import Rows, encode
+from ..db.codec import RowCodec, encode
 from ..db.layout import Column, Layout
 from ..db.layout import tables as layouts
 
@@ -25,29 +25,33 @@ def columns(connection: Connection) -> dict[str, set[str]]:
     inspector = inspect(connection)
     there = set(inspector.get_table_names())
     return {
-        home.table: {str(one["name"]) for one in inspector.get_columns(home.table)}
-        for home in layouts()
-        if home.table in there
+        layout.table: {str(get_column["name"]) for get_column in inspector.get_columns(layout.table)}
+        for layout in layouts()
+        if layout.table in there
     }
 
 
 def adopt(connection: Connection, before: Mapping[str, set[str]], *, postgres: bool) -> None:
     """Move values into the columns that tables have got since `before`."""
     now = columns(connection)
-    for home in layouts():
-        added = [one for one in home.columns if one.name in now[home.table] - before.get(home.table, now[home.table])]
+    for layout in layouts():
+        added = [
+            column
+            for column in layout.columns
+            if column.name in now[layout.table] - before.get(layout.table, now[layout.table])
+        ]
         if added:
-            _move(connection, home, added, postgres)
+            _move(connection, layout, added, postgres)
 
 
-def _move(connection: Connection, home: Layout, added: Sequence[Column], postgres: bool) -> None:
-    table, rows = tables.records(home), Rows(home, postgres=postgres)
+def _move(connection: Connection, layout: Layout, added: Sequence[Column], postgres: bool) -> None:
+    table, rows = tables.records(layout), RowCodec(layout, postgres=postgres)
     shown = [
-        tables.as_text(table.c[one.name], postgres) if one.storage == "json" else table.c[one.name]
-        for one in home.columns
+        tables.as_text(table.c[column.name], postgres) if column.storage == "json" else table.c[column.name]
+        for column in layout.columns
     ]
-    places = {name: rows.names.index(name) for name in (*(one.name for one in added), "_extra")}
-    wires = {one.wire for one in added}
+    places = {name: rows.names.index(name) for name in (*(record.name for record in added), "_extra")}
+    wires = {record.wire for record in added}
     change = (
         update(table)
         .where(table.c.id == bindparam("of"))
@@ -56,21 +60,21 @@ def _move(connection: Connection, home: Layout, added: Sequence[Column], postgre
     after = ""
     while True:
         statement = select(*shown, table.c["_extra"]).where(table.c.id > after, table.c["_extra"].is_not(None))
-        part = rows.unpack(home.columns, connection.execute(statement.order_by(table.c.id).limit(_PART)))
+        part = rows.decode_rows(layout.columns, connection.execute(statement.order_by(table.c.id).limit(_PART)))
         if not part:
             return
         after = part[-1]["_id"]
         moved = []
         for raw in part:
             if wires & raw.keys():
-                packed = rows.pack(encode(raw))
+                packed = rows.encode_row(encode(raw))
                 moved.append({"of": raw["_id"], **{f"new_{name}": packed[place] for name, place in places.items()}})
         if moved:
             connection.execute(change, moved)
 
 
 def _packed(name: str, kind: TypeEngine[Any], postgres: bool) -> ColumnElement[Any]:
-    """A parameter for what `Rows.pack` made: JSON comes as text, also where the column is JSONB."""
+    """A parameter for what `Rows.encode_row` made: JSON comes as text, also where the column is JSONB."""
     if kind is tables.CELL:
         text = bindparam(name, type_=Text())
         return cast(text, postgresql.JSONB()) if postgres else text

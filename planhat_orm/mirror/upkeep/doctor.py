@@ -19,9 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors import MirrorError
 from ..db import lease, state, tables
-from ..db.codec import Rows
+from ..db.codec import RowCodec
 from ..db.database import Database
-from ..db.layout import Layout, layout
+from ..db.layout import Layout, layout_for
 from ..report import Table
 from ..sharing import search
 
@@ -49,13 +49,16 @@ class Diagnosis(Table):
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
-        return not any(one.wrong for one in self.findings)
+        return not any(finding.wrong for finding in self.findings)
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
 
     def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-        rows = (("wrong" if one.wrong else "ok", one.what, one.result, one.advice) for one in self.findings)
+        rows = (
+            ("wrong" if finding.wrong else "ok", finding.what, finding.result, finding.advice)
+            for finding in self.findings
+        )
         return ("", "looked at", "found", "what to do"), rows
 
 
@@ -76,7 +79,7 @@ def check_after_a_death(database: Database) -> None:
         return
     with database.reading() as connection:
         holders = connection.execute(select(tables.leases).where(tables.leases.c.holder.is_not(None))).all()
-    if any(lease.is_over(one.holder, one.beat or 0.0, lease.PATIENCE) for one in holders):
+    if any(lease.is_over(holder.holder, holder.beat or 0.0, lease.LEASE_TIMEOUT) for holder in holders):
         problems = _problems(database, "quick_check")
         if problems:
             raise MirrorError(f"The mirror {database.path} is damaged: {problems[0]}. {_RESCUE}")
@@ -125,15 +128,15 @@ def _records(database: Database) -> Iterator[Finding]:
     odd = Counter[str]()
     with database.reading() as connection:
         for name in sorted(state.load_all(connection)):
-            home = layout(name)
-            for row in _rows(connection, home, database.postgres):
+            layout = layout_for(name)
+            for row in _rows(connection, layout, database.postgres):
                 total += 1
                 try:
-                    [raw] = Rows(home, postgres=database.postgres).unpack(home.columns, [row])
+                    [raw] = RowCodec(layout, postgres=database.postgres).decode_rows(layout.columns, [row])
                 except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
                     broken[name] += 1
                     continue
-                odd.update(f"{name}.{home.by_wire[key].name}" for key in _misfits(home, row, raw))
+                odd.update(f"{name}.{layout.by_wire[key].name}" for key in _misfits(layout, row, raw))
     if broken:
         told = ", ".join(f"{count:,} of {name}" for name, count in broken.items())
         yield Finding("records", f"{told} cannot be read", _RESCUE, True)
@@ -144,21 +147,21 @@ def _records(database: Database) -> Iterator[Finding]:
         yield Finding("odd values", f"of another type than their field, kept as they are: {told}")
 
 
-def _rows(connection: Any, home: Layout, postgres: bool) -> Iterator[Any]:
-    table = tables.records(home)
+def _rows(connection: Any, layout: Layout, postgres: bool) -> Iterator[Any]:
+    table = tables.records(layout)
     shown = [
-        tables.as_text(table.c[one.name], postgres) if one.storage == "json" else table.c[one.name]
-        for one in home.columns
+        tables.as_text(table.c[column.name], postgres) if column.storage == "json" else table.c[column.name]
+        for column in layout.columns
     ]
     result = connection.execute(select(*shown, table.c["_extra"]), execution_options={"yield_per": _PART})
     for part in result.partitions():
         yield from part
 
 
-def _misfits(home: Layout, row: Any, raw: dict[str, Any]) -> Iterator[str]:
+def _misfits(layout: Layout, row: Any, raw: dict[str, Any]) -> Iterator[str]:
     if row[-1] is None:
         return
-    for place, column in enumerate(home.columns):
+    for place, column in enumerate(layout.columns):
         if row[place] is None and raw.get(column.wire) is not None:
             yield column.wire
 
@@ -168,14 +171,14 @@ def _search(database: Database) -> Iterator[Finding]:
         return
     names = search.indexed(database)
     wrong = []
-    for home in names:
+    for layout in names:
         try:
             with database.writing() as connection:
-                connection.exec_driver_sql(search.check_statement(home))
+                connection.exec_driver_sql(search.check_statement(layout))
         except (DBAPIError, MirrorError):
-            wrong.append(home.table)
+            wrong.append(layout.table)
             with database.writing() as connection:
-                search.drop(connection, postgres=False, only=home.table)
+                search.drop(connection, postgres=False, only=layout.table)
     if wrong:
         yield Finding("search", f"the index of {', '.join(wrong)} was wrong, and is made anew by the next search")
     elif names:
@@ -187,7 +190,7 @@ def _syncs(database: Database) -> Iterator[Finding]:
         states = state.load_all(connection)
         holders = connection.execute(select(tables.leases).where(tables.leases.c.holder.is_not(None))).all()
     unfinished = sorted(name for name, found in states.items() if not found.complete)
-    dead = [one for one in holders if lease.is_over(one.holder, one.beat or 0.0, lease.PATIENCE)]
+    dead = [holder for holder in holders if lease.is_over(holder.holder, holder.beat or 0.0, lease.LEASE_TIMEOUT)]
     if unfinished:
         yield Finding("models", f"not synced to their end: {', '.join(unfinished)}", "planhat sync", True)
     elif dead:

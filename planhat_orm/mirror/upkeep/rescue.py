@@ -73,17 +73,17 @@ def rescue(source: Path, target: Path) -> Rescue:
         database = Database(target)
         try:
             with database.writing(durable=True) as connection:
-                for home in layouts():
-                    count = _taken_over(old, connection, home.table) if home.table in there else None
+                for layout in layouts():
+                    count = _taken_over(old, connection, layout.table) if layout.table in there else None
                     if count is None:
-                        again.append(home.table)
+                        again.append(layout.table)
                     else:
-                        saved[home.table] = count
+                        saved[layout.table] = count
                 for name in (table for table in tables.metadata.tables if table.startswith("mirror_")):
                     if name in there and name not in ("mirror_stage", "mirror_lease", "mirror_meta"):
                         found, missing = _salvaged(old, name)
                         if name == "mirror_model":
-                            again = [one for one in again if any(row["resource"] == one for row in found)]
+                            again = [item for item in again if any(row["resource"] == item for row in found)]
                             found = [_unsynced(row, again) for row in found]
                         saved[name] = _insert(connection, name, found)
                         if missing:
@@ -118,10 +118,10 @@ def _unsynced(row: dict[str, Any], again: list[str]) -> dict[str, Any]:
 def _insert(connection: Connection, name: str, rows: list[dict[str, Any]]) -> int:
     columns = [column.name for column in tables.metadata.tables[name].c if rows and column.name in rows[0]]
     if rows:
-        listed, marks = ", ".join(f'"{one}"' for one in columns), ", ".join("?" * len(columns))
+        listed, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
         connection.exec_driver_sql(
             f'INSERT OR IGNORE INTO "{name}" ({listed}) VALUES ({marks})',
-            [tuple(row[one] for one in columns) for row in rows],
+            [tuple(row[column] for column in columns) for row in rows],
         )
     return len(rows)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..conversation_base import Touch
+from ..conversation_base import ConversationBase
 
 
-class Conversation(Touch, resource="conversation"):
+class Conversation(ConversationBase, resource="conversation"):
     """A conversation, note, email, call or ticket with a company."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...fields import Key, Str
-from ..conversation_base import Touch
+from ..conversation_base import ConversationBase
 
 
-class Note(Touch, resource="note"):
+class Note(ConversationBase, resource="note"):
     """A note: a conversation of type `note`."""
 
     company_external_id = Key(doc="External id of the company, alternative to companyId.")
