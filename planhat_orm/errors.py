@@ -97,7 +97,7 @@ def _rebuild(cls: type[PlanhatError], args: tuple[Any, ...], state: dict[str, An
 
 
 class AuthenticationError(RequestError):
-    """401: no token, a wrong one, or one of another cluster (API.md section 1)."""
+    """401: no token, a wrong one, or one of another cluster (docs/reference/planhat-api.md section 1)."""
 
 
 class PermissionDenied(RequestError):

@@ -21,7 +21,7 @@ UNDER: dict[str, set[str]] = {
     "runtime": {"errors", "names"},
     "http": {"errors", "names", "runtime", "html", "gc_pause"},
 }
-"""What each layer may import, beside itself; architecture.md section 3."""
+"""What each layer may import, beside itself; CONTRIBUTING.md draws it."""
 for _layer in ("wire", "query", "fields", "models", "queryset"):
     UNDER[_layer] = {*UNDER, *UNDER["http"]} - {_layer}
 UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}

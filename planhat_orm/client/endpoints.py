@@ -100,8 +100,8 @@ class Endpoint:
 
         The list is complete even while others write; with a `sort` of your own what they move then comes late.
         `select` names wire fields (default: all); `limit` is the size of a page, `max_requests` stops early.
-        Filters are those of API.md section 6 (`from_` for `from`, which Python has for itself); unknown ones
-        raise `FieldError`. `companyId` takes many of Planhat's ids, as a list or with commas.
+        Filters are those of docs/reference/planhat-api.md section 6 (`from_` for `from`, which Python has for
+        itself); unknown ones raise `FieldError`. `companyId` takes many of Planhat's ids, as a list or with commas.
         """
         flow = self._list(sort, select, limit, max_requests, filters)
         return self._client.iterate(flow)
@@ -257,7 +257,10 @@ class Companies(Endpoint):
         source_id: str | None = None,
         status: str | Iterable[str] | None = None,
     ) -> Page:
-        """Return ids and names of all companies, or of those that match: one request (API.md section 5)."""
+        """Return ids and names of all companies, or of those that match: one request.
+
+        What it holds is in docs/reference/planhat-api.md section 5.
+        """
         return self._client.run(self._lean(external_id, source_id, status))
 
     async def aget_lean_list(
@@ -341,7 +344,7 @@ def _texts(filters: Mapping[str, Any]) -> dict[str, str]:
 def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str]]:
     """The parameters of each list to be asked for: many companies are cut into URLs that are short enough.
 
-    Where a comma list is not documented (API.md section 6) each company is a list of its own.
+    Where a comma list is not documented (docs/reference/planhat-api.md section 6) each company is a list of its own.
     """
     params = _texts(filters)
     for name in params:
@@ -351,8 +354,8 @@ def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str
     value = params.get("companyId", "")
     if any(part.strip().startswith(("extid-", "srcid-")) for part in value.split(",")):
         raise ValidationError(
-            "The filter companyId takes Planhat's own ids (API.md section 4); another key would match nothing. "
-            "planhat.company.get_by_id('extid-...')['_id'] is the id of a company."
+            "The filter companyId takes Planhat's own ids (docs/reference/planhat-api.md section 4); another key would "
+            "match nothing. planhat.company.get_by_id('extid-...')['_id'] is the id of a company."
         )
     many = "companyId" in params and resource.params["companyId"].many
     if "," not in value or (many and len(value) <= MAX_VALUE_LENGTH):

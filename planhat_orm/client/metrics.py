@@ -209,7 +209,8 @@ class Metrics(AnalyticsEndpoint):
     ) -> Flow[None]:
         params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
         if company_id:
-            # Two spellings are in use (API.md section 11); a server that knows neither sends every company's.
+            # Two spellings are in use (docs/reference/planhat-api.md section 11). A server that knows neither sends
+            # every company's.
             params["cId"] = params["cid"] = company_id
         if dimension_id:
             params["dimid"] = dimension_id

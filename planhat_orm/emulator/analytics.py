@@ -1,6 +1,7 @@
 """The analytics host: metrics, user activities and Segment events, a sink that says 200 to everything.
 
-What cannot be placed is dropped without a word, because 200 means received and nothing more (API.md section 11).
+What cannot be placed is dropped without a word, because 200 means received and nothing more
+(docs/reference/planhat-api.md section 11).
 """
 
 from __future__ import annotations

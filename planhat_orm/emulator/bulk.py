@@ -1,4 +1,7 @@
-"""Bulk upsert: items matched by key, an outcome for each, and the answer that sums them up (API.md section 7)."""
+"""Bulk upsert: items matched by key, an outcome for each, and the answer that sums them up.
+
+The rules are those of docs/reference/planhat-api.md section 7.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new record holds besides what was sent: API.md section 10 and the examples.
+"""What a new record holds besides what was sent: docs/reference/planhat-api.md section 10 and the examples.
 
 The lists and dicts here are shared by all records, which is safe as stored records are never changed in place.
 """

@@ -1,4 +1,7 @@
-"""Lists: filters, hidden rows, order, and the page that `limit` and `offset` cut out of it (API.md section 6)."""
+"""Lists: filters, hidden rows, order, and the page that `limit` and `offset` cut out of it.
+
+The rules are those of docs/reference/planhat-api.md section 6.
+"""
 
 from __future__ import annotations
 

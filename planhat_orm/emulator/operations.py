@@ -14,7 +14,7 @@ from .tables import Record
 _ADVISED = frozenset(
     ("mainType", "currency", "_currency", "value", "mrr", "arr", "invoiceDate", "salesDate", "fromDate", "isHidden")
 )
-"""Fields that tables call required and texts only advise (API.md section 14)."""
+"""Fields that tables call required and texts only advise (docs/reference/planhat-api.md section 14)."""
 
 _PREFIXES = {"extid-": "externalId", "srcid-": "sourceId"}
 _COUNTS = {"n": 1, "ok": 1, "deletedCount": 1}

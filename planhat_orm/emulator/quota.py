@@ -10,7 +10,7 @@ from .switches import Switches
 _WINDOW = 60.0
 _MINUTES = 3
 _PER_SECOND = 150
-"""The hard limit (API.md section 3)."""
+"""The hard limit (docs/reference/planhat-api.md section 3)."""
 
 
 class Quota:

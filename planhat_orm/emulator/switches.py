@@ -1,4 +1,4 @@
-"""What API.md calls open or in conflict, as settings; the default is the likeliest reading.
+"""What is in doubt about the API, as settings; the default is the likeliest reading.
 
 A client that is right under every combination does not care what Planhat really does.
 """
@@ -15,7 +15,10 @@ from ..names import did_you_mean
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """How the emulator settles what the documentation leaves open. Each field names its section of API.md."""
+    """How the emulator settles what the documentation leaves open.
+
+    Each field names its section of docs/reference/planhat-api.md.
+    """
 
     # Lists, sections 3 and 6
     over_max_limit: Literal["cap", "reject"] = "cap"
@@ -97,7 +100,7 @@ class Switches:
     ticket_creates_enduser: bool = True
     """Section 10: a ticket with an unknown email makes an enduser of it."""
     unknown_touch_type: Literal["note", "store"] = "note"
-    """resources.yaml: a conversation type that the tenant lacks becomes "note", or stays."""
+    """Section 17: a conversation type that the tenant lacks becomes "note", or stays."""
     touch_types: tuple[str, ...] = ("Training", "QBR", "Kickoff", "Check-in", "Demo")
     """The tenant's own conversation types, besides note, email, chat, call and ticket."""
     reserved_types: Literal["store", "refuse"] = "store"

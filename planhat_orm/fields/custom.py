@@ -2,7 +2,8 @@
 
 The dict holds wire values under the fields' labels. A declared `Custom` reads and writes through it, so
 `account.tier` and `account.custom["Tier"]` are one value, and changes are told key by key: Planhat merges
-`custom` on update (API.md section 9), so two scripts that set different keys do not undo each other.
+`custom` on update (docs/reference/planhat-api.md section 9), so two scripts that set different keys do not undo
+each other.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Str(Field[str]):
 class Key(Str):
     """Your own id of a record, `external_id` or `source_id`: text, and a number is taken as its digits.
 
-    Planhat compares these ids as text and takes numbers too (API.md section 4).
+    Planhat compares these ids as text and takes numbers too (docs/reference/planhat-api.md section 4).
     """
 
     def check(self, value: Any) -> Any:
@@ -86,7 +86,7 @@ class DateTime(Field[datetime]):
 
 
 class Day(Field[date]):
-    """A calendar day; whole days since 1970-01-01 on the wire (API.md section 9)."""
+    """A calendar day; whole days since 1970-01-01 on the wire (docs/reference/planhat-api.md section 9)."""
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.DAY, **facts)

@@ -39,7 +39,10 @@ class Ref(Field[str]):
         return found
 
     def dump(self, value: Any) -> Any:
-        """The id; of a company without one, its key in the form that references take (API.md section 4)."""
+        """The id; of a company without one, its key in the form that references take.
+
+        The forms are in docs/reference/planhat-api.md section 4.
+        """
         if value is None or isinstance(value, str):
             return value
         if value.id is not None:

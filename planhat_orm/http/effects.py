@@ -39,7 +39,10 @@ class Request:
 
     @property
     def metered(self) -> bool:
-        """Whether the quota counts this request: the analytics host is not limited (API.md section 3)."""
+        """Whether the quota counts this request.
+
+        The analytics host is not limited (docs/reference/planhat-api.md section 3).
+        """
         return self.host == "main"
 
 

@@ -15,7 +15,7 @@ from math import isfinite
 from .clock import Clock
 
 CALLS_PER_MIN = 200
-"""Planhat's soft quota (API.md section 3)."""
+"""Planhat's soft quota (docs/reference/planhat-api.md section 3)."""
 _PERIOD = 60.0
 _BURST, _BURST_PERIOD = 150, 1.0
 _PARALLEL = 50
@@ -87,7 +87,7 @@ class Quota:
         return recent
 
     def _learn(self, headers: Mapping[str, str], now: float) -> None:
-        # Two spellings are in use (API.md section 3); `headers` has lower-case names.
+        # Two spellings are in use (docs/reference/planhat-api.md section 3); `headers` has lower-case names.
         remaining = _number(headers.get("x-rate-limit-remaining") or headers.get("x-ratelimit-remaining"))
         if remaining is None:
             return

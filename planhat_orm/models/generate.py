@@ -27,7 +27,7 @@ TYPES: Mapping[str, type] = {
     "team members": list,
     "endusers": list,
 }
-"""The Python type of each of Planhat's field types (API.md section 9); all others hold text."""
+"""The Python type of each of Planhat's field types (docs/reference/planhat-api.md section 9); all others hold text."""
 
 _WIDTH = 120
 
@@ -81,7 +81,7 @@ def _model(name: str) -> type[Model]:
 
 def folded(parent: str) -> str:
     """The name of a model as the `parent` of a custom field is compared by."""
-    # Written with a capital in the table and without in the examples (resources.yaml, custom_field).
+    # Written with a capital in the table and without in the examples (docs/reference/planhat-api.md section 17).
     return re.sub(r"[^a-z]", "", parent.lower())
 
 

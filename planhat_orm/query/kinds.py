@@ -61,7 +61,7 @@ def _same(value: Any) -> Any:
 
 
 def _load_text(raw: Any) -> Any:
-    # External ids come back as numbers now and then (API.md section 4).
+    # External ids come back as numbers now and then (docs/reference/planhat-api.md section 4).
     return str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
 
 
@@ -162,7 +162,7 @@ def _load_datetime(raw: Any) -> Any:
     if isinstance(raw, str):
         return _parse_moment(raw)
     if isinstance(raw, (int, float)) and not isinstance(raw, bool) and abs(raw) > 1e10:
-        # `nextTouch` was once a millisecond timestamp (API.md section 9).
+        # `nextTouch` was once a millisecond timestamp (docs/reference/planhat-api.md section 9).
         try:
             return datetime.fromtimestamp(raw / 1000, UTC)
         except (ValueError, OverflowError, OSError):

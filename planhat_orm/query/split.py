@@ -14,7 +14,7 @@ from .kinds import LISTS
 from .tree import All, Node, Test
 
 MAX_VALUE_LENGTH = 2000
-"""Longest list of ids in one URL, in characters (API.md section 3)."""
+"""Longest list of ids in one URL, in characters (docs/reference/planhat-api.md section 3)."""
 GET_EACH = 5
 """Up to so many records are fetched one by one by their id; beyond that, a list is fewer requests."""
 MAX_LISTS = 5

@@ -230,7 +230,7 @@ class QuerySet(Results[M], Generic[M]):
         """The one record that satisfies the conditions.
 
         One request by id, `external_id` or `source_id` where the resource takes them in its path
-        (API.md section 4); else the pages of `filter()`, until a second one turns up. Raises
+        (docs/reference/planhat-api.md section 4); else the pages of `filter()`, until a second one turns up. Raises
         `Model.DoesNotExist` or `Model.MultipleObjectsReturned`.
         """
         return self._run(retrieval.get(self, args, lookups))

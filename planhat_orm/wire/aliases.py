@@ -1,4 +1,4 @@
-"""Fields that some tenants send under another name than the documented one (API.md section 14).
+"""Fields that some tenants send under another name than the documented one (docs/reference/planhat-api.md section 14).
 
 Queries, records and the mirror know the documented name only. What came stays beside it; what is written says it.
 """

@@ -1,7 +1,7 @@
 """The analytics host: metrics and user activities, sent and forgotten, and metrics read back.
 
-Every answer there is 200 and says only that the data arrived (API.md section 11). Nothing sent has a key,
-so nothing is sent again on a lost answer unless the caller says that once too often is fine.
+Every answer there is 200 and says only that the data arrived (docs/reference/planhat-api.md section 11). Nothing
+sent has a key, so nothing is sent again on a lost answer unless the caller says that once too often is fine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger("planhat_orm")
 Auth = Literal["token", "tenant", "none"]
 
 MAX_BYTES = 32_000_000
-"""Largest body that the analytics host takes (API.md section 3: 32 MB)."""
+"""Largest body that the analytics host takes (docs/reference/planhat-api.md section 3: 32 MB)."""
 
 
 class Received(dict[str, Any]):
@@ -212,7 +212,7 @@ def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
     try:
         data = msgspec.json.decode(response.body)
     except msgspec.DecodeError:
-        return  # what the sink answers beside "200" is open (API.md section 11)
+        return  # what the sink answers beside "200" is open (docs/reference/planhat-api.md section 11)
     if isinstance(data, dict):
         _add(total, data, start)
 

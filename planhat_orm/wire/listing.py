@@ -26,7 +26,7 @@ logger = logging.getLogger("planhat_orm")
 
 PAGING = ("limit", "offset", "sort", "select")
 ALWAYS: dict[str, dict[str, str]] = {
-    # Without it answers older than 360 days are left out (API.md section 6).
+    # Without it answers older than 360 days are left out (docs/reference/planhat-api.md section 6).
     "nps": {"npsExpiryDay": "36500"},
 }
 """Parameters that a complete list of a resource needs."""

@@ -1,7 +1,8 @@
 """Outcomes: exactly one for every row of a bulk write, read from an answer that names rows only by key.
 
 The answer lists what was inserted and changed by key, counts what was equal already, and describes failures
-in a shape that nobody documents (API.md section 7). Rows are matched by their keys, never by position.
+in a shape that nobody documents (docs/reference/planhat-api.md section 7). Rows are matched by their keys, never by
+position.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ def message(item: Any) -> str:
 def dropped_reason(resource: Resource, row: Mapping[str, Any]) -> str:
     """Why the server most likely ignored a row without a word."""
     if resource.name == "ticket" and not row.get("email"):
-        return "Planhat drops tickets without an email, without an error (API.md section 10)."
+        return "Planhat drops tickets without an email, without an error (docs/reference/planhat-api.md section 10)."
     if resource.name == "enduser" and not row.get("companyId") and not row.get("_id"):
         return (
             "The server ignored the row, most likely because no company owns the domain of its email: send companyId."

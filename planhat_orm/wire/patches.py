@@ -1,7 +1,7 @@
 """Patches: some keys of a record in the API's words, put over one, taken off again, merged with another's.
 
-An absent key says nothing. `custom` counts key by key, as Planhat merges it (API.md section 9), and a list as a
-set: what I added and what you added are both in it.
+An absent key says nothing. `custom` counts key by key, as Planhat merges it (docs/reference/planhat-api.md section
+9), and a list as a set: what I added and what you added are both in it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Paths: the one place that puts an id into a URL, and refuses an empty one.
 
-A blank id would turn `GET /companies/<id>` into the list, and answer 200 (API.md section 4).
+A blank id would turn `GET /companies/<id>` into the list, and answer 200 (docs/reference/planhat-api.md section 4).
 """
 
 from __future__ import annotations

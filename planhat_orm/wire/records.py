@@ -75,7 +75,10 @@ def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
 
 
 def appends(row: Mapping[str, Any]) -> bool:
-    """Whether a row adds to an array (API.md section 7), so that sending it twice may add twice."""
+    """Whether a row adds to an array, so that sending it twice may add twice.
+
+    The operations are in docs/reference/planhat-api.md section 7.
+    """
     return not _ADDING.isdisjoint(operations(row).values())
 
 
@@ -123,7 +126,8 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         if missing.maybe_applied and form != "_id" and moved:
             # A first try went through and gave the record another key than the one it was asked for by.
             return (yield from get(resource, f"{form}{moved}"))
-        # Which of the keys a path takes for writing is not the same in all sources (API.md section 14).
+        # Which of the keys a path takes for writing is not the same in all sources
+        # (docs/reference/planhat-api.md section 14).
         known = (yield from find(resource, key)) if form != "_id" and form in resource.read_forms else None
         if known is None:
             raise
@@ -170,7 +174,9 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
     is a success. `NotFound` when there was nothing to begin with.
     """
     if paths.split_key(key)[0] != "_id":
-        raise ValidationError("A record is deleted by its _id only (API.md section 4): get the record first.")
+        raise ValidationError(
+            "A record is deleted by its _id only (docs/reference/planhat-api.md section 4): get the record first."
+        )
     try:
         response: Response = yield Request("DELETE", paths.item(resource, key))
     except NotFound as missing:
@@ -180,7 +186,7 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
     try:
         answer = msgspec.json.decode(response.body) if response.body else {}
     except msgspec.DecodeError:
-        # Three kinds of answer are known (API.md section 5), and any 2xx means done.
+        # Three kinds of answer are known (docs/reference/planhat-api.md section 5), and any 2xx means done.
         return {}
     return answer if isinstance(answer, dict) else {}
 

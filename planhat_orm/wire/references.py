@@ -1,4 +1,7 @@
-"""References: ids of other records, which some answers expand to objects with a name (API.md section 6)."""
+"""References: ids of other records, which some answers expand to objects with a name.
+
+Which ones do is in docs/reference/planhat-api.md section 6.
+"""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from ..errors import ConfigurationError
 from ..names import did_you_mean
 
 STAMPS = ("updatedAt", "lastUpdated", "updateDate")
-"""How resources call the time of last change (API.md section 9)."""
+"""How resources call the time of last change (docs/reference/planhat-api.md section 9)."""
 BULK_MAX_ROWS = 5000
-"""Rows that one bulk upsert may carry (API.md section 3)."""
+"""Rows that one bulk upsert may carry (docs/reference/planhat-api.md section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Resource:
     """One resource of the API, as `resources.json` describes it.
 
     `id_forms` are the ids that its paths take, `read_forms` those of them that are documented for reading;
-    `spellings` are other names under which some tenants send a field, and the documented one (API.md section 14).
+    `spellings` are other names under which some tenants send a field, and the documented one
+    (docs/reference/planhat-api.md section 14).
     """
 
     name: str
@@ -87,7 +88,10 @@ class Resource:
 
     @property
     def stamp(self) -> str | None:
-        """The wire name of the time of last change, or None where the resource has none (API.md section 9)."""
+        """The wire name of the time of last change, or None where the resource has none.
+
+        Each resource has its own (docs/reference/planhat-api.md section 9).
+        """
         return next((name for name in STAMPS if name in self.fields), None)
 
     @property

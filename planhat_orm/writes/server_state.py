@@ -1,7 +1,7 @@
 """What the server holds now: of records by id, and of rows that may have been stored though no answer came.
 
-Planhat has no conditional write and no idempotency key (API.md sections 5 and 7), so both questions are answered by
-reading, for as few requests as possible.
+Planhat has no conditional write and no idempotency key (docs/reference/planhat-api.md sections 5 and 7), so both
+questions are answered by reading, for as few requests as possible.
 """
 
 from __future__ import annotations

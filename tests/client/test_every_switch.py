@@ -1,4 +1,4 @@
-"""What API.md leaves open is a switch of the emulator; a day's work comes out right whichever way each one is set."""
+"""What is in doubt about the API is a switch of the emulator; a day's work comes out right whichever way each one is set."""
 
 from __future__ import annotations
 

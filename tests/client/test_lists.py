@@ -44,7 +44,7 @@ def test_thin_lists_come_back_whole(online: Online, name: str, page_cap: int | N
     for row in found[:5]:
         whole = getattr(planhat, name).get_by_id(row["_id"])
         known = {key: value for key, value in whole.items() if key in getattr(planhat, name)._resource.fields}
-        known.pop("roles", None)  # objects in lists, ids by id (API.md section 6)
+        known.pop("roles", None)  # objects in lists, ids by id (docs/reference/planhat-api.md section 6)
         assert {key: row.get(key) for key in known} == known
 
 

@@ -1,4 +1,4 @@
-"""Lists of references come as ids or as objects (API.md section 6): the same ids are read, found and sent."""
+"""Lists of references come as ids or as objects (docs/reference/planhat-api.md section 6): the same ids are read, found and sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tenant that spells fields in another way (API.md section 14) answers the same queries, from the API and the mirror."""
+"""A tenant that spells fields in another way (docs/reference/planhat-api.md section 14) answers the same queries, from the API and the mirror."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record with every odd shape that API.md lists loads, edits one field, sends one key, and keeps the rest."""
+"""A record with every odd shape that is known loads, edits one field, sends one key, and keeps the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and types of the fields, from `resources.yaml` of the API's description.
+"""Names and types of the fields, written out from the API's description.
 
 `name:type`, with `!` where the server alone writes it. Types: o ObjectId, d moment, y epoch day, s text, n number,
 i integer, b boolean, j object; `a` before one of them: an array of it.

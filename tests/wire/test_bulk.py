@@ -270,7 +270,7 @@ def test_a_contact_without_a_company_is_dropped_for_that_reason() -> None:
 
 
 def test_records_named_without_the_key_they_were_sent_with_are_counted_as_stored() -> None:
-    """API.md section 7: answers for users hold `_id` and email, whatever the row had."""
+    """docs/reference/planhat-api.md section 7: answers for users hold `_id` and email, whatever the row had."""
     direct = Direct()
     answer = {"created": 0, "updated": 2, "updatesKeys": [{"_id": "a"}, {"_id": "b"}], "modified": ["a", "b"]}
     direct.weather = status(200, msgspec.json.encode(answer))

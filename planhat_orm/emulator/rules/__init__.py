@@ -1,4 +1,4 @@
-"""What Planhat does by itself when a record is made or changed: API.md section 10.
+"""What Planhat does by itself when a record is made or changed: docs/reference/planhat-api.md section 10.
 
 A resource with behaviour has a `complete` (derive fields of the record before it is stored) or an
 `after` (consequences for other records), in the file of its kind. All of them run under the store's lock.

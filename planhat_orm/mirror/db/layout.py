@@ -26,7 +26,8 @@ Storage = Literal["text", "number", "integer", "boolean", "json"]
 
 SHARED_TABLES = {"note": ("conversation", "type", "note")}
 """Resources that are rows of another one's table, and the wire field and value that tell them apart: a list of
-notes is the list of conversations (resources.yaml), so keeping both would fetch every one twice."""
+notes is the list of conversations (docs/reference/planhat-api.md section 17), so keeping both would fetch every one
+twice."""
 
 
 ASKED_FOR = {"metric"}

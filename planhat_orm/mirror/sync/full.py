@@ -63,8 +63,9 @@ class _Full:
     def _lists(self) -> list[tuple[Mapping[str, str], bool | None]]:
         """The lists to read, and which of the stored records each covers: hidden ones, others, or (None) all.
 
-        The parameter that shows archived records either adds them or shows nothing else (API.md section 6): the
-        first record in that list that is not archived tells. Until then there are two lists to read.
+        The parameter that shows archived records either adds them or shows nothing else
+        (docs/reference/planhat-api.md section 6): the first record in that list that is not archived tells. Until
+        then there are two lists to read.
         """
         if self.hidden is None:
             return [({}, None)]

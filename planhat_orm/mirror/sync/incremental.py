@@ -3,7 +3,7 @@
 There is no updated-since filter, so the list is read by descending stamp. A page counts only if it begins above
 the lowest stamp covered so far, so that the rows with equal stamps at its end are read whole by the next one; what
 is updated meanwhile moves to the top, where the overlap of the next run finds it. The watermark moves only when
-all is covered, and only to a stamp that the server sent (sync.md 2.2 has the figures for the simpler rules).
+all is covered, and only to a stamp that the server sent.
 
 A list may look sorted and not be. So what it showed is held against what is stored: a record with a later stamp
 than the first page's last one must be on that page or be deleted, and the search for deletions, which reads ids

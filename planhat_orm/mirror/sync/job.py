@@ -130,7 +130,10 @@ class ModelSync:
             )
 
     def _check_whole(self, rows: Sequence[Raw | RawRecord]) -> None:
-        """Refuse records that lost all those fields at once that only `select` brings (API.md section 6)."""
+        """Refuse records that lost all those fields at once that only `select` brings.
+
+        Those fields are in docs/reference/planhat-api.md section 6.
+        """
         thin = self.layout.resource.thin_list
         if thin is None or self._whole or not rows:
             return

@@ -4,7 +4,7 @@ Every page is a contiguous run of the `_id` order at its own moment. If each one
 seen, their union is the whole line of ids, whatever is inserted and deleted meanwhile; where one does not, it is
 asked again further left. The list has ended when it begins, read backwards, with the last id seen; a page that is
 merely short proves nothing, as servers cut pages at will. Offsets alone, in any order,
-lose rows as soon as somebody deletes one (sync.md 2.1 has the figures).
+lose rows as soon as somebody deletes one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An upgrade is one transaction: cut off half way it leaves the mirror as it was. A new mirror is made as the tables are
 declared, which is what the migrations come to; Alembic, a tenth of the memory that a sync takes, is loaded only for an
-old one. Its batch mode is never used: it fails on tables with views, and loses rows (sync.md 2.12). Views and search
+old one. Its batch mode is never used: it fails on tables with views, and loses rows. Views and search
 indexes go before the tables under them change; the views come back, the indexes with the next search.
 """
 
