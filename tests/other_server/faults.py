@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
+import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,7 +83,6 @@ def headers(more: dict[str, str]) -> Fault:
 
 def changed(change: Callable[[Any], Any]) -> Fault:
     """The true answer with its JSON changed."""
-    import json
 
     def reply(answer: Answer) -> Answer:
         return Answer(answer.status, json.dumps(change(json.loads(answer.body))).encode(), answer.headers)
@@ -123,6 +125,7 @@ def reset(*, processed: bool = True) -> Fault:
     """The connection is reset rather than closed."""
 
     async def play(writer: Writer, request: Request, answer: Answer) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
     return _fault(play, processed=processed, name="reset")

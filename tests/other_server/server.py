@@ -11,7 +11,7 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, Self
 
-from tests.other_server import foreign, routes
+from tests.other_server import control, foreign, routes
 from tests.other_server.behaviour import Behaviour
 from tests.other_server.cast import Refused
 from tests.other_server.clock import ServerClock
@@ -22,7 +22,7 @@ from tests.other_server.log import Entry
 from tests.other_server.store import Record
 from tests.other_server.tenant import Account, Host, Tenant
 
-Hook = Callable[[Request], None]
+Hook = Callable[[Request], object]
 
 
 class OtherServer:
@@ -90,7 +90,7 @@ class OtherServer:
         with self.lock:
             self.host.behaviour = replace(self.host.behaviour, **options)
 
-    def settings(self, account: str | None = None) -> dict[str, str]:
+    def settings(self, account: str | None = None) -> dict[str, Any]:
         """What a client needs to reach an account: `Planhat(**server.settings())`."""
         tenant = self.tenant(account)
         token = next(token for token, name in self._tokens.items() if name == tenant.account.name)
@@ -226,7 +226,7 @@ class OtherServer:
         if tenant_token is not None:
             return self._on_analytics(request, entry, tenant_token)
         if self._control and request.parts[:1] == ["__test"]:
-            return self._on_control(request)
+            return control.answer(self, request)
         if entry.token not in self._tokens:
             return routes.error_answer(self.behaviour.error_body, 401, "Unauthorized")
         tenant = self._tenants[self._tokens[entry.token]]
@@ -250,14 +250,3 @@ class OtherServer:
             return routes.json_answer({})
         entry.account = tenant.account.name
         return routes.on_analytics(tenant, request)
-
-    def _on_control(self, request: Request) -> Answer:
-        match request.parts:
-            case ["__test", "log"]:
-                return routes.json_answer([entry.summary() for entry in self.log])
-            case ["__test", "records", name]:
-                return routes.json_answer(self.records(name, request.query.get("account")))
-            case ["__test", "behave"]:
-                self.behave(**routes.parsed(request))
-                return routes.json_answer({})
-        raise Refused("Not found", 404)

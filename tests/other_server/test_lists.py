@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ def projects(server: OtherServer, count: int = 10) -> list[str]:
     return [record["_id"] for record in server.fill("project", count, lambda n: {"name": f"p{n}", "companyId": "c"})]
 
 
-def page(server: OtherServer, path: str = "/projects", **query: object) -> list[str]:
+def page(server: OtherServer, path: str = "/projects", **query: Any) -> list[str]:
     return names(call(server, "GET", path, **query), "_id")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.other_server import OtherServer
 from tests.other_server.conftest import Start, call
 from tests.other_server.models import RESOURCES
 
-NEEDED = {
+NEEDED: dict[str, dict[str, Any]] = {
     "company": {"name": "A"}, "custom_field": {"name": "Tier", "type": "text", "parent": "Company"},
     "user": {"email": "s@v.example", "nickName": "S", "firstName": "S", "lastName": "T"}, "product": {"name": "P"},
     "invoice": {"cId": "c", "currency": "EUR", "invoiceDate": 20_000}, "issue": {"title": "T", "companyIds": ["c"]},
