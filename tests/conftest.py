@@ -1,1 +1,34 @@
-"""What all tests share."""
+"""What all tests share: the long proofs are asked for with `--torture`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from .scale import VARIABLE
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("torture", deadline=None, max_examples=2000, suppress_health_check=list(HealthCheck))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="run the long proofs whole")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--torture"):
+        os.environ[VARIABLE] = "1"
+    settings.load_profile("torture" if os.environ.get(VARIABLE) else "default")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get(VARIABLE):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
+        return
+    long = [item for item in items if item.get_closest_marker("torture")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]

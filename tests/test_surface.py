@@ -85,7 +85,7 @@ def field_class(info: FieldInfo) -> type[Field[Any]]:
         return Choice
     if info.type == "objectId":
         return Ref if info.reference else Id
-    return {
+    return {  # type: ignore[return-value]
         "string": Str, "integer": Int, "number": Number, "boolean": Bool, "date": DateTime, "days": Day,
         "object": Dict, "array of object": List, "array of string": StrList, "array of objectId": RefList,
     }[info.type]  # fmt: skip

@@ -12,7 +12,7 @@ from datetime import timedelta
 from ..wire.resources import ListParam, resource
 from .operations import check_permission
 from .refusal import Refusal
-from .store import HOME, Store
+from .store import SHARED_TABLES, Store
 from .tables import Record
 from .times import iso
 from .views import fields_of, in_list
@@ -103,7 +103,7 @@ def _chosen(store: Store, name: str, query: Query) -> list[str]:
     if param.field == "_id":
         return table.by_insertion(companies)
     found = [id for company in companies for id in table.having(str(param.field), company)]
-    if name in HOME:
+    if name in SHARED_TABLES:
         found = [id for id in found if table.row(id).record["type"] == name]
     return table.by_insertion(found)
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..wire.resources import Resource, resource
 from . import incoming
 from .refusal import Refusal
-from .store import HOME, Store, external_key
+from .store import SHARED_TABLES, Store, external_key
 from .tables import Record
 
 _ADVISED = frozenset(
@@ -78,7 +78,9 @@ def check_permission(store: Store, name: str, action: str) -> None:
 
 def read_body(store: Store, name: str, body: Any, old: Record | None) -> Record:
     """Return the changes in a body, with references to companies resolved."""
-    dated = store.dated_customs(HOME.get(name, name)) if isinstance(body, dict) and _mentions_custom(body) else {}
+    dated = (
+        store.dated_customs(SHARED_TABLES.get(name, name)) if isinstance(body, dict) and _mentions_custom(body) else {}
+    )
     changes = incoming.read(body, name, old, store.switches, dated)
     for key, many in company_references(name):
         if key in changes and changes[key] is not None and (old is None or old.get(key) != changes[key]):

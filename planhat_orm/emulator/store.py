@@ -25,7 +25,7 @@ from .times import Moments
 
 T = TypeVar("T")
 
-HOME = {"note": "conversation", "ticket": "conversation"}
+SHARED_TABLES = {"note": "conversation", "ticket": "conversation"}
 """Resources that live in another one's table."""
 
 _ALSO_INDEXED = {
@@ -50,7 +50,7 @@ class Store:
         self.refusals: dict[str, list[Callable[[Record], str | None]]] = {}
         self.forbidden: dict[tuple[str, str], int] = {}
         self.invoice_number = 0
-        self._tables = {name: Table(_indexed(name)) for name in resources() if name not in HOME}
+        self._tables = {name: Table(_indexed(name)) for name in resources() if name not in SHARED_TABLES}
         self._id_seed = random.Random(seed).getrandbits(40)
         self._id_own = random.getrandbits(40)
         self._ids = 0
@@ -102,20 +102,20 @@ class Store:
     def table(self, name: str) -> Table:
         """Return the table that a resource lives in."""
         try:
-            return self._tables[HOME.get(name, name)]
+            return self._tables[SHARED_TABLES.get(name, name)]
         except KeyError:
             raise ConfigurationError(f"There is no resource {name!r}. There is: {', '.join(resources())}.") from None
 
     def ids(self, name: str) -> list[str]:
         """Return the ids of a resource by insertion."""
         table = self.table(name)
-        return table.having("type", name) if name in HOME else table.ids()
+        return table.having("type", name) if name in SHARED_TABLES else table.ids()
 
     def find(self, name: str, key: str, value: Any) -> Record | None:
         """Return the oldest record whose `_id`, key or other indexed field is `value`."""
         self.settle(name)
         table = self.table(name)
-        if name not in HOME:
+        if name not in SHARED_TABLES:
             return table.first(key, value)
         found = [table.get(str(value))] if key == "_id" else [table.get(id) for id in table.having(key, value)]
         return next((record for record in found if record and (name == "note" or record["type"] == name)), None)

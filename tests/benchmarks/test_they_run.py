@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
@@ -9,9 +11,9 @@ from tests.benchmarks import jobs, measure, sync
 from tests.benchmarks.measure import Line, Run, Scale, in_a_process, measured, printed
 
 
-@pytest.mark.parametrize("subject", benchmarks.SUBJECTS, ids=lambda one: one.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("subject", benchmarks.SUBJECTS, ids=lambda subject: subject.__name__.rpartition(".")[2])
 def test_a_subject_runs_to_its_end(
-    subject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    subject: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def here(job: str, *arguments: object) -> Run:
         """In this process: starting one takes longer than all that it would do."""

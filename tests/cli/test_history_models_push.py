@@ -52,7 +52,7 @@ def test_push_compares_a_file_asks_and_sends_only_what_differs(emulator: Emulato
 
     sent = planhat(emulator, tmp_path, *options, "--yes")
     assert "updated 1, in 1 request" in sent.stdout, sent.stderr
-    assert emulator.store.get("company", rows[0]["_id"])["phase"] == "Brand new phase"
+    assert emulator.store.get("company", rows[0]["_id"])["phase"] == "Brand new phase"  # type: ignore[index]
     again = planhat(emulator, tmp_path, *options, "--yes")
     assert "unchanged 8" in again.stdout
     assert emulator.log.count("PUT") == 1

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from planhat_orm import Company, Planhat, runtime
+from planhat_orm.errors import ConfigurationError
 
 from ..online import Online, client
 
@@ -96,6 +97,6 @@ def test_one_client_offline_leaves_the_others_online(online: Online, tmp_path: P
 
 def test_without_a_client_the_error_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "_latest", None)
-    with pytest.raises(runtime.ConfigurationError, match=r"planhat = Planhat\(\)"):
+    with pytest.raises(ConfigurationError, match=r"planhat = Planhat\(\)"):
         runtime.current()
     assert isinstance(Planhat("t"), Planhat)

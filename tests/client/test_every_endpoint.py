@@ -200,7 +200,7 @@ def test_lean_companies_are_one_request(online: Online) -> None:
         assert len(planhat.company.get_lean_list(status=status)) == 3
     assert planhat.company.get_lean_list(status="lost") == []
     assert emulator.calls == planhat.calls == 7
-    for empty in ({"external_id": ""}, {"source_id": ""}, {"status": ""}, {"status": []}):
+    for empty in ({"external_id": ""}, {"source_id": ""}, {"status": ""}, {"status": []}):  # type: ignore[var-annotated]
         with pytest.raises(ValidationError, match="is empty"):
             planhat.company.get_lean_list(**empty)  # type: ignore[arg-type]
 
@@ -210,7 +210,7 @@ def test_time_entries_are_duplicated_once(online: Online) -> None:
     ids = [planhat.time_entry.create({"date": "2026-06-01", "hours": n})["_id"] for n in (1, 2)]
     assert planhat.time_entry.duplicate({"ids": [*ids, "none"]})["created"] == 2
     assert sorted(record["hours"] for record in emulator.store.all("time_entry")) == [1, 1, 2, 2]
-    for wrong in ({}, {"ids": []}, {"ids": "abc"}, ["a"]):
+    for wrong in ({}, {"ids": []}, {"ids": "abc"}, ["a"]):  # type: ignore[var-annotated]
         with pytest.raises(ValidationError):
             planhat.time_entry.duplicate(wrong)  # type: ignore[arg-type]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -11,6 +10,7 @@ import pytest
 
 from planhat_orm import AlreadyExists, BadAnswer, NotFound, PlanhatError
 from planhat_orm.emulator import Switches
+from tests.scale import LONG
 
 from ..online import Online
 
@@ -24,7 +24,7 @@ def values() -> dict[str, list[Any]]:
     for field in fields(Switches):
         hint = hints[field.name]
         choices = get_args(hint) if get_origin(hint) is Literal else [True, False] if hint is bool else None
-        others = [value for value in choices or _NUMBERS[field.name] if value != field.default]
+        others = [value for value in choices or _NUMBERS[field.name] if value != field.default]  # type: ignore[attr-defined]
         found[field.name] = [field.default, *others]
     return found
 
@@ -38,7 +38,6 @@ def mixtures(count: int) -> list[dict[str, Any]]:
     return [{**item, "honours_offset": True} for item in chosen]
 
 
-LONG = bool(os.environ.get("PLANHAT_TORTURE"))
 SINGLY = [{name: value} for name, choices in values().items() for value in choices[1:] if name != "honours_offset"]
 
 

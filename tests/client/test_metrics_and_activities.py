@@ -178,7 +178,7 @@ def test_values_that_a_generator_makes_are_sent_while_it_goes_on(
     assert 0 < raised.value.result["processed"] < 30
     assert "m@rker" not in str(raised.value)
     with pytest.raises(BulkError, match="ended with ValidationError"):
-        planhat.user_activity.create_activity({"email": f"{n}@x.example"} if n < 90 else 7 for n in range(91))
+        planhat.user_activity.create_activity({"email": f"{n}@x.example"} if n < 90 else 7 for n in range(91))  # type: ignore[misc]
 
 
 def test_rows_the_server_calls_bad_raise_when_asked_to(online: Online) -> None:

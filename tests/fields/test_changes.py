@@ -113,7 +113,7 @@ def test_true_is_not_one_at_any_depth(old: Any, new: Any) -> None:
         one = Task.from_wire({"_id": ID, "checklist": wrap(old)})
         one.checklist = wrap(new)
         assert one._payload() == {"checklist": wrap(new)}
-    for wrap in (lambda x: x, lambda x: [x], lambda x: {"a": [x]}):
+    for wrap in (lambda x: x, lambda x: [x], lambda x: {"a": [x]}):  # type: ignore[assignment]
         two = account(Box=wrap(old))
         two.custom["Box"] = wrap(new)
         assert two._payload() == {"custom": {"Box": wrap(new)}}

@@ -285,7 +285,25 @@ def test_a_list_that_was_assigned_is_not_the_callers() -> None:
 
 
 def test_every_field_of_every_odd_record_can_be_read() -> None:
-    odd = [None, True, 0, 1, -1.5, 1e300, 10**30, "", "x", "5", "2026-05-11", OTHER, [], [None], [[]], {}, {"_id": 1}]
+    odd: list[Any] = [
+        None,
+        True,
+        0,
+        1,
+        -1.5,
+        1e300,
+        10**30,
+        "",
+        "x",
+        "5",
+        "2026-05-11",
+        OTHER,
+        [],
+        [None],
+        [[]],
+        {},
+        {"_id": 1},
+    ]
     for value in odd:
         for model in (Account, License, Issue, Task, User, NPS, Timesheet, Invoice):
             record = model.from_wire({"_id": ID, **dict.fromkeys(set(model._meta.by_wire) - {"_id"}, value)})

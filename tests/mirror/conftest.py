@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -20,9 +19,6 @@ from planhat_orm.http.session import Session
 from planhat_orm.http.transport import Secrets
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db.layout import layout_for
-
-TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
-
 
 OPEN: list[Runner] = []
 

@@ -26,8 +26,9 @@ from planhat_orm.query.query import Query
 from planhat_orm.query.tree import All, Hop, Node, Not, Target
 from planhat_orm.query.tree import Any as Or
 from planhat_orm.query.tree import Test as Leaf
+from tests.scale import LONG, sized
 
-from .conftest import TORTURE, Runner
+from .conftest import Runner
 
 Row = dict[str, Any]
 NAMES = ("company", "license", "issue", "user")
@@ -76,7 +77,7 @@ ids = st.lists(st.sampled_from(IDS), unique=True, max_size=4)
 
 def table(rows: st.SearchStrategy[Row]) -> st.SearchStrategy[list[Row]]:
     return ids.flatmap(
-        lambda chosen: st.tuples(*(rows.map(lambda row, id=id: {"_id": id, **row}) for id in chosen))
+        lambda chosen: st.tuples(*(rows.map(lambda row, id=id: {"_id": id, **row}) for id in chosen))  # type: ignore[misc]
     ).map(list)
 
 
@@ -139,15 +140,15 @@ def operands(kind: Kind, op: str) -> st.SearchStrategy[Any]:
     elif kind is kinds.DATETIME:
         single = moments
     elif kind is kinds.DAY:
-        single = st.dates(date(2025, 12, 28), date(2026, 2, 2))
+        single = st.dates(date(2025, 12, 28), date(2026, 2, 2))  # type: ignore[assignment]
     else:
         single = texts | odd_texts | st.sampled_from(IDS)
     if kind is ANY and op in ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith"):
         single = texts
     if op in ("in", "overlap"):
-        single = st.lists(single, max_size=3)
+        single = st.lists(single, max_size=3)  # type: ignore[assignment]
     if op == "range":
-        single = st.tuples(single, single)
+        single = st.tuples(single, single)  # type: ignore[assignment]
     return single.map(lambda value: operand(kind, op, value, "x"))
 
 
@@ -216,10 +217,8 @@ def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:
 
 
 def examples(count: int) -> Any:
-    """So many examples, fifty times as many for who has the time (PLANHAT_TORTURE=1)."""
-    return settings(
-        max_examples=count * 50 if TORTURE else count, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    """So many examples, fifty times as many for who has the time (`make torture`)."""
+    return settings(max_examples=count * sized(count, 50), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 ORDERS = [leaf for leaf in LEAVES if not leaf[0] and leaf[2] not in (LIST, OBJECT, ANY)]
@@ -317,7 +316,7 @@ def every_test() -> Iterator[Leaf]:
 
 
 def agree_on_everything(mirror: Mirror, share: float) -> None:
-    """Ask every test, or without PLANHAT_TORTURE=1 a share of them."""
+    """Ask every test, or without `make torture` a share of them."""
     rows = []
     for number, raw in enumerate(VALUES):
         others = (raw, VALUES[number - 1], VALUES[number * 7 % len(VALUES)])
@@ -327,7 +326,7 @@ def agree_on_everything(mirror: Mirror, share: float) -> None:
     rows.append({"_id": "none"})
     fill(mirror, {"company": rows})
     found = list(dict.fromkeys(every_test()))
-    if not TORTURE:
+    if not LONG:
         found = random.Random(1).sample(found, int(len(found) * share))
     table = tables.records(layout_for("company"))
     with mirror.database.reading() as connection:

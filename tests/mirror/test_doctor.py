@@ -19,10 +19,11 @@ from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import ChangeLog, Store
 from planhat_orm.query.query import Query
 from planhat_orm.runtime import WriteIntent
+from tests.scale import sized
 
-from .conftest import TORTURE, Runner, mirror_rows
+from .conftest import Runner, mirror_rows
 
-COPIES = 200 if TORTURE else 4
+COPIES = sized(4, 200)
 LONG = "x" * 700
 
 
@@ -208,7 +209,7 @@ def test_random_damage_is_never_answered_from(sound: Path, tmp_path: Path, part:
         changed = sum(record not in outbox for record in found)
         assert changed <= 2 and (len(found) == len(outbox) or "mirror_outbox" in saved.lost), (number, str(saved))
         path.unlink()
-    assert seen or not TORTURE
+    assert seen or not LONG
 
 
 def _sees(connection: sqlite3.Connection) -> bool:

@@ -22,11 +22,13 @@ from planhat_orm.fields import Custom
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state, tables
 from planhat_orm.mirror.db.layout import layout_for
-from planhat_orm.mirror.db.store import Store, same
+from planhat_orm.mirror.db.store import Store
 from planhat_orm.models.resources import Company
 from planhat_orm.query.kinds import DATETIME, DAY, LISTS
+from planhat_orm.wire.patches import same
+from tests.scale import LONG, sized
 
-from .conftest import TORTURE, Runner, mirror_rows
+from .conftest import Runner, mirror_rows
 from .test_rows import records
 
 Row = dict[str, Any]
@@ -113,8 +115,8 @@ cases = names.flatmap(lambda name: st.tuples(st.just(name), st.lists(records(nam
 
 
 @settings(
-    max_examples=100 if TORTURE else 3,
-    derandomize=not TORTURE,
+    max_examples=sized(3, 100),
+    derandomize=not LONG,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -262,7 +264,7 @@ def test_backups_and_exports_during_syncs_are_of_one_moment(
     ids = [emulator.store.insert("company", {"name": "round 0"})["_id"] for _ in range(300)]
     run = Runner(emulator.url)
     run(mirror.sync("Company"))
-    rounds, failures = (20 if TORTURE else 3), []
+    rounds, failures = (sized(3, 20)), []
     done = threading.Event()
 
     def syncs() -> None:

@@ -18,8 +18,9 @@ from planhat_orm.query import kinds
 from planhat_orm.query.query import Query
 from planhat_orm.query.tree import Hop, Target
 from planhat_orm.query.tree import Test as Leaf
+from tests.scale import sized
 
-from .conftest import TORTURE, Runner, mirror_rows
+from .conftest import Runner, mirror_rows
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_without_a_memory_nothing_is_kept_and_the_past_is_refused(
         run.rows(mirror.as_of(between).pages(Query("company")))
 
 
-@pytest.mark.parametrize("seed", range(30 if TORTURE else 3))
+@pytest.mark.parametrize("seed", range(sized(3, 30)))
 def test_every_sync_of_a_random_history_can_be_returned_to(
     make_emulator: Callable[..., Emulator], mirror: Mirror, seed: int
 ) -> None:

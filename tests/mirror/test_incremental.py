@@ -13,8 +13,9 @@ from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.sync import incremental, strategy
 from planhat_orm.query.kinds import iso
+from tests.scale import sized
 
-from .conftest import TORTURE, Runner, assert_equal, mirror_rows
+from .conftest import Runner, assert_equal, mirror_rows
 from .test_full import interrupted
 
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -163,7 +164,7 @@ def test_deletions_are_found_at_the_promised_price(
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("seed", range(40 if TORTURE else 3))
+@pytest.mark.parametrize("seed", range(sized(3, 40)))
 def test_deletions_alone_are_exactly_the_deleted(
     make_emulator: Callable[..., Emulator], mirror: Mirror, seed: int
 ) -> None:
@@ -191,7 +192,7 @@ def test_an_interrupted_incremental_sync_publishes_nothing(
     assert_equal(mirror, emulator, "company")
 
 
-@pytest.mark.parametrize("seed", range(200 if TORTURE else 6))
+@pytest.mark.parametrize("seed", range(sized(6, 200)))
 def test_whatever_the_server_does_meanwhile_the_next_sync_is_equal(
     make_emulator: Callable[..., Emulator], mirror: Mirror, seed: int
 ) -> None:

@@ -29,8 +29,9 @@ from planhat_orm.mirror.db import state, tables
 from planhat_orm.mirror.upkeep import doctor, migrate
 from planhat_orm.models.resources import Company
 from planhat_orm.query.query import Query
+from tests.scale import LONG, sized
 
-from .conftest import TORTURE, Runner
+from .conftest import Runner
 from .fixtures import first_release
 
 LATER = '''
@@ -318,7 +319,7 @@ def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_mirror(
             else:
                 break
         assert (contents(old), schema(old)) == before, seen[-1:]
-        place += 1 if TORTURE else 13
+        place += sized(13, 1)
     assert len(seen) > 60
     assert mirror.status().upgraded_from == "0001" and len(mirror.outbox) == 4
     mirror.close()
@@ -356,7 +357,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
     path = first_release.restore(tmp_path / "old.db")
     folder = release()
     monkeypatch.undo()
-    before, killed, place = contents(str(path)), 0, 0 if TORTURE else 70
+    before, killed, place = contents(str(path)), 0, sized(70, 0)
     while True:
         done = subprocess.run(
             [sys.executable, "-c", KILLED, str(path), str(folder), str(place)], capture_output=True, text=True
@@ -367,14 +368,14 @@ def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert contents(str(path)) == before
-        if not TORTURE or killed % 20 == 0:
+        if not LONG or killed % 20 == 0:
             # The release that wrote it goes on with a copy of it.
             copy = shutil.copy(path, tmp_path / f"copy{place}.db")
             with Mirror(copy) as mirror:
                 assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
-        place += 1 if TORTURE else 100
+        place += sized(100, 1)
     assert done.returncode == 0, done.stderr
-    assert killed >= (60 if TORTURE else 1)
+    assert killed >= (sized(1, 60))
     assert contents(str(path), "mirror_outbox") == {"mirror_outbox": before["mirror_outbox"]}
     with pytest.raises(ConfigurationError, match="newer release"):
         Mirror(path).status()
@@ -449,7 +450,7 @@ def test_a_schema_with_other_tables_is_refused_and_another_schema_serves(postgre
         assert inspect(connection).get_table_names() == ["project"]
 
 
-@pytest.mark.skipif(not TORTURE, reason="builds and installs a wheel")
+@pytest.mark.skipif(not LONG, reason="builds and installs a wheel")
 def test_the_migrations_travel_in_the_wheel(tmp_path: Path) -> None:
     """In an environment with nothing of the tree: a mirror is made, and one of the first release is upgraded."""
     tree = Path(__file__).parents[2]

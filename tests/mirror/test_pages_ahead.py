@@ -38,14 +38,14 @@ def most_ahead(seconds: float) -> int:
             out.add(answer)
         elif isinstance(effect, Request):
             assert dict(effect.params)["sort"] == "-_id", "all else is asked for ahead"
-            answer = Response(200, {}, b"", [{"_id": IDS[-1]}])
+            answer = Response(200, {}, b"", [{"_id": IDS[-1]}])  # type: ignore[assignment]
         elif isinstance(effect, Emit):
             most = max(most, len(out))
         elif isinstance(effect, Wait):
             out.remove(effect.begun)
             rows = [encode({"_id": id}) for id in IDS[effect.begun : effect.begun + PER_PAGE]]
             body = b"[" + b",".join(rows) + b"]"
-            answer = Response(200, {}, body, msgspec.json.decode(body, type=list[msgspec.Raw]), seconds=seconds)
+            answer = Response(200, {}, body, msgspec.json.decode(body, type=list[msgspec.Raw]), seconds=seconds)  # type: ignore[assignment]
 
 
 def test_a_fast_server_is_read_page_by_page() -> None:

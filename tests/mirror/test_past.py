@@ -22,8 +22,9 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
 from planhat_orm.mirror.db.layout import layout_for
+from tests.scale import LONG, sized
 
-from .conftest import TORTURE, Runner, mirror_rows
+from .conftest import Runner, mirror_rows
 
 Row = dict[str, Any]
 Tables = dict[str, dict[str, Row]]
@@ -195,10 +196,10 @@ def planhat(
 
 
 @settings(
-    max_examples=200 if TORTURE else 3,
-    derandomize=not TORTURE,
+    max_examples=sized(3, 200),
+    derandomize=not LONG,
     deadline=None,
-    phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if TORTURE else [])],
+    phases=[Phase.explicit, Phase.generate, *(sized([], [Phase.shrink]))],
     suppress_health_check=list(HealthCheck),
 )
 @example(ONE_LIFE)

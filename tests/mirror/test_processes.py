@@ -23,8 +23,9 @@ from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import lease, state
 from planhat_orm.mirror.sync import strategy
 from planhat_orm.query.query import Query
+from tests.scale import sized
 
-from .conftest import TORTURE, Runner, assert_equal, mirror_rows
+from .conftest import Runner, assert_equal, mirror_rows
 from .test_full import companies, interrupted
 
 SYNC = """
@@ -135,7 +136,7 @@ def test_a_killed_sync_is_gone_on_with(make_emulator: Callable[..., Emulator], m
     chance = random.Random(1)
     mirror.status()
     killed = went_on = twice = 0
-    while killed < (100 if TORTURE else 2):
+    while killed < (sized(2, 100)):
         before = len(emulator.log)
         process = start(emulator, mirror)
         wait_for(emulator, process, before + chance.randrange(1, 30))

@@ -13,14 +13,13 @@ from typing import Any
 
 from planhat_orm import Company, Planhat
 from planhat_orm.emulator import Emulator
-
-from .conftest import TORTURE
+from tests.scale import sized
 
 ROOT = Path(__file__).parents[2]
 PAGE = 20
-ROWS = 2000 if TORTURE else 100
-ROUNDS = 3 if TORTURE else 2
-PAUSE = 0.1 if TORTURE else 0.3
+ROWS = sized(100, 2000)
+ROUNDS = sized(2, 3)
+PAUSE = sized(0.3, 0.1)
 
 READ = """
 import sys

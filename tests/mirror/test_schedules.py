@@ -2,7 +2,7 @@
 
 No change shows late, so the sync's overlap is switched off: what keeps these mirrors right is the proof of each page,
 and not a wide margin. Time moves when a schedule says so, for both sides alike: often it stands still between a
-write, a page and the next write, so that the stamps tie. `PLANHAT_TORTURE=1` runs 200 schedules.
+write, a page and the next write, so that the stamps tie. `make torture` runs 200 schedules.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from planhat_orm.mirror.db import state
 from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.sync import incremental, paging, strategy
 from planhat_orm.query.kinds import iso
+from tests.scale import sized
 
-from .conftest import TORTURE, Near, assert_equal, mirror_rows
+from .conftest import Near, assert_equal, mirror_rows
 from .test_full import interrupted
 
 NAMES = ("company", "enduser", "conversation", "license")
@@ -130,7 +131,7 @@ def states(mirror: Mirror) -> list[state.State]:
         return list(state.load_all(connection).values())
 
 
-@pytest.mark.parametrize("seed", range(200 if TORTURE else 5))
+@pytest.mark.parametrize("seed", range(sized(5, 200)))
 def test_schedules(
     make_mirror: Callable[..., Mirror],
     request: pytest.FixtureRequest,

@@ -20,11 +20,10 @@ from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Store
 from planhat_orm.mirror.sharing.search import check_statement, columns
 from planhat_orm.models.resources import Conversation, Note
-
-from .conftest import TORTURE
+from tests.scale import LONG, sized
 
 Row = dict[str, Any]
-STEPS = 10_000 if TORTURE else 300
+STEPS = sized(300, 10_000)
 WORDS = [
     "renewal", "Renewals", "risk", "ÄRGER", "ärger", "café", "cafe\u0301", "Straße", "ελλάδα", "ЁЛКА", "5", "1e5",
     "acme.com", "zoe@acme.com", "e-mail", "a_b", "x/y", "R&amp;D", "<b>bold</b>", "<p class=\"renewal\">", "🙂", "it's",
@@ -141,8 +140,8 @@ odd = st.text(max_size=12) | st.text(alphabet="\"*()^-:+&|!<>\\'% NEAROTDaä🙂
 
 
 @settings(
-    max_examples=300 if TORTURE else 10,
-    derandomize=not TORTURE,
+    max_examples=sized(10, 300),
+    derandomize=not LONG,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

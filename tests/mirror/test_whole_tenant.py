@@ -1,6 +1,6 @@
 """A whole tenant after a day's work of its people: equal again, row by row, for about as few requests as there can be.
 
-`PLANHAT_TORTURE=1` takes 5,000 companies, 100,000 endusers, 20,000 licences and 100,000 conversations.
+`make torture` takes 5,000 companies, 100,000 endusers, 20,000 licences and 100,000 conversations.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.sync import strategy
 from planhat_orm.mirror.sync.paging import OVERLAP
+from tests.scale import LONG, sized
 
-from .conftest import TORTURE, Near, assert_equal
+from .conftest import Near, assert_equal
 
-SCALE = 1 if TORTURE else 50
+SCALE = sized(50, 1)
 SIZES = {"company": 5_000, "enduser": 100_000, "license": 20_000, "conversation": 100_000}
 SOME = {
     "company": {"phase": "Live"},
@@ -31,7 +32,7 @@ SOME = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if not TORTURE:
+    if not LONG:
         monkeypatch.setattr(strategy, "SMALL", 0)
     yield
 
@@ -57,10 +58,10 @@ def work(emulator: Emulator, chance: random.Random) -> dict[str, tuple[int, int,
 STAMPED = ("_id", "updatedAt", "lastUpdated", "createDate", "createdAt")
 
 
-@pytest.mark.parametrize("where", ["sqlite", "postgres"] if TORTURE else ["sqlite"])
+@pytest.mark.parametrize("where", sized(["sqlite"], ["sqlite", "postgres"]))
 def test_one_in_a_hundred(make_mirror: Callable[..., Mirror], request: pytest.FixtureRequest, where: str) -> None:
     sizes: dict[str, Any] = {f"{name}s": size // SCALE for name, size in SIZES.items()}
-    cap = None if TORTURE else {"company": 100, "enduser": 200, "license": 200, "conversation": 200}
+    cap = sized({"company": 100, "enduser": 200, "license": 200, "conversation": 200}, None)
     companies = sizes.pop("companys")
     emulator = Emulator(companies=companies, page_cap=cap, tasks=0, **sizes)
     mirror = make_mirror(request.getfixturevalue("postgres")() if where == "postgres" else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +18,6 @@ from ..online import bare_environment
 
 __all__ = ["bare_environment"]
 
-TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
 Start = Callable[..., tuple[Emulator, Planhat]]
 
 

@@ -20,11 +20,12 @@ from typing import Any
 
 from planhat_orm import Company, Conversation, License, Planhat
 from planhat_orm.emulator import Emulator
+from tests.scale import sized
 
-from .conftest import TORTURE, client
+from .conftest import client
 
 ROOT = Path(__file__).parents[2]
-KILLS, ENTRIES, SECONDS = (100, 10_000, 4.0) if TORTURE else (3, 200, 0.12)
+KILLS, ENTRIES, SECONDS = sized((3, 200, 0.12), (100, 10_000, 4.0))
 PUSH = """
 from planhat_orm.writes import server_state
 server_state.QUIET = 0.0  # the emulator does what it was sent at once
@@ -106,7 +107,7 @@ def test_a_push_that_is_killed_is_carried_on_without_loss_or_double(tmp_path: Pa
                 **os.environ, "PLANHAT_API_URL": emulator.url, "PLANHAT_API_TOKEN": "test-token",
                 "PLANHAT_MIRROR": str(folder / "planhat.db"), "PLANHAT_CALLS_PER_MIN": "1000000",
             }  # fmt: skip
-            goal = min(KILLS, killed + (25 if TORTURE else 2))
+            goal = min(KILLS, killed + (sized(2, 25)))
             while killed < goal:
                 emulator.log.clear()
                 process = subprocess.Popen([sys.executable, "-c", PUSH], cwd=ROOT, env=environment)
@@ -118,7 +119,7 @@ def test_a_push_that_is_killed_is_carried_on_without_loss_or_double(tmp_path: Pa
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed += 1
-            last = ["-m", "planhat_orm.cli", "push"] if TORTURE else ["-c", PUSH]
+            last = sized(["-c", PUSH], ["-m", "planhat_orm.cli", "push"])
             done = subprocess.run([sys.executable, *last], cwd=ROOT, env=environment, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout + done.stderr
             assert held(emulator) == wanted

@@ -25,8 +25,8 @@ from planhat_orm import Company, Conversation, PlanhatError
 from planhat_orm.mirror.outbox import outbox
 from planhat_orm.query.kinds import iso
 from planhat_orm.writes import preflight, server_state
+from tests.scale import sized
 
-from .conftest import TORTURE
 from .inprocess import Client, Killed, Tenant
 
 FIELDS = ("phase", "description", "custom.A", "custom.B")
@@ -323,7 +323,7 @@ def test_no_sequence_of_writes_faults_and_crashes_loses_or_doubles_anything(
     monkeypatch.setattr(server_state, "time", clock)
     monkeypatch.setattr(preflight, "time", clock)
     chosen = settings(
-        max_examples=2000 if TORTURE else 12,
+        max_examples=sized(12, 2000),
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -193,8 +193,8 @@ class Asker:
     def queryset(self) -> QuerySet[Any]:
         dice = self.dice
         model = dice.choice([*FIELDS, Account, Account, Account, Enduser])
-        self.home = model._meta.resource.name
-        found: QuerySet[Any] = model.objects
+        self.home = model._meta.resource.name  # type: ignore[attr-defined]
+        found: QuerySet[Any] = model.objects  # type: ignore[attr-defined]
         for _ in range(dice.choice((0, 1, 1, 1, 1, 2))):
             verb = dice.choice((found.filter, found.filter, found.exclude))
             found = (
@@ -206,7 +206,7 @@ class Asker:
             found = found.include_hidden()
         if dice.random() < 0.85:
             # What is compared are ids; fields that conditions look at have to come all the same.
-            found = found.only(*dice.choice(((), (), ("id",), (dice.choice(list(model._meta.by_wire.values())).name,))))
+            found = found.only(*dice.choice(((), (), ("id",), (dice.choice(list(model._meta.by_wire.values())).name,))))  # type: ignore[attr-defined]
         if dice.random() < 0.4:
             found = found.order_by(*self.order(model))
             if dice.random() < 0.3:

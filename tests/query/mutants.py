@@ -1,7 +1,7 @@
 """Break each lookup on purpose, in each reading, and see the property test die of it.
 
 `python -m tests.query.mutants` runs all of them and says how many queries each one lived; a survivor is an
-error. `test_mutants.py` runs a few, or all under PLANHAT_TORTURE=1.
+error. `test_mutants.py` runs a few, or all under `make torture`.
 """
 
 from __future__ import annotations
@@ -241,12 +241,12 @@ def served(name: str, change: Callable[[Leaf], tuple[str, ...] | None]) -> Mutan
 
 
 def under_or(patch: Patch) -> None:
-    inner = source.split
+    inner = source.split  # type: ignore[attr-defined]
     patch.setattr(source, "split", lambda where, known: inner(_flat(where, Either), known))
 
 
 def under_not(patch: Patch) -> None:
-    inner = source.split
+    inner = source.split  # type: ignore[attr-defined]
     patch.setattr(source, "split", lambda where, known: inner(where.child if isinstance(where, Not) else where, known))
 
 
@@ -255,12 +255,12 @@ def _flat(where: Node, kind: type) -> Node:
 
 
 def ids_cut(patch: Patch) -> None:
-    inner = source.ids_in
+    inner = source.ids_in  # type: ignore[attr-defined]
     patch.setattr(source, "ids_in", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
 
 
 def ids_under_or(patch: Patch) -> None:
-    inner = source.ids_in
+    inner = source.ids_in  # type: ignore[attr-defined]
     patch.setattr(source, "ids_in", lambda where: inner(_flat(where, Either)))
 
 
@@ -271,7 +271,7 @@ def no_recheck(patch: Patch) -> None:
 
 
 def hop_shows_lists(patch: Patch) -> None:
-    inner = relation_filters.Query
+    inner = relation_filters.Query  # type: ignore[attr-defined]
 
     def query(resource: str, **facts: Any) -> Any:
         return inner(resource, **{**facts, "hidden": False})
@@ -280,7 +280,7 @@ def hop_shows_lists(patch: Patch) -> None:
 
 
 def hop_takes_one(patch: Patch) -> None:
-    inner = relation_filters.collected
+    inner = relation_filters.collected  # type: ignore[attr-defined]
 
     def collected(flow: Any) -> Any:
         rows = yield from inner(flow)
@@ -433,7 +433,7 @@ def order_of(nulls_first: bool = False, ties: bool = True, first_only: bool = Fa
     def order(self: Any, query: Any, table: Any) -> list[Any]:
         terms: list[Any] = []
         for target, descending in query.order[: 1 if first_only else None]:
-            value = self.comparable(target, table, compiler.layout(query.resource))
+            value = self.comparable(target, table, compiler.layout_for(query.resource))  # type: ignore[attr-defined]
             if not nulls_first:
                 terms.append(value.is_(None))
             terms.append(value.desc() if descending else value.asc())

@@ -5,7 +5,6 @@ At least 5,000 generated queries; the whole of `mutants.py` shows that each look
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ import pytest
 
 from planhat_orm.query.lookups import LOOKUPS
 from planhat_orm.query.tree import tests_in as leaves_of
+from tests.scale import sized
 
 from .generated import (
     QUERIES_PER_TENANT,
@@ -27,8 +27,8 @@ from .generated import (
     records,
 )
 
-TENANTS = 2000 if os.environ.get("PLANHAT_TORTURE") else 126
-SERVED = 126 if os.environ.get("PLANHAT_TORTURE") else 2
+TENANTS = sized(126, 2000)
+SERVED = sized(2, 126)
 """Tenants that are asked of an emulator, over a socket."""
 PARTS = 6
 

@@ -470,7 +470,7 @@ def test_a_server_that_dies_after_taking_a_chunk_leaves_it_unknown_not_failed() 
 def test_a_refusal_after_a_lost_answer_leaves_the_chunk_unknown() -> None:
     for code in (401, 403, 404):
         direct = Direct()
-        direct.weather = lambda request, work, code=code, direct=direct: (
+        direct.weather = lambda request, work, code=code, direct=direct: (  # type: ignore[misc]
             lost_after(request, work) if len(direct.tries) == 1 else Response(code, {}, b"no")
         )
         assert statuses(direct.run(upsert(COMPANY, companies(5)))) == ["unknown"] * 5
@@ -503,7 +503,7 @@ def test_every_row_has_one_outcome_and_no_success_is_claimed_that_the_server_doe
         for _ in range(60)
     ]
     direct.weather = lambda request, work: (
-        plan.pop()(request, work) if plan and plan[-1] else (plan and plan.pop(), work())[1]
+        plan.pop()(request, work) if plan and plan[-1] else (plan and plan.pop(), work())[1]  # type: ignore[misc]
     )
     answer = direct.run(upsert(COMPANY, rows, chunk_size=rng.choice([1, 7, 5000])))
     assert [outcome.index for outcome in answer.outcomes] == list(range(len(rows)))

@@ -45,7 +45,7 @@ def test_every_resource_looks_for_each_key_it_can_look_for(name: str) -> None:
     for form in one.id_forms[1:]:
         wire = str(one.external_key) if form == "extid-" else "sourceId"
         row = {wire: "taken", **one.implied}
-        row |= {"companyIds": [company]} if "companyIds" in one.fields else {"companyId": company}
+        row |= {"companyIds": [company]} if "companyIds" in one.fields else {"companyId": company}  # type: ignore[dict-item]
         row |= {"cId": company} if "cId" in one.fields else {}
         row.pop("companyId", None) if "companyId" not in one.fields else None
         direct.run(create(one, row))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -17,9 +16,9 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.errors import BulkError, ConflictError, FieldError, PlanhatError, ValidationError
 from planhat_orm.http.retry import Retry
 from planhat_orm.writes import server_state
+from tests.scale import LONG, sized
 
-TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
-K = 1000 if TORTURE else 100
+K = sized(100, 1000)
 """A thousand, or a hundred where nobody has the time."""
 
 Online = Callable[..., tuple[Emulator, Planhat]]
@@ -63,7 +62,7 @@ def test_12000_rows_of_three_models_each_have_one_outcome_though_rows_are_bad_an
     bad = {f"bad-{n}": f"refused for reason {n}" for n in range(5)}
     for kind in ("company", "enduser", "license"):
         emulator.refuse(kind, lambda row: bad.get(str(row.get("externalId"))))
-    emulator.faults.add(kind="reset_after", method="PUT", path="/companies", times=1, after=TORTURE)
+    emulator.faults.add(kind="reset_after", method="PUT", path="/companies", times=1, after=LONG)
     old = list(Company.objects.using(planhat))
     new = [Company(name=f"New {n}", external_id=f"new-{n}") for n in range(4 * K)]
     for company in old:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -15,8 +14,9 @@ import pytest
 from planhat_orm import Company, Custom, Enduser, Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import BulkError, FieldError, ValidationError
+from tests.scale import sized
 
-K = 100 if os.environ.get("PLANHAT_TORTURE") else 10
+K = sized(10, 100)
 """A hundred, or ten where nobody has the time."""
 
 Online = Callable[..., tuple[Emulator, Planhat]]

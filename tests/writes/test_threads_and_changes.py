@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,9 @@ import pytest
 from planhat_orm import Company, Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.models.state import Origin
+from tests.scale import sized
 
-K = 1000 if os.environ.get("PLANHAT_TORTURE") else 100
+K = sized(100, 1000)
 """A thousand, or a hundred where nobody has the time."""
 
 Online = Callable[..., tuple[Emulator, Planhat]]
