@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def snake(name: str) -> str:
-    """Turn a wire name into a Python name: `lastUpdated` gives `last_updated`, `_id` gives `id`."""
-    return _HUMP.sub("_", name.lstrip("_")).lower()
 
 
 def camel(name: str) -> str:
