@@ -10,11 +10,11 @@
         AuthenticationError         401
         PermissionDenied            403
         NotFound                    404          (Model.DoesNotExist is one)
-        RateLimited                 429, after waiting as long as the deadline allows
+        RateLimited                 429, or no slot of the quota, for longer than the deadline allows
         InvalidRequest              400 and other 4xx
         ServerError                 5xx
-        ConnectionFailed            no answer: refused, reset, timed out
-        BadAnswer                   a 2xx whose body is not what the endpoint returns
+        ConnectionFailed            no answer: refused, reset, timed out, a certificate not trusted (.kind)
+        BadAnswer                   an answer that is not what the endpoint returns
       MultipleObjectsReturned       `get()` met more than one
       AlreadyExists                 a create whose key is taken; nothing was changed
       AmbiguousWrite                a write that may or may not have happened
@@ -109,7 +109,7 @@ class NotFound(RequestError):
 
 
 class RateLimited(RequestError):
-    """429 until the deadline passed."""
+    """429 until the deadline passed, or no slot of the quota within it: then nothing was sent, `attempts` is 0."""
 
 
 class InvalidRequest(RequestError):
@@ -121,14 +121,19 @@ class ServerError(RequestError):
 
 
 class ConnectionFailed(RequestError):
-    """No answer came. `sent` says whether any try may have reached the server, `timed_out` whether time was up."""
+    """No answer came. `sent` says whether any try may have reached the server, `timed_out` whether time was up.
+
+    `kind` is what was in the way: "host" (not known), "refused", "connect" (not reached), "certificate" (not
+    trusted), "tls", "proxy", "timeout" (nothing came), "deadline" (it took too long as a whole), or "broken".
+    """
 
     sent: bool = True
     timed_out: bool = False
+    kind: str = "broken"
 
 
 class BadAnswer(RequestError):
-    """A 2xx whose body is not what the endpoint returns: HTML, truncated JSON, another shape."""
+    """An answer that is not what the endpoint returns: HTML, truncated JSON, another shape, too long, a 304."""
 
 
 class MultipleObjectsReturned(PlanhatError):

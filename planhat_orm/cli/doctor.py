@@ -21,7 +21,7 @@ from .out import console, table
 
 _SECONDS = 10.0
 _PACKAGES = {
-    "core": ("httpx", "msgspec", "sqlmodel", "sqlalchemy", "alembic"),
+    "core": ("httpcore", "msgspec", "sqlmodel", "sqlalchemy", "alembic"),
     "extra cli": ("typer", "rich"),
     "extra emulator": ("starlette", "uvicorn"),
     "extra postgres": ("psycopg",),

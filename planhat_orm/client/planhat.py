@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
+from ..http.connecting import Cert, ConnectionOptions, Verify
 from ..http.drivers import AsyncDriver, Driver
 from ..http.effects import Flow, Request, RunBlocking
 from ..http.flows import tap
 from ..http.quota import Quota
-from ..http.retry import Retry
-from ..http.session import Session
-from ..http.transport import Secrets
+from ..http.retry import Retry, check_seconds
+from ..http.secrets import Secrets, Token
+from ..http.session import MAX_ANSWER, TIMEOUT, Session
 from ..names import did_you_mean
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from ..mirror.report import SyncReport
 
 T = TypeVar("T")
+logger = logging.getLogger("planhat_orm")
 
 _offline: ContextVar[tuple[object, ...]] = ContextVar("planhat_offline", default=())
 """The clients of the `offline()` blocks that are open in this thread or task."""
-EVENTS = ("request", "response", "saved", "failed")
+EVENTS = ("request", "response", "saved", "failed", "wait", "retry", "progress", "sync")
+Event = Literal["request", "response", "saved", "failed", "wait", "retry", "progress", "sync"]
 
 
 class Planhat:
@@ -52,8 +56,13 @@ class Planhat:
     path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `history` is whether it
     remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `scan` says what a
     query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
-    `allow_delete=False` guard against writes. `timeout` is in seconds, for reading an answer.
+    `allow_delete=False` guard against writes. `timeout` is how many seconds nothing may come, `Retry(deadline=...)`
+    how long a call may take in all, `max_answer` how many bytes an answer may have (a list a quarter of them).
     `cache={User: 3600}` keeps the whole list of a small resource for so many seconds.
+
+    A token may be a function that returns it: it is asked when it is first needed, and again when Planhat refuses
+    what it gave. `verify` is a file of certificates to trust (or False, or an `ssl.SSLContext`), `cert` the client's
+    own certificate, `proxy` an address. `http://` is refused, but on this machine, unless `allow_http=True`.
 
     >>> planhat = Planhat()                        # PLANHAT_API_TOKEN and the rest from the environment
     >>> planhat.company.get_by_id("extid-acme-1")  # doctest: +SKIP
@@ -88,8 +97,8 @@ class Planhat:
 
     def __init__(
         self,
-        api_token: str | None = None,
-        tenant_token: str | None = None,
+        api_token: Token = None,
+        tenant_token: Token = None,
         *,
         calls_per_min: float | None = None,
         mirror: str | Path | None = None,
@@ -103,7 +112,12 @@ class Planhat:
         scan: Literal["warn", "allow", "raise"] = "warn",
         cache: Mapping[Any, float] | None = None,
         timeout: float | None = None,
+        max_answer: int = MAX_ANSWER,
         retry: Retry | None = None,
+        verify: Verify = True,
+        cert: Cert = None,
+        proxy: str | None = None,
+        allow_http: bool | None = None,
         clock: Clock | None = None,
     ) -> None:
         given = Secrets(api_token, tenant_token)
@@ -116,7 +130,11 @@ class Planhat:
             calls_per_min,
             history,
             metric_days,
+            allow_http,
         )
+        _check_kinds(read_only=read_only, allow_delete=allow_delete, max_answer=max_answer, retry=retry)
+        connection = ConnectionOptions(verify, cert, proxy)
+        connection.check()
         for name, value, choices in (("read", read, ("api", "mirror")), ("scan", scan, ("warn", "allow", "raise"))):
             if value not in choices:
                 raise ConfigurationError(f"Planhat({name}={value!r}) is not known.{did_you_mean(str(value), choices)}")
@@ -132,9 +150,10 @@ class Planhat:
             quota=Quota(chosen.calls_per_min, clock),
             retry=retry or Retry(),
             clock=clock,
+            timeout=TIMEOUT if timeout is None else check_seconds("timeout", timeout),
+            max_answer=max_answer,
+            connection=connection,
         )
-        if timeout is not None:
-            self._session.set_timeout(timeout)
         self._session.notify = self.notify
         self.cache = ListCache(cache, clock.now)
         self._driver = Driver(self._session)
@@ -185,12 +204,20 @@ class Planhat:
         waiting = max(0, requests - self._session.quota.budget())
         return waiting * 60.0 / self.settings.calls_per_min
 
-    def on(self, event: Literal["request", "response", "saved", "failed"], call: Callable[[Any], None]) -> None:
-        """Have `call` told of every request, response, saved or failed record: for logs and metrics.
+    def on(self, event: Event, call: Callable[[Any], None]) -> None:
+        """Have `call` told of what happens: for logs, metrics and progress.
 
-        "request" gets the `Request`, "response" a `(Request, Response)` pair, "saved" and "failed" the
-        `RowResult` of a record (of an entry of the outbox, when it was pushed), from single saves, batches,
-        deletions and pushes alike. `call` runs in the thread that writes, and what it raises is raised there.
+        | event | `call` gets |
+        |---|---|
+        | "request" | the `Request` |
+        | "response" | a `(Request, Response)` pair |
+        | "saved", "failed" | the `RowResult` of a record, from single saves, batches, deletions and pushes alike |
+        | "wait" | a `WaitEvent`: for the quota, before a retry, for an answer; once a second, with the seconds left |
+        | "retry" | a `RetryEvent`: a try failed and the request is sent again |
+        | "progress" | how far a sync is, page by page, as `sync(progress=...)` does |
+        | "sync" | the `SyncReport` of a sync that is done |
+
+        `call` runs in the thread that sends, and what it raises is raised there.
         """
         if event not in self._listeners:
             raise ConfigurationError(f"There is no event {event!r}.{did_you_mean(event, EVENTS)}")
@@ -242,7 +269,7 @@ class Planhat:
         Incremental where the API allows it, else by listing everything; `full=True` lists everything.
         `progress` is called with what happens, page by page.
         """
-        return self.run(tap(self.mirror.sync(models or None, full=full), progress))
+        return self.run(self._sync(models, full, progress))
 
     async def a_sync(
         self,
@@ -251,7 +278,21 @@ class Planhat:
         progress: Callable[[Any], None] | None = None,
     ) -> SyncReport:
         """Do what `sync()` does, in a task. (`async` is a word of Python's own, so the name has a gap.)"""
-        return await self.arun(tap(self.mirror.sync(models or None, full=full), progress))
+        return await self.arun(self._sync(models, full, progress))
+
+    def _sync(
+        self, models: tuple[type[Any], ...], full: bool, progress: Callable[[Any], None] | None
+    ) -> Flow[SyncReport]:
+        def listen(event: Any) -> None:
+            self.notify("progress", event)
+            if progress is not None:
+                progress(event)
+
+        report = yield from tap(self.mirror.sync(models or None, full=full), listen)
+        logger.info("Synced %d models: %d new, %d changed, %d deleted, %d requests, %.1f s", len(report), report.new,
+                    report.changed, report.deleted, report.requests, report.seconds)  # fmt: skip
+        self.notify("sync", report)
+        return report
 
     @property
     def outbox(self) -> Outbox | None:
@@ -380,3 +421,14 @@ class Planhat:
 
     def __reduce__(self) -> Any:
         raise PlanhatError("A client holds tokens and connections, so it is not pickled: make one in each process.")
+
+
+def _check_kinds(*, read_only: object, allow_delete: object, max_answer: object, retry: object) -> None:
+    """Raise `ConfigurationError` for a setting of the wrong kind: "no" for a guard would read as yes."""
+    for name, flag in (("read_only", read_only), ("allow_delete", allow_delete)):
+        if not isinstance(flag, bool):
+            raise ConfigurationError(f"Planhat({name}=...) must be True or False, not {flag!r}.")
+    if isinstance(max_answer, bool) or not isinstance(max_answer, int) or max_answer < 1:
+        raise ConfigurationError(f"Planhat(max_answer=...) must be a whole number of bytes, not {max_answer!r}.")
+    if retry is not None and not isinstance(retry, Retry):
+        raise ConfigurationError(f"Planhat(retry=...) takes a Retry, such as Retry(attempts=3), not {retry!r}.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..http.transport import Secrets
+from ..http.secrets import Secrets, Token, find_fault
 
 API_URL = "https://api.planhat.com"
 ANALYTICS_URL = "https://analytics.planhat.com"
@@ -45,13 +46,17 @@ def read(
     calls_per_min: float | None,
     history: bool | float | None = None,
     metric_days: int | None = None,
+    allow_http: bool | None = None,
 ) -> Settings:
     """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
     env = os.environ
+    clear = _switch(allow_http, "allow_http")
     return Settings(
         secrets=Secrets(_token(given, "api_token"), _token(given, "tenant_token")),
-        api_url=_url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url"),
-        analytics_url=_url(analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url"),
+        api_url=_url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url", clear),
+        analytics_url=_url(
+            analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url", clear
+        ),
         mirror=mirror or env.get("PLANHAT_MIRROR") or None,
         calls_per_min=_calls(calls_per_min if calls_per_min is not None else env.get("PLANHAT_CALLS_PER_MIN", 200)),
         history=_history(history if history is not None else env.get("PLANHAT_HISTORY") or True),
@@ -63,30 +68,77 @@ def _analytics(api_url: str | None) -> str:
     """An emulator serves both hosts on one address; Planhat's analytics host is one for every region."""
     given = api_url or os.environ.get("PLANHAT_API_URL")
     host = urlsplit(given).hostname if given else None
-    return given if given and host in ("127.0.0.1", "localhost", "::1") else ANALYTICS_URL
+    return given if given and is_loopback(host or "") else ANALYTICS_URL
 
 
-def _token(given: Secrets, name: str) -> str | None:
-    """A token without the line end it was copied with; an error that does not show it for an impossible one."""
-    token = (getattr(given, name) or os.environ.get(f"PLANHAT_{name.upper()}") or "").strip()
-    if not all("!" <= letter <= "~" for letter in token):
-        del token  # tools that print the variables of a frame must not find it here
-        raise ConfigurationError(f"{name} has spaces or letters in it that no token has: copy it again.")
-    return token or None
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, so that what goes there is on no network."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
-def _url(url: str, name: str) -> str:
+def _token(given: Secrets, name: str) -> Token:
+    """A token, or the function that gives it; without either that of the environment."""
+    token = given.given(name)
+    if token is None or token == "":
+        token = os.environ.get(f"PLANHAT_{name.upper()}") or ""
+    if callable(token):
+        return token
+    wrong = find_fault(token, name)
+    if wrong:
+        del token, given  # tools that print the variables of a frame must not find it here
+        raise ConfigurationError(wrong)
+    return token.strip() or None
+
+
+def _url(url: str, name: str, allow_http: bool) -> str:
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{name} must be an address such as {API_URL}, not {type(url).__name__}.")
     url = url.strip()
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isascii()
     except ValueError:
         raise ConfigurationError(f"{name} must be an address such as {API_URL}; its host or port is wrong.") from None
     if "@" in url:
         raise ConfigurationError(f"{name} must not carry a user or password: tokens have settings of their own.")
-    if not good or parts.query or parts.fragment:
+    if not good or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise ConfigurationError(f"{name} must be an address such as {API_URL}, not {url!r}.")
+    if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+        raise ConfigurationError(
+            f"{name} is {url!r}, and http:// sends the token in clear: use https://. To insist, pass "
+            f"Planhat(allow_http=True) or set PLANHAT_ALLOW_HTTP=1."
+        )
     return url.rstrip("/")
+
+
+def _switch(value: object, name: str) -> bool:
+    """A setting that is on or off: as an argument a bool, in the environment a word."""
+    if isinstance(value, bool):
+        return value
+    variable = f"PLANHAT_{name.upper()}"
+    word = os.environ.get(variable, "").strip().lower()
+    if value is not None or word not in _WORDS:
+        what = f"{name} must be True or False, not {value!r}" if value is not None else f"{variable} must be 1 or 0"
+        raise ConfigurationError(f"{what}.")
+    return _WORDS[word]
+
+
+_WORDS = {
+    "1": True,
+    "true": True,
+    "on": True,
+    "yes": True,
+    "0": False,
+    "false": False,
+    "off": False,
+    "no": False,
+    "": False,
+}
 
 
 def _calls(value: object) -> float:

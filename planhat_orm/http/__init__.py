@@ -1,1 +1,1 @@
-"""RequestCounter: effects, quota, retry, drivers. The only importer of httpx."""
+"""Requests on their way: effects, quota, retry, drivers. The only importer of httpcore."""

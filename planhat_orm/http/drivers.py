@@ -12,13 +12,15 @@ import weakref
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, TypeVar
 
-import httpx
+import httpcore
 
+from .answers import TooLong
 from .background import BackgroundRequest
+from .delivery import deliver_with_token
 from .effects import Attempt, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
-from .retry import deliver
-from .session import LIMITS, Session
-from .transport import AsyncSecretTransport, SecretTransport, proxy_for
+from .exchange import Exchange
+from .failures import FAILURES, strip_frames
+from .session import Head, Session
 
 T = TypeVar("T")
 
@@ -46,7 +48,7 @@ class Driver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._client: httpx.Client | None = None
+        self._pools: dict[str, httpcore.ConnectionPool] = {}
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
 
@@ -89,55 +91,70 @@ class Driver:
 
     def close(self) -> None:
         """Close the connections. The driver opens new ones when it is used again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.close()
 
     def _perform(self, effect: Any) -> Any:
         session = self.session
         match effect:
             case Request():
-                return self.run(self._deliver(effect))
-            case Attempt(request):
-                return self._send(request)
-            case Sleep(seconds):
-                session.clock.sleep(seconds)
+                return self.run(deliver_with_token(effect, session))
+            case Attempt():
+                return self._send(effect)
+            case Sleep():
+                for seconds in session.ticks(effect):
+                    session.clock.sleep(seconds)
                 return session.clock.now()
             case RunBlocking(call):
                 return call()
             case Start(request):
-                return BackgroundRequest(self.run, self._deliver(request), self._slots)
+                return BackgroundRequest(self.run, deliver_with_token(request, session), self._slots)
             case Wait(begun):
                 return begun.result()
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
-    def _deliver(self, request: Request) -> Flow[Response]:
-        session = self.session
-        return deliver(request, session.retry, session.quota, session.clock)
-
-    def _send(self, request: Request) -> Response:
-        session = self.session
-        response = None
+    def _send(self, attempt: Attempt) -> Response:
+        session, request = self.session, attempt.request
+        exchange = session.begin(attempt)
+        head = lost = None
         try:
-            client = self._open()
-            response = session.incoming(request, client.send(client.build_request(**session.outgoing(request))))
-        except (httpx.TransportError, httpx.DecodingError) as failure:
-            lost = session.lost(request, failure)
+            head, is_whole = self._exchange(request, exchange)
+        except FAILURES as failure:
+            lost = exchange.failure or session.lost(request, failure, exchange)
+        except BaseException as failure:
+            raise (exchange.failure or strip_frames(failure)) from None
         finally:
             if request.metered:
-                session.quota.release(response.headers if response else None)
-        if response is None:
-            raise lost  # not in the handler: the frames of httpx, kept with its error, hold the tokens
-        return response
+                session.quota.release(head.headers if head else None)
+        if head is None:
+            assert lost is not None
+            raise lost  # not in the handler: the frames of httpcore, kept with its error, hold the tokens
+        return session.incoming(request, head, exchange, is_whole=is_whole)
 
-    def _open(self) -> httpx.Client:
+    def _exchange(self, request: Request, exchange: Exchange) -> tuple[Head, bool]:
+        """Send a request and read the answer, all of it if it is not too long."""
+        session = self.session
+        pool = self._open(request)
+        with exchange, pool.stream(**session.outgoing(request)) as answer:
+            head = session.head(exchange, request, answer.status, answer.headers)
+            if head.body is not None:
+                try:
+                    for data in answer.iter_stream():
+                        head.body.add(data)
+                    head.body.end()
+                except (TooLong, httpcore.RemoteProtocolError) as failure:
+                    if not exchange.is_over and not isinstance(failure, TooLong):
+                        raise
+                    return head, False
+        return head, True
+
+    def _open(self, request: Request) -> httpcore.ConnectionPool:
         with self._lock:
-            if self._client is None:
-                inner = httpx.HTTPTransport(limits=LIMITS, proxy=proxy_for(self.session.main_url))
-                self._client = httpx.Client(
-                    transport=SecretTransport(self.session.secrets, inner), timeout=self.session.timeout
-                )
-            return self._client
+            if request.host not in self._pools:
+                self._pools[request.host] = self.session.connection.pool(self.session.url_of(request))
+            return self._pools[request.host]
 
 
 class AsyncDriver:
@@ -145,8 +162,8 @@ class AsyncDriver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
-        self._clients = weakref.WeakKeyDictionary()
+        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpcore.AsyncConnectionPool]]
+        self._pools = weakref.WeakKeyDictionary()
 
     async def run(self, flow: Flow[T]) -> T:
         """Run `flow` to its end and return what it returns."""
@@ -200,19 +217,19 @@ class AsyncDriver:
 
     async def close(self) -> None:
         """Close the connections of the running loop."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        for pool in self._pools.pop(asyncio.get_running_loop(), {}).values():
+            await pool.aclose()
 
     async def _perform(self, effect: Any) -> Any:
         session = self.session
         match effect:
             case Request():
-                return await self.run(deliver(effect, session.retry, session.quota, session.clock))
-            case Attempt(request):
-                return await self._send(request)
-            case Sleep(seconds):
-                await session.clock.asleep(seconds)
+                return await self.run(deliver_with_token(effect, session))
+            case Attempt():
+                return await self._send(effect)
+            case Sleep():
+                for seconds in session.ticks(effect):
+                    await session.clock.asleep(seconds)
                 return session.clock.now()
             case RunBlocking(call):
                 return await asyncio.to_thread(call)
@@ -225,31 +242,47 @@ class AsyncDriver:
                 return await begun
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
-    async def _send(self, request: Request) -> Response:
-        session = self.session
-        response = None
+    async def _send(self, attempt: Attempt) -> Response:
+        session, request = self.session, attempt.request
+        exchange = session.begin(attempt)
+        head = lost = None
         try:
-            client = self._open()
-            response = session.incoming(request, await client.send(client.build_request(**session.outgoing(request))))
-        except (httpx.TransportError, httpx.DecodingError) as failure:
-            lost = session.lost(request, failure)
+            head, is_whole = await self._exchange(request, exchange)
+        except FAILURES as failure:
+            lost = exchange.failure or session.lost(request, failure, exchange)
+        except BaseException as failure:
+            raise (exchange.failure or strip_frames(failure)) from None
         finally:
             if request.metered:
-                session.quota.release(response.headers if response else None)
-        if response is None:
-            raise lost  # not in the handler: the frames of httpx, kept with its error, hold the tokens
-        return response
+                session.quota.release(head.headers if head else None)
+        if head is None:
+            assert lost is not None
+            raise lost  # not in the handler: the frames of httpcore, kept with its error, hold the tokens
+        return session.incoming(request, head, exchange, is_whole=is_whole)
 
-    def _open(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            inner = httpx.AsyncHTTPTransport(limits=LIMITS, proxy=proxy_for(self.session.main_url))
-            client = httpx.AsyncClient(
-                transport=AsyncSecretTransport(self.session.secrets, inner), timeout=self.session.timeout
-            )
-            self._clients[loop] = client
-        return client
+    async def _exchange(self, request: Request, exchange: Exchange) -> tuple[Head, bool]:
+        """Send a request and read the answer, all of it if it is not too long."""
+        session = self.session
+        pool = self._open(request)
+        with exchange:
+            async with pool.stream(**session.outgoing(request)) as answer:
+                head = session.head(exchange, request, answer.status, answer.headers)
+                if head.body is not None:
+                    try:
+                        async for data in answer.aiter_stream():
+                            head.body.add(data)
+                        head.body.end()
+                    except (TooLong, httpcore.RemoteProtocolError) as failure:
+                        if not exchange.is_over and not isinstance(failure, TooLong):
+                            raise
+                        return head, False
+        return head, True
+
+    def _open(self, request: Request) -> httpcore.AsyncConnectionPool:
+        pools = self._pools.setdefault(asyncio.get_running_loop(), {})
+        if request.host not in pools:
+            pools[request.host] = self.session.connection.async_pool(self.session.url_of(request))
+        return pools[request.host]
 
 
 async def _give_up(begun: list[asyncio.Future[Any]]) -> None:

@@ -1,14 +1,17 @@
 """What a flow may ask for, and what it gets back.
 
-A flow is a generator: it yields an effect and is sent the answer, as httpx's auth classes do. It holds all
-of the logic and none of the I/O, so one text serves threads and tasks, and a test can drive it by hand.
+A flow is a generator: it yields an effect and is sent the answer. It holds all of the logic and none of the I/O, so
+one text serves threads and tasks, and a test can drive it by hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from ..errors import RequestError
 
 T = TypeVar("T")
 
@@ -50,7 +53,8 @@ class Request:
 class Response:
     """An answer. `data` is the parsed JSON where the request asked for a shape, else None.
 
-    `seconds` is how long it took from sending the last try to having all of the body.
+    `seconds` is how long it took from sending the last try to having all of the body. `unread` says why the body
+    was not read, where it was not: it is too long, or in an encoding that nobody asked for.
     """
 
     status: int
@@ -59,6 +63,7 @@ class Response:
     data: Any = field(default=None, repr=False)
     attempts: int = 1
     seconds: float = 0.0
+    unread: str = ""
 
     @property
     def text(self) -> str:
@@ -68,16 +73,34 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Send this request once, now, whatever comes of it. A metered one has its slot of the quota already."""
+    """Send this request once, now, whatever comes of it. A metered one has its slot of the quota already.
+
+    `within` is how many seconds the whole answer may take.
+    """
 
     request: Request
+    within: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait for so many seconds of the client's clock; answered with what the clock says then."""
+    """Wait for so many seconds of the client's clock; answered with what the clock says then.
+
+    `pause` says what is waited for, where somebody may want to be told.
+    """
 
     seconds: float
+    pause: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a request waits: for a slot of the quota, or to be sent again after a failed try."""
+
+    request: Request
+    reason: Literal["quota", "rate limit", "retry"]
+    attempt: int = 0
+    error: RequestError | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +137,16 @@ Flow = Generator[Any, Any, T]
 
 
 class Unanswered(Exception):
-    """Thrown into a flow by a driver: no answer came. `sent` says whether the request may have arrived."""
+    """Thrown into a flow by a driver: no answer came.
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    `sent` says whether the request may have arrived. `kind` is one of those of `ConnectionFailed`, `advice` what
+    to do about it; `final` that trying again is no use.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, kind: str = "broken", advice: str = "", final: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.sent = sent
+        self.kind = kind
+        self.advice = advice
+        self.final = final

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from math import isfinite
 
 from .clock import Clock
+from .headers import read_remaining
 
 CALLS_PER_MIN = 200
 """Planhat's soft quota (docs/reference/planhat-api.md section 3)."""
@@ -31,6 +31,7 @@ class Quota:
     """
 
     def __init__(self, calls_per_min: float = CALLS_PER_MIN, clock: Clock | None = None) -> None:
+        self.calls_per_min = calls_per_min
         self.limit = max(1, int(calls_per_min))
         # Under one call a minute there is still one slot; it then takes longer than a minute to come back.
         self.period = _PERIOD * max(1.0, 1.0 / calls_per_min)
@@ -67,9 +68,12 @@ class Quota:
                 self._learn(headers, now)
 
     def block(self, seconds: float) -> None:
-        """Let no call go for `seconds`: the server answered 429."""
+        """Let no call go for `seconds`, as the server answered 429; a period at most.
+
+        Its count starts anew within that time (docs/reference/planhat-api.md section 3), whatever it says.
+        """
         with self._lock:
-            self._blocked_until = max(self._blocked_until, self.clock.now() + seconds)
+            self._blocked_until = max(self._blocked_until, self.clock.now() + min(seconds, self.period))
 
     def budget(self) -> int:
         """Calls that could go out right now."""
@@ -87,18 +91,9 @@ class Quota:
         return recent
 
     def _learn(self, headers: Mapping[str, str], now: float) -> None:
-        # Two spellings are in use (docs/reference/planhat-api.md section 3); `headers` has lower-case names.
-        remaining = _number(headers.get("x-rate-limit-remaining") or headers.get("x-ratelimit-remaining"))
-        if remaining is None:
+        left = read_remaining(headers)
+        if left is None:
             return
         ours = self.limit - self._in_flight - len(self._done)
         # Calls that are not ours count as ours made now; they come back with the period.
-        self._done.extend([now] * int(ours - max(0.0, remaining)))
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "nan")
-    except ValueError:
-        return None
-    return number if isfinite(number) else None
+        self._done.extend([now] * max(0, int(ours - max(0.0, left))))

@@ -1,34 +1,45 @@
-"""What the two drivers share: addresses, secrets, quota, retry, clock, and the count of calls."""
+"""What the two drivers share: addresses, secrets, quota, retry, clock, the count of calls, and who is told of what."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
-
+from ..errors import ValidationError
+from .answers import Body, encoding_of
 from .clock import Clock
-from .effects import Request, Response, Unanswered
+from .connecting import ConnectionOptions
+from .effects import Attempt, Pause, Request, Response, Sleep, Unanswered
+from .events import RetryEvent, WaitEvent
+from .exchange import Exchange
+from .failures import unanswered
 from .quota import Quota
 from .retry import Retry
-from .transport import Secrets
+from .secrets import Secrets
 
 logger = logging.getLogger("planhat_orm")
 
-TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=60.0)
-LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20)
-
-_NEVER_SENT = (
-    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
-)  # fmt: skip
+TIMEOUT = 60.0
+CONNECT = 10.0
+MAX_ANSWER = 1_000_000_000
+_OF_A_LIST = 4
+_OF_AN_ERROR = 100
+_LONGEST = 86_400.0
+_TOLD = 1.0
+_DROPPED = frozenset(("set-cookie", "set-cookie2"))
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """The state of one client's traffic. Both drivers of a client hold the same one."""
+    """The state of one client's traffic. Both drivers of a client hold the same one.
+
+    `timeout` is how many seconds nothing may come; `max_answer` how many bytes an answer may have, of which a list
+    has a quarter: a smaller page is asked for as easily.
+    """
 
     main_url: str
     analytics_url: str
@@ -36,48 +47,142 @@ class Session:
     quota: Quota = field(default_factory=Quota)
     retry: Retry = field(default_factory=Retry)
     clock: Clock = field(default_factory=Clock)
-    timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
-    notify: Callable[[str, Any], None] = lambda event, payload: None
+    timeout: float = TIMEOUT
+    max_answer: int = MAX_ANSWER
+    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
+    notify: Callable[[str, Any], None] = field(default=lambda event, payload: None, repr=False)
     calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _logged: float = field(default=float("-inf"), repr=False)
 
-    def set_timeout(self, seconds: float) -> None:
-        """Wait so long for an answer; connecting keeps its own, shorter limit."""
-        self.timeout = httpx.Timeout(connect=min(10.0, seconds), read=seconds, write=seconds, pool=seconds)
+    # --- going out --------------------------------------------------------------------------------------
 
-    def outgoing(self, request: Request) -> dict[str, Any]:
-        """Count the request and return the arguments for httpx's `build_request`.
+    def url_of(self, request: Request) -> str:
+        """The address of the host that a request is for."""
+        return self.main_url if request.host == "main" else self.analytics_url
+
+    def begin(self, attempt: Attempt) -> Exchange:
+        """Count a request and return the exchange to send it in.
 
         Raises `ConfigurationError` for a token that is not there; nothing is counted then, as nothing is sent.
         """
+        request = attempt.request
         self.secrets.check(request)
         with self._lock:
             self.calls += 1
         self.notify("request", request)
-        base = self.main_url if request.host == "main" else self.analytics_url
-        headers = {"accept": "application/json", "x-planhat-auth": request.auth}
+
+        def waiting(left: float) -> None:
+            self.notify("wait", WaitEvent(request, "answer", left))
+
+        return Exchange(min(attempt.within, _LONGEST), waiting, self.secrets.strike_text)
+
+    def outgoing(self, request: Request) -> dict[str, Any]:
+        """The arguments for a pool's `stream`, with the tokens in them: they stay in the frames of a driver's send."""
+        base = urlsplit(self.url_of(request))
+        target = base.path.rstrip("/") + self.secrets.path(request)
+        try:
+            query = urlencode(request.params, quote_via=quote, safe=",:")
+        except UnicodeEncodeError:
+            raise ValidationError("A parameter holds half of a surrogate pair, which no URL can carry.") from None
+        headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "planhat_orm"}
         if request.body is not None:
             headers["content-type"] = "application/json"
         return {
             "method": request.method,
-            "url": base.rstrip("/") + request.path,
-            "params": list(request.params) or None,
+            "url": f"{base.scheme}://{base.netloc}{target}" + (f"?{query}" if query else ""),
             "content": request.body,
-            "headers": headers,
+            "headers": headers | self.secrets.headers(request),
+            "extensions": {"timeout": self._timeouts()},
         }
 
-    def incoming(self, request: Request, answer: httpx.Response) -> Response:
-        """Turn httpx's answer into ours, and log what may be logged: method, path, status."""
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
-        records = request.host == "main" and answer.is_success
-        body = answer.content if records else self.secrets.strike(answer.content)
-        response = Response(answer.status_code, headers, body, seconds=answer.elapsed.total_seconds())
+    def _timeouts(self) -> dict[str, float]:
+        return {
+            "connect": min(CONNECT, self.timeout),
+            "read": self.timeout,
+            "write": self.timeout,
+            "pool": self.timeout,
+        }
+
+    # --- coming back ------------------------------------------------------------------------------------
+
+    def head(self, exchange: Exchange, request: Request, status: int, raw: list[tuple[bytes, bytes]]) -> Head:
+        """Read the head of an answer, and settle how much of a body may follow."""
+        headers: dict[str, str] = {}
+        pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw]
+        for name, value in pairs:
+            # An API's client keeps no cookies, and what repeats a token is not kept either.
+            if name not in _DROPPED:
+                value = self.secrets.strike_text(value)
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        encoding = encoding_of(pairs)
+        limit = self.limit(request, status)
+        exchange.room = limit + limit // 4 + 1_000_000  # chunks and packing have their own price
+        body = Body(limit, packed=encoding == "gzip") if encoding in ("", "gzip") else None
+        return Head(status, headers, body, limit, f"in the encoding {encoding[:20]!r}, which nobody asked for")
+
+    def limit(self, request: Request, status: int) -> int:
+        """How many bytes an answer may have."""
+        if not 200 <= status < 300 and status not in request.accept:
+            return max(1000, self.max_answer // _OF_AN_ERROR)
+        return self.max_answer // _OF_A_LIST if request.method == "GET" and request.shape is list else self.max_answer
+
+    def incoming(self, request: Request, head: Head, exchange: Exchange, *, is_whole: bool) -> Response:
+        """Make the answer, and log what may be logged: method, path, status."""
+        unread = head.foreign if head.body is None else "" if is_whole else f"with more than {head.limit:,} bytes"
+        body = b"" if unread or head.body is None else head.body.whole()
+        if not (request.host == "main" and 200 <= head.status < 300):
+            # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
+            body = self.secrets.strike(body)
+        response = Response(head.status, head.headers, body, seconds=exchange.seconds, unread=unread)
         logger.debug("%s %s -> %s, %d bytes", request.method, request.path, response.status, len(response.body))
         self.notify("response", (request, response))
         return response
 
-    def lost(self, request: Request, error: httpx.TransportError | httpx.DecodingError) -> Unanswered:
-        """Turn httpx's failure into ours. The kind is kept, not the text: it could hold an address with a secret."""
-        logger.debug("%s %s -> no answer, %s", request.method, request.path, type(error).__name__)
-        return Unanswered(type(error).__name__, sent=not isinstance(error, _NEVER_SENT))
+    def lost(self, request: Request, error: Exception, exchange: Exchange) -> Unanswered:
+        """Turn a failure of the connection into ours."""
+        url = self.url_of(request)
+        lost = unanswered(error, urlsplit(url).netloc, self.timeout, exchange, self.connection.proxy_for(url))
+        logger.debug("%s %s -> no answer, %s", request.method, request.path, lost.reason)
+        return lost
+
+    # --- waiting ----------------------------------------------------------------------------------------
+
+    def ticks(self, sleep: Sleep) -> Iterator[float]:
+        """Cut a pause into ticks, and tell of it whoever asked; those below a second are not worth a word."""
+        pause, left = sleep.pause, sleep.seconds
+        if pause is None or left < _TOLD:
+            self._retrying(pause, left)
+            yield left
+            return
+        self._log(pause, left)
+        self._retrying(pause, left)
+        while left > 0:
+            self.notify("wait", WaitEvent(pause.request, pause.reason, left))
+            yield min(left, _TOLD)
+            left -= _TOLD
+
+    def _retrying(self, pause: Pause | None, seconds: float) -> None:
+        if pause is not None and pause.error is not None:
+            request = pause.request
+            logger.info("%s %s is sent again in %.1f s, after %s", request.method, request.path, seconds,
+                        type(pause.error).__name__)  # fmt: skip
+            self.notify("retry", RetryEvent(request, pause.attempt, seconds, pause.error))
+
+    def _log(self, pause: Pause, seconds: float) -> None:
+        """Log a wait for the quota, once for all threads and tasks that wait for the same moment."""
+        ends = self.clock.now() + seconds
+        if pause.reason == "quota" and ends > self._logged + _TOLD:
+            self._logged = ends
+            logger.info("WaitEvent %.0f s for the quota of %g calls a minute", seconds, self.quota.calls_per_min)
+
+
+@dataclass(slots=True)
+class Head:
+    """The head of an answer, and the body that is being read; no body where it is not to be read."""
+
+    status: int
+    headers: dict[str, str]
+    body: Body | None
+    limit: int
+    foreign: str

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from .. import json_decoding
 from ..errors import BadAnswer
 from ..http.effects import Response
 from .aliases import apply_aliases
@@ -50,7 +51,11 @@ class RawRecord:
 
     def read(self) -> dict[str, Any]:
         """The whole record."""
-        record: dict[str, Any] = msgspec.json.decode(self.json)
+        try:
+            record: dict[str, Any] = json_decoding.decode(self.json)
+        except msgspec.DecodeError as wrong:
+            # A page is cut into records without a look at their numbers.
+            raise BadAnswer(f"A list held a record that cannot be read: {wrong}.") from None
         return record
 
     def apply_aliases(self, resource: Resource) -> RawRecord:

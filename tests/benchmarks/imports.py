@@ -15,5 +15,5 @@ def run(scale: Scale) -> Iterator[Line]:
         yield Line(f"import {what}", one.seconds, ratio, f"import {of}", f"process {one.memory / 1e6:.0f} MB")
 
 
-_WHAT = {"httpx": "", "planhat_orm": "httpx", "planhat_orm.mirror": "httpx", "sqlmodel": "httpx"}
+_WHAT = {"httpcore": "", "planhat_orm": "httpcore", "planhat_orm.mirror": "httpcore", "sqlmodel": "httpcore"}
 """What is imported, and what that is compared with. The last is what the others do not import."""

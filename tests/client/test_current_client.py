@@ -74,8 +74,8 @@ def test_a_client_is_closed_when_the_last_one_leaves(online: Online) -> None:
     with planhat:
         with planhat:
             Company.objects.count()
-        assert planhat._driver._client is not None
-    assert planhat._driver._client is None
+        assert planhat._driver._pools
+    assert not planhat._driver._pools
 
 
 def test_one_client_offline_leaves_the_others_online(online: Online, tmp_path: Path) -> None:

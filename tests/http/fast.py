@@ -26,7 +26,7 @@ class HandClock(Clock):
 
 
 class Delivery:
-    """One request delivered, each try answered by the next of `answers` (the last one over and over)."""
+    """One request deliver_with_token, each try answered by the next of `answers` (the last one over and over)."""
 
     def __init__(
         self, request: Request, *answers: Response | Unanswered, retry: Retry | None = None, quota: Quota | None = None
@@ -72,8 +72,8 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Response:
 
 
 def reset() -> Unanswered:
-    return Unanswered("ReadError", sent=True)
+    return Unanswered("the connection broke", sent=True)
 
 
 def refused() -> Unanswered:
-    return Unanswered("ConnectError", sent=False)
+    return Unanswered("nothing listens", sent=False, kind="refused")

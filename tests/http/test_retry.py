@@ -49,7 +49,9 @@ def test_what_does_no_harm_is_tried_five_times(
 def test_an_address_that_points_elsewhere_says_what_to_set() -> None:
     done = Delivery(GET, answer(301, location="https://api-eu2.planhat.com/companies"))
     assert done.tries == 1
-    assert "set PLANHAT_API_URL" in str(done.error)
+    assert "set Planhat(api_url='https://api-eu2.planhat.com')" in str(done.error)
+    lost = Delivery(GET, answer(302, location="../somewhere"))
+    assert "set api_url (PLANHAT_API_URL)" in str(lost.error)
 
 
 @pytest.mark.parametrize("request_", [POST, METRICS], ids=["create", "metrics"])
@@ -148,14 +150,28 @@ def test_a_retry_after_beyond_the_deadline_raises_at_once() -> None:
     assert not done.pauses
 
 
-def test_waiting_for_a_slot_is_no_part_of_a_requests_life() -> None:
-    clock = HandClock()
+def used_up(clock: HandClock) -> Quota:
     quota = Quota(1, clock)
     assert quota.reserve() == 0.0
     quota.release()
-    done = Delivery(GET, answer(500), answer(200, b"[]"), quota=quota, retry=Retry(deadline=61))
-    assert done.response is not None
-    assert done.pauses[0] == 60
+    return quota
+
+
+def test_the_deadline_bounds_the_wait_for_a_slot_too() -> None:
+    done = Delivery(GET, answer(200, b"[]"), quota=used_up(HandClock()), retry=Retry(deadline=59))
+    assert isinstance(done.error, RateLimited)
+    assert (done.tries, done.error.attempts, done.pauses) == (0, 0, [])
+    assert "was not sent" in str(done.error)
+    served = Delivery(GET, answer(200, b"[]"), quota=used_up(HandClock()), retry=Retry(deadline=61))
+    assert served.response is not None
+    assert served.pauses == [60]
+
+
+def test_a_failed_try_whose_next_slot_is_too_far_off_is_told_as_it_failed() -> None:
+    quota = Quota(1, HandClock())
+    done = Delivery(GET, answer(503), answer(200, b"[]"), quota=quota, retry=Retry(deadline=30))
+    assert isinstance(done.error, ServerError)
+    assert done.tries == 1
 
 
 def test_an_error_after_a_doubtful_try_says_so() -> None:

@@ -13,10 +13,10 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.emulator.api import Incoming
 from planhat_orm.emulator.log import Call
 from planhat_orm.http.drivers import Driver
-from planhat_orm.http.effects import Request, Response
+from planhat_orm.http.effects import Attempt, Response
 from planhat_orm.http.quota import Quota
+from planhat_orm.http.secrets import Secrets
 from planhat_orm.http.session import Session
-from planhat_orm.http.transport import Secrets
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db.layout import layout_for
 
@@ -61,7 +61,8 @@ class _Near(Driver):
         self.emulator = emulator
         self.api = emulator.api
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, attempt: Attempt) -> Response:
+        request = attempt.request
         query = dict(request.params)
         answer = self.api.answer(Incoming(request.method, request.path, query, "Bearer test-token", b""))
         now = self.emulator.store.moments

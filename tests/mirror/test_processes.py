@@ -32,7 +32,7 @@ SYNC = """
 import sys
 from planhat_orm.http.drivers import Driver
 from planhat_orm.http.session import Session
-from planhat_orm.http.transport import Secrets
+from planhat_orm.http.secrets import Secrets
 from planhat_orm.mirror import Mirror
 driver = Driver(Session(sys.argv[1], sys.argv[1], Secrets("test-token", "test-tenant")))
 driver.run(Mirror(sys.argv[2]).sync("Company", full=True))

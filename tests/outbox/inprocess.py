@@ -15,7 +15,7 @@ from planhat_orm.emulator import Store, Switches
 from planhat_orm.emulator.api import Api, Incoming
 from planhat_orm.emulator.times import TODAY, Moments
 from planhat_orm.http.drivers import Driver
-from planhat_orm.http.effects import Request, Response, RunBlocking, Unanswered
+from planhat_orm.http.effects import Attempt, Request, Response, RunBlocking, Unanswered
 from planhat_orm.http.retry import Retry
 
 from ..http.fast import HandClock
@@ -51,7 +51,7 @@ class Tenant:
     def answer(self, request: Request) -> Response:
         fault = self.faults.pop(0) if self.faults else None
         if fault == "reset before":
-            raise Unanswered("ReadError", sent=True)
+            raise Unanswered("the connection broke", sent=True)
         if fault in ("500", "429"):
             return Response(int(fault), {}, b"no")
         path = unquote(request.path)
@@ -59,7 +59,7 @@ class Tenant:
             Incoming(request.method, path, dict(request.params), "Bearer token", request.body or b"")
         )
         if fault == "reset after":
-            raise Unanswered("ReadError", sent=True)
+            raise Unanswered("the connection broke", sent=True)
         if fault == "502, but done":
             return Response(502, {}, b"no")
         date = format_datetime(self.store.moments.now(), usegmt=True)
@@ -104,7 +104,8 @@ class _Driver(Driver):
             if client.kill_in < 0:
                 raise Killed
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, attempt: Attempt) -> Response:
+        request = attempt.request
         try:
             return self._tenant.answer(request)
         finally:

@@ -98,7 +98,7 @@ class Direct:
 
 
 def reset() -> Unanswered:
-    return Unanswered("ReadError", sent=True)
+    return Unanswered("the connection broke", sent=True)
 
 
 def times(number: int, spoil: Spoil, *, method: str | None = None, after: int = 0) -> Spoil:

@@ -84,7 +84,7 @@ def test_at_least_once_sends_again(direct: Direct, spell: Any) -> None:
 
 def test_what_was_never_sent_or_refused_raises_as_it_is(direct: Direct) -> None:
     def refused(request: Request, work: Callable[[], Response]) -> Response:
-        raise Unanswered("ConnectError", sent=False)
+        raise Unanswered("nothing listens", sent=False, kind="refused")
 
     direct.weather = refused
     for flow in (analytics.push_many(PATH, metrics(1)), analytics.push_one(PATH, metrics(1)[0])):

@@ -374,7 +374,7 @@ def test_five_chunks_of_which_the_third_is_refused_and_the_fourth_reset() -> Non
             return Response(400, {}, b"Bad request")
         if first.startswith("c-3"):
             work()
-            raise Unanswered("ReadError", sent=True)
+            raise Unanswered("the connection broke", sent=True)
         return work()
 
     direct.weather = weather
@@ -459,8 +459,8 @@ def test_a_server_that_dies_after_taking_a_chunk_leaves_it_unknown_not_failed() 
     def weather(request: Request, work: Callable[[], Response]) -> Response:
         if len(direct.tries) == 1:
             work()
-            raise Unanswered("ReadError", sent=True)
-        raise Unanswered("ConnectError", sent=False)
+            raise Unanswered("the connection broke", sent=True)
+        raise Unanswered("nothing listens", sent=False, kind="refused")
 
     direct.weather = weather
     answer = direct.run(upsert(COMPANY, companies(10), chunk_size=5))

@@ -99,7 +99,7 @@ def test_a_keyed_create_that_left_nothing_behind_raises_and_may_be_repeated(
 
 
 def timed_out(request: Any, work: Any) -> Any:
-    raise Unanswered("ReadTimeout", sent=True)
+    raise Unanswered("nothing came", sent=True, kind="timeout")
 
 
 @pytest.mark.parametrize("spell", [timed_out, status(504)])
@@ -126,7 +126,7 @@ def test_a_keyless_create_that_left_nothing_behind_is_ambiguous(direct: Direct, 
 
 def test_a_create_that_never_left_or_met_429_is_sent_again(direct: Direct) -> None:
     def refused(request: Any, work: Any) -> Any:
-        raise Unanswered("ConnectError", sent=False)
+        raise Unanswered("nothing listens", sent=False, kind="refused")
 
     for spell in (refused, status(429)):
         direct.weather = times(2, spell, method="POST")
@@ -147,7 +147,7 @@ def test_what_was_refused_is_not_looked_for(direct: Direct) -> None:
 def test_a_server_that_is_slow_to_store_is_looked_at_more_than_once(direct: Direct) -> None:
     def late(request: Any, work: Any) -> Any:
         direct.weather = times(1, lambda r, w: (direct.store.insert("company", KEYED), w())[1], method="GET", after=1)
-        raise Unanswered("ReadTimeout", sent=True)
+        raise Unanswered("nothing came", sent=True, kind="timeout")
 
     direct.weather = times(1, late, method="POST")
     direct.store.insert("company", {"name": "Other"})
@@ -169,7 +169,7 @@ def test_where_looking_fails_too_the_write_is_ambiguous(direct: Direct, row: Any
     def gone(request: Any, work: Any) -> Any:
         direct.weather = status(503)
         work()
-        raise Unanswered("ReadError", sent=True)
+        raise Unanswered("the connection broke", sent=True)
 
     direct.weather = times(1, gone, method="POST")
     with pytest.raises(AmbiguousWrite, match="could not be looked"):

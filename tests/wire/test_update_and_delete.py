@@ -145,7 +145,7 @@ def test_a_delete_of_nothing_there_is_not_found_unless_we_may_have_done_it(direc
     missing = "65f0c1a2b3d4e5f6070010ff"
 
     def refused(request: Any, work: Any) -> Any:
-        raise Unanswered("ConnectError", sent=False)
+        raise Unanswered("nothing listens", sent=False, kind="refused")
 
     for spell in (refused, status(429)):
         direct.weather = times(1, spell)

@@ -174,7 +174,7 @@ def test_what_may_have_been_done_and_has_no_key_is_sent_once(table: Any) -> None
 
 
 def test_neither_token_shows_in_any_log_error_repr_or_pickle(table: Any) -> None:
-    assert "HTTP Request" in table[1], "httpx's own log lines are among what was searched"
+    assert "send_request_headers.started" in table[1], "httpcore's own log lines are among what was searched"
     assert TOKEN not in table[1]
     assert TENANT not in table[1]
 

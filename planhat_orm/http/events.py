@@ -1,0 +1,32 @@
+"""What `planhat.on` tells of the traffic: waiting, and sending again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..errors import RequestError
+from .effects import Request
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEvent:
+    """A request waits. `seconds` are left: of the pause, or, for an answer, until it is given up.
+
+    `reason` is "quota" (for a slot), "rate limit" (the server answered 429), "retry" (before the next try), or
+    "answer". It is told when a pause of a second or more begins, and then once a second.
+    """
+
+    request: Request
+    reason: Literal["quota", "rate limit", "retry", "answer"]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryEvent:
+    """A try failed, and the request is sent again after `seconds`. `attempt` is how often it was sent so far."""
+
+    request: Request
+    attempt: int
+    seconds: float
+    error: RequestError = field(repr=False)
