@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 import threading
 import time
 from datetime import UTC, datetime
@@ -37,9 +37,9 @@ class ServerClock:
 class ObjectIds:
     """Ids as MongoDB makes them: four bytes of time, five of the process, three that count."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self._process = rng.getrandbits(40)
-        self._count = rng.getrandbits(20)
+    def __init__(self) -> None:
+        self._process = secrets.randbits(40)
+        self._count = secrets.randbits(20)
 
     def make(self, at: float) -> str:
         self._count = (self._count + 1) % 2**24

@@ -12,9 +12,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from planhat_orm import Planhat
 from tests.other_server import OtherServer
 
 Start = Callable[..., OtherServer]
+Connect = Callable[..., tuple[OtherServer, Planhat]]
 
 
 @pytest.fixture
@@ -22,6 +24,21 @@ def start() -> Iterator[Start]:
     """Start servers with options of `Behaviour`; they end with the test."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(OtherServer(**options))
+
+
+@pytest.fixture
+def connect(start: Start) -> Iterator[Connect]:
+    """A server with these options, and a client of its first account."""
+    clients: list[Planhat] = []
+
+    def made(**options: Any) -> tuple[OtherServer, Planhat]:
+        server = start(**options)
+        clients.append(Planhat(**server.settings(), calls_per_min=1_000_000, scan="allow"))
+        return server, clients[-1]
+
+    yield made
+    for client in clients:
+        client.close()
 
 
 @dataclass

@@ -31,7 +31,7 @@ class Host:
         self.behaviour = behaviour
         self.clock = clock
         self.rng = random.Random(behaviour.seed)
-        self.ids = ObjectIds(self.rng)
+        self.ids = ObjectIds()
 
     def new_id(self) -> str:
         return self.ids.make(self.clock.now() + self.behaviour.id_offset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,8 +22,8 @@ from planhat_orm import (
     Planhat,
     Task,
 )
-from tests.other_server import OtherServer, share
-from tests.other_server.conftest import Start
+from tests.other_server import share
+from tests.other_server.conftest import Connect, Start
 
 # Model, resource, its key, how a record is made, what is changed; c stands for the company.
 CASES: dict[type[Any], tuple[str, str, dict[str, Any], dict[str, Any]]] = {
@@ -73,20 +72,6 @@ LISTED = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def connect(start: Start) -> Iterator[Any]:
-    clients: list[Planhat] = []
-
-    def made(**manner: Any) -> tuple[OtherServer, Planhat]:
-        server = start(**manner)
-        clients.append(Planhat(**server.settings(), calls_per_min=1_000_000, scan="allow"))
-        return server, clients[-1]
-
-    yield made
-    for client in clients:
-        client.close()
-
-
 def values(model: type[Any], company: str, number: int = 0) -> dict[str, Any]:
     """A new record, with a key of its own."""
     _, key, given, _ = CASES[model]
@@ -97,7 +82,7 @@ def values(model: type[Any], company: str, number: int = 0) -> dict[str, Any]:
 
 
 @MANNER
-def test_make_find_change_and_delete(connect: Any, model: type[Any], manner: dict[str, Any]) -> None:
+def test_make_find_change_and_delete(connect: Connect, model: type[Any], manner: dict[str, Any]) -> None:
     server, planhat = connect(**manner)
     resource, key, _, change = CASES[model]
     acme = server.write("company", {"name": "Acme"})["_id"]
@@ -126,7 +111,7 @@ def test_make_find_change_and_delete(connect: Any, model: type[Any], manner: dic
 
 
 @LISTED
-def test_a_list_is_whole(connect: Any, model: type[Any], manner: dict[str, Any]) -> None:
+def test_a_list_is_whole(connect: Connect, model: type[Any], manner: dict[str, Any]) -> None:
     server, planhat = connect(**manner)
     resource = CASES[model][0]
     acme = server.write("company", {"name": "Acme"})["_id"]
@@ -140,7 +125,7 @@ def test_a_list_is_whole(connect: Any, model: type[Any], manner: dict[str, Any])
 
 
 @MANNER
-def test_rows_and_batches_tell_what_became_of_each(connect: Any, model: type[Any], manner: dict[str, Any]) -> None:
+def test_rows_and_batches_tell_what_became_of_each(connect: Connect, model: type[Any], manner: dict[str, Any]) -> None:
     server, planhat = connect(**manner)
     resource, key, _, change = CASES[model]
     acme = server.write("company", {"name": "Acme"})["_id"]
@@ -166,7 +151,7 @@ def test_rows_and_batches_tell_what_became_of_each(connect: Any, model: type[Any
 
 
 @pytest.mark.parametrize("shape", ["string", "message", "index", "index1", "item", "keys", "keyValue", "code", "error"])
-def test_a_refused_row_is_told_and_the_rest_stored(connect: Any, shape: str) -> None:
+def test_a_refused_row_is_told_and_the_rest_stored(connect: Connect, shape: str) -> None:
     server, planhat = connect(error_shapes=(shape,))
     server.write("company", {"name": "Acme", "externalId": "acme"})
     rows = [
@@ -184,7 +169,7 @@ def test_a_refused_row_is_told_and_the_rest_stored(connect: Any, shape: str) -> 
     assert len(server.records("license")) == 7
 
 
-def test_records_refer_to_one_another(connect: Any) -> None:
+def test_records_refer_to_one_another(connect: Connect) -> None:
     server, planhat = connect()
     with planhat:
         acme = Company.objects.create(name="Acme", external_id="acme", domains=["acme.example"])
@@ -215,7 +200,7 @@ def test_two_accounts_stay_apart(start: Start) -> None:
 
 
 @EACH
-def test_the_same_in_tasks(connect: Any, model: type[Any]) -> None:
+def test_the_same_in_tasks(connect: Connect, model: type[Any]) -> None:
     server, planhat = connect(page_rows=9)
     resource, key, _, change = CASES[model]
     acme = server.write("company", {"name": "Acme"})["_id"]
