@@ -65,7 +65,7 @@ class Behaviour:
 
     # Bulk upserts
     error_shapes: tuple[str, ...] = ("message",)  # shapes of errors in a bulk answer, in turn (bulk.SHAPES lists them)
-    errors_in: Literal["own", "validation", "created"] = (
+    error_lists: Literal["own", "validation", "created"] = (
         "own"  # createdErrors/updatedErrors; validationErrors; one list
     )
     unknown_id: Literal["error", "insert", "keep"] = "error"  # a row with an `_id` of no record: error; new id; that id

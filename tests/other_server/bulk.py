@@ -48,7 +48,7 @@ def upsert(tenant: Tenant, resource: Resource, body: Any) -> tuple[int, Any]:
         for row in rows:
             records.prepared(tenant, resource, row, match(tenant, resource, row)[0], bulk=True)
     outcome, firsts = Outcome(), _firsts(resource, rows)
-    for at, row in _in_turn(tenant, resource, rows):
+    for at, row in _in_order(tenant, resource, rows):
         _apply(tenant, resource, at, row, firsts, outcome)
     failed = len(outcome.failures)
     return (200 if not failed else 206 if failed < len(rows) else 400), answer(tenant, resource, rows, outcome)
@@ -63,7 +63,7 @@ def _firsts(resource: Resource, rows: list[Record]) -> dict[tuple[str, str], int
     return firsts
 
 
-def _in_turn(tenant: Tenant, resource: Resource, rows: list[Record]) -> list[tuple[int, Record]]:
+def _in_order(tenant: Tenant, resource: Resource, rows: list[Record]) -> list[tuple[int, Record]]:
     numbered, order = list(enumerate(rows)), tenant.behaviour.bulk_order
     if order == "random":
         tenant.host.rng.shuffle(numbered)
@@ -161,9 +161,9 @@ def _keys(resource: Resource, row: Record, written: records.Written, ids_only: b
 
 
 def _list_for(tenant: Tenant, failure: Failure) -> str:
-    if tenant.behaviour.errors_in == "validation":
+    if tenant.behaviour.error_lists == "validation":
         return "validationErrors"
-    return "updatedErrors" if failure.exists and tenant.behaviour.errors_in == "own" else "createdErrors"
+    return "updatedErrors" if failure.exists and tenant.behaviour.error_lists == "own" else "createdErrors"
 
 
 def shape(tenant: Tenant, name: str, failure: Failure, local: int, resource: Resource, rows: list[Record]) -> Any:

@@ -80,7 +80,7 @@ def test_errors_have_many_shapes(start: Start, shape: str, item: Any) -> None:
 
 
 def test_shapes_are_mixed_in_one_answer(start: Start) -> None:
-    server = start(error_shapes=SHAPES, errors_in="created")
+    server = start(error_shapes=SHAPES, error_lists="created")
     server.write("company", {"name": "A", "externalId": "r0"})
     errors = put(server, *[{"externalId": f"r{n}", "owner": "x"} for n in range(len(SHAPES))]).json["createdErrors"]
     assert len({repr(type(item)) + repr(sorted(item) if isinstance(item, dict) else "") for item in errors}) >= 8
@@ -92,7 +92,7 @@ def test_errors_stand_in_several_lists(start: Start) -> None:
     rows = ({"externalId": "a", "owner": "x"}, {"externalId": "b"})
     answer = put(server, *rows).json
     assert (len(answer["createdErrors"]), len(answer["updatedErrors"])) == (1, 1)
-    server.behave(errors_in="validation")
+    server.behave(error_lists="validation")
     assert len(put(server, *rows).json["validationErrors"]) == 2
 
 

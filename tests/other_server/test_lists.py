@@ -213,3 +213,12 @@ def test_lean_companies_come_whole_without_empty_keys(start: Start) -> None:
     assert len(rows) == 8 and set(rows[0]) == {"_id", "name"} and rows[1]["externalId"] == "e1"
     assert len(call(server, "GET", "/leancompanies", status="customer,prospect").json) == 8
     assert names(call(server, "GET", "/leancompanies", externalId="e3")) == ["C3"]
+
+
+def test_the_same_seed_draws_the_same(start: Start) -> None:
+    def sizes(seed: int) -> list[int]:
+        server = start(page_rows=30, page_rows_vary=True, seed=seed)
+        projects(server, 40)
+        return [len(page(server)) for _ in range(8)]
+
+    assert sizes(1) == sizes(1) != sizes(2)
