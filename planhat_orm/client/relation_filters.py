@@ -15,65 +15,59 @@ from ..query import kinds
 from ..query.predicate import Row, fetch, predicate
 from ..query.query import Query
 from ..query.split import ids_in, split
-from ..query.tree import All, Any, Node, Not, Target, Test, tests_in
+from ..query.tree import All, Any, Node, Not, Related, Target, Test, related_in
 from ..runtime import Source
 from ..wire.references import references
 from ..wire.resources import resource
 
+Reading = tuple[str, list[Related]]
+
 
 def without_hops(where: Node, source: Source) -> Flow[Node]:
-    """Replace every test over a relation by one on the ids that satisfy it.
+    """Replace every condition over a relation by one on the ids that satisfy it.
 
     Costs the pages of each reading.
     """
     answers: dict[int, Test] = {}
-    for name, tests in readings(where):
-        # Over there the tests may go on over relations of their own.
-        there: Anything = yield from without_hops(All(tuple(map(over_there, tests))), source)
-        condition = Any(there.children) if len(tests) > 1 else there.children[0]
-        select = frozenset({"_id", *wires(there), *(test.target.hops[0].far for test in tests)})
-        rows = yield from collected(source.pages(Query(name, where=condition, hidden=True, select=select)))
-        for test, item in zip(tests, there.children, strict=True):
-            answers[id(test)] = _on_ids(test, filter(predicate(item), rows))
+    for name, conditions in readings(where):
+        # Over there the conditions may go on over relations of their own.
+        there: Anything = yield from without_hops(All(tuple(item.where for item in conditions)), source)
+        condition = Any(there.children) if len(conditions) > 1 else there.children[0]
+        select = frozenset({"_id", *wires(there), *(item.hop.far for item in conditions)})
+        query = Query(name, where=condition, hidden=conditions[0].hidden, select=select)
+        rows = yield from collected(source.pages(query))
+        for item, test in zip(conditions, there.children, strict=True):
+            answers[id(item)] = _on_ids(item, filter(predicate(test), rows))
     return _replaced(where, answers)
 
 
-def readings(where: Node) -> list[tuple[str, list[Test]]]:
-    """The lists that have to be read for the tests over relations: a resource, and the tests that it answers."""
-    found: list[tuple[str, list[Test]]] = []
-    shared: dict[str, list[Test]] = {}
-    for test in tests_in(where):
-        if not test.target.hops:
-            continue
-        name = test.target.hops[0].resource
-        if is_narrowed(test):
-            found.append((name, [test]))
-        elif name in shared:
-            shared[name].append(test)
+def readings(where: Node) -> list[Reading]:
+    """The lists that have to be read for the conditions over relations: a resource, and what it answers."""
+    found: list[Reading] = []
+    shared: dict[tuple[str, bool], list[Related]] = {}
+    for node in related_in(where):
+        name = node.hop.resource
+        if is_narrowed(node):
+            found.append((name, [node]))
+        elif (name, node.hidden) in shared:
+            shared[name, node.hidden].append(node)
         else:
-            shared[name] = [test]
-            found.append((name, shared[name]))
+            shared[name, node.hidden] = [node]
+            found.append((name, shared[name, node.hidden]))
     return found
 
 
-def over_there(test: Test) -> Test:
-    """The test as the records behind the first relation see it."""
-    target = test.target
-    return Test(Target(target.name, target.keys, target.kind, target.hops[1:]), test.op, test.value)
+def is_narrowed(node: Related) -> bool:
+    """Whether the list behind a relation can filter by itself what is asked of it."""
+    parts = node.where.children if isinstance(node.where, All) else (node.where,)
+    if any(isinstance(part, Related) and is_narrowed(part) for part in parts):
+        return True
+    return bool(split(node.where, resource(node.hop.resource)).served) or ids_in(node.where) is not None
 
 
-def is_narrowed(test: Test) -> bool:
-    """Whether the list behind the first relation can filter by itself what a test asks of it."""
-    inner = over_there(test)
-    if inner.target.hops:
-        return is_narrowed(inner)
-    parts = split(inner, resource(test.target.hops[0].resource))
-    return bool(parts.served) or ids_in(inner) is not None
-
-
-def _on_ids(test: Test, rows: Iterable[Row]) -> Test:
-    """The test as one on the ids that the records over there have, or refer to."""
-    hop = test.target.hops[0]
+def _on_ids(node: Related, rows: Iterable[Row]) -> Test:
+    """The condition as one on the ids that the records over there have, or refer to."""
+    hop = node.hop
     ids: dict[str, None] = {}
     for row in rows:
         raw = fetch(row, (hop.far,))
@@ -81,7 +75,7 @@ def _on_ids(test: Test, rows: Iterable[Row]) -> Test:
             if isinstance(reference, str):
                 ids[reference] = None
     kind = kinds.REFS if hop.many_near else kinds.REF
-    return Test(Target(test.target.name, (hop.near,), kind), "overlap" if hop.many_near else "in", tuple(ids))
+    return Test(Target(node.name, (hop.near,), kind), "overlap" if hop.many_near else "in", tuple(ids))
 
 
 def _replaced(where: Node, answers: dict[int, Test]) -> Node:
@@ -102,6 +96,8 @@ def wires(where: Node) -> set[str]:
             return {wire for child in children for wire in wires(child)}
         case Not(child):
             return wires(child)
+        case Related(_, hop):
+            return {hop.near}
         case Test(target, _, value):
             other: Anything = {value.keys[0]} if isinstance(value, Target) else set()
-            return {target.hops[0].near if target.hops else target.keys[0], *other}
+            return {target.keys[0], *other}

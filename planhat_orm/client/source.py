@@ -18,7 +18,7 @@ from ..query.plan import Plan, Step, describe
 from ..query.predicate import Predicate, fetch, ordered, predicate
 from ..query.query import Query
 from ..query.split import GET_EACH, Split, ids_in, split
-from ..query.tree import EVERYTHING, All, Node, Target, Test, both
+from ..query.tree import EVERYTHING, All, Node, Related, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
 from ..wire.aliases import apply_aliases, spellings_of
@@ -343,7 +343,7 @@ class ApiSource:
         """Whether there are conditions, and no list can be narrowed down by any of them."""
         if query.where == EVERYTHING or way.ids is not None or self.client.cache.covers(query.resource):
             return False
-        return not any(isinstance(test, Test) and test.target.hops and is_narrowed(test) for test in _tests(query))
+        return not any(isinstance(test, Related) and is_narrowed(test) for test in _tests(query))
 
 
 def _tests(query: Query) -> tuple[Node, ...]:

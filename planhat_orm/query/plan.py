@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..html import table
-from .tree import All, Any, Node, Not, Target, Test
+from .tree import EVERYTHING, All, Any, Node, Not, Related, Target, Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,17 @@ def describe(node: Node) -> str:
             return " or ".join(map(_inner, children)) or "nothing"
         case Not(child):
             return f"not {_inner(child)}"
+        case Related(name, _, where):
+            return _over(name, where)
         case Test(target, op, value):
             return f"{target.name} {_SIGNS.get(op, op)} {_shown(value)}"
+
+
+def _over(name: str, where: Node) -> str:
+    """A condition on related records: `owner__email = 'a'`, `licenses[product = 'Core' and mrr >= 1]`."""
+    if where == EVERYTHING:
+        return f"{name} exists"
+    return f"{name}__{describe(where)}" if isinstance(where, (Test, Related)) else f"{name}[{describe(where)}]"
 
 
 def _shown(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any as Anything
 
 from .kinds import ANY, LISTS
 from .lookups import COMPARE, equal
-from .tree import All, Any, Node, Not, Target, Test
+from .tree import All, Any, Node, Not, Related, Target, Test
 
 Row = Mapping[str, Anything]
 Predicate = Callable[[Row], bool]
@@ -24,7 +24,7 @@ def fetch(row: Row, keys: tuple[str, ...]) -> Anything:
 
 
 def predicate(node: Node) -> Predicate:
-    """Compile a tree without relations (see `client.relations` for how those are resolved first)."""
+    """Compile a tree without relations (see `client.relation_filters` for how those are resolved first)."""
     match node:
         case All(children):
             parts = [predicate(child) for child in children]
@@ -35,14 +35,14 @@ def predicate(node: Node) -> Predicate:
         case Not(child):
             part = predicate(child)
             return lambda row: not part(row)
+        case Related(name):
+            raise AssertionError(f"{name} is a relation that was not resolved")
         case Test():
             return _test(node)
 
 
 def _test(test: Test) -> Predicate:
     target, op, operand = test.target, test.op, test.value
-    if target.hops:
-        raise AssertionError(f"{target.name} goes over a relation that was not resolved")
     keys, load, comparable = target.keys, target.kind.load, target.kind.comparable
     if op == "isnull":
         return lambda row: (fetch(row, keys) is None) is operand

@@ -41,7 +41,7 @@ def split(where: Node, resource: Resource) -> Split:
     lists: list[dict[str, str]] = [{}]
     served: list[Test] = []
     for test in where.children if isinstance(where, All) else (where,):
-        if not isinstance(test, Test) or test.target.hops or len(test.target.keys) != 1:
+        if not isinstance(test, Test) or len(test.target.keys) != 1:
             continue
         param = next((p for p in resource.params.values() if p.field == test.target.keys[0]), None)
         values = _values(test)
@@ -60,7 +60,7 @@ def split(where: Node, resource: Resource) -> Split:
 def ids_in(where: Node) -> tuple[str, ...] | None:
     """The ids that a top-level condition asks for; None when there is no such condition."""
     for test in where.children if isinstance(where, All) else (where,):
-        if isinstance(test, Test) and not test.target.hops and test.target.keys == ("_id",):
+        if isinstance(test, Test) and test.target.keys == ("_id",):
             if test.op == "exact" and isinstance(test.value, str):
                 return (test.value,)
             if test.op == "in":

@@ -31,7 +31,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The value a test looks at: over `hops`, then down `keys` of the wire record."""
+    """The value a test looks at: over `hops`, then down `keys` of the wire record. A test's own target has no hops."""
 
     name: str
     keys: tuple[str, ...]
@@ -69,7 +69,22 @@ class Not:
     child: Node
 
 
-Node = Test | All | Any | Not
+@dataclass(frozen=True, slots=True)
+class Related:
+    """True when some record over `hop` satisfies `where`. `name` is the relation's.
+
+    `hidden` says that the records count that lists leave out. `shared` marks what a path such as
+    `licenses__mrr` gives: conditions that are joined by AND speak of one record (see `combine`).
+    """
+
+    name: str
+    hop: Hop
+    where: Node
+    hidden: bool = True
+    shared: bool = True
+
+
+Node = Test | All | Any | Not | Related
 
 EVERYTHING = All()
 
@@ -81,11 +96,21 @@ def both(left: Node, right: Node) -> Node:
 
 
 def tests_in(node: Node) -> list[Test]:
-    """Every test of a tree."""
-    if isinstance(node, Test):
+    """Every test of a tree that looks at the record itself, not at related ones."""
+    return [leaf for leaf in leaves_in(node) if isinstance(leaf, Test)]
+
+
+def related_in(node: Node) -> list[Related]:
+    """Every condition of a tree on related records; those inside another one are not listed."""
+    return [leaf for leaf in leaves_in(node) if isinstance(leaf, Related)]
+
+
+def leaves_in(node: Node) -> list[Test | Related]:
+    """The tests and the conditions on related records that a tree is made of."""
+    if isinstance(node, (Test, Related)):
         return [node]
     children = (node.child,) if isinstance(node, Not) else node.children
-    return [test for child in children for test in tests_in(child)]
+    return [leaf for child in children for leaf in leaves_in(child)]
 
 
 class Q:

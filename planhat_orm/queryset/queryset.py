@@ -97,7 +97,7 @@ class QuerySet(Results[M], Generic[M]):
         """With one more condition; one on the very field that hides records brings the hidden ones in."""
         query = self._query.narrowed(condition)
         hidden = self.model._meta.resource.hidden_by
-        own = [test.target.keys for test in tests_in(condition) if not test.target.hops]
+        own = [test.target.keys for test in tests_in(condition)]
         if hidden is not None and (hidden.hides,) in own:
             query = query.changed(hidden=True)
         return self._clone(query)

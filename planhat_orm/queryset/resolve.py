@@ -15,9 +15,10 @@ from ..fields import Many, ManyToMany, One, Ref
 from ..fields.base import Field
 from ..models.base import Model
 from ..names import did_you_mean
+from ..query.combine import conjunction, disjunction
 from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, REF, TEXT, Kind
 from ..query.lookups import LOOKUPS, check_lookup, noun, operand
-from ..query.tree import All, Any, F, Hop, Node, Not, Q, Target, Test, both
+from ..query.tree import EVERYTHING, Any, F, Hop, Node, Not, Q, Related, Target, Test
 from ..wire.resources import Resource
 from .results import Results
 
@@ -43,13 +44,7 @@ def resolve(model: type[Model], condition: Q) -> Node:
         resolve(model, child) if isinstance(child, Q) else _leaf(model, child[0], child[1])
         for child in condition.children
     ]
-    node: Node
-    if condition.connector == "or":
-        node = Any(tuple(children))
-    else:
-        node = All()
-        for child in children:
-            node = both(node, child)
+    node = disjunction(children) if condition.connector == "or" else conjunction(children)
     return Not(node) if condition.negated else node
 
 
@@ -95,12 +90,20 @@ def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
     op = rest[0] if rest else "exact"
     shown = "__".join(path[: len(path) - len(rest)])
     if isinstance(found, Target):
-        if op == "exact" and value is None:
-            return Test(found, "isnull", True)
-        check_lookup(found.kind, op, shown)
-        return _test(model, found, op, _plain(value, lambda: _referred(model, path), shown))
+        if op != "exact" or value is not None:
+            check_lookup(found.kind, op, shown)
+            value = _plain(value, lambda: _referred(model, path), shown)
+        own = Target("__".join(path[len(found.hops) : len(path) - len(rest)]), found.keys, found.kind)
+        return _over(path, found.hops, _test(model, found, own, op, value))
     relation, hops = found
-    return _relation_test(relation, hops, op, value, shown)
+    return _relation_test(relation, hops, op, value, path[: len(path) - len(rest)])
+
+
+def _over(path: tuple[str, ...], hops: tuple[Hop, ...], node: Node) -> Node:
+    """A condition on the records that the first steps of a path lead to."""
+    for name, hop in zip(reversed(path[: len(hops)]), reversed(hops), strict=True):
+        node = Related(name, hop, node)
+    return node
 
 
 def _own(model: type[Model], field: Field[Anything]) -> F:
@@ -147,7 +150,8 @@ def _lookup(rest: tuple[str, ...], shown: str) -> tuple[str, ...]:
     return rest
 
 
-def _test(model: type[Model], found: Target, op: str, value: Anything) -> Node:
+def _test(model: type[Model], found: Target, own: Target, op: str, value: Anything) -> Node:
+    """The test of a value: `found` is where it is from the model, `own` where it is in its record."""
     if isinstance(value, F):
         other = target(model, value.name)
         if op not in _FIELD_TO_FIELD:
@@ -159,14 +163,14 @@ def _test(model: type[Model], found: Target, op: str, value: Anything) -> Node:
                 f"{found.name} and {other.name} cannot be compared: one holds {noun(found.kind)}, "
                 f"the other {noun(other.kind)}."
             )
-        return Test(found, op, other)
+        return Test(own, op, other)
     if op == "exact" and value is None:
-        return Test(found, "isnull", True)
+        return Test(own, "isnull", True)
     if op == "in" and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
         value = list(value)
-        test = Test(found, op, operand(found.kind, op, value, found.name))
-        return Any((test, Test(found, "isnull", True))) if any(element is None for element in value) else test
-    return Test(found, op, operand(found.kind, op, value, found.name))
+        test = Test(own, op, operand(found.kind, op, value, found.name))
+        return Any((test, Test(own, "isnull", True))) if any(element is None for element in value) else test
+    return Test(own, op, operand(found.kind, op, value, found.name))
 
 
 def _relation_test(
@@ -174,27 +178,30 @@ def _relation_test(
     hops: tuple[Hop, ...],
     op: str,
     value: Anything,
-    shown: str,
+    path: tuple[str, ...],
 ) -> Node:
     """A condition on a relation itself: `company=acme`, `company__in=[...]`, `licenses__isnull=True`."""
+    shown = "__".join(path)
     value = _plain(value, lambda: relation.model._meta.resource, shown)
     if isinstance(relation, One):
         ref = relation.owner._meta.fields[relation.via]
         found = Target(shown, ref.keys, ref.kind, hops)
         if op not in _OF_RELATIONS:
             raise FieldError(f"{shown} is a relation, which takes exact, in and isnull, not {op!r}.")
-        return _test(relation.model, found, op, value)
-    hop = relation.hop(relation.owner)
-    key = Target(f"{shown}__id", ("_id",), relation.model._meta.fields["id"].kind, (*hops, hop))
+        own = Target(path[-1], ref.keys, ref.kind)
+        return _over(path, hops, _test(relation.model, found, own, op, value))
+    hops = (*hops, relation.hop(relation.owner))
+    key = Target("id", ("_id",), relation.model._meta.fields["id"].kind)
     if op == "exact" and value is None:
         op, value = "isnull", True
     if op == "isnull":
         if not isinstance(value, bool):
             raise ValidationError(f"{shown}__isnull needs True or False, not {type(value).__name__}.")
-        exists = Test(key, "isnull", False)
+        exists = _over(path, hops, EVERYTHING)
         return Not(exists) if value else exists
     if op in ("exact", "in", "contains"):
-        return _test(relation.model, key, "exact" if op == "contains" else op, value)
+        whole = Target(f"{shown}__id", key.keys, key.kind, hops)
+        return _over(path, hops, _test(relation.model, whole, key, "exact" if op == "contains" else op, value))
     raise FieldError(f"{shown} is a relation, which takes exact, in and isnull, not {op!r}.")
 
 

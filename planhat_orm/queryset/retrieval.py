@@ -12,7 +12,7 @@ from ..models.base import Model
 from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.split import GET_EACH
-from ..query.tree import tests_in
+from ..query.tree import related_in
 from ..wire.resources import Resource
 from . import prefetch
 from .resolve import field_of
@@ -188,7 +188,7 @@ def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], 
     if row is None:
         return None
     where = narrowed._query.where
-    if any(test.target.hops for test in tests_in(where)):
+    if related_in(where):
         found: list[M] = yield from narrowed.filter(id=row["_id"])._all()
         return found[0] if found else None
     if not predicate(where)(row):

@@ -23,7 +23,7 @@ from planhat_orm.query.kinds import ANY, LIST, OBJECT, Kind
 from planhat_orm.query.lookups import LEGAL, operand
 from planhat_orm.query.predicate import fetch, ordered, predicate
 from planhat_orm.query.query import Query
-from planhat_orm.query.tree import All, Hop, Node, Not, Target
+from planhat_orm.query.tree import All, Hop, Node, Not, Related, Target
 from planhat_orm.query.tree import Any as Or
 from planhat_orm.query.tree import Test as Leaf
 from tests.scale import LONG, sized
@@ -114,12 +114,15 @@ LEAVES: list[tuple[tuple[Hop, ...], tuple[str, ...], Kind]] = [
 @st.composite
 def leaves(draw: Any) -> Node:
     hops, keys, kind = draw(st.sampled_from(LEAVES))
-    target = Target(".".join(keys), keys, kind, hops)
+    target = Target(".".join(keys), keys, kind)
     op = draw(st.sampled_from(sorted(LEGAL[kind])))
     if not hops and op in ("exact", "gt", "gte", "lt", "lte") and draw(st.integers(0, 4)) == 0:
         _, other, other_kind = draw(st.sampled_from([leaf for leaf in LEAVES if not leaf[0]]))
         return Leaf(target, op, Target(".".join(other), other, other_kind))
-    return Leaf(target, op, draw(operands(kind, op)))
+    node: Node = Leaf(target, op, draw(operands(kind, op)))
+    for hop in reversed(hops):
+        node = Related("x", hop, node)
+    return node
 
 
 def operands(kind: Kind, op: str) -> st.SearchStrategy[Any]:
@@ -172,9 +175,8 @@ def truth(node: Node, tenant: dict[str, list[Row]]) -> Callable[[Row], bool]:
             return lambda row: any(truth(child, tenant)(row) for child in children)
         case Not(child):
             return lambda row: not truth(child, tenant)(row)
-        case Leaf(target, op, value) if target.hops:
-            hop, *rest = target.hops
-            inner = truth(Leaf(Target(target.name, target.keys, target.kind, tuple(rest)), op, value), tenant)
+        case Related(_, hop, where):
+            inner = truth(where, tenant)
             return lambda row: any(_linked(hop, row, far) and inner(far) for far in tenant[hop.resource])
         case _:
             return predicate(node)

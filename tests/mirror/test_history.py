@@ -16,7 +16,7 @@ from planhat_orm.mirror import Mirror
 from planhat_orm.models.resources import Company
 from planhat_orm.query import kinds
 from planhat_orm.query.query import Query
-from planhat_orm.query.tree import Hop, Target
+from planhat_orm.query.tree import Hop, Related, Target
 from planhat_orm.query.tree import Test as Leaf
 from tests.scale import sized
 
@@ -95,7 +95,10 @@ def test_the_past_joins_with_the_past(story: Any, mirror: Mirror, make_emulator:
     _, before, run = story
     run(mirror.sync("License"))
     query = Query(
-        "company", where=Leaf(Target("v", ("value",), kinds.NUMBER, (Hop("license", "_id", "companyId"),)), "gt", 0.0)
+        "company",
+        where=Related(
+            "licenses", Hop("license", "_id", "companyId"), Leaf(Target("v", ("value",), kinds.NUMBER), "gt", 0.0)
+        ),
     )
     with pytest.raises(MirrorIncomplete, match="remembers license from"):
         run.rows(mirror.as_of(before).pages(query))

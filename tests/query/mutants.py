@@ -20,9 +20,9 @@ from sqlalchemy import and_, false, func, not_, or_, true
 from planhat_orm.client import relation_filters, source
 from planhat_orm.http.effects import Emit
 from planhat_orm.mirror.reading import compiler, sqlite
-from planhat_orm.query import lookups, predicate, split
+from planhat_orm.query import combine, lookups, predicate, split
 from planhat_orm.query.lookups import COMPARE, LOOKUPS
-from planhat_orm.query.tree import All, Node, Not
+from planhat_orm.query.tree import All, Node, Not, Related
 from planhat_orm.query.tree import Any as Either
 from planhat_orm.query.tree import Test as Leaf
 
@@ -210,7 +210,36 @@ def three_valued(patch: Patch) -> None:
     patch.setattr(predicate, "predicate", negated)
 
 
+def rows_split(patch: Patch) -> None:
+    """Each condition over a relation speaks of a record of its own."""
+    patch.setattr(combine, "_merged", lambda parts, join: parts)
+
+
+def not_is_merged(patch: Patch) -> None:
+    """What is under NOT speaks of the same record as what stands beside it."""
+    inner = combine._merged
+
+    def merged(parts: list[Node], join: Any) -> list[Node]:
+        inside = [
+            Related(part.child.name, part.child.hop, Not(part.child.where))
+            if isinstance(part, Not) and isinstance(part.child, Related)
+            else part
+            for part in parts
+        ]
+        return inner(inside if len(parts) > 1 else parts, join)
+
+    patch.setattr(combine, "_merged", merged)
+
+
+def alternatives_apart(patch: Patch) -> None:
+    """Conditions under OR speak of a record of their own."""
+    patch.setattr(combine, "_to_spread", lambda parts: None)
+
+
 PYTHON += [
+    Mutant("conditions of one call speak of several records", "Python", rows_split),
+    Mutant("what is under NOT is merged with what stands beside it", "Python", not_is_merged),
+    Mutant("what is under OR speaks of another record", "Python", alternatives_apart),
     Mutant("isnull: absent only, not null", "Python", absent_only),
     Mutant("contains: true is 1 in a list", "Python", list_equality),
     Mutant("contains: a text is a list of one", "Python", text_is_a_list),
@@ -455,7 +484,7 @@ def no_resource(patch: Patch) -> None:
 
 def column_only(self: Any, target: Any, table: Any, home: Any) -> Any:
     value = self.value(target, table, home)
-    return self.words.missing(value) if isinstance(value, compiler.Cell) else value.is_(None)
+    return self.dialect.missing(value) if isinstance(value, compiler.Cell) else value.is_(None)
 
 
 MIRROR = [

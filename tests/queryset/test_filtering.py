@@ -232,13 +232,64 @@ def test_a_reverse_relation_asks_for_any(rows: Rows) -> None:
     assert ids(Company.objects.filter(licenses__isnull=False)) == where(rows("company"), lambda row: row["_id"] in some)
 
 
-def test_conditions_over_a_relation_are_each_about_any_record_there(rows: Rows) -> None:
-    """One licence may satisfy the first, another the second; ask the licences where it must be the same."""
+def test_conditions_of_one_call_over_a_relation_speak_of_one_record_there(rows: Rows) -> None:
+    licenses, companies = rows("license"), rows("company")
+    core = {row["companyId"] for row in licenses if row["product"] == "Analytics"}
+    large = {row["companyId"] for row in licenses if row["mrr"] > 200}
+    both = {row["companyId"] for row in licenses if row["product"] == "Analytics" and row["mrr"] > 200}
+    assert both < core & large, "the two ways to read it differ"
+    one_call = where(companies, lambda row: row["_id"] in both)
+    for found in (
+        Company.objects.filter(licenses__product="Analytics", licenses__mrr__gt=200),
+        Company.objects.filter(Q(licenses__product="Analytics") & Q(licenses__mrr__gt=200)),
+        Company.objects.filter(Q(licenses__product="Analytics"), Q(licenses__mrr__gt=200)),
+        Company.objects.filter(Q(licenses__mrr__gt=200), licenses__product="Analytics", licenses__isnull=False),
+    ):
+        assert ids(found) == one_call
+    outside = where(companies, lambda row: row["_id"] not in both)
+    assert ids(Company.objects.exclude(licenses__product="Analytics", licenses__mrr__gt=200)) == outside
+    assert ids(Company.objects.filter(~Q(licenses__product="Analytics", licenses__mrr__gt=200))) == outside
+
+
+def test_conditions_of_two_calls_may_be_satisfied_by_two_records(rows: Rows) -> None:
     licenses = rows("license")
-    one = {row["companyId"] for row in licenses if row["product"] == "Platform"}
-    other = {row["companyId"] for row in licenses if row["mrr"] > 800}
+    one = {row["companyId"] for row in licenses if row["product"] == "Analytics"}
+    other = {row["companyId"] for row in licenses if row["mrr"] > 200}
     expected = where(rows("company"), lambda row: row["_id"] in one & other)
-    assert ids(Company.objects.filter(licenses__product="Platform", licenses__mrr__gt=800)) == expected
+    assert ids(Company.objects.filter(licenses__product="Analytics").filter(licenses__mrr__gt=200)) == expected
+
+
+def test_what_is_under_not_speaks_of_its_own_record(rows: Rows) -> None:
+    licenses = rows("license")
+    one = {row["companyId"] for row in licenses if row["product"] == "Support"}
+    other = {row["companyId"] for row in licenses if row["mrr"] > 800}
+    expected = where(rows("company"), lambda row: row["_id"] in one - other)
+    assert ids(Company.objects.filter(Q(licenses__product="Support") & ~Q(licenses__mrr__gt=800))) == expected
+
+
+def test_alternatives_beside_a_condition_over_the_same_relation_speak_of_its_record(rows: Rows) -> None:
+    licenses = rows("license")
+    core = [row for row in licenses if row["product"] == "Analytics"]
+    large = {row["companyId"] for row in core if row["mrr"] > 200}
+    expected = where(
+        rows("company"),
+        lambda row: row["_id"] in large or (row["mrr"] > 5000 and row["_id"] in {item["companyId"] for item in core}),
+    )
+    asked = Q(licenses__product="Analytics") & (Q(licenses__mrr__gt=200) | Q(mrr__gt=5000))
+    assert ids(Company.objects.filter(asked)) == expected
+
+
+def test_too_many_alternatives_over_one_relation_are_refused() -> None:
+    pairs = [Q(licenses__mrr=number) | Q(mrr=number) for number in range(12)]
+    with pytest.raises(FieldError, match="too many ways"):
+        Company.objects.filter(*pairs)
+
+
+def test_the_plan_shows_which_conditions_speak_of_one_record() -> None:
+    one = Company.objects.filter(licenses__product="Analytics", licenses__mrr__gt=200)
+    assert "licenses[product = 'Analytics' and mrr > 200]" in repr(one)
+    two = Company.objects.filter(licenses__product="Analytics").filter(licenses__mrr__gt=200)
+    assert "licenses__product = 'Analytics' and licenses__mrr > 200" in repr(two)
 
 
 def test_two_hops(rows: Rows) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, not
 
 from ...query.kinds import ANY, BOOLEAN, DATETIME, ID, LISTS, OBJECT, REF, TEXT, Kind
 from ...query.query import Query
-from ...query.tree import All, Any, Hop, Node, Not, Target, Test
+from ...query.tree import All, Any, Node, Not, Related, Target, Test
 from ..db import tables
 from ..db.layout import Column, Layout, layout_for
 
@@ -162,17 +162,16 @@ class Compiler:
                 return or_(false(), *(self.where(child, table, layout) for child in children))
             case Not(child):
                 return not_(func.coalesce(self.where(child, table, layout), false()))
+            case Related():
+                return self._related(node, table, layout)
             case Test():
-                return self._over(node, node.target.hops, table, layout)
+                return self._test(node, table, layout)
 
-    def _over(self, test: Test, hops: tuple[Hop, ...], table: FromClause, layout: Layout) -> Sql:
-        if not hops:
-            return self._test(test, table, layout)
-        hop, rest = hops[0], hops[1:]
+    def _related(self, node: Related, table: FromClause, layout: Layout) -> Sql:
+        hop = node.hop
         there = layout_for(hop.resource)
         far = tables.records(there).alias()
-        # A condition over a relation sees what lists hide, as it does over the API.
-        inside = and_(self._belongs(far, there, hidden=True), self._over(test, rest, far, there))
+        inside = and_(self._belongs(far, there, hidden=node.hidden), self.where(node.where, far, there))
         near = table.c[layout.by_wire[hop.near].name]
         key = far.c[there.by_wire[hop.far].name]
         if hop.many_near:
@@ -271,8 +270,9 @@ def touched(query: Query) -> set[str]:
                     visit(child)
             case Not(child):
                 visit(child)
-            case Test(target, _, _):
-                found.update(layout_for(hop.resource).table for hop in target.hops)
+            case Related(_, hop, where):
+                found.add(layout_for(hop.resource).table)
+                visit(where)
 
     visit(query.where)
     return found
