@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Percent of lines and branches: the figure of the day it was set, rounded down.
 COVERAGE_FLOOR := 90
 
-.PHONY: demo test check bench torture test-lowest docs test-peers clean help
+.PHONY: demo test check bench torture test-lowest test-pages docs test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -16,6 +16,7 @@ help:
 	@echo "make check    lint and types only"
 	@echo "make bench    speed, as ratios measured in one run"
 	@echo "make torture  the long proofs"
+	@echo "make test-pages   the report and the emulator's page in headless Chromium"
 	@echo "make test-lowest  the tests with the oldest dependencies that are promised to work"
 	@echo "make test-peers  other people's clients against the emulator"
 	@echo "make docs     write the generated parts of docs/ anew"
@@ -61,6 +62,11 @@ torture: $(STAMP)
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check \
 		certifi "urllib3>=2.8,<3" PyYAML jsonschema robocorp-planhat==1.0.0
 	@touch .venv-peers/.installed
+
+# Pages in headless Chromium, where Debian's package `chromium` is installed; a word and no failure where it is not.
+test-pages: $(STAMP)
+	@if command -v chromium >/dev/null; then $(BIN)/python -m pytest -m browser tests; \
+	else echo "no chromium here: apt-get install chromium"; fi
 
 test-peers: $(STAMP) .venv-peers/.installed
 	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/other_clients

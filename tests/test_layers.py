@@ -26,6 +26,7 @@ UNDER: dict[str, set[str]] = {
 for _layer in ("wire", "query", "fields", "models", "queryset"):
     UNDER[_layer] = {*UNDER, *UNDER["http"]} - {_layer}
 UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
+UNDER["reports"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
 UNDER["testing"] = UNDER["notebook"] = {*UNDER["client"], "client", "emulator"}
 UNDER["cli"] = {*UNDER["testing"], "testing", "notebook", ""}
@@ -53,6 +54,8 @@ HEAVY = (
     "polars",
     "pandas",
     "pyarrow",
+    "altair",
+    "jinja2",
 )
 
 

@@ -169,7 +169,7 @@ REFINING = {
     Values: "distinct",
     ValuesList: "distinct",
     Grouped: "",
-    Planhat: """arun run iterate aiterate calls calls_per_min seconds on notify source mirror offline outbox batch
+    Planhat: """arun run iterate aiterate calls calls_per_min seconds on notify source mirror charts offline outbox batch
     wrote removed metrics user_activity""",
 }
 """What makes no request and so needs no twin. Everything else that is public has one."""

@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import backup, doctor, emulator, export, history, metrics, models, push, query, search, show, status, sync
+from . import (
+    backup,
+    doctor,
+    emulator,
+    export,
+    history,
+    metrics,
+    models,
+    push,
+    query,
+    report,
+    search,
+    show,
+    status,
+    sync,
+)
 from .demo import command as demo
 
 app = typer.Typer(
@@ -50,6 +65,7 @@ app.command("query")(query.query)
 app.command("search")(search.search)
 app.command("show")(show.show)
 app.command("export")(export.export)
+app.command("report")(report.report)
 app.command("backup")(backup.backup)
 app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ..mirror import Mirror
     from ..mirror.outbox.outbox import Outbox
     from ..mirror.report import SyncReport
+    from ..reports.charts import Charts
 
 T = TypeVar("T")
 logger = logging.getLogger("planhat_orm")
@@ -239,6 +240,13 @@ class Planhat:
         if name is None:
             name = "mirror" if self.is_offline else self._read
         return self._api if name == "api" else self.mirror.source
+
+    @property
+    def charts(self) -> Charts:
+        """Charts of the mirror, such as `planhat.charts.renewals()`. They make no request."""
+        from ..reports.charts import Charts
+
+        return Charts(self)
 
     @property
     def mirror(self) -> Mirror:
