@@ -42,6 +42,45 @@ AT_HOME = {
     "sqlalchemy": {"mirror"},
     "alembic": {"mirror"},
 }
+
+ROOMS: dict[str, set[str]] = {
+    "db": set(),
+    "report": set(),
+    "outbox": {"db"},
+    "sharing": {"db"},
+    "reading": {"db"},
+    "sync": {"db", "report", "outbox", "sharing"},
+    "upkeep": {"db", "report", "sharing"},
+}
+"""What each room of the mirror may import of the others, beside itself."""
+ROOMS["mirror"] = set(ROOMS)
+ROOMS["__init__"] = {*ROOMS, "mirror"}
+
+ORDER: dict[str, tuple[str, ...]] = {
+    "wire": (
+        "resources", "paths", "aliases", "raw_records", "references", "patches", "content_match", "key_locks",
+        "outcomes", "listing", "records", "find_by_keys", "bulk", "analytics",
+    ),
+    "writes": (
+        "results", "push_outcomes", "server_state", "plan", "conflicts", "preflight", "push", "send",
+        "outbox_writes", "batch", "reconcile", "facade",
+    ),
+    "client": (
+        "settings", "cache", "relation_filters", "source", "endpoints", "analytics_base", "metrics", "activities",
+        "planhat",
+    ),
+}  # fmt: skip
+"""The modules of a package from the lowest up: each imports only such as stand before it."""
+TYPES_ONLY = {
+    ("writes.batch", "writes.facade"),
+    ("writes.reconcile", "writes.facade"),
+    ("client.source", "client.planhat"),
+    ("client.metrics", "client.planhat"),
+    ("client.activities", "client.planhat"),
+    ("client.endpoints", "client.planhat"),
+}
+"""Imports against that order, for annotations only; CONTRIBUTING.md says why each is there."""
+
 HEAVY = (
     "sqlmodel",
     "sqlalchemy",
@@ -69,27 +108,30 @@ def package() -> Mapping[str, str]:
     }
 
 
-def imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Every import that can run: those under `if TYPE_CHECKING:` cannot."""
+def imports(tree: ast.AST, *, types: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import that can run, or (`types`) those that cannot, under `if TYPE_CHECKING:`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            for branch in node.orelse:
-                yield from imports(ast.Module([branch], []))
+            if types:
+                yield from (each for each in ast.walk(node) if isinstance(each, (ast.Import, ast.ImportFrom)))
+            for branch in [] if types else node.orelse:
+                yield from imports(ast.Module([branch], []), types=types)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
+            if not types:
+                yield node
         else:
-            yield from imports(node)
+            yield from imports(node, types=types)
 
 
 @cache
-def imported(name: str, source: str, modules: frozenset[str]) -> list[tuple[str, int]]:
+def imported(name: str, source: str, modules: frozenset[str], types: bool = False) -> list[tuple[str, int]]:
     """The dotted names that a module imports; ours start with a dot."""
-    return list(_imported(name, source, modules))
+    return list(_imported(name, source, modules, types))
 
 
-def _imported(name: str, source: str, modules: frozenset[str]) -> Iterator[tuple[str, int]]:
+def _imported(name: str, source: str, modules: frozenset[str], types: bool) -> Iterator[tuple[str, int]]:
     here = name.split(".")[:-1]
-    for node in imports(ast.parse(source)):
+    for node in imports(ast.parse(source), types=types):
         if isinstance(node, ast.Import):
             for item in node.names:
                 ours = item.name == "planhat_orm" or item.name.startswith("planhat_orm.")
@@ -129,8 +171,106 @@ def violations(known: Mapping[str, str]) -> list[str]:
     return found
 
 
+def inside(known: Mapping[str, str], layer: str, types: bool) -> Iterator[tuple[str, str, int]]:
+    """The imports of a layer's modules from the same layer: importer, imported, line; both without the layer."""
+    modules = frozenset(name.removesuffix(".__init__") for name in known)
+    for name, source in known.items():
+        if name.startswith(f"{layer}."):
+            for target, line in imported(name, source, modules, types):
+                if target.startswith(f".{layer}."):
+                    yield name.removeprefix(f"{layer}."), target.removeprefix(f".{layer}."), line
+
+
+def against_the_rooms(known: Mapping[str, str]) -> list[str]:
+    """Every import inside the mirror that no arrow between its rooms allows, type-only ones too."""
+    found = []
+    for types in (False, True):
+        for importer, target, line in inside(known, "mirror", types):
+            room, other = importer.split(".")[0], target.split(".")[0]
+            if room != other and other not in ROOMS[room]:
+                found.append(f"mirror.{importer}:{line} imports mirror.{target}")
+    return found
+
+
+def against_the_order(known: Mapping[str, str]) -> list[str]:
+    """Every import of a module that does not stand before the importing one, but for the type-only ones allowed."""
+    found = []
+    for layer, order in ORDER.items():
+        place = {name: number for number, name in enumerate(order)}
+        for types in (False, True):
+            for importer, target, line in inside(known, layer, types):
+                pair = (f"{layer}.{importer}", f"{layer}.{target}")
+                if importer != "__init__" and place[target] >= place[importer] and not (types and pair in TYPES_ONLY):
+                    found.append(f"{pair[0]}:{line} imports {pair[1]}")
+    return found
+
+
 def test_no_import_goes_against_the_arrows() -> None:
     assert violations(package()) == []
+
+
+def test_no_import_goes_against_the_arrows_between_the_rooms_of_the_mirror() -> None:
+    assert against_the_rooms(package()) == []
+    assert {name.split(".")[1] for name in package() if name.startswith("mirror.")} == set(ROOMS)
+
+
+def test_no_import_goes_against_the_order_of_modules_in_a_package() -> None:
+    assert against_the_order(package()) == []
+
+
+@pytest.mark.parametrize("layer", ORDER)
+def test_the_order_names_every_module_once(layer: str) -> None:
+    there = {name.split(".")[1] for name in package() if name.startswith(f"{layer}.")} - {"__init__"}
+    assert sorted(ORDER[layer]) == sorted(there)
+
+
+def test_what_is_allowed_for_types_is_there_and_explained() -> None:
+    there = {
+        (f"{layer}.{importer}", f"{layer}.{target}")
+        for layer in ORDER
+        for importer, target, _ in inside(package(), layer, types=True)
+    }
+    explained = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    assert there >= TYPES_ONLY
+    assert [pair for pair in TYPES_ONLY for name in pair if f"`{name}`" not in explained] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("mirror.db.database", "from ..upkeep import migrate"),
+        ("mirror.db.store", "from ..reading.sqlite import SqliteDialect"),
+        ("mirror.sharing.export", "from ..upkeep.migrate import folder"),
+        ("mirror.sharing.views", "from ..reading.sqlite import SqliteDialect"),
+        ("mirror.outbox.outbox", "from ..sync.run import sync"),
+        ("mirror.reading.source", "from ..report import SyncReport"),
+        ("mirror.upkeep.doctor", "from ..sync import run"),
+        ("mirror.sync.run", "from ..mirror import Mirror"),
+        (
+            "mirror.db.state",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..sync.job import ModelSync",
+        ),
+    ],
+)
+def test_an_import_against_the_rooms_is_noticed(module: str, line: str) -> None:
+    assert module in package()
+    [violation] = against_the_rooms({**package(), module: f"{line}\n"})
+    assert violation.startswith(f"{module}:")
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("wire.paths", "from . import listing"),
+        ("wire.listing", "from .listing import pages"),
+        ("client.cache", "from .planhat import Planhat"),
+        ("client.cache", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .planhat import Planhat"),
+    ],
+)
+def test_an_import_against_the_order_is_noticed(module: str, line: str) -> None:
+    assert module in package()
+    [violation] = against_the_order({**package(), module: f"{line}\n"})
+    assert violation.startswith(f"{module}:")
 
 
 @pytest.mark.parametrize(

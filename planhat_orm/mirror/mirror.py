@@ -29,6 +29,7 @@ from .sharing.search import Hit
 from .sync import metrics, plan, run
 from .upkeep import doctor, rescue
 from .upkeep.doctor import Diagnosis, Finding
+from .upkeep.migrate import open_database
 from .upkeep.rescue import Rescue
 
 __all__ = ["Mirror"]
@@ -68,7 +69,7 @@ class Mirror:
         """The database, opened (and created or upgraded) at first use."""
         with self._lock:
             if self._database is None:
-                database = Database(self.where)
+                database = open_database(self.where)
                 try:
                     doctor.check_after_a_death(database)
                 except BaseException:
@@ -144,7 +145,7 @@ class Mirror:
                     method=found.method,
                     why=found.why,
                     pending=waiting.get(name, 0),
-                    volatile=tuple(sorted(found.known.get("volatile", ()))),
+                    volatile=tuple(sorted(found.traits.volatile)),
                 )
                 for name, found in sorted(states.items())
             ),
@@ -224,7 +225,7 @@ class Mirror:
         True
         """
         try:
-            database = self._database or Database(self.where)
+            database = self._database or open_database(self.where)
         except (ConfigurationError, MirrorError) as error:
             return Diagnosis((Finding("file", str(error), "Name another file, or restore a backup.", True),))
         try:

@@ -15,7 +15,7 @@ from planhat_orm.errors import BadAnswer, RequestError, ServerError
 from planhat_orm.http.retry import Retry
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state
-from planhat_orm.mirror.sync import incremental, paging, strategy
+from planhat_orm.mirror.sync import incremental, paging, thresholds
 from planhat_orm.query.kinds import iso
 from tests.scale import sized
 
@@ -26,7 +26,7 @@ from .test_incremental import LONG_AGO, seeded
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(strategy, "SMALL", 0)
+    monkeypatch.setattr(thresholds, "SMALL", 0)
     monkeypatch.setattr(incremental, "FIRST", 10)
     yield
 
@@ -366,7 +366,7 @@ def test_deletions_are_found_where_archived_records_have_a_list_of_their_own(
     report = run(mirror.sync("Task"))["task"]
     assert report.deleted == 0  # swept an hour ago
     assert planned == report.requests
-    monkeypatch.setattr(strategy, "SWEEP_EVERY", timedelta(0))
+    monkeypatch.setattr(thresholds, "SWEEP_EVERY", timedelta(0))
     assert run(mirror.sync("Task"))["task"].deleted == 1
 
 

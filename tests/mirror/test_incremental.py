@@ -11,7 +11,7 @@ import pytest
 
 from planhat_orm.emulator import Emulator, Switches
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.sync import incremental, strategy
+from planhat_orm.mirror.sync import incremental, thresholds
 from planhat_orm.query.kinds import iso
 from tests.scale import sized
 
@@ -24,7 +24,7 @@ LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make small models worth an incremental sync, and pages small."""
-    monkeypatch.setattr(strategy, "SMALL", 0)
+    monkeypatch.setattr(thresholds, "SMALL", 0)
     monkeypatch.setattr(incremental, "FIRST", 10)
     yield
 

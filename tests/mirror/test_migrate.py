@@ -66,9 +66,9 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     def next_release(more: str = "pass") -> Path:
         folder = tmp_path / "migrations"
         shutil.copytree(migrate.folder(), folder)
-        (folder / "versions" / "9999_later.py").write_text(LATER.format(more=more, last=migrate.VERSIONS[-1]))
+        (folder / "versions" / "9999_later.py").write_text(LATER.format(more=more, last=tables.VERSIONS[-1]))
         monkeypatch.setattr(migrate, "folder", lambda: folder)
-        monkeypatch.setattr(migrate, "VERSIONS", (*migrate.VERSIONS, "9999"))
+        monkeypatch.setattr(tables, "VERSIONS", (*tables.VERSIONS, "9999"))
         return folder
 
     return next_release
@@ -163,7 +163,7 @@ def test_the_release_knows_all_its_migrations() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.folder()))
     scripts = ScriptDirectory.from_config(config)
-    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == migrate.VERSIONS
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == tables.VERSIONS
 
 
 def test_a_mirror_of_the_first_release_is_upgraded_and_keeps_everything(old: str) -> None:
@@ -237,7 +237,7 @@ def test_new_columns_take_over_what_waited_for_them(old: str, tmp_path: Path, mo
     (folder / "versions" / "9999_columns.py").write_text(
         first[: first.index("def upgrade()")]
         .replace('"0001"', '"9999"')
-        .replace("= None", f'= "{migrate.VERSIONS[-1]}"', 1)
+        .replace("= None", f'= "{tables.VERSIONS[-1]}"', 1)
         + f"def upgrade() -> None:\n{later}"
     )
     with Mirror(old) as mirror:
@@ -257,9 +257,9 @@ def test_new_columns_take_over_what_waited_for_them(old: str, tmp_path: Path, mo
             connection.execute(text(f"ALTER TABLE company DROP COLUMN {name}"))
         connection.commit()
     monkeypatch.setattr(migrate, "folder", lambda: folder)
-    monkeypatch.setattr(migrate, "VERSIONS", (*migrate.VERSIONS, "9999"))
+    monkeypatch.setattr(tables, "VERSIONS", (*tables.VERSIONS, "9999"))
     with Mirror(old) as mirror:
-        assert mirror.status().upgraded_from == migrate.VERSIONS[-2]
+        assert mirror.status().upgraded_from == tables.VERSIONS[-2]
         assert records(mirror, "company") == expected
         with mirror.engine.connect() as connection:
             assert connection.execute(text("SELECT count(*) FROM company WHERE mrr > 0 AND phase <> ''")).scalar()
@@ -333,11 +333,12 @@ import os, signal, sys
 from pathlib import Path
 from sqlalchemy import Engine, event
 from planhat_orm.mirror import Mirror
+from planhat_orm.mirror.db import tables
 from planhat_orm.mirror.upkeep import doctor, migrate
 
 where, folder, place = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 migrate.folder = lambda: folder
-migrate.VERSIONS = (*migrate.VERSIONS, "9999")
+tables.VERSIONS = (*tables.VERSIONS, "9999")
 doctor.check_after_a_death = lambda database: None
 left = [place]
 
@@ -469,7 +470,7 @@ def test_the_migrations_travel_in_the_wheel(tmp_path: Path) -> None:
     path = first_release.restore(tmp_path / "old.db")
     before = contents(str(path), "mirror_outbox")
     code = (
-        "import planhat_orm, sys; from planhat_orm.mirror import Mirror, migrate; "
+        "import planhat_orm, sys; from planhat_orm.mirror import Mirror; from planhat_orm.mirror.upkeep import migrate; "
         "print(planhat_orm.__file__, migrate.folder()); "
         "print(len(list(Mirror('new.db').status())), len(list(Mirror('old.db').status())))"
     )

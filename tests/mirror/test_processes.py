@@ -21,7 +21,7 @@ from planhat_orm.errors import MirrorError
 from planhat_orm.http.drivers import AsyncDriver
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import lease, state
-from planhat_orm.mirror.sync import strategy
+from planhat_orm.mirror.sync import thresholds
 from planhat_orm.query.query import Query
 from tests.scale import sized
 
@@ -151,8 +151,8 @@ def test_a_killed_sync_is_gone_on_with(make_emulator: Callable[..., Emulator], m
         if cursor is not None:
             # Those of this process: one that is killed at its first page asks for that page in vain, too.
             pages = [call for call in list(emulator.log)[before:] if page_of(call)]
-            lost = [call for call in pages if int(call.query["offset"]) + call.rows > cursor["rank"]]
-            assert len(lost) <= 1, (cursor["rank"], lost)
+            lost = [call for call in pages if int(call.query["offset"]) + call.rows > cursor.rank]
+            assert len(lost) <= 1, (cursor.rank, lost)
             went_on, twice = went_on + 1, twice + len(lost)
         else:
             emulator.log.clear()
@@ -188,7 +188,7 @@ def test_a_sync_on_postgres_does_the_same(
     names = ("company", "enduser", "license", "conversation", "task", "user", "invoice", "ticket")
     run(mirror.sync(names))
     assert_equal(mirror, emulator, *names)
-    monkeypatch.setattr(strategy, "SMALL", 0)
+    monkeypatch.setattr(thresholds, "SMALL", 0)
     ids = list(mirror_rows(mirror, "enduser"))
     emulator.store.update("enduser", ids[0], {"position": "Chief"})
     emulator.store.delete("enduser", ids[5])

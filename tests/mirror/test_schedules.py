@@ -20,7 +20,7 @@ from planhat_orm.http.clock import Clock
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import state
 from planhat_orm.mirror.db.layout import layout_for
-from planhat_orm.mirror.sync import incremental, paging, strategy
+from planhat_orm.mirror.sync import incremental, paging, thresholds
 from planhat_orm.query.kinds import iso
 from tests.scale import sized
 
@@ -48,7 +48,7 @@ class Steps(Clock):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Steps:
     clock = Steps()
-    monkeypatch.setattr(strategy, "SMALL", 0)
+    monkeypatch.setattr(thresholds, "SMALL", 0)
     monkeypatch.setattr(incremental, "FIRST", 10)
     monkeypatch.setattr(state, "LATE", timedelta(0))
     monkeypatch.setattr(state, "now", clock.client)

@@ -14,7 +14,7 @@ import pytest
 from planhat_orm.emulator import Emulator
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db.layout import layout_for
-from planhat_orm.mirror.sync import strategy
+from planhat_orm.mirror.sync import thresholds
 from planhat_orm.mirror.sync.paging import OVERLAP
 from tests.scale import LONG, sized
 
@@ -33,7 +33,7 @@ SOME = {
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not LONG:
-        monkeypatch.setattr(strategy, "SMALL", 0)
+        monkeypatch.setattr(thresholds, "SMALL", 0)
     yield
 
 

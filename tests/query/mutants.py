@@ -19,6 +19,7 @@ from sqlalchemy import and_, false, func, not_, or_, true
 
 from planhat_orm.client import relation_filters, source
 from planhat_orm.http.effects import Emit
+from planhat_orm.mirror.db.json_text import json_text
 from planhat_orm.mirror.reading import compiler, sqlite
 from planhat_orm.query import combine, lookups, predicate, split
 from planhat_orm.query.lookups import COMPARE, LOOKUPS
@@ -503,7 +504,7 @@ MIRROR = [
     words("gt: numbers without their type", "_number", loose_number),
     words("gt: numbers without those in text", "_number", short_number),
     words("exact: true without its type", "_boolean", loose_boolean),
-    words("contains: the JSON text", "_ask", lambda self, cell, op, operand: func.instr(self._json(cell), sqlite.json_text(operand)) > 0 if op == "contains" else matches_ask(self, cell, op, operand)),
+    words("contains: the JSON text", "_ask", lambda self, cell, op, operand: func.instr(self._json(cell), json_text(operand)) > 0 if op == "contains" else matches_ask(self, cell, op, operand)),
     direct("not equal", "gte", lambda self, value, operand: value > operand),
     direct("or equal", "gt", lambda self, value, operand: value >= operand),
     direct("not equal", "lte", lambda self, value, operand: value < operand),

@@ -1,7 +1,7 @@
-"""The database behind a mirror: opening it, refusing one that is not ours, reading and writing in it.
+"""The database behind a mirror: connecting to it, reading and writing in it.
 
-Readers take a snapshot and are never blocked (WAL); writers announce themselves with BEGIN IMMEDIATE. Opening a
-file that is no mirror, or one made by a newer release, fails before anything is written to it.
+Readers take a snapshot and are never blocked (WAL); writers announce themselves with BEGIN IMMEDIATE. Which tables
+are in it is not looked at here: `upkeep.migrate.open_database` does that, and brings them up to date.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from ...errors import ConfigurationError, MirrorError
-from ..upkeep import migrate
 from . import sqlite_functions
 
 _BUSY_SECONDS = 30
@@ -36,7 +35,7 @@ _SIGNATURE = b"SQLite format 3\0"
 
 
 class Database:
-    """One mirror's database. Making it opens, and where needed creates or upgrades, the tables."""
+    """One mirror's database, as it is. `upgraded` is the version that its tables had before they were upgraded."""
 
     def __init__(self, where: str | os.PathLike[str]) -> None:
         self.url = database_url(where)
@@ -48,11 +47,7 @@ class Database:
         if self.path is not None:
             _check_file(self.path)
         self.engine = self._engine()
-        try:
-            self.upgraded = migrate.upgrade(self)
-        except BaseException:
-            self.engine.dispose()
-            raise
+        self.upgraded: str | None = None
 
     def _engine(self) -> Engine:
         if self.postgres:

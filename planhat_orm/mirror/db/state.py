@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
@@ -17,6 +16,64 @@ from .layout import Layout
 
 LATE = timedelta(minutes=10)
 """How long a change may take to show in a list after it got its stamp."""
+
+
+class ListTraits(msgspec.Struct, omit_defaults=True):
+    """What was learnt of a resource's list, and is not known of one never read.
+
+    `two`: hidden records have a list of their own, where True. `cap`: how many records its pages hold at most;
+    `overlap`: how many of them the next page should show again; `bytes`: of one record. `stamp`: the wire name of the
+    time of change; `unstamped`: how many records lack it. `delta`: how many records a sync finds changed; `volatile`:
+    how often a field changed without a new stamp; `mass`: how many records the last sync missed and did not believe
+    gone. `thin`: the list ignores `select`. `memory_from`: the past before it is not known. The others are moments
+    at which something was last done, or found not to hold, and the first and last day of metrics that are held.
+    """
+
+    two: bool | None = None
+    cap: int = 0
+    overlap: int | None = None
+    bytes: int = 0
+    stamp: str | None = None
+    unstamped: int = 0
+    delta: int | None = None
+    volatile: dict[str, int] = {}
+    mass: int = 0
+    thin: bool = False
+    memory_from: str = ""
+    full_at: str | None = None
+    swept_at: str | None = None
+    unsorted_at: str | None = None
+    disordered_at: str | None = None
+    from_day: int | None = None
+    to_day: int | None = None
+
+
+class ListCursor(msgspec.Struct, omit_defaults=True):
+    """How far a full pass is that was begun and not ended.
+
+    `number` says which list is being read, `two` whether there are two, as far as that is known. `anchor` is the
+    greatest id covered, `rank` where the next page begins, `longest` how many records the longest page had. `stamps`
+    counts each time of change and holds the latest, `first` that of the first page. `doubtful` are records that were
+    not listed where they should be. `date` and `sent` are the server's and this machine's time of the first request.
+    """
+
+    number: int = msgspec.field(default=0, name="list")
+    two: bool | None = None
+    anchor: str = ""
+    rank: int = 0
+    longest: int = 0
+    rows: int = 0
+    bytes: int = 0
+    stamps: dict[str, tuple[int, str]] = {}
+    first: dict[str, str] = {}
+    doubtful: list[str] = []
+    date: str | None = None
+    sent: str | None = None
+
+    def restart(self) -> None:
+        """Begin the pass anew, with what is known of the lists."""
+        self.number, self.anchor, self.rank, self.longest = 0, "", 0, 0
+        self.rows, self.stamps, self.first = 0, {}, {}
 
 
 @dataclass(slots=True)
@@ -37,13 +94,12 @@ class State:
     watermark: str | None = None
     method: str | None = None
     why: str | None = None
-    known: dict[str, Any] = field(default_factory=dict)
-    cursor: dict[str, Any] | None = None
+    traits: ListTraits = field(default_factory=ListTraits)
+    cursor: ListCursor | None = None
 
     def stamp(self, resource: Resource) -> str | None:
         """The wire name of the time of last change: as found in the records, or as documented."""
-        found: str | None = self.known.get("stamp", resource.stamp)
-        return found
+        return self.traits.stamp or resource.stamp
 
     @property
     def floor(self) -> str | None:
@@ -52,13 +108,14 @@ class State:
 
     def learn_delta(self, changes: int) -> None:
         """Remember how many records a sync finds changed, the last ones most."""
-        self.known["delta"] = (self.known.get("delta", changes) + changes) // 2
+        before = changes if self.traits.delta is None else self.traits.delta
+        self.traits.delta = (before + changes) // 2
 
     def learn_silent(self, fields: Mapping[str, int]) -> None:
         """Remember which fields change without a new stamp; one that stops doing so is forgotten in time."""
-        volatile = self.known.get("volatile", {})
+        volatile = self.traits.volatile
         now = {name: volatile.get(name, 0) // 2 + fields.get(name, 0) for name in {*volatile, *fields}}
-        self.known["volatile"] = {name: count for name, count in sorted(now.items()) if count}
+        self.traits.volatile = {name: count for name, count in sorted(now.items()) if count}
 
 
 def now() -> str:
@@ -71,7 +128,9 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-_JSON = ("known", "cursor")
+_traits = msgspec.json.Decoder(ListTraits | None).decode
+_cursor = msgspec.json.Decoder(ListCursor | None).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def load(connection: Connection, resource: str) -> State:
@@ -86,17 +145,17 @@ def load_all(connection: Connection, resource: str | None = None) -> dict[str, S
         statement = statement.where(tables.models.c.resource == resource)
     states = {}
     for row in connection.execute(statement).mappings():
-        values = {**row, **{name: msgspec.json.decode(row[name] or "null") for name in _JSON}}
-        values["known"] = values["known"] or {}
-        states[row["resource"]] = State(**values)
+        values = {name: value for name, value in row.items() if name not in ("known", "cursor")}
+        traits, cursor = _traits(row["known"] or "null"), _cursor(row["cursor"] or "null")
+        states[row["resource"]] = State(**values, traits=traits or ListTraits(), cursor=cursor)
     return states
 
 
 def save(connection: Connection, state: State) -> None:
     """Keep a state."""
     values = {field.name: getattr(state, field.name) for field in fields(state)}
-    for name in _JSON:
-        values[name] = None if values[name] is None else msgspec.json.encode(values[name]).decode()
+    values["known"] = _encode(values.pop("traits")).decode()
+    values["cursor"] = None if state.cursor is None else _encode(state.cursor).decode()
     connection.execute(delete(tables.models).where(tables.models.c.resource == state.resource))
     connection.execute(insert(tables.models), [values])
 

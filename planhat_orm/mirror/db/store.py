@@ -18,9 +18,9 @@ from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.patches import same
 from ...wire.raw_records import RawRecord
-from ..reading.sqlite import json_text
 from . import tables
 from .codec import RowCodec, digest, encode
+from .json_text import json_text
 from .layout import Layout
 
 T = TypeVar("T")

@@ -28,6 +28,9 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from .layout import Layout, tables
 
+VERSIONS = ("0001", "0002")
+"""The versions of these tables, each made of the one before by the migration of that name; the last is this one."""
+
 
 class Numeric(UserDefinedType[float]):
     """SQLite's NUMERIC affinity without SQLAlchemy's Decimals."""

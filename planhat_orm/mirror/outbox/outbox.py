@@ -22,10 +22,10 @@ from ...runtime import TEMPORARY, WriteIntent
 from ...wire.patches import Raw, merged, same, without
 from ..db import lease, tables
 from ..db.database import Database
+from ..db.json_text import json_text
 from ..db.layout import layouts
 from ..db.state import moment, now
 from ..db.store import ChangeLog, chunks
-from ..reading.sqlite import json_text
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, s
 from ...runtime import TEMPORARY
 from ...wire.patches import Clash, merged, remove_patch, renamed, same, texts, three_way, under
 from ..db import tables
+from ..db.json_text import json_text
 from ..db.layout import layouts
 from ..db.state import load_all
 from ..db.store import ChangeLog, Raw, Store, chunks
-from ..reading.sqlite import json_text
 
 Place = tuple[str, str]
 """A table and the id of a record in it."""

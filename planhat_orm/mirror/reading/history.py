@@ -90,7 +90,7 @@ def prune(database: Database, older_than: timedelta) -> int:
         count = connection.execute(delete(tables.changes).where(tables.changes.c.seen_at <= edge)).rowcount
         for found in state.load_all(connection).values():
             if found.complete:
-                found.known["memory_from"] = max(edge, found.known.get("memory_from", ""))
+                found.traits.memory_from = max(edge, found.traits.memory_from)
                 state.save(connection, found)
     return count
 
@@ -143,7 +143,7 @@ class PastSource(MirrorSource):
         super().check(connection, query.changed(max_age=None))
         states = state.load_all(connection)
         for name in sorted(touched(query)):
-            begin = max(str(states[name].first_as_of), states[name].known.get("memory_from", ""))
+            begin = max(str(states[name].first_as_of), states[name].traits.memory_from)
             if self.moment < begin:
                 raise MirrorIncomplete(f"The mirror remembers {name} from {begin} on, not at {self.moment}.")
 

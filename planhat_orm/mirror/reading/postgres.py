@@ -36,8 +36,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ...query.kinds import ANY, BOOLEAN, ID, TEXT
 from ..db import sqlite_functions
+from ..db.json_text import json_text
 from .compiler import Cell, Sql
-from .sqlite import json_text
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 

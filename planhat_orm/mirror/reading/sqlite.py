@@ -28,25 +28,14 @@ from sqlalchemy import (
 from sqlalchemy import Text as SqlText
 
 from ...query.kinds import ANY, BOOLEAN, ID, INTEGER, LISTS, NUMBER, TEXT, Kind
-from ..db.codec import encode
+from ..db.json_text import json_text, path
 from .compiler import Cell, Sql
 
-_SAFE_LABEL = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}").fullmatch
 _EXACT = 2**53
 _MOST = 1.7976931348623157e308
 _MANY = 200
 _OPERATORS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-
-
-def json_text(value: Any) -> str:
-    """An operand as the JSON that our functions take."""
-    return encode(value).decode()
-
-
-def path(keys: tuple[str, ...]) -> str | None:
-    """The JSON path of some keys, or None when SQLite has no way to write it."""
-    return "$" + "".join(f'."{key}"' for key in keys) if all(map(_SAFE_LABEL, keys)) else None
 
 
 def quoted(keys: tuple[str, ...]) -> ColumnElement[str] | None:

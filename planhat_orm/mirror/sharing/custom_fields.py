@@ -19,8 +19,8 @@ from ...models import resources as declared
 from ...models.generate import TYPES, folded, python_name
 from ...query.kinds import Kind
 from ..db import tables
+from ..db.json_text import path
 from ..db.layout import Layout, declared_customs, layout_for, layouts
-from ..reading.sqlite import path
 
 if TYPE_CHECKING:
     from ..db.database import Database

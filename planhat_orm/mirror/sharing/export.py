@@ -21,11 +21,10 @@ from ...errors import ConfigurationError, MirrorIncomplete
 from ...names import did_you_mean
 from ...query.kinds import iso
 from ...queryset.dataframes import TYPES
-from ..db import state
+from ..db import state, tables
 from ..db.codec import RowCodec, encode
 from ..db.database import Database
 from ..db.layout import layout_for
-from ..upkeep import migrate
 from .export_table import Sheet
 
 FORMATS = ("csv", "duckdb", "jsonl", "parquet")
@@ -61,7 +60,7 @@ def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, 
             if found is None or not found.complete:
                 raise MirrorIncomplete(f"The mirror does not hold all of {name}: sync it, or export the other models.")
         for name in names:
-            facts = {"resource": name, "as_of": str(states[name].as_of), "tables": migrate.VERSIONS[-1]}
+            facts = {"resource": name, "as_of": str(states[name].as_of), "tables": tables.VERSIONS[-1]}
             yield Sheet(connection, layout_for(name), postgres=database.postgres), facts
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, inspect
 from ...fields.relations import Ref
 from ...models import resources as declared
 from ...query.kinds import BOOLEAN, DATETIME, DAY, INTEGER, NUMBER
+from ..db.json_text import path
 from ..db.layout import Column, Layout, layout_for, layouts
-from ..reading.sqlite import path
 from .custom_fields import CustomColumn, known
 
 if TYPE_CHECKING:

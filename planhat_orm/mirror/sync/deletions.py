@@ -24,7 +24,7 @@ from ...runtime import TEMPORARY
 from ...wire.listing import request_page, rows_of
 from ...wire.raw_records import RawRecord, slices_of
 from ..db import state, tables
-from . import strategy
+from . import thresholds
 from .paging import ListWalk, NotSortedById, NotSortedByStamp, Page, ids_of
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def find_deleted(job: ModelSync, seen: Seen) -> Flow[set[str]]:
 
     Raises `NotSortedByStamp` where the list shows what the reading by stamps should have shown, and did not.
     """
-    two = bool(job.state.known.get("two"))
-    if two and not strategy.older(job.state.known.get("swept_at"), strategy.SWEEP_EVERY):
+    two = bool(job.state.traits.two)
+    if two and not thresholds.older(job.state.traits.swept_at, thresholds.SWEEP_EVERY):
         return set()
     local: list[str] = yield RunBlocking(lambda: _ids(job))
     if not local:
@@ -126,7 +126,7 @@ class _Search:
         self.local = local
         self.params = params
         self.audit = audit
-        self.limit = min(job.state.known.get("cap") or job.layout.resource.max_limit, job.layout.resource.max_limit)
+        self.limit = min(job.state.traits.cap or job.layout.resource.max_limit, job.layout.resource.max_limit)
         self.gone: set[str] = set()
         self.spent = 0
 
@@ -238,7 +238,7 @@ def _sweep_two(job: ModelSync, local: list[str], params: Mapping[str, str], audi
         job.report.notes.append(f"{len(doubtful):,} records were not listed; the next full pass looks into that")
         return set()
     gone = yield from job.confirm(doubtful)
-    job.state.known["swept_at"] = state.now()
+    job.state.traits.swept_at = state.now()
     return set(gone)
 
 

@@ -8,7 +8,7 @@ checkpoint is written in the page's own transaction: a pass that was cut off goe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME, iso
 from ...wire.resources import STAMPS, ListParam
 from ..db import state
-from ..db.state import State
+from ..db.state import ListCursor, State
 from .paging import OVERLAP, ListWalk, NotSortedById, Page, sweep
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Full:
         self.state: State = job.state
         self.hidden: ListParam | None = self.resource.hidden_by
         self.doubtful: set[str] = set()
-        self.cursor: dict[str, Any] = {}
+        self.cursor = ListCursor()
         self.bytes = 0
 
     def run(self) -> Flow[Finish]:
@@ -48,9 +48,9 @@ class _Full:
         yield RunBlocking(self._begin)
         try:
             for number, (params, scope) in enumerate(self._lists()):
-                if number < self.cursor["list"]:
+                if number < self.cursor.number:
                     continue
-                if number and self.cursor["two"] is False:
+                if number and self.cursor.two is False:
                     break
                 yield from self._walk(number, params, scope)
         except NotSortedById:
@@ -76,47 +76,42 @@ class _Full:
         with job.writing() as connection:
             if self.state.cursor is not None:
                 self.cursor, job.resumed = self.state.cursor, True
-                job.report.notes.append(f"resumed after {self.cursor['rank']} records")
+                job.report.notes.append(f"resumed after {self.cursor.rank} records")
             else:
                 job.clear_stage(connection)
                 # That the parameter adds records was proved once and for all; the opposite never is.
-                two = False if self.state.known.get("two") is False else None
-                self.cursor = {"list": 0, "two": two, "anchor": "", "rank": 0, "longest": 0, "bytes": 0}
-                self._forget_counts()
-            self.doubtful = set(self.cursor.get("doubtful", ()))
-            self.bytes = self.cursor["bytes"]
+                self.cursor = ListCursor(two=False if self.state.traits.two is False else None)
+            self.doubtful = set(self.cursor.doubtful)
+            self.bytes = self.cursor.bytes
         job.traffic.mark()
-
-    def _forget_counts(self) -> None:
-        self.cursor.update(rows=0, stamps={}, first={})
 
     def _walk(self, number: int, params: Mapping[str, str], scope: bool | None) -> Flow[None]:
         job, cursor = self.job, self.cursor
-        if cursor["list"] != number:
-            cursor.update(list=number, anchor="", rank=0, longest=0)
+        if cursor.number != number:
+            cursor.number, cursor.anchor, cursor.rank, cursor.longest = number, "", 0, 0
         walk = ListWalk(
             self.resource,
             job.traffic,
             params,
-            anchor=cursor["anchor"],
-            rank=cursor["rank"],
-            longest=cursor["longest"],
+            anchor=cursor.anchor,
+            rank=cursor.rank,
+            longest=cursor.longest,
             expected=job.rows_before,
-            overlap=self.state.known.get("overlap", OVERLAP),
+            overlap=OVERLAP if self.state.traits.overlap is None else self.state.traits.overlap,
         )
 
         def apply(page: Page) -> Flow[None]:
-            if scope and cursor["two"] is not False:
+            if scope and cursor.two is not False:
                 assert self.hidden is not None
-                cursor["two"] = all(row.get(str(self.hidden.hides)) is True for row in page.rows)
-            covered = scope if cursor["two"] else None
+                cursor.two = all(row.get(str(self.hidden.hides)) is True for row in page.rows)
+            covered = scope if cursor.two else None
             yield RunBlocking(lambda: self._apply(page, covered, walk.longest))
-            yield job.progress(cursor["rows"], "reading")
+            yield job.progress(cursor.rows, "reading")
 
         yield from walk.run(apply)
         # Pages are known to be cut only where there were several.
-        self.state.known["cap"] = max(OVERLAP, walk.longest) if walk.rank > walk.longest else self.resource.max_limit
-        self.state.known["overlap"] = max(8, walk.overlap * 7 // 8)
+        self.state.traits.cap = max(OVERLAP, walk.longest) if walk.rank > walk.longest else self.resource.max_limit
+        self.state.traits.overlap = max(8, walk.overlap * 7 // 8)
 
     def _apply(self, page: Page, scope: bool | None, longest: int) -> None:
         job, cursor = self.job, self.cursor
@@ -133,29 +128,25 @@ class _Full:
             hashes = stored if page.proved else store.hashes(list(ids))
             job.take(connection, store, page.rows, hashes, gone)
             self._see(page)
-            cursor.update(
-                anchor=page.anchor,
-                rank=page.rank,
-                longest=longest,
-                rows=cursor["rows"] + len(page.rows),
-                bytes=self.bytes + job.traffic.bytes,
-                doubtful=sorted(self.doubtful),
-                date=cursor.get("date") or job.traffic.first_date,
-                sent=cursor.get("sent") or job.traffic.first_sent,
-            )
+            cursor.anchor, cursor.rank, cursor.longest = page.anchor, page.rank, longest
+            cursor.rows += len(page.rows)
+            cursor.bytes = self.bytes + job.traffic.bytes
+            cursor.doubtful = sorted(self.doubtful)
+            cursor.date = cursor.date or job.traffic.first_date
+            cursor.sent = cursor.sent or job.traffic.first_sent
             self.state.cursor = cursor
             state.save(connection, self.state)
 
     def _see(self, page: Page) -> None:
         """Count the stamps, and note the latest: of all pages, and of the first one."""
-        stamps = self.cursor["stamps"]
+        stamps = self.cursor.stamps
         for name in STAMPS:
             texts = [value for row in page.rows if isinstance(value := row.get(name), str)]
             if texts:
                 count, top = stamps.get(name, (0, ""))
                 stamps[name] = (count + len(texts), max(top, *texts) if top else max(texts))
-        if not self.cursor["rows"]:
-            self.cursor["first"] = {name: top for name, (_, top) in stamps.items()}
+        if not self.cursor.rows:
+            self.cursor.first = {name: top for name, (_, top) in stamps.items()}
 
     def _sweep(self) -> Flow[None]:
         """What is left to do with a server that does not sort: read everything, call nothing deleted unasked."""
@@ -168,16 +159,15 @@ class _Full:
                 job.clear_stage(connection)
             job.report.unchanged = 0
             self.doubtful.clear()
-            self.state.known["unsorted_at"] = state.now()
-            self.cursor.update(list=0, anchor="", rank=0, longest=0)
-            self._forget_counts()
+            self.state.traits.unsorted_at = state.now()
+            self.cursor.restart()
 
         yield RunBlocking(again)
         seen: set[str] = set()
 
         def apply(page: Page) -> Flow[None]:
             yield RunBlocking(lambda: self._apply(page, None, 0))
-            yield job.progress(self.cursor["rows"], "sweeping")
+            yield job.progress(self.cursor.rows, "sweeping")
 
         for params, _ in self._lists():
             seen |= yield from sweep(self.resource, job.traffic, params, apply)
@@ -217,21 +207,21 @@ class _Full:
         earliest = self._earliest()
         found.cursor = None
         found.complete = True
-        found.as_of = found.full_as_of = cursor.get("date") or earliest
-        found.synced_at = cursor.get("sent") or state.now()
+        found.as_of = found.full_as_of = cursor.date or earliest
+        found.synced_at = cursor.sent or state.now()
         found.first_as_of = found.first_as_of or found.synced_at
         found.watermark = earliest
-        found.known.update(two=cursor["two"] is not False if self.hidden is not None else False)
-        found.known["full_at"] = found.synced_at
+        found.traits.two = cursor.two is not False if self.hidden is not None else False
+        found.traits.full_at = found.synced_at
         job.learn(connection, self.bytes + job.traffic.bytes)
 
     def _learn_stamp(self) -> None:
         """Take the time of change that every record has; the documented one where none is in all."""
-        rows, known = self.cursor["rows"], self.state.known
-        counts = {name: self.cursor["stamps"].get(name, (0, ""))[0] for name in STAMPS}
+        rows, traits = self.cursor.rows, self.state.traits
+        counts = {name: self.cursor.stamps.get(name, (0, ""))[0] for name in STAMPS}
         stamp = next((name for name in STAMPS if rows and counts[name] == rows), self.resource.stamp)
-        known["stamp"] = stamp
-        known["unstamped"] = 0 if stamp is None else rows - counts[stamp]
+        traits.stamp = stamp
+        traits.unstamped = 0 if stamp is None else rows - counts[stamp]
 
     def _earliest(self) -> str | None:
         """A moment of the stamps' clock at which this pass had not begun, as late a one as can be proved.
@@ -239,11 +229,11 @@ class _Full:
         The latest stamp of all may be of a record that was changed while the pass went on, so it counts only less
         the time that the pass took. Any stamp on the first page is from before.
         """
-        stamp, cursor = self.job.stamp, self.cursor
-        top = DATETIME.comparable(cursor["stamps"].get(stamp, (0, None))[1])
+        stamp, cursor = self.job.stamp or "", self.cursor
+        top = DATETIME.comparable(cursor.stamps[stamp][1]) if stamp in cursor.stamps else None
         if top is None:
             return None
-        took = state.moment(state.now()) - state.moment(cursor.get("sent") or state.now())
-        first = DATETIME.comparable(cursor["first"].get(stamp)) or ""
+        took = state.moment(state.now()) - state.moment(cursor.sent or state.now())
+        first = DATETIME.comparable(cursor.first.get(stamp)) or ""
         latest = max(str(first), iso(state.moment(str(top)) - took))
-        return min(latest, cursor["date"]) if cursor.get("date") else latest
+        return min(latest, cursor.date) if cursor.date else latest

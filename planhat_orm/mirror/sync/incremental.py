@@ -43,7 +43,7 @@ def incremental(job: ModelSync) -> Flow[Finish]:
     lists: list[tuple[Mapping[str, str], bool | None]] = [({}, None)]
     if hidden is not None:
         archived = {hidden.name: "true"}
-        lists = [(archived, True), ({}, False)] if job.state.known.get("two") else [(archived, None)]
+        lists = [(archived, True), ({}, False)] if job.state.traits.two else [(archived, None)]
     seen: Seen | None = None
     for params, scope in lists:
         descent = _NewestFirstWalk(job, params, scope)
@@ -82,7 +82,7 @@ def _begin(job: ModelSync) -> None:
 
 def _account_for(job: ModelSync, missing: set[str]) -> Flow[None]:
     """Raise unless the records that the first page should have shown are deleted."""
-    if missing and len(missing) <= _FEW and job.state.known.get("two"):
+    if missing and len(missing) <= _FEW and job.state.traits.two:
         missing -= set((yield from job.confirm(sorted(missing))))
     if missing:
         raise NotSortedByStamp(f"the list does not sort by {job.stamp}")
@@ -112,7 +112,7 @@ class _NewestFirstWalk:
 
     def run(self) -> Flow[str]:
         """Return the newest stamp there was at the beginning."""
-        offset, limit = 0, min(self.most, max(FIRST, 2 * self.job.state.known.get("delta", 0)))
+        offset, limit = 0, min(self.most, max(FIRST, 2 * (self.job.state.traits.delta or 0)))
         top = low = ""
         before = (0, "", "")
         while True:

@@ -138,7 +138,7 @@ class ModelSync:
         if thin is None or self._whole or not rows:
             return
         self._whole = any(not row.keys() <= thin for row in rows)
-        if not self._whole and self.state.complete and not self.state.known.get("thin") and not self.forced:
+        if not self._whole and self.state.complete and not self.state.traits.thin and not self.forced:
             raise BadAnswer(
                 f"GET /{self.layout.resource.path} ignores select all of a sudden: {len(rows)} records came without "
                 f"any of the fields that only select brings. The mirror keeps them; planhat.sync(full=True) drops them."
@@ -181,7 +181,7 @@ class ModelSync:
     def _judge(self, missed: int) -> None:
         """Trust the order by stamps no longer when a full pass finds changes that it should have shown."""
         if missed:
-            self.state.known["disordered_at"] = now()
+            self.state.traits.disordered_at = now()
             self.report.notes.append(
                 f"{missed:,} records had changed by their {self.stamp} and were not shown when the list was read by it"
             )
@@ -191,11 +191,12 @@ class ModelSync:
 
         The second sync in a row that misses them is believed, unless they can still be read one by one.
         """
-        rows, before = state.live_rows(connection, self.layout), self.state.known.pop("mass", 0)
+        rows, before = state.live_rows(connection, self.layout), self.state.traits.mass
+        self.state.traits.mass = 0
         bound = max(MASS, rows * MASS_SHARE)
         if not self._still_there and (gone <= bound or (before and gone <= before + bound)):
             return True
-        self.state.known["mass"] = gone
+        self.state.traits.mass = gone
         why = "can still be read one by one" if self._still_there else "stay until the next sync misses them too"
         self.report.notes.append(f"{gone:,} of {rows:,} records were not listed any more; they {why}")
         return False
@@ -236,13 +237,13 @@ class ModelSync:
 
     def learn(self, connection: Connection, bytes: int) -> None:
         """Remember what a complete pass showed."""
-        known = self.state.known
+        traits = self.state.traits
         rows = state.live_rows(connection, self.layout)
         if rows:
-            known["bytes"] = max(1, bytes // rows)
+            traits.bytes = max(1, bytes // rows)
         thin = self.layout.resource.thin_list
         if thin is not None and rows:
-            known["thin"] = not self._whole
+            traits.thin = not self._whole
             if not self._whole:
                 missing = [name for name in self.layout.resource.fields if name not in thin and name != "_id"]
                 self.report.notes.append(f"the list ignores select, so it lacks {', '.join(missing)}")

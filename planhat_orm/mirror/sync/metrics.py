@@ -17,6 +17,7 @@ from ...http.effects import Flow, Request, RunBlocking
 from ...wire.listing import rows_of
 from ...wire.paths import collection
 from ..db import state, tables
+from ..db.state import ListTraits
 from .paging import SWEEPS
 
 if TYPE_CHECKING:
@@ -37,14 +38,16 @@ def metrics(job: ModelSync, days: int) -> Flow[Finish]:
     The first sync reads so many `days` back; a later one that asks for more reads those before, too.
     """
     job.traffic.mark()
-    known = job.state.known
+    traits = job.state.traits
     rows = yield from _page(job, 0, 0, 0)  # nothing is that old: this asks for the server's clock
     if rows:
         raise BadAnswer("GET /dimensiondata ignores from and to, so its days cannot be told apart.")
     started = job.traffic.first_date or state.now()
     today = (state.moment(started).astimezone(UTC).date() - _EPOCH).days
-    wanted = spans(known, today, days, full=job.forced)
-    first = min(today - days, known.setdefault("from_day", today - days))
+    wanted = spans(traits, today, days, full=job.forced)
+    if traits.from_day is None:
+        traits.from_day = today - days
+    first = min(today - days, traits.from_day)
     asked = sum(end - start + 1 for start, end in wanted)
     job.report.why = f"{asked} days since {_EPOCH + timedelta(days=wanted[0][0])}"
     read = 0
@@ -55,23 +58,24 @@ def metrics(job: ModelSync, days: int) -> Flow[Finish]:
             read += len(found)
             yield RunBlocking(partial(_replace, job, day, last, found))
             yield job.progress(read, "reading days")
-    known["from_day"] = first
+    traits.from_day = first
     job.report.method = "by day"
     return lambda connection: _finish(job)
 
 
-def spans(known: dict[str, Any], today: int, days: int, *, full: bool) -> list[tuple[int, int]]:
+def spans(traits: ListTraits, today: int, days: int, *, full: bool) -> list[tuple[int, int]]:
     """The days that a sync reads: those before what is held, and from the last ones on."""
-    held, newest, first = int(known.get("from_day", today - days)), known.get("to_day"), today - days
+    first = today - days
+    held, newest = first if traits.from_day is None else traits.from_day, traits.to_day
     if newest is None or full:
         return [(min(first, held), today)]
     again = (max(held, newest - AGAIN_DAYS), today)
     return [(first, held - 1), again] if first < held else [again]
 
 
-def windows(known: dict[str, Any], today: int, days: int, *, full: bool) -> int:
+def windows(traits: ListTraits, today: int, days: int, *, full: bool) -> int:
     """How many windows of days a sync reads."""
-    return sum(-(-(end - start + 1) // WINDOW_DAYS) for start, end in spans(known, today, days, full=full))
+    return sum(-(-(end - start + 1) // WINDOW_DAYS) for start, end in spans(traits, today, days, full=full))
 
 
 def _window(job: ModelSync, first: int, last: int) -> Flow[list[Raw]]:
@@ -121,7 +125,7 @@ def _replace(job: ModelSync, first: int, last: int, found: list[Raw]) -> None:
         there = {row["_id"] for row in rows}
         job.count(store.write(rows))
         job.count(store.remove([id for id in stored if id not in there]))
-        job.state.known["to_day"] = max(last, job.state.known.get("to_day", last))
+        job.state.traits.to_day = max(last, job.state.traits.to_day or last)
         state.save(connection, job.state)
 
 
@@ -132,4 +136,4 @@ def _finish(job: ModelSync) -> None:
     found.synced_at = job.traffic.first_sent
     found.first_as_of = found.first_as_of or found.synced_at
     # Days replace each other without being noted.
-    found.known["memory_from"] = state.now()
+    found.traits.memory_from = state.now()

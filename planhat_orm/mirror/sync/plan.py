@@ -13,7 +13,8 @@ from ..report import ModelPlan, SyncPlan
 from . import metrics
 from .incremental import FIRST
 from .paging import OVERLAP
-from .strategy import SWEEP_EVERY, choose, older
+from .strategy import choose
+from .thresholds import SWEEP_EVERY, older
 
 _ID_AND_STAMP = 65
 """Bytes of a record of which only the id and the stamp are asked for."""
@@ -31,30 +32,30 @@ def plan(
 
 
 def _model(connection: Connection, name: str, found: state.State, full: bool, days: int) -> ModelPlan:
-    resource, known = layout_for(name).resource, found.known
+    resource, traits = layout_for(name).resource, found.traits
     rows = state.live_rows(connection, layout_for(name)) if found.complete else None
     if name == "metric":
         # One request asks for the clock; each window of days takes one and another to prove its end.
         today = (datetime.now(UTC).date() - date(1970, 1, 1)).days
-        return ModelPlan(name, "by day", 1 + 2 * metrics.windows(known, today, days, full=full), rows, None)
+        return ModelPlan(name, "by day", 1 + 2 * metrics.windows(traits, today, days, full=full), rows, None)
     if rows is None:
         # One page, and one more to prove that it is the last.
         return ModelPlan(name, "full", 2, None, None)
-    limit = min(resource.max_limit, known.get("cap") or resource.max_limit)
+    limit = min(resource.max_limit, traits.cap or resource.max_limit)
     method, _ = choose(found, resource, rows, force_full=full)
-    each = known.get("bytes", 0)
+    each = traits.bytes
     step = max(1, limit - min(OVERLAP, limit // 2))
-    lists = 2 if known.get("two") else 1
+    lists = 2 if traits.two else 1
     if method == "incremental":
         # The newest changes, and what was deleted: a probe, or where archived records have their own list a sweep.
-        changes = known.get("delta", 0)
+        changes = traits.delta or 0
         probe, looked_at = 1, min(rows, limit)
         if lists == 2:
-            due = older(known.get("swept_at"), SWEEP_EVERY)
+            due = older(traits.swept_at, SWEEP_EVERY)
             probe, looked_at = (-(-rows // step) + 1 + lists, rows) if due else (0, 0)
         size = min(rows, max(FIRST, 2 * changes)) * each + looked_at * _ID_AND_STAMP
         return ModelPlan(name, method, lists + changes // limit + probe, rows, size)
-    done = (found.cursor or {}).get("rank", 0)
+    done = 0 if found.cursor is None else found.cursor.rank
     pages = -(-max(0, rows - done) // step) + 1
     left = max(0, rows - done)
     return ModelPlan(name, method, pages + lists - 1, rows, left * (_ID_AND_STAMP if method == "scan" else each))

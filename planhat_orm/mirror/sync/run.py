@@ -16,13 +16,11 @@ from ..db.layout import layout_for
 from ..db.lease import Lease, acquire, begin, end
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
-from .full import full
 from .incremental import incremental
 from .job import Finish, ModelSync
 from .metrics import metrics
 from .paging import NotSortedById, NotSortedByStamp
-from .stamp_scan import TooMany, scan
-from .strategy import choose
+from .strategy import by_the_best_way, choose
 
 
 def sync(
@@ -106,7 +104,7 @@ def _sync_model(
         if name == "metric":
             finish: Finish = yield from metrics(job, metric_days)
         else:
-            finish = yield from _by_the_best_way(job)
+            finish = yield from by_the_best_way(job)
         yield RunBlocking(lambda: _publish(job, finish))
         if job.resumed:
             yield from _catch_up(job)
@@ -116,27 +114,6 @@ def _sync_model(
         mine.requests, mine.bytes = job.traffic.requests, job.traffic.bytes
         mine.seconds = time.monotonic() - began
     yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
-
-
-def _by_the_best_way(job: ModelSync) -> Flow[Finish]:
-    """Sync by the method of choice, and by the next safer one where the list turns out not to be fit for it."""
-    method, job.report.why = choose(job.state, job.layout.resource, job.rows_before, force_full=job.forced)
-    if method == "incremental":
-        try:
-            return (yield from incremental(job))
-        except NotSortedByStamp as reason:
-            if reason.lasting:
-                job.state.known["disordered_at"] = state.now()
-            method, job.report.why = reason.then, str(reason)
-        except NotSortedById:
-            method, job.report.why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
-        job.report.unchanged = 0
-    if method == "scan" and "get_by_id" in job.layout.resource.operations and not job.state.known.get("two"):
-        try:
-            return (yield from scan(job))
-        except (TooMany, NotSortedById):
-            job.report.why += ", and a scan of the ids was not enough"
-    return (yield from full(job))
 
 
 def _catch_up(job: ModelSync) -> Flow[None]:
@@ -162,7 +139,7 @@ def _publish(job: ModelSync, finish: Finish) -> None:
         found.method, found.why = job.report.method, job.report.why
         if not job.history:
             # What changed from here on back was not noted, so the past begins anew.
-            found.known["memory_from"] = state.now()
+            found.traits.memory_from = state.now()
         state.save(connection, found)
 
 

@@ -18,11 +18,10 @@ from ...wire import records
 from ...wire.listing import full_select
 from ..db import tables
 from .paging import ListWalk, Page
+from .thresholds import SINGLY
 
 if TYPE_CHECKING:
     from .job import Finish, ModelSync
-
-SINGLY = 20
 
 
 class TooMany(Exception):

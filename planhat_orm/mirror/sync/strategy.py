@@ -2,53 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from ...http.effects import Flow
 from ...wire.resources import Resource
 from ..db import state
 from ..db.state import State
-from .stamp_scan import SINGLY
+from . import thresholds
+from .full import full
+from .incremental import incremental
+from .job import Finish, ModelSync
+from .paging import NotSortedById, NotSortedByStamp
+from .stamp_scan import TooMany, scan
+from .thresholds import older
 
 Method = Literal["full", "incremental", "scan"]
-
-SMALL = 500
-"""Up to so many records are read whole: that costs no more requests, and sees everything."""
-FULL_EVERY = timedelta(days=7)
-VOLATILE_EVERY = timedelta(days=1)
-"""Full passes are what sees changes that move no stamp: the more of them there were, the oftener."""
-SWEEP_EVERY = timedelta(days=1)
-"""How often all ids are read where a probe cannot show that something was deleted."""
-TRUST_AGAIN = timedelta(days=7)
 
 
 def choose(found: State, resource: Resource, rows: int | None, *, force_full: bool) -> tuple[Method, str]:
     """The method for a resource in this state, and the reason as a report gives it."""
-    known, stamp = found.known, found.stamp(resource)
+    traits, stamp = found.traits, found.stamp(resource)
     if not found.complete:
         return "full", "first sync"
     if force_full:
         return "full", "asked for"
     if found.cursor is not None:
         return "full", "an interrupted pass goes on"
-    if known.get("mass"):
+    if traits.mass:
         return "full", "many records were missing last time"
-    if not older(known.get("unsorted_at"), TRUST_AGAIN):
+    if not older(traits.unsorted_at, thresholds.TRUST_AGAIN):
         return "full", "the list does not sort by _id"
-    if rows is not None and rows <= SMALL:
+    if rows is not None and rows <= thresholds.SMALL:
         return "full", "small enough to read whole"
-    if known.get("unstamped"):
-        return "full", f"{known['unstamped']} records carry no time of change"
+    if traits.unstamped:
+        return "full", f"{traits.unstamped} records carry no time of change"
     if stamp is None or found.watermark is None:
         return "full", "records carry no time of change"
-    if older(known.get("full_at"), VOLATILE_EVERY if known.get("volatile") else FULL_EVERY):
+    if older(traits.full_at, thresholds.VOLATILE_EVERY if traits.volatile else thresholds.FULL_EVERY):
         return "full", "the last full pass is long ago"
-    if not older(known.get("disordered_at"), TRUST_AGAIN):
+    if not older(traits.disordered_at, thresholds.TRUST_AGAIN):
         why = f"the list does not sort by {stamp}"
-        return ("scan", why) if known.get("delta", 0) <= SINGLY else ("full", f"{why}, and much changes")
+        return ("scan", why) if (traits.delta or 0) <= thresholds.SINGLY else ("full", f"{why}, and much changes")
     return "incremental", f"sorted by {stamp}"
 
 
-def older(text: str | None, age: timedelta) -> bool:
-    """Whether a moment is longer ago; one that never was is."""
-    return text is None or datetime.now(UTC) - state.moment(text) > age
+def by_the_best_way(job: ModelSync) -> Flow[Finish]:
+    """Sync by the method of choice, and by the next safer one where the list turns out not to be fit for it."""
+    method, job.report.why = choose(job.state, job.layout.resource, job.rows_before, force_full=job.forced)
+    if method == "incremental":
+        try:
+            return (yield from incremental(job))
+        except NotSortedByStamp as reason:
+            if reason.lasting:
+                job.state.traits.disordered_at = state.now()
+            method, job.report.why = reason.then, str(reason)
+        except NotSortedById:
+            method, job.report.why = "full", "the list does not sort by _id, so deletions show in no cheaper way"
+        job.report.unchanged = 0
+    if method == "scan" and "get_by_id" in job.layout.resource.operations and not job.state.traits.two:
+        try:
+            return (yield from scan(job))
+        except (TooMany, NotSortedById):
+            job.report.why += ", and a scan of the ids was not enough"
+    return (yield from full(job))

@@ -14,7 +14,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -32,14 +32,9 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors import ConfigurationError
 from ..db import tables
+from ..db.database import Database
 from ..sharing import search, views
 from . import backfill
-
-if TYPE_CHECKING:
-    from ..db.database import Database
-
-VERSIONS = ("0001", "0002")
-"""The migrations that this release knows, oldest first."""
 
 VERSION_TABLE = "mirror_version"
 FIRST_VERSION_TABLE = "alembic_version"
@@ -82,17 +77,31 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
     return not (ours(name) or name == VERSION_TABLE or str(name).startswith(search.PREFIX))
 
 
+def open_database(where: str | os.PathLike[str]) -> Database:
+    """Connect to a mirror, its tables made or upgraded where needed.
+
+    Fails before anything is written to a database that is no mirror, or one that a newer release made.
+    """
+    database = Database(where)
+    try:
+        database.upgraded = upgrade(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
 def upgrade(database: Database) -> str | None:
     """Create or upgrade the tables; return the version that was there before, when it was an older one."""
     try:
         before = _version(database)
     except DBAPIError as error:
         raise ConfigurationError(f"The mirror cannot be opened: {str(error.orig).splitlines()[0]}.") from None
-    if before == VERSIONS[-1] and not _has_first_version_table(database):
+    if before == tables.VERSIONS[-1] and not _has_first_version_table(database):
         return None
     if before is None:
         database.use_wal()
-    elif before != VERSIONS[-1]:
+    elif before != tables.VERSIONS[-1]:
         _keep_a_copy(database)
     with database.writing() as connection:
         # Another process may have been faster.
@@ -101,7 +110,7 @@ def upgrade(database: Database) -> str | None:
         if now is None:
             _create(connection)
             connection.execute(tables.meta.insert(), [{"key": "created_at", "value": datetime.now(UTC).isoformat()}])
-        elif now != VERSIONS[-1]:
+        elif now != tables.VERSIONS[-1]:
             shown = views.drop(connection)
             search.drop(connection, postgres=database.postgres)
             columns = backfill.columns(connection)
@@ -109,8 +118,10 @@ def upgrade(database: Database) -> str | None:
             backfill.adopt(connection, columns, postgres=database.postgres)
             views.make(connection, shown, postgres=database.postgres)
             where = database.url.render_as_string(hide_password=True)
-            _log.warning("The mirror %s was upgraded from version %s of its tables to %s.", where, now, VERSIONS[-1])
-    return None if before == VERSIONS[-1] else before
+            _log.warning(
+                "The mirror %s was upgraded from version %s of its tables to %s.", where, now, tables.VERSIONS[-1]
+            )
+    return None if before == tables.VERSIONS[-1] else before
 
 
 def _version(database: Database) -> str | None:
@@ -125,10 +136,10 @@ def _version(database: Database) -> str | None:
             else "Choose another file."
         )
         raise ConfigurationError(f"{database.url.database} is not a mirror: it holds other tables. {advice}")
-    if version is not None and version not in VERSIONS:
+    if version is not None and version not in tables.VERSIONS:
         raise ConfigurationError(
             f"The mirror was written by a newer release (its tables are version {version}, this release knows "
-            f"{VERSIONS[-1]}): upgrade planhat_orm, or sync into another file."
+            f"{tables.VERSIONS[-1]}): upgrade planhat_orm, or sync into another file."
         )
     return version
 
@@ -166,7 +177,7 @@ def _keep_a_copy(database: Database) -> None:
     with database.reading() as connection:
         if not connection.execute(select(func.count()).select_from(tables.outbox)).scalar_one():
             return
-    copy = database.path.with_name(f"{database.path.name}.before-{VERSIONS[-1]}")
+    copy = database.path.with_name(f"{database.path.name}.before-{tables.VERSIONS[-1]}")
     copy.unlink(missing_ok=True)
     os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(sqlite3.connect(database.path)) as source:
@@ -177,7 +188,7 @@ def _keep_a_copy(database: Database) -> None:
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     _version_table.create(connection)
-    connection.execute(_version_table.insert(), [{"version_num": VERSIONS[-1]}])
+    connection.execute(_version_table.insert(), [{"version_num": tables.VERSIONS[-1]}])
 
 
 def _run(connection: Connection) -> None:

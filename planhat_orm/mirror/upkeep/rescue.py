@@ -19,8 +19,8 @@ from sqlalchemy import Connection, delete
 
 from ...errors import ConfigurationError, MirrorError
 from ..db import tables
-from ..db.database import Database
 from ..db.layout import tables as layouts
+from .migrate import open_database
 
 _STEP = 500
 _AFTER = 2000
@@ -70,7 +70,7 @@ def rescue(source: Path, target: Path) -> Rescue:
             raise MirrorError(
                 f"Nothing can be read of {source}: {why}. Take a backup, or sync into a new file."
             ) from None
-        database = Database(target)
+        database = open_database(target)
         try:
             with database.writing(durable=True) as connection:
                 for layout in layouts():
