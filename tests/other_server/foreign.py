@@ -14,6 +14,13 @@ def _resource(name: str) -> Resource:
 
 
 def write(tenant: Tenant, name: str, values: Record) -> Record:
+    """As `put`, and the figures that follow from it."""
+    record = put(tenant, name, values)
+    records.settle(tenant)
+    return record
+
+
+def put(tenant: Tenant, name: str, values: Record) -> Record:
     """Update the record of `_id`, or make one. Any key is stored as it comes; what follows from it is filled in."""
     resource, rows = _resource(name), tenant.of(name)
     row = rows.get(values["_id"]) if values.get("_id") else None
@@ -37,3 +44,4 @@ def write(tenant: Tenant, name: str, values: Record) -> Record:
 
 def delete(tenant: Tenant, name: str, record_id: str) -> None:
     records.delete(tenant, _resource(name), record_id)
+    records.settle(tenant)

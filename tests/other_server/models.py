@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +32,7 @@ class Resource:
 
     def fresh(self) -> dict[str, Any]:
         """The values of a new record before anything of it was sent."""
-        return {**({"custom": {}} if "custom" in self.fields else {}), **deepcopy(self.defaults)}
+        return {**({"custom": {}} if "custom" in self.fields else {}), **self.defaults}
 
 
 def _words(text: str) -> frozenset[str]:

@@ -84,8 +84,7 @@ def stamped(tenant: Tenant, resource: Resource, record: Record, *, new: bool) ->
 def after(tenant: Tenant, resource: Resource, record: Record, old: Record | None) -> None:
     """What a write leads to in other records."""
     if resource.name in ("license", "sale") and tenant.behaviour.computed:
-        for company_id in {record.get("companyId"), (old or {}).get("companyId")} - {None}:
-            _refigure(tenant, company_id)
+        tenant.outdated |= {record.get("companyId"), (old or {}).get("companyId")} - {None}
     if resource.name == "task" and done_now(record, old):
         _converse(tenant, record)
     if resource.name == "timesheet":
@@ -95,11 +94,14 @@ def after(tenant: Tenant, resource: Resource, record: Record, old: Record | None
                 tenant.of("time_entry").replace(entry, {**(entry.record or {}), **link})
 
 
-def _refigure(tenant: Tenant, company_id: object) -> None:
-    row = tenant.of("company").get(company_id)
-    if row and row.record:
-        record = {**row.record, **figures(tenant, row.record)}
-        tenant.of("company").replace(row, stamped(tenant, RESOURCES["company"], record, new=False))
+def settle(tenant: Tenant) -> None:
+    """Compute the figures of companies whose licences or sales changed; at the end of each request."""
+    outdated, tenant.outdated = tenant.outdated, set()
+    for company_id in outdated:
+        row = tenant.of("company").get(company_id)
+        if row and row.record:
+            record = {**row.record, **figures(tenant, row.record)}
+            tenant.of("company").replace(row, stamped(tenant, RESOURCES["company"], record, new=False))
 
 
 def _converse(tenant: Tenant, task: Record) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import threading
 import time
@@ -11,7 +10,7 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, Self
 
-from tests.other_server import control, foreign, routes
+from tests.other_server import control, foreign, records, routes
 from tests.other_server.behaviour import Behaviour
 from tests.other_server.cast import Refused
 from tests.other_server.clock import ServerClock
@@ -19,7 +18,7 @@ from tests.other_server.faults import Fault, Predicate, Rule
 from tests.other_server.http1 import Answer, Request
 from tests.other_server.listener import Listener
 from tests.other_server.log import Entry
-from tests.other_server.store import Record
+from tests.other_server.store import Record, copied
 from tests.other_server.tenant import Account, Host, Tenant
 
 Hook = Callable[[Request], object]
@@ -124,28 +123,32 @@ class OtherServer:
     def records(self, name: str, account: str | None = None) -> list[Record]:
         """All records of a resource as they are stored now, in the order of their insertion."""
         with self.lock:
-            found = copy.deepcopy(self.tenant(account).of(name).records())
+            found = copied(self.tenant(account).of(name).records())
         return [record for record in found if name not in ("ticket", "note") or record.get("type") == name]
 
     def record(self, name: str, record_id: str, account: str | None = None) -> Record | None:
         """One record, None where there is none."""
         with self.lock:
             row = self.tenant(account).of(name).get(record_id)
-            return copy.deepcopy(row.record) if row else None
+            return copied(row.record) if row else None
 
     def write(self, name: str, values: Record, account: str | None = None) -> Record:
         """Write as somebody else does, past the API: update the record of `_id`, or make one. Any key is stored."""
         with self.lock:
-            return copy.deepcopy(foreign.write(self.tenant(account), name, copy.deepcopy(values)))
+            return copied(foreign.write(self.tenant(account), name, copied(values)))
 
     def fill(self, name: str, count: int, make: Callable[[int], Record], account: str | None = None) -> list[Record]:
         """Write `count` records, `make(0)` and so on."""
-        return [self.write(name, make(number), account) for number in range(count)]
+        with self.lock:
+            tenant = self.tenant(account)
+            made = [foreign.put(tenant, name, copied(make(number))) for number in range(count)]
+            records.settle(tenant)
+            return copied(made)
 
     def put_raw(self, name: str, record: Record, account: str | None = None) -> None:
         """Store a record exactly as it is: with an empty, a missing or a repeated `_id`."""
         with self.lock:
-            self.tenant(account).of(name).insert(copy.deepcopy(record))
+            self.tenant(account).of(name).insert(copied(record))
 
     def delete(self, name: str, record_id: str, account: str | None = None) -> None:
         """Delete as somebody else does."""
@@ -153,7 +156,7 @@ class OtherServer:
             foreign.delete(self.tenant(account), name, record_id)
 
     def activities(self, account: str | None = None) -> list[Record]:
-        return copy.deepcopy(self.tenant(account).activities)
+        return copied(self.tenant(account).activities)
 
     # Faults, hooks, log
 
@@ -243,6 +246,8 @@ class OtherServer:
             return routes.on_main(tenant, request)
         except Refused as refused:
             return routes.error_answer(self.behaviour.error_body, refused.status, refused.message)
+        finally:
+            records.settle(tenant)
 
     def _on_analytics(self, request: Request, entry: Entry, tenant_token: str) -> Answer:
         tenant = next((t for t in self._tenants.values() if t.account.tenant_token == tenant_token), None)

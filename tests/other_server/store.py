@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Record = dict[str, Any]
 KEYS = ("_id", "externalId", "sourceId", "extId", "email", "companyId", "cId")
+
+
+def copied(data: T) -> T:
+    """A deep copy, much faster than `copy.deepcopy`."""
+    copy: T = pickle.loads(pickle.dumps(data, pickle.HIGHEST_PROTOCOL))
+    return copy
 
 
 class Row:

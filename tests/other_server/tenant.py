@@ -50,6 +50,7 @@ class Tenant:
     segment_events: list[Record] = field(default_factory=list)
     calls: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     last_invoice: int = 0
+    outdated: set[Any] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._collections: dict[str, Collection] = {}
