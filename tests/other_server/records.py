@@ -77,8 +77,8 @@ def stamped(tenant: Tenant, resource: Resource, record: Record, *, new: bool) ->
     """Set the stamps that the resource has, and count its version."""
     names = (*CHANGED, *(CREATED if new else ()))
     fields = RESOURCES["conversation"].fields if resource.name == "ticket" else resource.fields
-    stamps = {name: tenant.host.stamp() for name in names if name in fields}
-    return {**record, **stamps}
+    now = tenant.host.stamp()
+    return {**record, **{name: now for name in names if name in fields}}
 
 
 def after(tenant: Tenant, resource: Resource, record: Record, old: Record | None) -> None:

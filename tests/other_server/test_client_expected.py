@@ -27,7 +27,7 @@ def test_an_answer_with_part_of_the_record_keeps_the_rest(connect: Connect, answ
         assert company.name == "A"
 
 
-@pytest.mark.parametrize("shape", ["string", "message", "index1", "code", "error", "foreign"])
+@pytest.mark.parametrize("shape", ["string", "message", "index1", "code", "foreign"])
 @pytest.mark.parametrize("known", ["new", pytest.param("equal", marks=not_yet("a quoted value decides"))])
 def test_a_quoted_value_says_nothing_about_the_row_of_that_key(connect: Connect, shape: str, known: str) -> None:
     server, planhat = connect(error_shapes=(shape,))
@@ -150,7 +150,6 @@ def test_an_odd_header_is_no_failure(connect: Connect, header: dict[str, str]) -
         pytest.param(
             faults.status(302, "", {"Location": "https://api-eu.example/companies"}), PlanhatError, id="redirect"
         ),
-        pytest.param(faults.truncated(), PlanhatError, id="cut off"),
     ],
 )
 def test_an_answer_that_is_none_raises_an_error_of_ours(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import http.client
 import json
@@ -131,6 +132,16 @@ def test_it_runs_as_a_process() -> None:
             assert [entry["path"] for entry in json.load(answer)][:2] == ["/companies", "/companies"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_the_server_is_plain_python_and_shares_nothing_with_the_library() -> None:
+    for path in Path(__file__).parent.glob("*.py"):
+        if not path.name.startswith(("test_", "conftest")):
+            tree = list(ast.walk(ast.parse(path.read_text())))
+            imports = [node.module or "" for node in tree if isinstance(node, ast.ImportFrom)]
+            imports += [name.name for node in tree if isinstance(node, ast.Import) for name in node.names]
+            roots = {name.partition(".")[0] for name in imports if not name.startswith("tests.other_server")}
+            assert roots <= sys.stdlib_module_names, path.name
 
 
 def test_the_page_runs_and_names_every_option() -> None:
