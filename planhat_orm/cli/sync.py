@@ -15,6 +15,8 @@ from rich.console import Console
 from .connect import MIRROR, ApiUrlOption, MirrorOption, ModelsArgument, connect, has_mirror, model, title
 from .out import console, table
 from .progress import Bars
+from .service import repeat
+from .spans import seconds
 
 if TYPE_CHECKING:
     from ..mirror.report import SyncPlan, SyncReport
@@ -26,17 +28,26 @@ def sync(
     api_url: ApiUrlOption = None,
     full: Annotated[bool, typer.Option("--full", help="Read every record, not just what changed.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it would take. Makes no request.")] = False,
+    every: Annotated[
+        float | None, typer.Option("--every", parser=seconds, metavar="SPAN", help="Again and again: 5m, 1h.")
+    ] = None,
 ) -> None:
     """Bring the local copy up to date, all models or some.
 
     It can be stopped, and goes on where it was.
 
-    For example: planhat sync Company License
+    For example: planhat sync Company License --every 15m
     """
     chosen = [model(name) for name in models or ()]
     if plan:
         _plan(chosen, mirror, api_url, full)
-        return
+    elif every is None:
+        _sync(chosen, mirror, api_url, full)
+    else:
+        repeat(lambda: _sync(chosen, mirror, api_url, full), every)
+
+
+def _sync(chosen: list[Any], mirror: str, api_url: str | None, full: bool) -> None:
     with connect(mirror, api_url) as client:
         with Bars(console(stderr=True)) as bars:
             report = client.sync(*chosen, full=full, progress=bars)
