@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.other_server import records, tickets
+from tests.other_server import records, rules, tickets
 from tests.other_server.cast import Refused, cast
 from tests.other_server.models import Resource
 from tests.other_server.store import Record, Row
@@ -77,7 +77,7 @@ def match(tenant: Tenant, resource: Resource, row: Record) -> tuple[Row | None, 
     present = [key for key in resource.keyables if row.get(key) not in (None, "")]
     for key in present:
         name = "externalId" if resource.name == "ticket" and key == "sourceId" else key
-        found = [hit for hit in tenant.of(resource.name).find(name, row[key]) if _fits(resource, row, key, hit)]
+        found = [hit for hit in tenant.of(resource.name).find(name, row[key]) if _fits(tenant, resource, row, key, hit)]
         if found:
             return found[0], key
         if tenant.behaviour.key_priority == "first" or key == "_id":
@@ -85,16 +85,18 @@ def match(tenant: Tenant, resource: Resource, row: Record) -> tuple[Row | None, 
     return None, present[0] if present else ""
 
 
-def _fits(resource: Resource, row: Record, key: str, hit: Row) -> bool:
+def _fits(tenant: Tenant, resource: Resource, row: Record, key: str, hit: Row) -> bool:
+    """Whether a record with the key is the row's: emails and conversations' keys count within a company."""
     record = hit.record or {}
     if resource.name == "ticket":
         return tickets.is_ticket(record)
     scoped = (resource.name, key) in (("enduser", "email"), ("conversation", "externalId"))
-    return (
-        not scoped
-        or row.get("companyId") in (None, "", record.get("companyId"))
-        or str(row["companyId"])[:6] in ("extid-", "srcid-")
-    )
+    if not scoped or row.get("companyId") in (None, ""):
+        return True
+    try:
+        return bool(rules.company_id(tenant, row["companyId"]) == record.get("companyId"))
+    except Refused:
+        return False
 
 
 def _apply(

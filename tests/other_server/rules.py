@@ -44,7 +44,7 @@ def accepted(tenant: Tenant, resource: Resource, sent: Record, old: Record | Non
         taken["custom"] = _custom(tenant, labels, (old or {}).get("custom") or {})
     external = taken.pop("companyExternalId", None)
     if external and not taken.get("companyId"):
-        taken["companyId"] = _company(tenant, f"extid-{external}")
+        taken["companyId"] = company_id(tenant, f"extid-{external}")
     return taken
 
 
@@ -61,7 +61,7 @@ def _value(tenant: Tenant, fields: dict[str, tuple[str, bool]], name: str, value
     if kind.startswith("a") and (operation := _operation(value)):
         value = _operate(operation, value, (old or {}).get(name) or [])
     if name in COMPANY_FIELDS:
-        value = [_company(tenant, item) for item in value] if isinstance(value, list) else _company(tenant, value)
+        value = [company_id(tenant, item) for item in value] if isinstance(value, list) else company_id(tenant, value)
     if name == "timeEntries" and isinstance(value, list):
         value = [item.get("_id") if isinstance(item, dict) else item for item in value]
     if kind and tenant.behaviour.cast:
@@ -73,7 +73,7 @@ def _value(tenant: Tenant, fields: dict[str, tuple[str, bool]], name: str, value
     return value
 
 
-def _company(tenant: Tenant, value: Any) -> Any:
+def company_id(tenant: Tenant, value: Any) -> Any:
     """The `_id` of a company that is named by `extid-` or `srcid-`; anything else as it is."""
     for prefix, key in (("extid-", "externalId"), ("srcid-", "sourceId")):
         if isinstance(value, str) and value.startswith(prefix):

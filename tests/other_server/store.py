@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -42,7 +42,7 @@ class Collection:
     def __init__(self, now: Callable[[], float], keeps: Callable[[], float]) -> None:
         self._now, self._keeps = now, keeps
         self._rows: dict[int, Row] = {}
-        self._deleted: list[Row] = []
+        self._deleted: deque[Row] = deque()
         self._index: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
         self._sorted: dict[tuple[str, bool], list[Record]] = {}
         self._count = 0
@@ -101,10 +101,8 @@ class Collection:
 
     def _sweep(self) -> None:
         horizon = self._now() - self._keeps()
-        gone = [row for row in self._deleted if row.versions[-1][0] <= horizon]
-        for row in gone:
-            self._rows.pop(row.number, None)
-        self._deleted = [row for row in self._deleted if row.number in self._rows]
+        while self._deleted and self._deleted[0].versions[-1][0] <= horizon:
+            self._rows.pop(self._deleted.popleft().number, None)
 
 
 def in_order(records: Iterable[Record], key: str, descending: bool) -> list[Record]:

@@ -12,6 +12,8 @@ from tests.other_server.clock import ObjectIds, ServerClock, iso
 from tests.other_server.models import collection
 from tests.other_server.store import Collection, Record
 
+PAST = 10.0  # seconds of the past that are kept at least, so that lists can begin to lag at any time
+
 
 @dataclass(frozen=True)
 class Account:
@@ -63,7 +65,7 @@ class Tenant:
         """Return the collection where a resource's records are."""
         name = collection(name)
         if name not in self._collections:
-            self._collections[name] = Collection(self.host.clock.now, lambda: self.behaviour.lag)
+            self._collections[name] = Collection(self.host.clock.now, lambda: max(self.behaviour.lag, PAST))
         return self._collections[name]
 
     def company(self, company_id: object) -> dict[str, Any]:

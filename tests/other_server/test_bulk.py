@@ -171,7 +171,8 @@ def test_a_contact_is_matched_by_email_in_its_company(start: Start) -> None:
     acme, other = (server.write("company", {"name": name, "externalId": name})["_id"] for name in ("acme", "other"))
     server.write("enduser", {"email": "a@x.example", "companyId": acme})
     assert counts(put(server, {"email": "a@x.example", "position": "CEO"}, path="/endusers")) == (0, 1, 0)
-    assert counts(put(server, {"email": "a@x.example", "companyId": other}, path="/endusers")) == (1, 0, 0)
+    for company, expected in ((other, (1, 0, 0)), ("extid-other", (0, 0, 1)), ("extid-nobody", (0, 0, 0))):
+        assert counts(put(server, {"email": "a@x.example", "companyId": company}, path="/endusers")) == expected
 
 
 def test_users_are_named_by_email(start: Start) -> None:

@@ -115,6 +115,17 @@ def test_lists_lag_behind_writes_and_reads_by_id_do_not(start: Start) -> None:
     assert [record["name"] for record in server.records("project")] == ["changed", "new"]
 
 
+def test_lists_may_begin_to_lag_at_any_time(start: Start) -> None:
+    clock = ServerClock(speed=0)
+    server = start(clock=clock)
+    old = server.write("project", {"name": "old", "companyId": "c"})
+    clock.advance(60)
+    server.write("project", {"_id": old["_id"], "name": "changed"})
+    assert names(call(server, "GET", "/projects")) == ["changed"]
+    server.behave(lag=3)
+    assert names(call(server, "GET", "/projects")) == ["old"]
+
+
 def test_the_lag_may_vary_from_list_to_list(start: Start) -> None:
     clock = ServerClock(speed=0)
     server = start(lag=10, lag_varies=True, clock=clock)
