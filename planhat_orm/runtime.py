@@ -6,21 +6,26 @@ client in a `ContextVar` behind protocols, and a registry of the model classes b
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from .errors import ConfigurationError, PlanhatError
 from .names import did_you_mean
 
 if TYPE_CHECKING:
     from .http.effects import Flow
+    from .models.base import Model
+    from .models.results import BatchResult, Policy, SaveResult
     from .query.plan import Plan
     from .query.query import Query
+    from .queryset.queryset import QuerySet
     from .wire.resources import Resource
+    from .writes.reconcile import Mapped, ReconcilePlan, Rows
 
 T = TypeVar("T")
+M = TypeVar("M", bound="Model")
 
 TEMPORARY = "tmp:"
 """How the id of a record begins that was made offline and not sent yet."""
@@ -70,27 +75,54 @@ class Source(Protocol):
 class Writer(Protocol):
     """What carries records to Planhat. Every method is a flow."""
 
-    def reconcile(self, queryset: Any, rows: Any, key: str, mapping: Any, **options: Any) -> Flow[Any]:
-        """Compare rows of another system with what is there, and return the plan."""
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow in this thread."""
         ...
 
-    def save(self, record: Any, fields: Iterable[str] | None = None, on_conflict: Any = None) -> Flow[Any]:
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run a flow in this task."""
+        ...
+
+    def seconds(self, requests: int) -> float:
+        """How long so many requests take under the quota."""
+        ...
+
+    def save(
+        self, record: Model, fields: Iterable[str] | None = None, on_conflict: Policy | None = None
+    ) -> Flow[SaveResult]:
         """Send what changed of `record`, or queue it when a batch is open."""
         ...
 
-    def delete(self, record: Any) -> Flow[Any]:
+    def delete(self, record: Model) -> Flow[None]:
         """Delete `record`, or queue that when a batch is open."""
         ...
 
-    def refresh(self, record: Any, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[Any]:
+    def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
         """Read `record` again."""
         ...
 
-    def send(self, items: Iterable[Any], **options: Any) -> Flow[Any]:
+    def send(self, items: Iterable[Model], *, upsert: bool = False, chunk_size: int = 5000) -> Flow[BatchResult]:
         """Send what changed of many records, as bulk upserts."""
         ...
 
-    def unify(self, found: list[Any]) -> list[Any]:
+    def delete_all(self, doomed: Iterable[Model]) -> Flow[BatchResult]:
+        """Delete many records one by one."""
+        ...
+
+    def reconcile(
+        self,
+        queryset: QuerySet[Any],
+        rows: Rows,
+        key: str,
+        mapping: Mapping[str, Mapped] | None,
+        *,
+        delete: bool = False,
+        empty: Literal["skip", "clear"] = "skip",
+    ) -> Flow[ReconcilePlan]:
+        """Compare rows of another system with what is there, and return the plan."""
+        ...
+
+    def unify(self, records: list[M]) -> list[M]:
         """Records as the open batch knows them, or as they are."""
         ...
 

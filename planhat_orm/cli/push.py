@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import BulkError, ConfigurationError, FieldError
+from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
 from ..writes.reconcile import ReconcilePlan, from_text
-from ..writes.results import BatchResult
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
 from .out import console, say, table
 

@@ -16,7 +16,7 @@ from ..http.flows import at_most, mapped
 from ..query.split import MAX_VALUE_LENGTH
 from ..wire import bulk, listing, paths, records
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
-from ..writes.facade import instead
+from ..writes.single import instead
 
 if TYPE_CHECKING:
     from .planhat import Planhat

@@ -22,12 +22,12 @@ from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
 from ..http.secrets import Secrets, Token
 from ..http.session import MAX_ANSWER, TIMEOUT, Session
+from ..models.base import Model
+from ..models.results import BatchResult, Policy
 from ..names import did_you_mean
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
-from ..writes.conflicts import Policy
 from ..writes.facade import RecordWriter
-from ..writes.results import BatchResult
 from . import settings
 from .activities import UserActivities
 from .cache import ListCache
@@ -350,7 +350,7 @@ class Planhat:
         """
         return self.writer.batch(dry_run=dry_run, on_conflict=on_conflict)
 
-    def save_all(self, objects: Iterable[Any]) -> BatchResult:
+    def save_all(self, objects: Iterable[Model]) -> BatchResult:
         """Save many records as bulk upserts: only the changed ones travel, and only what changed of them.
 
         ceil(changed/5000) requests for each resource. Raises `BulkError` when a row fails; its `.result`
@@ -358,11 +358,11 @@ class Planhat:
         """
         return self.run(self._save_all(objects))
 
-    async def asave_all(self, objects: Iterable[Any]) -> BatchResult:
+    async def asave_all(self, objects: Iterable[Model]) -> BatchResult:
         """Do what `save_all()` does, in a task."""
         return await self.arun(self._save_all(objects))
 
-    def _save_all(self, objects: Iterable[Any]) -> Flow[BatchResult]:
+    def _save_all(self, objects: Iterable[Model]) -> Flow[BatchResult]:
         result = yield from self.writer.send(records_in(objects))
         result.raise_for_failures()
         return result

@@ -20,7 +20,8 @@ from ..names import did_you_mean
 from ..wire.resources import resource as wire_resource
 from .manager import Objects
 from .meta import Meta, collect
-from .state import Origin, SaveResult
+from .results import Policy, SaveResult
+from .state import Origin
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -310,7 +311,13 @@ class Model(metaclass=ModelType):
 
     # --- verbs ------------------------------------------------------------------------------------------
 
-    def save(self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Any = None) -> SaveResult:
+    def save(
+        self,
+        fields: Iterable[str] | None = None,
+        *,
+        on_conflict: Policy | None = None,
+        using: runtime.Client | None = None,
+    ) -> SaveResult:
         """Send what changed: one PUT of just these keys, one POST for a new record, nothing if nothing did.
 
         A PUT that is answered with nothing is a success, and costs one GET more.
@@ -320,40 +327,46 @@ class Model(metaclass=ModelType):
         "ours", "theirs" or a function) reads the changed fields first, which costs one GET.
         """
         client = using or runtime.client_of(self)
-        result: SaveResult = client.run(client.writer.save(self, self._names(fields), on_conflict))
-        return result
+        return client.run(client.writer.save(self, self._names(fields), on_conflict))
 
     async def asave(
-        self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Any = None
+        self,
+        fields: Iterable[str] | None = None,
+        *,
+        on_conflict: Policy | None = None,
+        using: runtime.Client | None = None,
     ) -> SaveResult:
         """Do what `save()` does, in a task."""
         client = using or runtime.client_of(self)
-        result: SaveResult = await client.arun(client.writer.save(self, self._names(fields), on_conflict))
-        return result
+        return await client.arun(client.writer.save(self, self._names(fields), on_conflict))
 
-    def delete(self, *, using: Any = None) -> None:
+    def delete(self, *, using: runtime.Client | None = None) -> None:
         """Delete the record: one DELETE. Planhat deletes what hangs on a company with it."""
         client = using or runtime.client_of(self)
         client.run(client.writer.delete(self))
 
-    async def adelete(self, *, using: Any = None) -> None:
+    async def adelete(self, *, using: runtime.Client | None = None) -> None:
         """Do what `delete()` does, in a task."""
         client = using or runtime.client_of(self)
         await client.arun(client.writer.delete(self))
 
-    def refresh(self, fields: Iterable[str] | None = None, *, discard: bool = False, using: Any = None) -> Self:
+    def refresh(
+        self, fields: Iterable[str] | None = None, *, discard: bool = False, using: runtime.Client | None = None
+    ) -> Self:
         """Read the record again: one GET. Unsaved changes are kept unless `discard`."""
         client = using or runtime.client_of(self)
         client.run(client.writer.refresh(self, self._names(fields), discard))
         return self
 
-    async def arefresh(self, fields: Iterable[str] | None = None, *, discard: bool = False, using: Any = None) -> Self:
+    async def arefresh(
+        self, fields: Iterable[str] | None = None, *, discard: bool = False, using: runtime.Client | None = None
+    ) -> Self:
         """Do what `refresh()` does, in a task."""
         client = using or runtime.client_of(self)
         await client.arun(client.writer.refresh(self, self._names(fields), discard))
         return self
 
-    async def aload(self, *relations: str, using: Any = None) -> Self:
+    async def aload(self, *relations: str, using: runtime.Client | None = None) -> Self:
         """Load relations by name for this record and all that came with it, in a task."""
         client = using or runtime.client_of(self)
         await client.arun(runtime.load_named(self, relations))

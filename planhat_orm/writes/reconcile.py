@@ -7,10 +7,10 @@ updates, and, only when asked for, deletions. A second run with the same rows fi
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -19,18 +19,41 @@ from ..fields import Custom
 from ..fields.base import Field
 from ..http.effects import Flow
 from ..models.base import Model
+from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
+from ..queryset.queryset import QuerySet
+from ..runtime import Writer
 from .plan import WritePlan, plan_of
-from .results import BatchResult
-
-if TYPE_CHECKING:
-    from ..queryset.queryset import QuerySet
-    from .facade import RecordWriter
 
 Converter = Callable[[Any], Any]
 Mapped = str | tuple[str, Converter]
 """Where a column goes: a field's name, `custom.<label>`, or such a name with a function applied first."""
+
+
+class PolarsFrame(Protocol):
+    """A polars DataFrame, as far as it is rows."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows as dicts."""
+        ...
+
+
+class PandasFrame(Protocol):
+    """A pandas DataFrame, as far as it is rows."""
+
+    @property
+    def columns(self) -> Iterable[Any]:
+        """The names of the columns."""
+        ...
+
+    def to_dict(self, orient: Literal["records"]) -> list[dict[Any, Any]]:
+        """The rows as dicts."""
+        ...
+
+
+Rows = str | Path | Iterable[Mapping[str, Any]] | PolarsFrame | PandasFrame
+"""Rows of another system: dicts, a data frame, or the path of a CSV or JSON Lines file."""
 
 _TRUE, _FALSE = ("true", "yes", "y", "1", "x"), ("false", "no", "n", "0", "")
 
@@ -50,7 +73,7 @@ class ReconcilePlan:
     """What reconciling would do. `print(plan)` shows it; `apply()` does it, as bulk upserts."""
 
     def __init__(
-        self, writer: RecordWriter, creates: list[Model], updates: list[Model], unchanged: int, deletions: list[Model]
+        self, writer: Writer, creates: list[Model], updates: list[Model], unchanged: int, deletions: list[Model]
     ) -> None:
         self._writer = writer
         self.creates = creates
@@ -100,9 +123,9 @@ class ReconcilePlan:
 
 
 def reconcile(
-    writer: RecordWriter,
-    queryset: QuerySet[Any],
-    rows: Any,
+    writer: Writer,
+    queryset: QuerySet[Model],
+    rows: Rows,
     key: str,
     mapping: Mapping[str, Mapped] | None,
     *,
@@ -163,7 +186,7 @@ def _key(model: type[Model], key: str) -> Field[Any]:
     return model._meta.fields[key]
 
 
-def read_rows(rows: Any) -> tuple[list[Mapping[str, Any]], bool]:
+def read_rows(rows: Rows) -> tuple[list[Mapping[str, Any]], bool]:
     """The rows of a list of dicts, a CSV or JSON Lines file, or a data frame; and whether all values are text."""
     if isinstance(rows, (str, Path)):
         path = Path(rows)
