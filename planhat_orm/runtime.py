@@ -111,14 +111,14 @@ class Writer(Protocol):
 
     def reconcile(
         self,
-        queryset: QuerySet[Any],
+        queryset: QuerySet[M],
         rows: Rows,
         key: str,
         mapping: Mapping[str, Mapped] | None,
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-    ) -> Flow[ReconcilePlan]:
+    ) -> Flow[ReconcilePlan[M]]:
         """Compare rows of another system with what is there, and return the plan."""
         ...
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import BulkError, ConfigurationError, FieldError
+from ..models.base import Model
 from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
@@ -62,7 +63,7 @@ def push(
         raise ConfigurationError(f"There is no file {file}.")
     columns = read_mapping(mapping) if mapping is not None else None
     with connect(None, api_url) as client:
-        found: ReconcilePlan = (
+        found: ReconcilePlan[Model] = (
             model(model_name)
             .objects.using(client)
             .reconcile(file, key, columns, delete=delete, empty="clear" if clear else "skip")

@@ -427,7 +427,7 @@ class QuerySet(Results[M], Generic[M]):
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-    ) -> ReconcilePlan:
+    ) -> ReconcilePlan[M]:
         """Compare rows of another system with these records, and return a plan to look at and `apply()`.
 
         `rows` are dicts, a data frame, or the path of a CSV or JSON Lines file; `key` the field that matches
@@ -446,7 +446,7 @@ class QuerySet(Results[M], Generic[M]):
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-    ) -> ReconcilePlan:
+    ) -> ReconcilePlan[M]:
         """Do what `reconcile()` does, in a task."""
         writer = self._using().writer
         return await self._arun(writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))

@@ -112,14 +112,14 @@ class RecordWriter:
 
     def reconcile(
         self,
-        queryset: QuerySet[Model],
+        queryset: QuerySet[M],
         rows: Rows,
         key: str,
         mapping: Mapping[str, Mapped] | None,
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-    ) -> Flow[ReconcilePlan]:
+    ) -> Flow[ReconcilePlan[M]]:
         """Compare rows of another system with what is there, and return the plan."""
         self.guard()
         return (yield from reconcile(self, queryset, rows, key, mapping, delete=delete, empty=empty))

@@ -10,7 +10,7 @@ import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from ..queryset.queryset import QuerySet
 from ..runtime import Writer
 from .plan import WritePlan, plan_of
 
+M = TypeVar("M", bound=Model)
 Converter = Callable[[Any], Any]
 Mapped = str | tuple[str, Converter]
 """Where a column goes: a field's name, `custom.<label>`, or such a name with a function applied first."""
@@ -69,12 +70,10 @@ class Place:
     convert: Converter | None
 
 
-class ReconcilePlan:
+class ReconcilePlan(Generic[M]):
     """What reconciling would do. `print(plan)` shows it; `apply()` does it, as bulk upserts."""
 
-    def __init__(
-        self, writer: Writer, creates: list[Model], updates: list[Model], unchanged: int, deletions: list[Model]
-    ) -> None:
+    def __init__(self, writer: Writer, creates: list[M], updates: list[M], unchanged: int, deletions: list[M]) -> None:
         self._writer = writer
         self.creates = creates
         self.updates = updates
@@ -124,14 +123,14 @@ class ReconcilePlan:
 
 def reconcile(
     writer: Writer,
-    queryset: QuerySet[Model],
+    queryset: QuerySet[M],
     rows: Rows,
     key: str,
     mapping: Mapping[str, Mapped] | None,
     *,
     delete: bool = False,
     empty: Literal["skip", "clear"] = "skip",
-) -> Flow[ReconcilePlan]:
+) -> Flow[ReconcilePlan[M]]:
     """Read what is there once, compare, and return the plan. Raises `ValidationError` naming every bad row."""
     model = queryset.model
     if empty not in ("skip", "clear"):
