@@ -62,8 +62,8 @@ ORDER: dict[str, tuple[str, ...]] = {
         "outcomes", "listing", "records", "find_by_keys", "bulk", "analytics",
     ),
     "writes": (
-        "results", "push_outcomes", "server_state", "plan", "conflicts", "preflight", "push", "send",
-        "outbox_writes", "batch", "reconcile", "facade",
+        "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "preflight", "push", "sender", "single",
+        "batch", "reconcile", "facade",
     ),
     "client": (
         "settings", "cache", "relation_filters", "source", "endpoints", "analytics_base", "metrics", "activities",
@@ -72,8 +72,6 @@ ORDER: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The modules of a package from the lowest up: each imports only such as stand before it."""
 TYPES_ONLY = {
-    ("writes.batch", "writes.facade"),
-    ("writes.reconcile", "writes.facade"),
     ("client.source", "client.planhat"),
     ("client.metrics", "client.planhat"),
     ("client.activities", "client.planhat"),
