@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from .. import json_decoding
 from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from .listing import rows_of
@@ -210,7 +211,7 @@ def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[byt
 def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
     """Add an answer to the total: numbers add up, lists join. Rows are counted from the first of all bodies."""
     try:
-        data = msgspec.json.decode(response.body)
+        data = json_decoding.decode(response.body)
     except msgspec.DecodeError:
         return  # what the sink answers beside "200" is open (docs/reference/planhat-api.md section 11)
     if isinstance(data, dict):
@@ -219,10 +220,11 @@ def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
 
 def _add(total: dict[str, Any], data: Mapping[str, Any], start: int) -> None:
     for name, value in data.items():
+        before = total.get(name)
         if isinstance(value, list):
-            total[name] = [*total.get(name, []), *(_from(start, item) for item in value)]
+            total[name] = [*(before if isinstance(before, list) else ()), *(_from(start, item) for item in value)]
         elif isinstance(value, int) and not isinstance(value, bool):
-            total[name] = total.get(name, 0) + value
+            total[name] = value + (before if isinstance(before, int) else 0)
         else:
             total[name] = value
 

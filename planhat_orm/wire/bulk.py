@@ -33,7 +33,7 @@ from . import paths
 from .content_match import pair
 from .key_locks import hold_keys
 from .listing import page
-from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
+from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, misshapen, read
 from .records import appends, encode, flat, keys_of, operations
 from .resources import BULK_MAX_ROWS, Resource
 
@@ -200,6 +200,7 @@ class _Sender:
         try:
             held = (key for row in rows for key in keys_of(self.resource, row.row))
             response: Response = yield from hold_keys(self.resource, held, _answered(request))
+            _check_shape(response, request)
         except (AuthenticationError, NotFound, PermissionDenied, RateLimited) as refusal:
             if not isinstance(refusal, PermissionDenied):
                 self.refused = refusal
@@ -365,9 +366,11 @@ class _Sender:
         total = self.answer.summed
         for name, value in data.items():
             if isinstance(value, list):
-                total[name] = [*total.get(name, []), *value]
+                before = total.get(name)
+                total[name] = [*(before if isinstance(before, list) else ()), *value]
             elif isinstance(value, int) and not isinstance(value, bool):
-                total[name] = total.get(name, 0) + value
+                before = total.get(name)
+                total[name] = value + (before if isinstance(before, int) else 0)
             else:
                 total[name] = value
 
@@ -375,6 +378,18 @@ class _Sender:
 def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The error lists of an answer that are not empty."""
     return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
+
+
+def _check_shape(response: Response, request: Request) -> None:
+    """Raise what an answer means that cannot be read: the rows' fate is open, or they were refused."""
+    odd = misshapen(response.data)
+    if not odd:
+        return
+    kind = {400: InvalidRequest, 403: PermissionDenied}.get(response.status, BadAnswer)
+    raise kind(
+        f"PUT {request.path} was answered {response.status} with {odd}.",
+        request=request, response=response, attempts=response.attempts, detail=response.text[:2000],
+    )  # fmt: skip
 
 
 def _answered(request: Request) -> Flow[Response]:

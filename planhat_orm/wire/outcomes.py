@@ -125,6 +125,19 @@ def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[
     )
 
 
+def misshapen(answer: Mapping[str, Any]) -> str:
+    """What an answer to a bulk write holds that it cannot mean; empty where it can be read."""
+    for name in ("insertsKeys", "updatesKeys", "modified", "upsertedIds", *ERROR_LISTS):
+        value = answer.get(name)
+        if value is not None and not isinstance(value, list):
+            return f"{name} as a JSON {type(value).__name__}"
+    for name in ("created", "updated", "nonupdates"):
+        value = answer.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            return f"{name} as something else than a count"
+    return ""
+
+
 def _count(answer: Mapping[str, Any], name: str) -> int:
     value = answer.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

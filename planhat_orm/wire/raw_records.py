@@ -36,6 +36,12 @@ class RawRecord:
     def __getitem__(self, wire: str) -> Any:
         return self._head[wire]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawRecord) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
+
     def get(self, wire: str) -> Any:
         """The value of a field, None where the record has none; `KeyError` for a field that was not looked at."""
         try:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
 import msgspec
 
+from .. import json_decoding
 from ..errors import (
     AlreadyExists,
     AmbiguousWrite,
@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..http.effects import Flow, Request, Response, Sleep
 from ..http.flows import collected
+from ..http.headers import date_of
 from . import paths
 from .content_match import resembles
 from .key_locks import hold_keys
@@ -62,8 +63,24 @@ def get(resource: Resource, key: str, select: Iterable[str] | None = None) -> Fl
     """Return the record of an id (`_id`, `extid-...` or `srcid-...`). One request; `NotFound` without one."""
     params = (("select", ",".join(select)),) if select else ()
     response: Response = yield Request("GET", paths.item(resource, key), params=params, shape=dict)
+    return record_of(response)
+
+
+def record_of(response: Response) -> dict[str, Any]:
+    """The record that was answered; `BadAnswer` where it has no `_id`, as it then is no record."""
     record: dict[str, Any] = response.data
+    if not has_id(record):
+        raise BadAnswer(
+            "A record came without an _id, so it is none. Something between here and Planhat may have answered.",
+            response=response, attempts=response.attempts,
+        )  # fmt: skip
     return record
+
+
+def has_id(record: Mapping[str, Any]) -> bool:
+    """Whether a record has an `_id`: a text that is not blank."""
+    record_id = record.get("_id")
+    return isinstance(record_id, str) and bool(record_id.strip())
 
 
 def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
@@ -134,8 +151,7 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         return (yield from update(resource, known["_id"], changes))
     if response.data is None:
         return (yield from _changed(resource, key, changes, request, response))
-    record: dict[str, Any] = response.data
-    return record
+    return record_of(response)
 
 
 def _changed(
@@ -184,7 +200,7 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
             return {}
         raise
     try:
-        answer = msgspec.json.decode(response.body) if response.body else {}
+        answer = json_decoding.decode(response.body) if response.body else {}
     except msgspec.DecodeError:
         # Three kinds of answer are known (docs/reference/planhat-api.md section 5), and any 2xx means done.
         return {}
@@ -240,14 +256,13 @@ def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, An
     started: float = 0.0 if keys else (yield Sleep(0))
     try:
         response: Response = yield request
+        record = record_of(response)
     except RequestError as lost:
         if not may_be_done(lost):
             raise
         record = yield from (
             _by_keys(resource, keys, request, lost) if keys else _by_content(resource, row, request, started, lost)
         )
-    else:
-        record = response.data
     _made_here.append(record.get("_id"))
     return record
 
@@ -380,10 +395,8 @@ def _ambiguous(
 
 def server_time(response: Response) -> float:
     """When an answer was given, by the server's clock."""
-    try:
-        return parsedate_to_datetime(response.headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return time.time()
+    date = date_of(response.headers)
+    return time.time() if date is None else date.timestamp()
 
 
 def made_at(record: Mapping[str, Any]) -> float:
