@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from .errors import ConfigurationError, PlanhatError
@@ -131,6 +132,11 @@ class Client(Protocol):
     """What the rest of the library needs of a `Planhat`."""
 
     @property
+    def zone(self) -> tzinfo:
+        """The zone that moments without one are read in."""
+        ...
+
+    @property
     def writer(self) -> Writer:
         """What carries records to Planhat."""
         ...
@@ -206,6 +212,17 @@ def client_of(record: Any) -> Client:
     reference = record._origin.client
     client = reference() if reference is not None else None
     return client if client is not None else current()
+
+
+def zone(record: Any = None) -> tzinfo:
+    """The zone that moments without one are read in: `Planhat(timezone=...)` of the record's client or the current one.
+
+    Without any client it is UTC.
+    """
+    try:
+        return (client_of(record) if record is not None else current()).zone
+    except ConfigurationError:
+        return UTC
 
 
 def model(name: str) -> type[Any]:

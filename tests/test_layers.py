@@ -20,6 +20,7 @@ UNDER: dict[str, set[str]] = {
     "gc_pause": set(),
     "json_decoding": set(),
     "runtime": {"errors", "names"},
+    "json_encoding": {"errors"},
     "http": {"errors", "names", "runtime", "html", "gc_pause", "json_decoding"},
 }
 """What each layer may import, beside itself; CONTRIBUTING.md draws it."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -55,11 +56,12 @@ class Planhat:
 
     `calls_per_min` is the quota shared by everything this client does, in threads and tasks. `mirror` is a
     path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `history` is whether it
-    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `scan` says what a
-    query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
-    `allow_delete=False` guard against writes. `timeout` is how many seconds nothing may come, `Retry(deadline=...)`
-    how long a call may take in all, `max_answer` how many bytes an answer may have (a list a quarter of them).
-    `cache={User: 3600}` keeps the whole list of a small resource for so many seconds.
+    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `timezone` is the zone
+    that moments without one are read in, wherever they come from. `scan` says what a query does that the API cannot
+    filter at all: "warn", "allow" or "raise". `read_only` and `allow_delete=False` guard against writes. `timeout` is
+    how many seconds nothing may come, `Retry(deadline=...)` how long a call may take in all, `max_answer` how many
+    bytes an answer may have (a list a quarter of them). `cache={User: 3600}` keeps the whole list of a small resource
+    for so many seconds.
 
     A token may be a function that returns it: it is asked when it is first needed, and again when Planhat refuses
     what it gave. `verify` is a file of certificates to trust (or False, or an `ssl.SSLContext`), `cert` the client's
@@ -106,6 +108,7 @@ class Planhat:
         read: Literal["api", "mirror"] = "api",
         history: bool | float | None = None,
         metric_days: int | None = None,
+        timezone: str | tzinfo | None = None,
         api_url: str | None = None,
         analytics_url: str | None = None,
         read_only: bool = False,
@@ -132,6 +135,7 @@ class Planhat:
             history,
             metric_days,
             allow_http,
+            timezone,
         )
         _check_kinds(read_only=read_only, allow_delete=allow_delete, max_answer=max_answer, retry=retry)
         connection = ConnectionOptions(verify, cert, proxy)
@@ -189,6 +193,11 @@ class Planhat:
     def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
         """Run a flow in this task and yield what it emits."""
         return self._async_driver.iterate(flow)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that moments without one are read in, and in which a day begins."""
+        return self.settings.zone
 
     @property
     def calls(self) -> int:

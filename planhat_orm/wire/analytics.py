@@ -15,8 +15,9 @@ import msgspec
 from .. import json_decoding
 from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
+from ..json_encoding import encode
 from .listing import rows_of
-from .records import encode, may_be_done, once, server_time
+from .records import may_be_done, once, server_time
 from .resources import Resource, resource
 
 logger = logging.getLogger("planhat_orm")

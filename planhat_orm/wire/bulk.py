@@ -29,12 +29,13 @@ from ..errors import (
     ValidationError,
 )
 from ..http.effects import Flow, Request, Response
+from ..json_encoding import encode
 from . import paths
 from .content_match import pair
 from .key_locks import hold_keys
 from .listing import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, misshapen, read
-from .records import appends, encode, flat, keys_of, operations
+from .records import appends, flat, keys_of, operations
 from .resources import BULK_MAX_ROWS, Resource
 
 MAX_BYTES = 32_000_000

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from math import isfinite
 from typing import Any
 
 import msgspec
@@ -28,6 +27,7 @@ from ..errors import (
 from ..http.effects import Flow, Request, Response, Sleep
 from ..http.flows import collected
 from ..http.headers import date_of
+from ..json_encoding import encode
 from . import paths
 from .content_match import resembles
 from .key_locks import hold_keys
@@ -38,25 +38,6 @@ _LOOKS = 3
 _PAUSE = 2.0
 _CANDIDATES = 50
 _SLACK = 2.0
-
-
-def encode(value: Any) -> bytes:
-    """Write JSON; `ValidationError` for a value that has no JSON form, NaN and infinity among them."""
-    if _not_finite(value):
-        # msgspec writes them as null, which would clear the field.
-        raise ValidationError("This cannot be sent as JSON: it holds a number that is not finite (nan or inf).")
-    try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, msgspec.EncodeError) as wrong:
-        raise ValidationError(f"This cannot be sent as JSON: {wrong}.") from None
-
-
-def _not_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return not isfinite(value)
-    if isinstance(value, Mapping):
-        return any(map(_not_finite, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_not_finite, value))
 
 
 def get(resource: Resource, key: str, select: Iterable[str] | None = None) -> Flow[dict[str, Any]]:

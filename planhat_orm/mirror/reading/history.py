@@ -16,10 +16,11 @@ import msgspec
 from sqlalchemy import Connection, delete, select, text
 
 from ...errors import MirrorIncomplete, ValidationError
+from ...json_encoding import rewrite
 from ...query.kinds import DATETIME, iso
 from ...query.query import Query
 from ..db import state, tables
-from ..db.codec import RowCodec, encode
+from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Layout, layout_for, layouts
 from ..db.store import Raw, Store, moved, undo
@@ -187,7 +188,7 @@ class PastSource(MirrorSource):
         connection.exec_driver_sql(f"CREATE TEMP TABLE past_ids_{layout.table} (id TEXT)")
         mark = "%s" if self.database.postgres else "?"
         marks = ", ".join([mark] * len(names))
-        packed = [(-n, *packer.encode_row(encode(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
+        packed = [(-n, *packer.encode_row(rewrite(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
         if packed:
             connection.exec_driver_sql(f"INSERT INTO past_rows_{layout.table} ({listed}) VALUES ({marks})", packed)
         ids = [(id,) for _, id in past]
