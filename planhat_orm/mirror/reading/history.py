@@ -15,9 +15,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, select, text
 
+from ... import runtime
 from ...errors import MirrorIncomplete, ValidationError
+from ...fields.gate import in_zone
+from ...fields.scalars import refusal
 from ...json_encoding import rewrite
-from ...query.kinds import DATETIME, iso
+from ...query.kinds import iso
 from ...query.query import Query
 from ..db import state, tables
 from ..db.codec import RowCodec
@@ -47,9 +50,9 @@ class Change:
 def moment_of(when: datetime | date | str) -> str:
     """A moment as the memory writes it; `ValidationError` for what is none."""
     try:
-        return str(DATETIME.operand(when))
+        return iso(in_zone(when, runtime.zone()))
     except ValueError as wrong:
-        raise ValidationError(f"A moment must be {wrong}.") from None
+        raise ValidationError(refusal("A moment", wrong, when)) from None
 
 
 def changes(
