@@ -52,8 +52,13 @@ def _model(model: type[Model]) -> Iterator[str]:
     resource = meta.resource
     yield f"## {model.__name__}"
     yield ""
-    keys = ", ".join(f"`{meta.by_wire[key].name}`" for key in resource.keys if key in meta.by_wire) or "none"
-    verbs = ", ".join(f"`{name}`" for name in resource.operations)
+    keys = (
+        ", ".join(
+            f"`{meta.by_wire[key].name}`" for key in sorted(resource.keys) if key in meta.by_wire and key != "_id"
+        )
+        or "none"
+    )
+    verbs = ", ".join(f"`{name}`" for name in sorted(resource.operations))
     yield f"{first_sentence(model)} Path `/{resource.path}`; keys besides the id: {keys}; the API offers {verbs}."
     yield ""
     yield "| field | on the wire | type | written by | what it is |"
