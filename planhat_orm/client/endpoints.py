@@ -290,7 +290,7 @@ class Companies(Endpoint):
         }
         params = _texts(given)
         response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
-        return listing.rows_of(response)
+        return listing.rows_of(response, self._resource)
 
 
 class TimeEntries(Endpoint):

@@ -51,10 +51,10 @@ class Ref(Field[str]):
             return value.id
         resource = value._meta.resource
         if resource.name == "company":
-            for prefix, wire in (("extid-", "externalId"), ("srcid-", "sourceId")):
-                key = value._meta.by_wire[wire].__get__(value, type(value))
+            for form in ("extid-", "srcid-"):
+                key = value._meta.by_wire[resource.field_for(form)].__get__(value, type(value))
                 if key:
-                    return prefix + key
+                    return form + key
         raise ValidationError(
             f"{self.name} refers to a {type(value).__name__} that was never saved: save it first"
             + (", or give it an external_id or source_id." if resource.name == "company" else ".")

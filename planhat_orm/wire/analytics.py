@@ -16,8 +16,9 @@ from .. import json_decoding
 from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from ..json_encoding import encode
+from .failures import may_be_done
 from .listing import rows_of
-from .records import may_be_done, once, server_time
+from .records import once, server_time
 from .resources import Resource, resource
 
 logger = logging.getLogger("planhat_orm")
@@ -161,7 +162,7 @@ def dimension_data(params: Mapping[str, str], *, limit: int, max_requests: int =
         query = (*params.items(), ("limit", str(limit)), ("offset", str(offset)))
         response: Response = yield Request("GET", f"/{metric.path}", params=query, shape=list)
         requests += 1
-        rows = rows_of(response)
+        rows = rows_of(response, metric)
         fresh = [row for row in rows if row.get("_id") is None or row["_id"] not in seen] if rows != before else []
         seen.update(row["_id"] for row in fresh if row.get("_id") is not None)
         if not fresh:

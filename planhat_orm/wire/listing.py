@@ -20,6 +20,7 @@ from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import collected, mapped
 from ..names import did_you_mean
 from . import paths
+from .aliases import apply_aliases
 from .resources import Resource
 
 logger = logging.getLogger("planhat_orm")
@@ -72,7 +73,7 @@ def page(
     response: Response = yield request_page(
         resource, limit=limit, offset=offset, sort=sort, select=select, params=params
     )
-    rows = rows_of(response)
+    rows = rows_of(response, resource)
     check_ids(resource, rows, in_order=sort == "_id")
     return rows
 
@@ -118,13 +119,13 @@ def request_page(
     )
 
 
-def rows_of(response: Response) -> list[dict[str, Any]]:
-    """The rows of an answered page; `BadAnswer` when one of them is no object."""
+def rows_of(response: Response, resource: Resource) -> list[dict[str, Any]]:
+    """The rows of an answered page, under the documented names; `BadAnswer` when one of them is no object."""
     rows: list[dict[str, Any]] = response.data
     for row in rows:
         if not isinstance(row, dict):
             raise BadAnswer(f"A list held a JSON {type(row).__name__} among its records.", response=response)
-    return rows
+    return [apply_aliases(resource, row) for row in rows] if resource.spellings else rows
 
 
 def pages(

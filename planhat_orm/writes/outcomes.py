@@ -6,19 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..errors import (
-    AmbiguousWrite,
-    AuthenticationError,
-    BulkError,
-    ConnectionFailed,
-    PlanhatError,
-    RateLimited,
-    RequestError,
-)
+from ..errors import BulkError, PlanhatError
 from ..http.effects import Flow
 from ..models.conflict import Conflict
 from ..runtime import TEMPORARY
-from ..wire import records
+from ..wire.failures import may_be_done
 from .outbox import OutboxEntry, OutboxSession, Raw, on_outbox
 
 UNSURE = ("inflight", "unknown")
@@ -132,14 +124,4 @@ def is_lost(failure: PlanhatError) -> bool:
     """Whether a failed write may have been carried out all the same."""
     if isinstance(failure, BulkError):
         return bool(failure.result.unknown)
-    return isinstance(failure, AmbiguousWrite) or (isinstance(failure, RequestError) and records.may_be_done(failure))
-
-
-def is_unprocessed(failure: PlanhatError) -> bool:
-    """Whether a write failed for no reason of its own: the server did not look at it."""
-    return isinstance(failure, (AuthenticationError, RateLimited, ConnectionFailed))
-
-
-def reason(failure: PlanhatError) -> str:
-    """The server's own words about a failed write, or ours."""
-    return getattr(failure, "detail", "") or str(failure)
+    return may_be_done(failure)

@@ -12,8 +12,8 @@ from ..http.effects import Flow, Sleep
 from ..models.conflict import conflict_of
 from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
-from ..wire import find_by_keys, records
-from ..wire.outcomes import keys
+from ..wire import find_by_keys
+from ..wire.keys import comparable_keys, has_key
 from ..wire.patches import base_of, merged, renamed, three_way, under
 from ..wire.resources import Resource, resource
 from . import server_state
@@ -150,7 +150,7 @@ class Preflight:
         refused: dict[int, str] = {}
         owners: set[tuple[str, str]] = set()
         for entry, there in zip(new, taken, strict=True):
-            mine = keys(known, entry.patch)
+            mine = comparable_keys(known, entry.patch)
             wires = " or ".join(wire for wire, _ in mine)
             if there is not None:
                 refused[entry.seq] = f"a record with this {wires} exists already"
@@ -162,7 +162,7 @@ class Preflight:
 
 
 def _keys(entry: OutboxEntry) -> bool:
-    return any(True for _ in records.keys_of(resource(entry.resource), entry.patch))
+    return has_key(resource(entry.resource), entry.patch)
 
 
 def _sent(entry: OutboxEntry) -> float:

@@ -18,13 +18,13 @@ from ..http.effects import Flow
 from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
 from ..wire import bulk, find_by_keys, records
-from ..wire.aliases import apply_aliases
+from ..wire.failures import is_unprocessed, reason
 from ..wire.outcomes import STORED, Outcome, Status
 from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from . import server_state
 from .outbox import OutboxEntry, OutboxSession, Raw, on_outbox
-from .outcomes import Acknowledged, EntryOutcome, Outcomes, is_lost, is_unprocessed, reason
+from .outcomes import Acknowledged, EntryOutcome, Outcomes, is_lost
 from .preflight import Preflight
 
 _DELETES = 50
@@ -185,7 +185,7 @@ class Push:
             rows = yield from find_by_keys.find(known, [entry.patch for entry in nameless])
             for entry, row in zip(nameless, rows, strict=True):
                 if row is not None:
-                    found[entry.seq] = apply_aliases(known, row)
+                    found[entry.seq] = row
         return found
 
     # --- deletions --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from ..names import did_you_mean
 from ..query import kinds
 from ..queryset.queryset import QuerySet
 from ..runtime import Writer
+from ..wire.keys import fold
 from .plan import WritePlan, plan_of
 
 M = TypeVar("M", bound=Model)
@@ -148,10 +149,10 @@ def reconcile(
     for record in there:
         value = getattr(record, key)
         if value is not None:
-            known.setdefault(_folded(key_field, value), []).append(record)
+            known.setdefault(fold(key_field.wire, value), []).append(record)
     creates, updates, unchanged, problems = [], [], 0, []
     for place, (value, values) in enumerate(wanted):
-        twins = known.get(_folded(key_field, value), [])
+        twins = known.get(fold(key_field.wire, value), [])
         if len(twins) > 1:
             problems.append(f"row {place}: {len(twins)} records have its {key} already")
             continue
@@ -172,7 +173,7 @@ def reconcile(
     if problems:
         more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
         raise ValidationError(f"{len(problems)} rows cannot be sent; nothing was. {'; '.join(problems[:10])}{more}")
-    given = {_folded(key_field, value) for value, _ in wanted}
+    given = {fold(key_field.wire, value) for value, _ in wanted}
     gone = [record for value, records in known.items() if value not in given for record in records] if delete else []
     return ReconcilePlan(writer, creates, updates, unchanged, gone)
 
@@ -256,7 +257,7 @@ def _values(
         if mine is None:
             problems.append(f"row {number} has no {key.name}")
             continue
-        folded = _folded(key, mine)
+        folded = fold(key.wire, mine)
         if folded in seen:
             problems.append(f"rows {seen[folded]} and {number} have the same {key.name}")
         seen[folded] = number
@@ -316,7 +317,3 @@ def _assign(record: Any, values: dict[Place, Any]) -> None:
             setattr(record, place.field.name, value)
         else:
             setattr(record, place.name, value)
-
-
-def _folded(key: Field[Any], value: Any) -> str:
-    return str(value).casefold() if key.name == "email" else str(value)

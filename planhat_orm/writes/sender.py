@@ -15,9 +15,9 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult
 from ..runtime import TEMPORARY, Source, WriteIntent
+from ..wire.keys import has_key
 from ..wire.outcomes import STORED
 from ..wire.patches import renamed
-from ..wire.records import keys_of
 from ..wire.resources import BULK_MAX_ROWS
 from .conflicts import settle
 from .intents import deletion_of, intent_of, queue, refuse_temporaries, take_ids
@@ -249,7 +249,7 @@ def _checked(records: Iterable[Model], upsert: bool, only: Fields) -> list[Model
             record.before_save()
     changed = [record for record in records if _is_changed(record, only)]
     for record in changed:
-        if not (upsert and any(True for _ in keys_of(record._meta.resource, record._keys()))):
+        if not (upsert and has_key(record._meta.resource, record._keys())):
             record.full_clean()
     return changed
 

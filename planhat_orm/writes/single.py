@@ -8,11 +8,11 @@ from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult, SaveResult
 from ..runtime import TEMPORARY, WriteIntent
 from ..wire import records
-from ..wire.aliases import apply_aliases
+from ..wire.failures import reason
 from ..wire.resources import Resource
 from .intents import deletion_of, intent_of, queue, temporaries
 from .outbox import Raw, on_outbox
-from .outcomes import is_lost, reason
+from .outcomes import is_lost
 from .sender import Sender
 
 
@@ -60,7 +60,7 @@ def _write(record: Model, payload: Raw) -> Flow[None]:
         answer = yield from records.create(known, payload)
     else:
         answer = yield from records.update(known, record.id, payload)
-    record._saved(apply_aliases(known, answer), payload)
+    record._saved(answer, payload)
 
 
 def delete(sender: Sender, record: Model) -> Flow[None]:
@@ -93,7 +93,7 @@ def refresh(sender: Sender, record: Model, fields: tuple[str, ...] | None, disca
         answer = yield from sender.host.source("mirror").get(known, "_id", record.id)
     else:
         try:
-            answer = apply_aliases(known, (yield from records.get(known, record.id)))
+            answer = yield from records.get(known, record.id)
         except NotFound as gone:
             missing = gone
     if answer is None:

@@ -13,7 +13,6 @@ from ...errors import BadAnswer, NotFound, PermissionDenied
 from ...http.effects import Emit, Flow, RunBlocking
 from ...json_encoding import rewrite
 from ...wire import records
-from ...wire.aliases import apply_aliases
 from ...wire.raw_records import RawRecord
 from ..db import state, tables
 from ..db.codec import digest
@@ -103,11 +102,6 @@ class ModelSync:
     ) -> None:
         """Keep what differs: in the table on a first load, aside on any later sync."""
         self._check_whole(rows)
-        known = self.layout.resource
-        if known.spellings:
-            rows = [
-                row.apply_aliases(known) if isinstance(row, RawRecord) else apply_aliases(known, row) for row in rows
-            ]
         gone = list(gone)
         if not self.state.complete:
             self.count(store.write(rows, hashes=hashes))

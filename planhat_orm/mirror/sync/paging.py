@@ -174,7 +174,7 @@ class ListWalk:
                 )
             offset, begun = self._ahead.popleft()
             answer = yield from self.traffic.finish(begun)
-            rows = slices_of(answer)
+            rows = slices_of(answer, self.resource)
             ids = ids_of(rows)
             if ids is None:
                 raise NotSortedById
@@ -264,7 +264,7 @@ class ListWalk:
     def _newest(self) -> Flow[str | None]:
         """The id that the list read backwards begins with."""
         request = request_page(self.resource, limit=1, sort="-_id", select=("_id",), params=self.params)
-        last = rows_of((yield from self.traffic.ask(request)))
+        last = rows_of((yield from self.traffic.ask(request)), self.resource)
         return str(last[0].get("_id")) if last else None
 
 
@@ -286,7 +286,7 @@ def sweep(resource: Resource, traffic: RequestCounter, params: Mapping[str, str]
         known, offset, before = len(seen), 0, None
         while True:
             request = request_page(resource, limit=resource.max_limit, offset=offset, params=params, raw_items=True)
-            rows = slices_of((yield from traffic.ask(request)))
+            rows = slices_of((yield from traffic.ask(request)), resource)
             ids = [row.get("_id") for row in rows]
             check_ids(resource, rows, in_order=True)
             if rows and ids == before and (yield from _shows(resource, traffic, params, _FAR)):
@@ -312,4 +312,4 @@ def sweep(resource: Resource, traffic: RequestCounter, params: Mapping[str, str]
 def _shows(resource: Resource, traffic: RequestCounter, params: Mapping[str, str], offset: int) -> Flow[bool]:
     """Whether a list has a record at an offset."""
     request = request_page(resource, limit=1, offset=offset, select=("_id",), params=params)
-    return bool(rows_of((yield from traffic.ask(request))))
+    return bool(rows_of((yield from traffic.ask(request)), resource))
