@@ -59,7 +59,7 @@ ROOMS["__init__"] = {*ROOMS, "mirror"}
 
 ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
-        "resources", "paths", "aliases", "raw_records", "references", "patches", "content_match", "key_locks",
+        "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match", "key_locks",
         "outcomes", "listing", "records", "find_by_keys", "bulk", "analytics",
     ),
     "writes": (
