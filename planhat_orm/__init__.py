@@ -14,6 +14,7 @@ from .errors import (
     AmbiguousWrite,
     AuthenticationError,
     BadAnswer,
+    BlockError,
     BulkError,
     ConfigurationError,
     ConflictError,
@@ -34,6 +35,7 @@ from .errors import (
     ServerError,
     StaleMirror,
     ValidationError,
+    WhichClient,
 )
 from .fields import Custom
 from .models.base import Model
@@ -67,10 +69,11 @@ from .models.resources import (
     Workflow,
     Workspace,
 )
-from .models.results import BatchResult, RowResult, SaveResult
+from .models.state import SaveResult
 from .query import F, Plan, Q
 from .queryset import Avg, Count, Max, Min, QuerySet, Sum
-from .writes import Batch, WritePlan
+from .scopes.threads import carry, detached
+from .writes import Batch, BatchResult, RowResult, WritePlan
 
 __version__ = "0.1.0"
 
@@ -84,6 +87,7 @@ __all__ = [
     "BadAnswer",
     "Batch",
     "BatchResult",
+    "BlockError",
     "BulkError",
     "Campaign",
     "Churn",
@@ -141,7 +145,10 @@ __all__ = [
     "User",
     "UserActivity",
     "ValidationError",
+    "WhichClient",
     "Workflow",
     "Workspace",
     "WritePlan",
+    "carry",
+    "detached",
 ]

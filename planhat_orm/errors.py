@@ -2,6 +2,8 @@
 
     PlanhatError
       ConfigurationError            settings, tokens, a file that is not a mirror
+        WhichClient                 several accounts, and nothing says which one is meant
+      BlockError                    a batch, dry run or offline block cannot hold what is written
       FieldError                    a name or lookup that does not exist (also an AttributeError)
       ValidationError               a value that cannot be what the field holds (also a ValueError)
       NotLoaded                     a field or relation that was not fetched (also an AttributeError)
@@ -42,6 +44,21 @@ class PlanhatError(Exception):
 
 class ConfigurationError(PlanhatError):
     """A setting is missing or cannot be used."""
+
+
+class WhichClient(ConfigurationError):
+    """Clients of several accounts are in use, and nothing says which one is meant, or what says so disagrees.
+
+    What belongs to one account is never read from another, nor written to it: see docs/how-to/several-accounts.md.
+    """
+
+
+class BlockError(PlanhatError):
+    """A write cannot be held as a batch, a dry run or an offline block around it promised. Nothing was sent.
+
+    It comes from a thread or a task that knows nothing of the block, or that outlived it, from another process, or
+    from a record of another account.
+    """
 
 
 class FieldError(PlanhatError, AttributeError):

@@ -1,32 +1,29 @@
-"""What the layers know of each other upwards: the current client, and the few services it offers.
+"""What the layers know of each other upwards: the client, and the few services it offers.
 
-Models sit below the client, yet `company.save()` needs one. This module cuts the cycle: it holds the current
-client in a `ContextVar` behind protocols, and a registry of the model classes by name.
+Models sit below the client, yet `company.save()` needs one. This module cuts the cycle: it describes the client as a
+protocol, and holds a registry of the model classes by name. Which client is the current one: `scopes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .errors import ConfigurationError, PlanhatError
+from .errors import PlanhatError, WhichClient
 from .names import did_you_mean
+from .scopes import clients
 
 if TYPE_CHECKING:
     from .http.effects import Flow
-    from .models.base import Model
-    from .models.results import BatchResult, Policy, SaveResult
     from .query.plan import Plan
     from .query.query import Query
-    from .queryset.queryset import QuerySet
+    from .scopes.accounts import Account
+    from .scopes.chain import Scope
     from .wire.resources import Resource
-    from .writes.reconcile import Mapped, ReconcilePlan, Rows
+    from .writes.facade import RecordWriter
 
 T = TypeVar("T")
-M = TypeVar("M", bound="Model")
 
 TEMPORARY = "tmp:"
 """How the id of a record begins that was made offline and not sent yet."""
@@ -73,76 +70,46 @@ class Source(Protocol):
         ...
 
 
-class Writer(Protocol):
-    """What carries records to Planhat. Every method is a flow."""
-
-    def run(self, flow: Flow[T]) -> T:
-        """Run a flow in this thread."""
-        ...
-
-    async def arun(self, flow: Flow[T]) -> T:
-        """Run a flow in this task."""
-        ...
-
-    def seconds(self, requests: int) -> float:
-        """How long so many requests take under the quota."""
-        ...
-
-    def save(
-        self, record: Model, fields: Iterable[str] | None = None, on_conflict: Policy | None = None
-    ) -> Flow[SaveResult]:
-        """Send what changed of `record`, or queue it when a batch is open."""
-        ...
-
-    def delete(self, record: Model) -> Flow[None]:
-        """Delete `record`, or queue that when a batch is open."""
-        ...
-
-    def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
-        """Read `record` again."""
-        ...
-
-    def send(self, items: Iterable[Model], *, upsert: bool = False, chunk_size: int = 5000) -> Flow[BatchResult]:
-        """Send what changed of many records, as bulk upserts."""
-        ...
-
-    def delete_all(self, doomed: Iterable[Model]) -> Flow[BatchResult]:
-        """Delete many records one by one."""
-        ...
-
-    def reconcile(
-        self,
-        queryset: QuerySet[M],
-        rows: Rows,
-        key: str,
-        mapping: Mapping[str, Mapped] | None,
-        *,
-        delete: bool = False,
-        empty: Literal["skip", "clear"] = "skip",
-    ) -> Flow[ReconcilePlan[M]]:
-        """Compare rows of another system with what is there, and return the plan."""
-        ...
-
-    def unify(self, records: list[M]) -> list[M]:
-        """Records as the open batch knows them, or as they are."""
-        ...
-
-
 class Client(Protocol):
     """What the rest of the library needs of a `Planhat`."""
 
     @property
-    def zone(self) -> tzinfo:
-        """The zone that moments without one are read in."""
+    def account(self) -> Account:
+        """Whose records it reads and writes."""
         ...
 
     @property
-    def writer(self) -> Writer:
+    def read_only(self) -> bool:
+        """Whether it refuses every write."""
+        ...
+
+    @property
+    def allow_delete(self) -> bool:
+        """Whether it deletes."""
+        ...
+
+    @property
+    def scan(self) -> str:
+        """What a query does that the API cannot filter: "warn", "allow" or "raise"."""
+        ...
+
+    @property
+    def writer(self) -> RecordWriter:
         """What carries records to Planhat."""
         ...
 
-    def source(self, name: str | None = None) -> Source:
-        """The source called `name`, or the default one."""
+    @property
+    def outbox(self) -> Any:
+        """The mirror's outbox, or None without a mirror."""
+        ...
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether writes are only to be recorded."""
+        ...
+
+    def source(self, name: str | None = None, scope: Scope | None = None) -> Source:
+        """The source called `name`, or the default one; `scope` is the one that whoever asks came from."""
         ...
 
     def run(self, flow: Flow[T]) -> T:
@@ -161,9 +128,22 @@ class Client(Protocol):
         """Run a flow in this task and yield what it emits."""
         ...
 
+    def seconds(self, requests: int) -> float:
+        """How long so many requests take under the quota."""
+        ...
 
-_entered: ContextVar[tuple[Client, ...]] = ContextVar("planhat_clients", default=())
-_latest: Client | None = None
+    def notify(self, event: str, payload: Any) -> None:
+        """Tell those who asked to be told."""
+        ...
+
+    def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
+        """Take over records that were stored."""
+        ...
+
+    def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
+        """Take over that records were deleted."""
+        ...
+
 
 models: dict[str, type[Any]] = {}
 """Every model class by its name; relations look their other end up here."""
@@ -178,51 +158,29 @@ load_named: Callable[[Any, Iterable[str]], Flow[None]]
 """The flow that loads relations by name. The queryset layer sets it when it is imported."""
 
 
-def set_latest(client: Client) -> None:
-    """Remember the client made last: it is the current one where no `with planhat:` is open."""
-    global _latest
-    _latest = client
+def client_of(record: Any) -> Client:
+    """Return the client that `record` belongs to; a new record has none yet, and gets the current one.
 
-
-def enter(client: Client) -> None:
-    """Make `client` the current one of this context, a thread or a task."""
-    _entered.set((*_entered.get(), client))
-
-
-def leave(client: Client) -> None:
-    """Undo the last `enter` of `client` in this context."""
-    entered = list(_entered.get())
-    for place in reversed(range(len(entered))):
-        if entered[place] is client:
-            del entered[place]
-            break
-    _entered.set(tuple(entered))
-
-
-def current() -> Client:
-    """Return the current client; `ConfigurationError` when there is none."""
-    client = next(reversed(_entered.get()), _latest)
-    if client is None:
-        raise ConfigurationError("There is no Planhat client yet: make one with `planhat = Planhat()`.")
+    Raises `WhichClient` for a record from a pickle when the current client is of another account.
+    """
+    origin = record._origin
+    if origin.client is not None:
+        bound: Client = origin.client
+        return bound
+    client = clients.current(origin.scope)
+    check_account(record, client)
     return client
 
 
-def client_of(record: Any) -> Client:
-    """Return the client that loaded `record`, or the current one."""
-    reference = record._origin.client
-    client = reference() if reference is not None else None
-    return client if client is not None else current()
-
-
-def zone(record: Any = None) -> tzinfo:
-    """The zone that moments without one are read in: `Planhat(timezone=...)` of the record's client or the current one.
-
-    Without any client it is UTC.
-    """
-    try:
-        return (client_of(record) if record is not None else current()).zone
-    except ConfigurationError:
-        return UTC
+def check_account(record: Any, client: Client) -> None:
+    """Raise `WhichClient` unless `record` is new or belongs to the account of `client`."""
+    origin = record._origin
+    account = origin.client.account if origin.client is not None else origin.account
+    if account is not None and not account.matches(client.account):
+        raise WhichClient(
+            f"{record!r} belongs to the account {account}, and this client to {client.account}: write it with a "
+            f"client of its own account. clone() makes a new record of it for the other one."
+        )
 
 
 def model(name: str) -> type[Any]:

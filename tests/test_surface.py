@@ -62,8 +62,10 @@ def test_the_promised_models_are_exported() -> None:
 @pytest.mark.parametrize("name", sorted(planhat_orm.__all__))
 def test_every_public_name_has_a_docstring_of_its_own(name: str) -> None:
     value = getattr(planhat_orm, name)
-    assert inspect.isclass(value)
     assert (value.__doc__ or "").strip()
+    if not inspect.isclass(value):
+        assert inspect.isfunction(value)
+        return
     inherited = [base.__doc__ for base in value.__mro__[1:]]
     assert value.__doc__ not in inherited
     assert not value.__doc__.startswith(f"{name}("), "a dataclass without a docstring gets its signature"
@@ -170,7 +172,7 @@ REFINING = {
     ValuesList: "distinct",
     Grouped: "",
     Planhat: """arun run iterate aiterate calls calls_per_min seconds on notify source mirror charts offline outbox batch
-    wrote removed metrics user_activity""",
+    account make_default threads wrote removed metrics user_activity""",
 }
 """What makes no request and so needs no twin. Everything else that is public has one."""
 ONLY_ASYNC = {"aload"}
@@ -196,7 +198,7 @@ def test_every_verb_has_a_twin_of_the_same_signature(owner: type) -> None:
         assert _signature(getattr(owner, name)) == _signature(twin), name
     for name in dir(owner):
         method = getattr(owner, name, None)
-        if not name.startswith("_") and _is_async(method) and name not in ONLY_ASYNC | {"arun"}:
+        if not name.startswith("_") and _is_async(method) and name not in ONLY_ASYNC | {"arun", "aiterate"}:
             assert name.removeprefix("a").removeprefix("_") in verbs(owner), f"{name} is the twin of nothing"
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ValidationError
-from ..fields.gate import json_rows
 from ..http.effects import Flow
 from ..wire import analytics
 from ..wire.resources import resource
 from .analytics_base import AnalyticsEndpoint, checked, raise_for
 
 if TYPE_CHECKING:
-    from .planhat import Planhat
+    from ..runtime import Client
 
 _SEND = "send activities with planhat.user_activity.create_activity({...})"
 _NO_READ = "Planhat does not give activities back over its API"
@@ -27,7 +26,7 @@ class UserActivities(AnalyticsEndpoint):
         "delete": _NO_READ,
     }  # fmt: skip
 
-    def __init__(self, client: Planhat) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._resource = resource("user_activity")
 
@@ -87,22 +86,19 @@ class UserActivities(AnalyticsEndpoint):
         self._client.writer.guard()
         answer: analytics.Received
         if bulk or not isinstance(data, Mapping):
-            rows: Iterable[Mapping[str, Any]] = checked(
-                self._resource, [data] if isinstance(data, Mapping) else data, self._client.zone
-            )
+            rows: Iterable[dict[str, Any]] = checked(self._resource, [data] if isinstance(data, Mapping) else data)
             rows = list(rows) if isinstance(data, Sequence) else rows
             path = analytics.activity_path(bulk=True)
             answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
         else:
-            (row,) = checked(self._resource, [data], self._client.zone)
+            (row,) = checked(self._resource, [data])
             answer = yield from analytics.push_one(analytics.activity_path(), row, at_least_once=at_least_once)
         raise_for(answer, raise_on_error, "activities")
         return answer
 
     def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
         self._client.writer.guard()
-        given = [data] if isinstance(data, Mapping) else data if isinstance(data, Iterable) else [data]
-        events = list(json_rows(given, self._client.zone))
+        events = [data] if isinstance(data, Mapping) else list(data) if isinstance(data, Iterable) else [data]
         for event in events:
             _check_event(event)
         answer = yield from analytics.push_each(

@@ -17,7 +17,7 @@ from .analytics_base import AnalyticsEndpoint, checked, raise_for
 from .endpoints import Page, Record
 
 if TYPE_CHECKING:
-    from .planhat import Planhat
+    from ..runtime import Client
 
 Day = int | str | date | datetime
 Owner = tuple[str, str]
@@ -65,7 +65,7 @@ class Metrics(AnalyticsEndpoint):
         "delete": _NO_CHANGE,
     }  # fmt: skip
 
-    def __init__(self, client: Planhat) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self._resource = resource("metric")
 
@@ -147,16 +147,16 @@ class Metrics(AnalyticsEndpoint):
         path = analytics.metrics_path()
         answer: analytics.Received
         if isinstance(data, Mapping):
-            rows: Iterable[Mapping[str, Any]] = list(checked(self._resource, [data], self._client.zone, strict=verify))
+            rows: Iterable[dict[str, Any]] = list(checked(self._resource, [data], strict=verify))
             (row,) = rows
             answer = yield from analytics.push_one(path, row, at_least_once=at_least_once)
         else:
-            rows = checked(self._resource, data, self._client.zone, strict=verify)
+            rows = checked(self._resource, data, strict=verify)
             rows = list(rows) if verify or isinstance(data, Sequence) else rows
             answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
         raise_for(answer, raise_on_error, "metric rows")
         if verify and rows:
-            yield from self._verify([dict(row) for row in rows], answer)
+            yield from self._verify(list(rows), answer)
         return answer
 
     def _verify(self, rows: list[dict[str, Any]], answer: analytics.Received) -> Flow[None]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
-from datetime import tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -16,23 +16,27 @@ from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
-from ..http.drivers import AsyncDriver, Driver
 from ..http.effects import Flow, Request, RunBlocking
 from ..http.flows import tap
 from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
 from ..http.secrets import Secrets, Token
 from ..http.session import MAX_ANSWER, TIMEOUT, Session
-from ..models.base import Model
-from ..models.results import BatchResult, Policy
 from ..names import did_you_mean
+from ..scopes import blocks, clients
+from ..scopes.accounts import Account
+from ..scopes.chain import Scope, chain, enter, innermost
+from ..scopes.threads import Threads
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
+from ..writes.conflicts import Policy
 from ..writes.facade import RecordWriter
+from ..writes.results import BatchResult
 from . import settings
 from .activities import UserActivities
 from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
+from .holdings import Attribute, Holdings
 from .metrics import Metrics
 from .source import ApiSource
 
@@ -45,8 +49,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger("planhat_orm")
 
-_offline: ContextVar[tuple[object, ...]] = ContextVar("planhat_offline", default=())
-"""The clients of the `offline()` blocks that are open in this thread or task."""
 EVENTS = ("request", "response", "saved", "failed", "wait", "retry", "progress", "sync")
 Event = Literal["request", "response", "saved", "failed", "wait", "retry", "progress", "sync"]
 
@@ -56,47 +58,51 @@ class Planhat:
 
     `calls_per_min` is the quota shared by everything this client does, in threads and tasks. `mirror` is a
     path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `history` is whether it
-    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `timezone` is the zone
-    that moments without one are read in, wherever they come from. `scan` says what a query does that the API cannot
-    filter at all: "warn", "allow" or "raise". `read_only` and `allow_delete=False` guard against writes. `timeout` is
-    how many seconds nothing may come, `Retry(deadline=...)` how long a call may take in all, `max_answer` how many
-    bytes an answer may have (a list a quarter of them). `cache={User: 3600}` keeps the whole list of a small resource
-    for so many seconds.
+    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `scan` says what a
+    query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
+    `allow_delete=False` guard against writes. `timeout` is how many seconds nothing may come, `Retry(deadline=...)`
+    how long a call may take in all, `max_answer` how many bytes an answer may have (a list a quarter of them).
+    `cache={User: 3600}` keeps the whole list of a small resource for so many seconds.
 
     A token may be a function that returns it: it is asked when it is first needed, and again when Planhat refuses
     what it gave. `verify` is a file of certificates to trust (or False, or an `ssl.SSLContext`), `cert` the client's
-    own certificate, `proxy` an address. `http://` is refused, but on this machine, unless `allow_http=True`.
+    own certificate, `proxy` an address. `account` names the account: for one that has several hosts or tokens, and
+    needed for a mirror where the token is a function. `http://` is refused, but on this machine, unless
+    `allow_http=True`.
 
     >>> planhat = Planhat()                        # PLANHAT_API_TOKEN and the rest from the environment
     >>> planhat.company.get_by_id("extid-acme-1")  # doctest: +SKIP
     """
 
-    asset: Endpoint
-    campaign: Endpoint
-    churn: Endpoint
-    company: Companies
-    conversation: Endpoint
-    custom_field: Endpoint
-    deal: Endpoint
-    enduser: Endpoint
-    invoice: Endpoint
-    issue: Endpoint
-    license: Endpoint
-    line_item: Endpoint
-    note: Endpoint
-    nps: Endpoint
-    objective: Endpoint
-    opportunity: Endpoint
-    product: Endpoint
-    project: Endpoint
-    sale: Endpoint
-    task: Endpoint
-    ticket: Endpoint
-    time_entry: TimeEntries
-    timesheet: Endpoint
-    user: Endpoint
-    workflow: Endpoint
-    workspace: Endpoint
+    asset = Attribute(Endpoint)
+    campaign = Attribute(Endpoint)
+    churn = Attribute(Endpoint)
+    company = Attribute(Companies)
+    conversation = Attribute(Endpoint)
+    custom_field = Attribute(Endpoint)
+    deal = Attribute(Endpoint)
+    enduser = Attribute(Endpoint)
+    invoice = Attribute(Endpoint)
+    issue = Attribute(Endpoint)
+    license = Attribute(Endpoint)
+    line_item = Attribute(Endpoint)
+    note = Attribute(Endpoint)
+    nps = Attribute(Endpoint)
+    objective = Attribute(Endpoint)
+    opportunity = Attribute(Endpoint)
+    product = Attribute(Endpoint)
+    project = Attribute(Endpoint)
+    sale = Attribute(Endpoint)
+    task = Attribute(Endpoint)
+    ticket = Attribute(Endpoint)
+    time_entry = Attribute(TimeEntries)
+    timesheet = Attribute(Endpoint)
+    user = Attribute(Endpoint)
+    workflow = Attribute(Endpoint)
+    workspace = Attribute(Endpoint)
+    metrics = Attribute(lambda client, _: Metrics(client))
+    user_activity = Attribute(lambda client, _: UserActivities(client))
+    writer = Attribute(lambda client, _: RecordWriter(client))
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class Planhat:
         read: Literal["api", "mirror"] = "api",
         history: bool | float | None = None,
         metric_days: int | None = None,
-        timezone: str | tzinfo | None = None,
+        account: str | None = None,
         api_url: str | None = None,
         analytics_url: str | None = None,
         read_only: bool = False,
@@ -135,7 +141,7 @@ class Planhat:
             history,
             metric_days,
             allow_http,
-            timezone,
+            account,
         )
         _check_kinds(read_only=read_only, allow_delete=allow_delete, max_answer=max_answer, retry=retry)
         connection = ConnectionOptions(verify, cert, proxy)
@@ -159,45 +165,47 @@ class Planhat:
             max_answer=max_answer,
             connection=connection,
         )
-        self._session.notify = self.notify
+        self._session.notify = _notifier(self)
         self.cache = ListCache(cache, clock.now)
-        self._driver = Driver(self._session)
-        self._async_driver = AsyncDriver(self._session)
+        self._holdings = Holdings(self._session)
+        weakref.finalize(self, self._holdings.end)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
-        self._mirror: Mirror | None = None
-        self._entered = 0
+        self._entered: list[Scope] = []
         self._lock = threading.Lock()
-        self.writer: RecordWriter = RecordWriter(self)
-        own: dict[str, type[Endpoint]] = {"company": Companies, "time_entry": TimeEntries}
-        for name in type(self).__annotations__:
-            setattr(self, name, own.get(name, Endpoint)(self, name))
-        self.metrics = Metrics(self)
-        self.user_activity = UserActivities(self)
-        self._api = ApiSource(self)
-        runtime.set_latest(self)
+        self._registration = clients.register(self, chosen.account, _whole(chosen.mirror))
 
     # --- running ----------------------------------------------------------------------------------------
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow in this thread."""
-        return self._driver.run(flow)
+        self._registration.is_open = True
+        return self._holdings.driver.run(flow)
 
     def iterate(self, flow: Flow[Any]) -> Generator[Any, None, Any]:
         """Run a flow in this thread and yield what it emits."""
-        return self._driver.iterate(flow)
+        self._registration.is_open = True
+        # Not the driver's generator itself: what runs needs the client, too.
+        return (yield from self._holdings.driver.iterate(flow))
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow in this task."""
-        return await self._async_driver.run(flow)
+        self._registration.is_open = True
+        return await self._holdings.async_driver.run(flow)
 
-    def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
+    async def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
         """Run a flow in this task and yield what it emits."""
-        return self._async_driver.iterate(flow)
+        self._registration.is_open = True
+        items = self._holdings.async_driver.iterate(flow)
+        try:
+            async for item in items:
+                yield item
+        finally:
+            await items.aclose()
 
     @property
-    def zone(self) -> tzinfo:
-        """The zone that moments without one are read in, and in which a day begins."""
-        return self.settings.zone
+    def account(self) -> Account:
+        """Whose records this client reads and writes. Clients of one account have equal ones."""
+        return self.settings.account
 
     @property
     def calls(self) -> int:
@@ -244,11 +252,14 @@ class Planhat:
 
     # --- sources ----------------------------------------------------------------------------------------
 
-    def source(self, name: str | None = None) -> runtime.Source:
-        """The source called `"api"` or `"mirror"`, or the default one."""
+    def source(self, name: str | None = None, scope: Scope | None = None) -> runtime.Source:
+        """The source called `"api"` or `"mirror"`, or the default one, which an offline block makes the mirror.
+
+        `scope` is the one that whoever asks came from.
+        """
         if name is None:
-            name = "mirror" if self.is_offline else self._read
-        return self._api if name == "api" else self.mirror.source
+            name = "mirror" if blocks.is_offline(self, scope) else self._read
+        return ApiSource(self.cache) if name == "api" else self.mirror.source
 
     @property
     def charts(self) -> Charts:
@@ -260,20 +271,21 @@ class Planhat:
     @property
     def mirror(self) -> Mirror:
         """The local mirror; `ConfigurationError` when this client was made without one."""
-        if self._mirror is None:
+        mirror = self._holdings.mirror
+        if mirror is None:
             if self.settings.mirror is None:
                 raise ConfigurationError(
                     "This client has no mirror: make it with Planhat(mirror='planhat.db'), or set PLANHAT_MIRROR."
                 )
             from ..mirror import Mirror
 
-            self._mirror = Mirror(
+            mirror = self._holdings.mirror = Mirror(
                 self.settings.mirror,
                 history=self.settings.history,
                 metric_days=self.settings.metric_days,
                 calls_per_min=self.settings.calls_per_min,
             )
-        return self._mirror
+        return mirror
 
     def sync(
         self,
@@ -319,7 +331,7 @@ class Planhat:
     @property
     def is_offline(self) -> bool:
         """Whether an `offline()` block is open: reads come from the mirror, writes wait."""
-        return any(client is self for client in _offline.get())
+        return blocks.is_offline(self)
 
     def push(self, *, on_conflict: Policy = "raise") -> BatchResult:
         """Send what waits in the outbox, and find out what became of writes whose answer was lost.
@@ -341,13 +353,13 @@ class Planhat:
     @contextmanager
     def offline(self) -> Iterator[Self]:
         """Inside this block every query reads the mirror, and every write waits in the outbox for `push()`."""
-        token = _offline.set((*_offline.get(), self))
-        runtime.enter(self)
+        block = blocks.open_block(self, "offline")
+        failing = True
         try:
             yield self
+            failing = False
         finally:
-            runtime.leave(self)
-            _offline.reset(token)
+            blocks.close_block(block, failing=failing)
 
     # --- writing ----------------------------------------------------------------------------------------
 
@@ -359,7 +371,7 @@ class Planhat:
         """
         return self.writer.batch(dry_run=dry_run, on_conflict=on_conflict)
 
-    def save_all(self, objects: Iterable[Model]) -> BatchResult:
+    def save_all(self, objects: Iterable[Any]) -> BatchResult:
         """Save many records as bulk upserts: only the changed ones travel, and only what changed of them.
 
         ceil(changed/5000) requests for each resource. Raises `BulkError` when a row fails; its `.result`
@@ -367,41 +379,63 @@ class Planhat:
         """
         return self.run(self._save_all(objects))
 
-    async def asave_all(self, objects: Iterable[Model]) -> BatchResult:
+    async def asave_all(self, objects: Iterable[Any]) -> BatchResult:
         """Do what `save_all()` does, in a task."""
         return await self.arun(self._save_all(objects))
 
-    def _save_all(self, objects: Iterable[Model]) -> Flow[BatchResult]:
+    def _save_all(self, objects: Iterable[Any]) -> Flow[BatchResult]:
         result = yield from self.writer.send(records_in(objects))
         result.raise_for_failures()
         return result
 
     def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
         """Write stored records through to the mirror, where it is open."""
-        mirror = self._mirror
+        mirror = self._holdings.mirror
         if mirror is not None and rows:
             yield RunBlocking(lambda: mirror.store(resource, rows))
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""
-        mirror = self._mirror
+        mirror = self._holdings.mirror
         if mirror is not None and ids:
             yield RunBlocking(lambda: mirror.remove(resource, ids))
 
     # --- life -------------------------------------------------------------------------------------------
 
+    def make_default(self) -> Self:
+        """Make this the client that code uses which nothing tells which, in all threads and tasks; return it.
+
+        It stays open when its `with` blocks end. Which client a query uses: docs/how-to/several-accounts.md.
+        """
+        clients.set_default(self)
+        return self
+
+    def threads(self, workers: int | None = None) -> ThreadPoolExecutor:
+        """A thread pool whose jobs run inside the clients and blocks that are open where they are submitted.
+
+        >>> with planhat.batch() as batch, planhat.threads(8) as pool:  # doctest: +SKIP
+        ...     list(pool.map(edit_and_save, Company.objects.all()))
+        """
+        return Threads(workers, thread_name_prefix="planhat")
+
     def __enter__(self) -> Self:
+        scope = enter(self, "client")
         with self._lock:
-            self._entered += 1
-        runtime.enter(self)
+            self._entered.append(scope)
+            self._registration.was_left = False
         return self
 
     def _leave(self) -> bool:
         """Leave a `with planhat:`, and tell whether it was the last that any thread or task had open."""
-        runtime.leave(self)
+        around = [scope for scope in chain(innermost()) if not scope.ended]
         with self._lock:
-            self._entered -= 1
-            return not self._entered
+            # Whoever leaves in another context, as a fixture of another task does, leaves any one of them.
+            scope = next((scope for scope in around if scope in self._entered), self._entered[-1])
+            self._entered.remove(scope)
+            was_last = not self._entered and clients.default() is not self
+            self._registration.was_left = was_last
+        scope.close()
+        return was_last
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -420,14 +454,12 @@ class Planhat:
 
     def close(self) -> None:
         """Close connections and the mirror. The client can be used again; it then opens them anew."""
-        self._driver.close()
-        if self._mirror is not None:
-            self._mirror.close()
-            self._mirror = None
+        self._registration.is_open = False
+        self._holdings.close()
 
     async def aclose(self) -> None:
         """Do what `close()` does, in a task."""
-        await self._async_driver.close()
+        await self._holdings.async_driver.close()
         self.close()
 
     def __repr__(self) -> str:
@@ -438,6 +470,23 @@ class Planhat:
 
     def __reduce__(self) -> Any:
         raise PlanhatError("A client holds tokens and connections, so it is not pickled: make one in each process.")
+
+
+def _notifier(client: Planhat) -> Callable[[str, Any], None]:
+    """What tells a client of events without keeping it alive."""
+    reference = weakref.ref(client)
+
+    def notify(event: str, payload: Any) -> None:
+        told = reference()
+        if told is not None:
+            told.notify(event, payload)
+
+    return notify
+
+
+def _whole(mirror: str | None) -> str | None:
+    """A mirror's file as an absolute path, so that one file has one name. A database URL stays as it is."""
+    return str(Path(mirror).absolute()) if mirror is not None and "://" not in mirror else mirror
 
 
 def _check_kinds(*, read_only: object, allow_delete: object, max_answer: object, retry: object) -> None:

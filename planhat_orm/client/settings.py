@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from ipaddress import ip_address
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigurationError
 from ..http.secrets import Secrets, Token, find_fault
+from ..scopes.accounts import Account
+from ..scopes.accounts import account as account_of
 
 API_URL = "https://api.planhat.com"
 ANALYTICS_URL = "https://analytics.planhat.com"
@@ -28,7 +28,7 @@ class Settings:
     calls_per_min: float
     history: float
     metric_days: int
-    zone: tzinfo
+    account: Account
 
     @property
     def api_token(self) -> str | None:
@@ -50,23 +50,39 @@ def read(
     history: bool | float | None = None,
     metric_days: int | None = None,
     allow_http: bool | None = None,
-    timezone: str | tzinfo | None = None,
+    account: str | None = None,
 ) -> Settings:
     """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
     env = os.environ
     clear = _switch(allow_http, "allow_http")
+    secrets = Secrets(_token(given, "api_token"), _token(given, "tenant_token"))
+    chosen_url = _url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url", clear)
+    chosen_mirror = mirror or env.get("PLANHAT_MIRROR") or None
     return Settings(
-        secrets=Secrets(_token(given, "api_token"), _token(given, "tenant_token")),
-        api_url=_url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url", clear),
+        secrets=secrets,
+        api_url=chosen_url,
         analytics_url=_url(
             analytics_url or env.get("PLANHAT_ANALYTICS_URL") or _analytics(api_url), "analytics_url", clear
         ),
-        mirror=mirror or env.get("PLANHAT_MIRROR") or None,
+        mirror=chosen_mirror,
+        account=_account(account or env.get("PLANHAT_ACCOUNT") or None, chosen_url, secrets, chosen_mirror),
         calls_per_min=_calls(calls_per_min if calls_per_min is not None else env.get("PLANHAT_CALLS_PER_MIN", 200)),
         history=_history(history if history is not None else env.get("PLANHAT_HISTORY") or True),
         metric_days=_days(metric_days if metric_days is not None else env.get("PLANHAT_METRIC_DAYS") or METRIC_DAYS),
-        zone=_zone(timezone if timezone is not None else env.get("PLANHAT_TIMEZONE") or "UTC"),
     )
+
+
+def _account(name: object, api_url: str, secrets: Secrets, mirror: str | None) -> Account:
+    """The account behind the settings; a mirror has to know it the next time, and a function is not to be known."""
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise ConfigurationError(f"account must be a name for the account, such as 'acme', not {name!r}.")
+    token = secrets.given("api_token") or secrets.given("tenant_token")
+    if name is None and mirror is not None and callable(token):
+        raise ConfigurationError(
+            "A mirror belongs to one account, which cannot be told by a function that returns a token: name it with "
+            "Planhat(account='acme') or PLANHAT_ACCOUNT."
+        )
+    return account_of(api_url, token, name.strip() if name is not None else None)
 
 
 def _analytics(api_url: str | None) -> str:
@@ -177,18 +193,3 @@ def _days(value: object) -> int:
     if isinstance(value, bool) or days < 1:
         raise ConfigurationError(f"metric_days must be a number of days, not {value!r}.")
     return int(days)
-
-
-def _zone(value: object) -> tzinfo:
-    """The zone that moments without one are read in."""
-    if isinstance(value, tzinfo):
-        return value
-    if value == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(str(value))
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ConfigurationError(
-            f"timezone must be a name such as Europe/Stockholm, or a tzinfo, not {value!r}. (Where the system has no "
-            f"time zones, as on Windows: pip install tzdata.)"
-        ) from None

@@ -21,12 +21,12 @@ from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import EVERYTHING, All, Node, Related, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
-from ..wire.aliases import spellings_of
+from ..wire.aliases import apply_aliases, spellings_of
 from ..wire.resources import Resource, resource
 from .relation_filters import is_narrowed, readings, wires, without_hops
 
 if TYPE_CHECKING:
-    from .planhat import Planhat
+    from .cache import ListCache
 
 PAGE = 2000
 
@@ -72,8 +72,8 @@ class ApiSource:
 
     name = "api"
 
-    def __init__(self, client: Planhat) -> None:
-        self.client = client
+    def __init__(self, cache: ListCache) -> None:
+        self.cache = cache
 
     # --- rows -------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class ApiSource:
         where = yield from without_hops(query.where, self)
         way = strategy(query, where)
         test = self._test(way, query)
-        if self.client.cache.covers(query.resource):
+        if self.cache.covers(query.resource):
             rows = yield from self._cached(query)
             chosen = ordered(filter(test, rows), query.order)[query.start : query.stop]
             if chosen:
@@ -107,7 +107,7 @@ class ApiSource:
 
     def _cached(self, query: Query) -> Flow[list[dict[str, Any]]]:
         """The whole list of a cached resource, hidden rows included."""
-        cache = self.client.cache
+        cache = self.cache
         rows = None if query.fresh else cache.get(query.resource)
         if rows is None:
             writes = cache.writes(query.resource)
@@ -140,6 +140,17 @@ class ApiSource:
 
     def _rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         """Emit rows, a superset of what the query asks for, each once, in the order of `_id`."""
+        rows = self._raw_rows(way, query, wanted)
+        if not way.resource.spellings:
+            yield from rows
+            return
+
+        def spell(page: list[dict[str, Any]]) -> Flow[None]:
+            yield Emit([apply_aliases(way.resource, row) for row in page])
+
+        yield from mapped(rows, spell)
+
+    def _raw_rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         if way.parts.impossible or way.ids == ():
             return
         if way.ids is not None:
@@ -267,14 +278,14 @@ class ApiSource:
 
     def get(self, known: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """One GET; None when there is no such record."""
-        if self.client.cache.covers(known.name):
+        if self.cache.covers(known.name):
             rows = yield from self._cached(Query(known.name))
-            wire = known.field_for(form)
+            wire = {"_id": "_id", "extid-": known.external_key, "srcid-": "sourceId"}[form]
             return next((row for row in rows if kinds.ID.comparable(row.get(str(wire))) == value), None)
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None
-        return row
+        return None if row is None else apply_aliases(known, row)
 
     # --- words ------------------------------------------------------------------------------------------
 
@@ -293,8 +304,8 @@ class ApiSource:
             for name, over in readings(query.where)
         ]
         related = bool(steps)
-        if self.client.cache.covers(known.name):
-            kept = not query.fresh and self.client.cache.get(known.name) is not None
+        if self.cache.covers(known.name):
+            kept = not query.fresh and self.cache.get(known.name) is not None
             steps.append(Step(f"the list of {known.path} in memory" if kept else f"GET {paths.collection(known)}"))
             requests, cost, served = 0 if kept else None, "" if kept else cost, []
         elif way.ids is not None:
@@ -330,7 +341,7 @@ class ApiSource:
 
     def _scans(self, query: Query, way: Strategy) -> bool:
         """Whether there are conditions, and no list can be narrowed down by any of them."""
-        if query.where == EVERYTHING or way.ids is not None or self.client.cache.covers(query.resource):
+        if query.where == EVERYTHING or way.ids is not None or self.cache.covers(query.resource):
             return False
         return not any(isinstance(test, Related) and is_narrowed(test) for test in _tests(query))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from typing import Any
 
 from ..errors import ValidationError
 from ..names import did_you_mean
 from ..query import kinds
 from .base import Field
-from .scalars import digits
 
 
 class Str(Field[str]):
@@ -25,9 +24,9 @@ class Key(Str):
     Planhat compares these ids as text and takes numbers too (docs/reference/planhat-api.md section 4).
     """
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: Any) -> Any:
         """Take a whole number as text."""
-        return super().check(digits(value), zone)
+        return super().check(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
 class Choice(Field[str]):
@@ -36,9 +35,9 @@ class Choice(Field[str]):
     def __init__(self, *choices: str, **facts: Any) -> None:
         super().__init__(kinds.TEXT, choices=choices, **facts)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: Any) -> Any:
         """Refuse a value that is none of the choices, naming the nearest one."""
-        checked = super().check(value, zone)
+        checked = super().check(value)
         if checked is not None and checked not in self.choices:
             raise ValidationError(f"{self.name} has no choice {checked!r}.{did_you_mean(checked, self.choices)}")
         return checked
@@ -50,9 +49,9 @@ class Id(Field[str]):
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.ID, **facts)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: Any) -> Any:
         """Refuse an empty id."""
-        checked = super().check(value, zone)
+        checked = super().check(value)
         if checked == "":
             raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
         return checked
@@ -106,9 +105,9 @@ class StrList(Field[list[str]]):
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.LIST, **facts)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: Any) -> Any:
         """Refuse a list that holds anything but text."""
-        checked = super().check(value, zone)
+        checked = super().check(value)
         wrong = next((check for check in checked or () if not isinstance(check, str)), "")
         if wrong != "":
             raise ValidationError(f"{self.name} must be a list of text (str), not of {type(wrong).__name__}.")

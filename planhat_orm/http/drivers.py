@@ -7,19 +7,21 @@ flow, so that retry and recovery are ordinary `try` blocks in it.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-import weakref
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, TypeVar
 
 import httpcore
 
+from .. import forks
 from .answers import TooLong
 from .background import BackgroundRequest
 from .delivery import deliver_with_token
 from .effects import Attempt, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
 from .exchange import Exchange
 from .failures import FAILURES, strip_frames
+from .pools import LoopPools, Pools
 from .session import Head, Session
 
 T = TypeVar("T")
@@ -48,9 +50,9 @@ class Driver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._pools: dict[str, httpcore.ConnectionPool] = {}
+        self._pools = Pools(session.connection)
         self._slots = threading.BoundedSemaphore(AT_ONCE)
-        self._lock = threading.Lock()
+        forks.in_child(self._start_over)
 
     def run(self, flow: Flow[T]) -> T:
         """Run `flow` to its end and return what it returns."""
@@ -90,11 +92,14 @@ class Driver:
                 future.cancel()
 
     def close(self) -> None:
-        """Close the connections. The driver opens new ones when it is used again."""
-        with self._lock:
-            pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+        """Close the connections, after the requests that are on their way. A driver that is used opens new ones."""
+        pools, self._pools = self._pools.renewed(), Pools(self.session.connection)
+        pools.retire()
+
+    def _start_over(self) -> None:
+        """Take over nothing from the parent process."""
+        self._pools = self._pools.renewed()
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     def _perform(self, effect: Any) -> Any:
         session = self.session
@@ -136,8 +141,11 @@ class Driver:
     def _exchange(self, request: Request, exchange: Exchange) -> tuple[Head, bool]:
         """Send a request and read the answer, all of it if it is not too long."""
         session = self.session
-        pool = self._open(request)
-        with exchange, pool.stream(**session.outgoing(request)) as answer:
+        with (
+            self._pools.pool(request, session.url_of(request)) as pool,
+            exchange,
+            pool.stream(**session.outgoing(request)) as answer,
+        ):
             head = session.head(exchange, request, answer.status, answer.headers)
             if head.body is not None:
                 try:
@@ -150,20 +158,13 @@ class Driver:
                     return head, False
         return head, True
 
-    def _open(self, request: Request) -> httpcore.ConnectionPool:
-        with self._lock:
-            if request.host not in self._pools:
-                self._pools[request.host] = self.session.connection.pool(self.session.url_of(request))
-            return self._pools[request.host]
-
 
 class AsyncDriver:
     """Run flows in tasks. Connections belong to an event loop, so there is one pool for each loop."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, httpcore.AsyncConnectionPool]]
-        self._pools = weakref.WeakKeyDictionary()
+        self._loops: dict[int, LoopPools] = {}
 
     async def run(self, flow: Flow[T]) -> T:
         """Run `flow` to its end and return what it returns."""
@@ -216,9 +217,15 @@ class AsyncDriver:
             await _give_up(begun)
 
     async def close(self) -> None:
-        """Close the connections of the running loop."""
-        for pool in self._pools.pop(asyncio.get_running_loop(), {}).values():
-            await pool.aclose()
+        """Close the connections of the running loop, after the requests that are on their way."""
+        pools = self._loops.pop(id(asyncio.get_running_loop()), None)
+        if pools is not None:
+            await pools.retire()
+
+    def drop(self) -> None:
+        """Let go of the connections of all loops: each loop that runs closes its own."""
+        self._sweep()
+        self._loops.clear()
 
     async def _perform(self, effect: Any) -> Any:
         session = self.session
@@ -263,26 +270,34 @@ class AsyncDriver:
     async def _exchange(self, request: Request, exchange: Exchange) -> tuple[Head, bool]:
         """Send a request and read the answer, all of it if it is not too long."""
         session = self.session
-        pool = self._open(request)
-        with exchange:
-            async with pool.stream(**session.outgoing(request)) as answer:
-                head = session.head(exchange, request, answer.status, answer.headers)
-                if head.body is not None:
-                    try:
-                        async for data in answer.aiter_stream():
-                            head.body.add(data)
-                        head.body.end()
-                    except (TooLong, httpcore.RemoteProtocolError) as failure:
-                        if not exchange.is_over and not isinstance(failure, TooLong):
-                            raise
-                        return head, False
+        async with self._open().pool(request, session.url_of(request)) as pool:
+            with exchange:
+                async with pool.stream(**session.outgoing(request)) as answer:
+                    head = session.head(exchange, request, answer.status, answer.headers)
+                    if head.body is not None:
+                        try:
+                            async for data in answer.aiter_stream():
+                                head.body.add(data)
+                            head.body.end()
+                        except (TooLong, httpcore.RemoteProtocolError) as failure:
+                            if not exchange.is_over and not isinstance(failure, TooLong):
+                                raise
+                            return head, False
         return head, True
 
-    def _open(self, request: Request) -> httpcore.AsyncConnectionPool:
-        pools = self._pools.setdefault(asyncio.get_running_loop(), {})
-        if request.host not in pools:
-            pools[request.host] = self.session.connection.async_pool(self.session.url_of(request))
-        return pools[request.host]
+    def _open(self) -> LoopPools:
+        loop = asyncio.get_running_loop()
+        pools = self._loops.get(id(loop))
+        if pools is None or pools.pid != os.getpid():
+            self._sweep()
+            pools = self._loops[id(loop)] = LoopPools(self.session.connection, loop)
+        return pools
+
+    def _sweep(self) -> None:
+        """Forget the pools of loops that were closed, and of a parent process."""
+        for key, pools in list(self._loops.items()):
+            if pools.is_lost():
+                self._loops.pop(key, None)
 
 
 async def _give_up(begun: list[asyncio.Future[Any]]) -> None:

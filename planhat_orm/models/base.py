@@ -17,14 +17,17 @@ from ..fields import Custom, CustomFields, Id
 from ..fields.base import Field
 from ..html import table
 from ..names import did_you_mean
+from ..scopes.accounts import Account
+from ..scopes.chain import innermost
 from ..wire.resources import resource as wire_resource
 from .manager import Objects
 from .meta import Meta, collect
-from .results import Policy, SaveResult
-from .state import Origin
+from .state import Origin, SaveResult
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from ..client import Planhat
 
 
 class ModelType(type):
@@ -79,7 +82,7 @@ class Model(metaclass=ModelType):
     def __init__(self, **values: Any) -> None:
         self._wire = {}
         self._live = {}
-        self._origin = Origin()
+        self._origin = Origin(scope=innermost())
         key = values.pop("id", None)
         if key is not None:
             self._wire["_id"] = self._meta.fields["id"].check(key)
@@ -312,11 +315,7 @@ class Model(metaclass=ModelType):
     # --- verbs ------------------------------------------------------------------------------------------
 
     def save(
-        self,
-        fields: Iterable[str] | None = None,
-        *,
-        on_conflict: Policy | None = None,
-        using: runtime.Client | None = None,
+        self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Planhat | None = None
     ) -> SaveResult:
         """Send what changed: one PUT of just these keys, one POST for a new record, nothing if nothing did.
 
@@ -326,51 +325,56 @@ class Model(metaclass=ModelType):
         raises `AlreadyExists`. Inside `planhat.batch()` it waits for the batch. `on_conflict` ("raise",
         "ours", "theirs" or a function) reads the changed fields first, which costs one GET.
         """
-        client = using or runtime.client_of(self)
-        return client.run(client.writer.save(self, self._names(fields), on_conflict))
+        client = self._client(using)
+        result: SaveResult = client.run(client.writer.save(self, self._names(fields), on_conflict))
+        return result
 
     async def asave(
-        self,
-        fields: Iterable[str] | None = None,
-        *,
-        on_conflict: Policy | None = None,
-        using: runtime.Client | None = None,
+        self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Planhat | None = None
     ) -> SaveResult:
         """Do what `save()` does, in a task."""
-        client = using or runtime.client_of(self)
-        return await client.arun(client.writer.save(self, self._names(fields), on_conflict))
+        client = self._client(using)
+        result: SaveResult = await client.arun(client.writer.save(self, self._names(fields), on_conflict))
+        return result
 
-    def delete(self, *, using: runtime.Client | None = None) -> None:
+    def delete(self, *, using: Planhat | None = None) -> None:
         """Delete the record: one DELETE. Planhat deletes what hangs on a company with it."""
-        client = using or runtime.client_of(self)
+        client = self._client(using)
         client.run(client.writer.delete(self))
 
-    async def adelete(self, *, using: runtime.Client | None = None) -> None:
+    async def adelete(self, *, using: Planhat | None = None) -> None:
         """Do what `delete()` does, in a task."""
-        client = using or runtime.client_of(self)
+        client = self._client(using)
         await client.arun(client.writer.delete(self))
 
     def refresh(
-        self, fields: Iterable[str] | None = None, *, discard: bool = False, using: runtime.Client | None = None
+        self, fields: Iterable[str] | None = None, *, discard: bool = False, using: Planhat | None = None
     ) -> Self:
         """Read the record again: one GET. Unsaved changes are kept unless `discard`."""
-        client = using or runtime.client_of(self)
+        client = self._client(using)
         client.run(client.writer.refresh(self, self._names(fields), discard))
         return self
 
     async def arefresh(
-        self, fields: Iterable[str] | None = None, *, discard: bool = False, using: runtime.Client | None = None
+        self, fields: Iterable[str] | None = None, *, discard: bool = False, using: Planhat | None = None
     ) -> Self:
         """Do what `refresh()` does, in a task."""
-        client = using or runtime.client_of(self)
+        client = self._client(using)
         await client.arun(client.writer.refresh(self, self._names(fields), discard))
         return self
 
-    async def aload(self, *relations: str, using: runtime.Client | None = None) -> Self:
+    async def aload(self, *relations: str, using: Planhat | None = None) -> Self:
         """Load relations by name for this record and all that came with it, in a task."""
-        client = using or runtime.client_of(self)
+        client = self._client(using)
         await client.arun(runtime.load_named(self, relations))
         return self
+
+    def _client(self, using: runtime.Client | None) -> runtime.Client:
+        """The client that a verb goes through: its own, or another one of the same account."""
+        if using is None:
+            return runtime.client_of(self)
+        runtime.check_account(self, using)
+        return using
 
     def _names(self, fields: Iterable[str] | None) -> tuple[str, ...] | None:
         if fields is None:
@@ -460,7 +464,9 @@ class Model(metaclass=ModelType):
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (type(self), self._wire, self._live, self._origin.selected, self._origin.deleted)
+        origin = self._origin
+        account = origin.client.account.portable() if origin.client is not None else origin.account
+        return _unpickle, (type(self), self._wire, self._live, origin.selected, origin.deleted, account)
 
 
 _put_wire = Model.__dict__["_wire"].__set__
@@ -469,9 +475,14 @@ _put_origin = Model.__dict__["_origin"].__set__
 
 
 def _unpickle(
-    cls: type[Model], wire: dict[str, Any], live: dict[str, Any] | None, selected: frozenset[str] | None, deleted: bool
+    cls: type[Model],
+    wire: dict[str, Any],
+    live: dict[str, Any] | None,
+    selected: frozenset[str] | None,
+    deleted: bool,
+    account: Account | None = None,
 ) -> Model:
-    record = cls.from_wire(wire, Origin(selected=selected))
+    record = cls.from_wire(wire, Origin(selected=selected, scope=innermost(), account=account))
     record._live = live
     record._origin.deleted = deleted
     return record

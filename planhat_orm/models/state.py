@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..runtime import Client
+    from ..scopes.accounts import Account
+    from ..scopes.chain import Scope
 
 
 class Origin:
     """Shared by all records of one fetch: the client and source, the fields asked for, and the peers.
 
-    Peers are held weakly: a page must not stay in memory because one of its records does.
+    A new record has no client until it is first written; one from a pickle has the `account` that its client must
+    be of. `scope` is the innermost one of the code that read or made the records. Peers are held weakly: a page must
+    not stay in memory because one of its records does.
     """
 
     __slots__ = (
-        "_peers", "asked", "client", "deleted", "prefetched", "related", "selected", "source", "synced_at", "waiting",
-        "whole",
+        "_peers", "account", "asked", "client", "deleted", "prefetched", "related", "scope", "selected", "source",
+        "synced_at", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(
         self,
-        client: weakref.ref[Any] | None = None,
+        client: Client | None = None,
         source: str | None = None,
         selected: frozenset[str] | None = None,
         synced_at: datetime | None = None,
+        *,
+        scope: Scope | None = None,
+        account: Account | None = None,
     ) -> None:
         self.client = client
+        self.scope = scope
+        self.account = account
         self.source = source
         self.selected = selected
         self.synced_at = synced_at
@@ -53,7 +66,24 @@ class Origin:
 
     def alone(self, *, deleted: bool = False) -> Origin:
         """The same origin for one record that parts from its peers."""
-        other = Origin(self.client, self.source, self.selected, self.synced_at)
+        other = Origin(self.client, self.source, self.selected, self.synced_at, scope=self.scope, account=self.account)
         other.related, other.whole = self.related, self.whole
         other.deleted = deleted
         return other
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """What a `save()` did: nothing was sent when neither `created` nor `updated` is true.
+
+    `fields` are the Python names that were sent; `queued` says that a batch, or the outbox of an offline
+    block, holds the change instead.
+    """
+
+    created: bool = False
+    updated: bool = False
+    fields: tuple[str, ...] = ()
+    queued: bool = False
+
+    def __bool__(self) -> bool:
+        raise TypeError("A SaveResult is not true or false: look at .created, .updated or .queued.")

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ..errors import FullScanWarning, PlanhatError
+from ..scopes.places import user_frame
 
 if TYPE_CHECKING:
     from ..query.plan import Plan
+    from ..runtime import Client
 
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _warned: WeakKeyDictionary[Any, set[tuple[str, int]]] = WeakKeyDictionary()
 """The places that each client has warned of: a loop is told once, whatever filter of warnings is set."""
 
 
-def warn_full_scan(client: Any, plan: Plan) -> None:
+def warn_full_scan(client: Client, plan: Plan) -> None:
     """Warn, or raise, as `Planhat(scan=...)` says, when `plan` filters nothing on the server."""
     if not plan.full_scan:
         return
-    policy = getattr(client, "scan", "warn")
-    if policy == "allow":
+    if client.scan == "allow":
         return
     # The same words each time: Python tells warnings of one line apart by their text.
     text = (
@@ -32,11 +29,9 @@ def warn_full_scan(client: Any, plan: Plan) -> None:
         f"Query the mirror instead (.using('mirror')), stream with iterator(), or say Planhat(scan='allow'). "
         f"explain() shows the plan."
     )
-    if policy == "raise":
+    if client.scan == "raise":
         raise PlanhatError(text)
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
+    frame = user_frame()
     place = (frame.f_code.co_filename, frame.f_lineno)
     if place in _warned.setdefault(client, set()):
         return

@@ -72,7 +72,7 @@ def _group(record: Model) -> list[Model]:
 
 def _source(client: runtime.Client, record: Model) -> Source:
     name = record._origin.source
-    return client.source(name if name in ("api", "mirror") else None)
+    return client.source(name if name in ("api", "mirror") else None, record._origin.scope)
 
 
 def check(model: type[Model], path: str) -> None:
@@ -140,7 +140,7 @@ class _Enough(Exception):
 
 def _fetch_ids(records: list[Any], model: type[Any], ids: set[str], source: Source) -> Flow[dict[str, Any]]:
     """The records of some ids by id, and others that were read on the way."""
-    origin = Origin(records[0]._origin.client, source.name)
+    origin = Origin(records[0]._origin.client, source.name, scope=records[0]._origin.scope)
     found: dict[str, Any] = {}
     missing = set(ids)
 
@@ -210,7 +210,7 @@ def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], sou
     at_hand: list[Any] | None = home.whole.get(relation.name)
     if at_hand is not None:
         return [record for record in at_hand if chosen(record._wire)]
-    origin = Origin(home.client, source.name)
+    origin = Origin(home.client, source.name, scope=home.scope)
     found: list[Any] = []
     whole = _is_full_scan(source, query)
     rows = yield from collected(source.pages(query.changed(where=EVERYTHING) if whole else query))
@@ -228,7 +228,7 @@ def _fetch_referring(records: list[Any], relation: Many[Any], ids: set[str], sou
 def _made(model: type[Any], rows: list[dict[str, Any]], origin: Origin) -> list[Any]:
     """Records of rows; inside a batch the objects that it knows of them."""
     records = [model.from_wire(row, origin) for row in rows]
-    client = origin.client() if origin.client is not None else None
+    client = origin.client
     return records if client is None else client.writer.unify(records)
 
 

@@ -7,26 +7,27 @@ that refines returns a new one. Every method that does I/O costs requests, and s
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from .. import runtime
-from ..errors import FieldError, PlanhatError
+from ..errors import FieldError, PlanhatError, WhichClient
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..models.base import Model
 from ..models.manager import Objects
-from ..models.results import BatchResult
 from ..models.state import Origin
 from ..names import did_you_mean
 from ..query.kinds import LISTS
 from ..query.plan import Plan, describe
 from ..query.query import Query
 from ..query.tree import Node, Not, Q, tests_in
+from ..scopes import clients
+from ..scopes.accounts import Account
+from ..scopes.chain import Scope, innermost
 from . import dataframes, grouping, prefetch, retrieval, writing
 from .aggregates import Aggregate
 from .full_scan import warn_full_scan
@@ -37,13 +38,10 @@ from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
     from ..fields.relations import Many, ManyToMany
-    from ..writes.reconcile import Mapped, ReconcilePlan, Rows
 
 M = TypeVar("M", bound=Model, covariant=True)
 R = TypeVar("R")
 QS = TypeVar("QS", bound="QuerySet[Any]")
-Row = Model | Mapping[str, object]
-"""A record, or a dict of Python names, or of Planhat's own, and values."""
 
 
 class QuerySet(Results[M], Generic[M]):
@@ -53,14 +51,17 @@ class QuerySet(Results[M], Generic[M]):
     pages as they are read; `async for` does the same in a task.
     """
 
-    __slots__ = ("_chosen", "_client", "_owner", "_prefetch", "_query", "_source", "model")
+    __slots__ = ("_account", "_chosen", "_client", "_owner", "_prefetch", "_query", "_scope", "_source", "model")
 
     def __init__(self, model: type[Any]) -> None:
         super().__init__()
         self.model = model
         self._query = Query(model._meta.resource.name)
         self._source: Any = None
-        self._client: Any = None
+        # A scope around chooses the client now; else it is settled when this is read.
+        self._scope: Scope | None = innermost()
+        self._client: runtime.Client | None = clients.client_in(self._scope)
+        self._account: Account | None = None
         self._prefetch: tuple[str, ...] = ()
         self._owner: tuple[Any, Many[Any]] | None = None
         self._chosen: tuple[str, ...] | None = None
@@ -69,7 +70,9 @@ class QuerySet(Results[M], Generic[M]):
         other = type(self)(self.model)
         other._query = query if query is not None else self._query
         other._source = state.get("source", self._source)
+        other._scope, other._account = self._scope, self._account
         other._client = state.get("client", self._client)
+        other._bound = None if "client" in state else self._bound
         other._prefetch = state.get("prefetch", self._prefetch)
         other._chosen = state.get("chosen", self._chosen)
         return other
@@ -77,8 +80,16 @@ class QuerySet(Results[M], Generic[M]):
     # --- refining: no request ---------------------------------------------------------------------------
 
     def all(self) -> Self:
-        """A fresh copy, with nothing fetched yet; of `company.licenses`, with what was prefetched."""
-        return self._clone() if self._owner is None else runtime.queryset_for(self.model)._related_to(*self._owner)
+        """A fresh copy, with nothing fetched yet; of `company.licenses`, with what was prefetched.
+
+        A copy of one that nothing but its first reading bound to a client is free to be read from another.
+        """
+        if self._owner is not None:
+            related: Self = runtime.queryset_for(self.model)._related_to(*self._owner)
+            return related
+        other = self._clone()
+        other._bound = None
+        return other
 
     def filter(self, *args: Q, **lookups: Any) -> Self:
         """Only records that satisfy all of the conditions.
@@ -210,6 +221,7 @@ class QuerySet(Results[M], Generic[M]):
             start, stop = place.start or 0, place.stop
             if start < 0 or (stop is not None and stop < 0):
                 raise FieldError("Counting from the end is not possible: order_by('-...') and count from the front.")
+            self._check_bound()
             part = self._clone(self._query.sliced(start, stop))
             if self._complete:
                 part._rows, part._complete = self._rows[start:stop], True
@@ -354,41 +366,41 @@ class QuerySet(Results[M], Generic[M]):
 
     # --- writing ----------------------------------------------------------------------------------------
 
-    def create(self, **values: object) -> M:
+    def create(self, **values: Any) -> M:
         """Create a record and return it: one POST, and a GET before it for each key given.
 
         Raises `AlreadyExists` when a key is taken.
         """
         record, flow = writing.create(self, values)
         self._run(flow)
-        return record
+        return record  # type: ignore[no-any-return]
 
-    async def acreate(self, **values: object) -> M:
+    async def acreate(self, **values: Any) -> M:
         """Do what `create()` does, in a task."""
         record, flow = writing.create(self, values)
         await self._arun(flow)
-        return record
+        return record  # type: ignore[no-any-return]
 
-    def get_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
+    def get_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
         """The record with a key, created with `defaults` when there is none: `(record, created)`."""
         return self._run(writing.get_or_create(self, defaults or {}, key))
 
-    async def aget_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
+    async def aget_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
         """Do what `get_or_create()` does, in a task."""
         return await self._arun(writing.get_or_create(self, defaults or {}, key))
 
-    def update_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
+    def update_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
         """Update the record with a key, or create it: one upsert, which is atomic on the server.
 
         `key` is one keyable: `external_id=...`, `source_id=...`, `id=...`, or a contact's `email=...`.
         """
         return self._run(writing.update_or_create(self, defaults or {}, key))
 
-    async def aupdate_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
+    async def aupdate_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
         """Do what `update_or_create()` does, in a task."""
         return await self._arun(writing.update_or_create(self, defaults or {}, key))
 
-    def bulk_upsert(self, rows: Iterable[Row], *, chunk_size: int = 5000, raise_on_error: bool = True) -> BatchResult:
+    def bulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
         """Upsert records or dicts: ceil(n/5000) requests, an outcome for each.
 
         A dict has the names of the model, or all of Planhat's own (`externalId`). It needs a key, or all that a new
@@ -397,37 +409,29 @@ class QuerySet(Results[M], Generic[M]):
         """
         return self._run(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
 
-    async def abulk_upsert(
-        self, rows: Iterable[Row], *, chunk_size: int = 5000, raise_on_error: bool = True
-    ) -> BatchResult:
+    async def abulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
         """Do what `bulk_upsert()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
 
-    def bulk_create(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    def bulk_create(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
         """`bulk_upsert()` of records that must be new: one with an id is refused before anything is sent."""
         return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
 
-    async def abulk_create(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    async def abulk_create(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
         """Do what `bulk_create()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
 
-    def bulk_update(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    def bulk_update(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
         """`bulk_upsert()` of records that must exist: one without an id is refused before anything is sent."""
         return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
-    async def abulk_update(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    async def abulk_update(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
         """Do what `bulk_update()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
     def reconcile(
-        self,
-        rows: Rows,
-        key: str,
-        mapping: Mapping[str, Mapped] | None = None,
-        *,
-        delete: bool = False,
-        empty: Literal["skip", "clear"] = "skip",
-    ) -> ReconcilePlan[M]:
+        self, rows: Any, key: str, mapping: dict[str, Any] | None = None, *, delete: bool = False, empty: str = "skip"
+    ) -> Any:
         """Compare rows of another system with these records, and return a plan to look at and `apply()`.
 
         `rows` are dicts, a data frame, or the path of a CSV or JSON Lines file; `key` the field that matches
@@ -439,26 +443,20 @@ class QuerySet(Results[M], Generic[M]):
         return self._run(self._using().writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
 
     async def areconcile(
-        self,
-        rows: Rows,
-        key: str,
-        mapping: Mapping[str, Mapped] | None = None,
-        *,
-        delete: bool = False,
-        empty: Literal["skip", "clear"] = "skip",
-    ) -> ReconcilePlan[M]:
+        self, rows: Any, key: str, mapping: dict[str, Any] | None = None, *, delete: bool = False, empty: str = "skip"
+    ) -> Any:
         """Do what `reconcile()` does, in a task."""
         writer = self._using().writer
         return await self._arun(writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
 
-    def update(self, *, max_requests: int = 60, **values: object) -> BatchResult:
+    def update(self, *, max_requests: int = 60, **values: Any) -> Any:
         """Set fields on every record found: the pages to read them, then ceil(n/5000) bulk upserts.
 
         Refuses before writing when that needs more than `max_requests` writes.
         """
         return self._run(writing.update(self, values, max_requests))
 
-    async def aupdate(self, *, max_requests: int = 60, **values: object) -> BatchResult:
+    async def aupdate(self, *, max_requests: int = 60, **values: Any) -> Any:
         """Do what `update()` does, in a task."""
         return await self._arun(writing.update(self, values, max_requests))
 
@@ -511,17 +509,31 @@ class QuerySet(Results[M], Generic[M]):
     def __reduce__(self) -> Any:
         if self._source is not None and not isinstance(self._source, str):
             raise PlanhatError("A queryset that reads one moment of a mirror is not pickled: pickle list(it).")
-        return _unpickle, (type(self), self.model, self._query, self._source, self._prefetch, self._chosen)
+        client = self._client or self._bound
+        account = client.account.portable() if client is not None else self._account
+        return _unpickle, (type(self), self.model, self._query, self._source, self._prefetch, self._chosen, account)
 
     # --- flows ------------------------------------------------------------------------------------------
 
+    def _chosen_client(self) -> runtime.Client | None:
+        return self._client
+
     def _using(self) -> runtime.Client:
-        return self._client if self._client is not None else runtime.current()
+        if self._client is not None:
+            return self._client
+        self._check_bound()
+        client = self._bound or clients.current(self._scope)
+        if self._account is not None and not self._account.matches(client.account):
+            raise WhichClient(
+                f"{self!r} comes from a pickle of the account {self._account}, and the current client is of "
+                f"{client.account}: read it inside `with` of a client of its own account."
+            )
+        return client
 
     def _from(self) -> runtime.Source:
         if self._source is not None and not isinstance(self._source, str):
             return self._source  # type: ignore[no-any-return]
-        return self._using().source(self._source)
+        return self._using().source(self._source, self._scope)
 
     def _run(self, flow: Flow[R]) -> R:
         return self._using().run(flow)
@@ -549,15 +561,15 @@ class QuerySet(Results[M], Generic[M]):
                 return
         query = self._needed()
         client, model, names, made = self._using(), self.model, self._prefetch, self._origin
-        reference = weakref.ref(client)
-        shared = made(reference, source, query)
+        scope = innermost() or self._scope
+        shared = made(client, source, query, scope)
         # The queryset holds this flow: knew the flow it too, what is open would stay so when both are forgotten.
         del self
 
         def build(rows: list[dict[str, Any]]) -> Flow[None]:
             origin = shared
             if not keep_peers:
-                origin = made(reference, source, query)
+                origin = made(client, source, query, scope)
                 origin.related, origin.whole = shared.related, shared.whole
             records = client.writer.unify([model.from_wire(row, origin) for row in rows])
             origin.add_peers(records)
@@ -568,10 +580,10 @@ class QuerySet(Results[M], Generic[M]):
         yield from mapped(source.pages(query), build)
 
     @staticmethod
-    def _origin(client: Any, source: runtime.Source, query: Query) -> Origin:
+    def _origin(client: runtime.Client, source: runtime.Source, query: Query, scope: Scope | None) -> Origin:
         synced_at = getattr(source, "synced_at", None)
         moment: Any = synced_at(query.resource) if callable(synced_at) else None
-        return Origin(client, source.name, query.select, moment)
+        return Origin(client, source.name, query.select, moment, scope=scope)
 
     def _all(self) -> Flow[list[M]]:
         return (yield from collected(self._pages()))
@@ -583,17 +595,23 @@ class QuerySet(Results[M], Generic[M]):
         if record.id is None:
             raise PlanhatError(f"A {type(record).__name__} that was never saved has no {relation.name}.")
         suffix = "__contains" if relation.model._meta.fields[relation.via].kind in LISTS else ""
-        found = self._clone(source=_named(record), client=_client(record))
-        found = found.filter(**{f"{relation.via}{suffix}": record.id})
+        found = self._of(record).filter(**{f"{relation.via}{suffix}": record.id})
         found._owner = record, relation
         loaded_rows = record._origin.prefetched.get(relation.name)
         if loaded_rows is not None and record.id in loaded_rows:
             found._rows, found._complete = list(loaded_rows[record.id]), True
         return found
 
+    def _of(self, record: Model) -> Self:
+        """This queryset over what is related to a record: from the same source of the same client."""
+        origin = record._origin
+        found = self._clone(source=_named(record), client=origin.client)
+        found._scope = found._scope or origin.scope
+        return found
+
     def _listed_in(self, record: Model, relation: ManyToMany[Any]) -> Self:
         """The queryset behind `issue.companies`."""
-        found = self._clone(source=_named(record), client=_client(record))
+        found = self._of(record)
         ids = list(dict.fromkeys(prefetch.referred(record, relation)))
         found = found.filter(id__in=ids).include_hidden()
         known = record._origin.related.get(relation.name, {})
@@ -643,11 +661,6 @@ def _named(record: Model) -> str | None:
     return record._origin.source if record._origin.source in ("api", "mirror") else None
 
 
-def _client(record: Model) -> Any:
-    reference = record._origin.client
-    return reference() if reference is not None else None
-
-
 def _unpickle(
     cls: type[QuerySet[Any]],
     model: type[Model],
@@ -655,8 +668,10 @@ def _unpickle(
     source: str | None,
     prefetch: tuple[str, ...],
     chosen: tuple[str, ...] | None,
+    account: Account | None = None,
 ) -> QuerySet[Any]:
     made = cls(model)
+    made._client, made._account = None, account
     made._query, made._source, made._prefetch, made._chosen = query, source, prefetch, chosen
     return made
 

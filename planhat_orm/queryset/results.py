@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..errors import FieldError, PlanhatError
+from ..errors import FieldError, PlanhatError, WhichClient
+from ..scopes import clients
 
 if TYPE_CHECKING:
     from ..http.effects import Flow
@@ -21,17 +22,39 @@ T = TypeVar("T", covariant=True)
 class Results(Generic[T]):
     """A lazy sequence of what a query finds."""
 
-    __slots__ = ("_complete", "_cursor", "_rows")
+    __slots__ = ("_bound", "_complete", "_cursor", "_rows")
 
     def __init__(self) -> None:
         self._rows: list[Any] = []
         self._complete = False
         self._cursor: Generator[Any, None, Any] | None = None
+        self._bound: Client | None = None
+        """The client that the rows came from, where only fetching them settled which."""
 
     # What the subclasses say.
 
     def _using(self) -> Client:
         raise AssertionError("a subclass says which client")
+
+    def _chosen_client(self) -> Client | None:
+        """The client that was chosen when this was made, if one was."""
+        raise AssertionError("a subclass says whether one was")
+
+    def _bind(self) -> Client:
+        """The client to fetch rows from that are kept: it stays the one of these results."""
+        client = self._using()
+        if self._chosen_client() is None:
+            self._bound = client
+        return client
+
+    def _check_bound(self) -> None:
+        """Raise `WhichClient` where the code around chose another account than the rows that are kept came from."""
+        around = clients.chosen()
+        if self._bound is not None and around is not None and around.account != self._bound.account:
+            raise WhichClient(
+                f"{self!r} was read from the account {self._bound.account} and is asked inside a scope of "
+                f"{around.account}: .all() of the queryset is a fresh copy that reads from there."
+            )
 
     def _pages(self) -> Flow[None]:
         raise AssertionError("a subclass emits lists of results")
@@ -42,6 +65,7 @@ class Results(Generic[T]):
     # Reading, in threads.
 
     def __iter__(self) -> Iterator[T]:
+        self._check_bound()
         place = 0
         while True:
             while place < len(self._rows):
@@ -56,7 +80,7 @@ class Results(Generic[T]):
             return False
         if self._cursor is None:
             self._before_fetch()
-            self._cursor = self._using().iterate(self._pages())
+            self._cursor = self._bind().iterate(self._pages())
         try:
             page = next(self._cursor)
         except StopIteration:
@@ -71,6 +95,7 @@ class Results(Generic[T]):
 
     def _at(self, place: int) -> Any:
         """One result, fetching pages up to it."""
+        self._check_bound()
         if not isinstance(place, int):
             raise TypeError(f"Results are taken by number or slice, not by {type(place).__name__}.")
         if place < 0:
@@ -81,6 +106,7 @@ class Results(Generic[T]):
         return self._rows[place]
 
     def _fill(self) -> list[Any]:
+        self._check_bound()
         while self._more():
             pass
         return self._rows
@@ -89,6 +115,7 @@ class Results(Generic[T]):
         return len(self._fill())
 
     def __bool__(self) -> bool:
+        self._check_bound()
         return bool(self._rows) or self._more_until_any()
 
     def _more_until_any(self) -> bool:
@@ -100,6 +127,7 @@ class Results(Generic[T]):
     # Reading, in tasks.
 
     async def __aiter__(self) -> AsyncIterator[T]:
+        self._check_bound()
         if self._complete:
             for row in self._rows:
                 yield row
@@ -114,6 +142,7 @@ class Results(Generic[T]):
                     yield row
         finally:
             await pages.aclose()
+        self._bind()
         self._rows, self._complete = rows, True
 
     async def _afill(self) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +12,7 @@ from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.split import GET_EACH
 from ..query.tree import related_in
-from ..wire.paths import split_key
+from ..scopes.chain import innermost
 from ..wire.resources import Resource
 from . import prefetch
 from .resolve import field_of
@@ -30,7 +29,7 @@ def get(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str, Any]) -
     if args and args[0] is None:
         raise ValidationError("The id is None: get() needs the id of one record.")
     if args and isinstance(args[0], str):
-        form, value = split_key(args[0])
+        form, value = _split(args[0])
         args = args[1:]
         lookups = {**lookups, _key_name(queryset, form): value}
     direct = _direct(queryset, lookups)
@@ -63,6 +62,7 @@ def get_or_none(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str,
 
 def first(queryset: QuerySet[M]) -> Flow[M | None]:
     """The first record, or None."""
+    queryset._check_bound()
     if queryset._rows or queryset._complete:
         return queryset._rows[0] if queryset._rows else None
     queryset._before_fetch()
@@ -72,6 +72,7 @@ def first(queryset: QuerySet[M]) -> Flow[M | None]:
 
 def last(queryset: QuerySet[M]) -> Flow[M | None]:
     """The last record, or None."""
+    queryset._check_bound()
     if not queryset._complete:
         queryset._before_fetch()
     found: list[M] = queryset._rows if queryset._complete else (yield from queryset._all())
@@ -92,6 +93,7 @@ def extreme(queryset: QuerySet[M], name: str, *, greatest: bool) -> Flow[M]:
 
 def count(queryset: QuerySet[Any]) -> Flow[int]:
     """How many records there are."""
+    queryset._check_bound()
     if queryset._complete:
         return len(queryset._rows)
     queryset._before_fetch()
@@ -100,6 +102,7 @@ def count(queryset: QuerySet[Any]) -> Flow[int]:
 
 def exists(queryset: QuerySet[Any]) -> Flow[bool]:
     """Whether there is any record."""
+    queryset._check_bound()
     if queryset._rows or queryset._complete:
         return bool(queryset._rows)
     queryset._before_fetch()
@@ -142,7 +145,8 @@ def _forms(resource: Resource) -> dict[str, str]:
     """The id forms that the path of one record takes, by wire field."""
     if "get_by_id" not in resource.operations:
         return {}
-    return {str(resource.field_for(form)): form for form in resource.read_forms}
+    forms = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}
+    return {wire: form for form, wire in forms.items() if wire is not None and form in resource.read_forms}
 
 
 def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
@@ -163,13 +167,20 @@ def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str,
     return None
 
 
+def _split(key: str) -> tuple[str, str]:
+    for form in ("extid-", "srcid-"):
+        if key.startswith(form):
+            return form, key.removeprefix(form)
+    return "_id", key
+
+
 def _key_name(queryset: QuerySet[Any], form: str) -> str:
     """The field that a key such as `extid-5` stands for."""
     resource = queryset.model._meta.resource
-    wire = resource.field_for(form)
-    if wire is None:
+    wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}[form]
+    if form != "_id" and form not in resource.id_forms:
         raise ValidationError(f"{queryset.model.__name__} records have no {form}...: give a field and its value.")
-    name: str = queryset.model._meta.by_wire[wire].name
+    name: str = queryset.model._meta.by_wire[str(wire)].name
     return name
 
 
@@ -186,7 +197,8 @@ def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], 
         return found[0] if found else None
     if not predicate(where)(row):
         return None
-    origin = queryset._origin(weakref.ref(queryset._using()), source, Query(queryset._query.resource))
+    scope = innermost() or queryset._scope
+    origin = queryset._origin(queryset._using(), source, Query(queryset._query.resource), scope)
     record: M = queryset._using().writer.unify([queryset.model.from_wire(row, origin)])[0]
     origin.add_peers([record])
     for name in queryset._prefetch:

@@ -36,6 +36,7 @@ class _Rows(Results[T]):
 
     def _clone(self, queryset: QuerySet[Any]) -> Self:
         other = type(self)(queryset, self._names)
+        other._bound = self._bound
         other._distinct = self._distinct
         return other
 
@@ -84,7 +85,11 @@ class _Rows(Results[T]):
         return table(self._names, [tuple(row) if not isinstance(row, str) else (row,) for row in rows], repr(self))
 
     def _using(self) -> Client:
-        return self._queryset._using()
+        self._check_bound()
+        return self._bound or self._queryset._using()
+
+    def _chosen_client(self) -> Client | None:
+        return self._queryset._chosen_client()
 
     def _before_fetch(self) -> None:
         self._queryset._before_fetch()

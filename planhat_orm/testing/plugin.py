@@ -61,8 +61,12 @@ def planhat_emulator(
 
 @pytest.fixture
 def planhat(planhat_emulator: Emulator, tmp_path: Path) -> Iterator[Planhat]:
-    """The current client, connected to `planhat_emulator`, with a mirror of its own; closed after the test."""
+    """A client of `planhat_emulator`, with a mirror of its own: the default one of all threads and tasks.
+
+    It is closed after the test, and the default client is the one of before.
+    """
     from ..client import Planhat
+    from ..scopes import clients
 
     emulator = planhat_emulator
     client = Planhat(
@@ -73,5 +77,10 @@ def planhat(planhat_emulator: Emulator, tmp_path: Path) -> Iterator[Planhat]:
         mirror=tmp_path / "planhat.db",
         calls_per_min=_NO_QUOTA,
     )
-    with client:
+    before = clients.default()
+    client.make_default()
+    try:
         yield client
+    finally:
+        clients.set_default(before)
+        client.close()

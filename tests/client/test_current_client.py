@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Planhat, runtime
+from planhat_orm import Company, Planhat
 from planhat_orm.errors import ConfigurationError
+from planhat_orm.scopes import clients
 
 from ..online import Online, client
+from ..registry import no_clients
 
 
 def in_threads(*calls: Callable[[], Any]) -> None:
@@ -49,7 +51,7 @@ def test_threads_enter_and_leave_one_client_in_any_order(online: Online) -> None
         with planhat:
             inside.wait()
             first_left.wait(5)
-            assert runtime.current() is planhat
+            assert clients.current() is planhat
             assert Company.objects.count() == 3
 
     in_threads(first, second)
@@ -74,8 +76,8 @@ def test_a_client_is_closed_when_the_last_one_leaves(online: Online) -> None:
     with planhat:
         with planhat:
             Company.objects.count()
-        assert planhat._driver._pools
-    assert not planhat._driver._pools
+        assert planhat._holdings.driver._pools._pools
+    assert not planhat._holdings.driver._pools._pools
 
 
 def test_one_client_offline_leaves_the_others_online(online: Online, tmp_path: Path) -> None:
@@ -95,8 +97,7 @@ def test_one_client_offline_leaves_the_others_online(online: Online, tmp_path: P
         assert not planhat.is_offline
 
 
-def test_without_a_client_the_error_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "_latest", None)
-    with pytest.raises(ConfigurationError, match=r"planhat = Planhat\(\)"):
-        runtime.current()
+def test_without_a_client_the_error_says_what_to_type() -> None:
+    with no_clients(), pytest.raises(ConfigurationError, match=r"planhat = Planhat\(\)"):
+        clients.current()
     assert isinstance(Planhat("t"), Planhat)

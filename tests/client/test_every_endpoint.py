@@ -9,6 +9,7 @@ import pytest
 from planhat_orm import FieldError, NotFound, ValidationError
 from planhat_orm.client.activities import UserActivities
 from planhat_orm.client.endpoints import Endpoint
+from planhat_orm.client.holdings import Attribute
 from planhat_orm.client.metrics import Metrics
 
 from ..online import Online
@@ -36,7 +37,10 @@ SPECIAL = {
 def test_every_resource_is_an_attribute_with_its_own_methods(online: Online) -> None:
     _, planhat = online()
     found = {
-        name: item for name, item in vars(planhat).items() if isinstance(item, (Endpoint, Metrics, UserActivities))
+        name: item
+        for name, attribute in vars(type(planhat)).items()
+        if isinstance(attribute, Attribute)
+        and isinstance(item := getattr(planhat, name), (Endpoint, Metrics, UserActivities))
     }
     assert found.keys() == set(ATTRIBUTES)
     for name, record in found.items():

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from planhat_orm import Planhat, runtime
+from planhat_orm import runtime
 from planhat_orm.emulator import Emulator
+
+from ..registry import no_clients
 
 COMPANIES = 100
 """What the pages tell the reader to start: `planhat emulator --companies 100`."""
@@ -34,22 +36,12 @@ def tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator
 @pytest.fixture
 def clean_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a page did to the process: clients that readers leave to its end, classes, the level of a logger."""
-    made: list[Planhat] = []
-    latest, models, level = runtime._latest, dict(runtime.models), _logger.level
-    remember = runtime.set_latest
+    models, level = dict(runtime.models), _logger.level
     for name, model in models.items():
         if not model.__module__.startswith("planhat_orm."):
             del runtime.models[name]  # a class of another test has custom fields, too
-
-    def noted(client: Planhat) -> None:
-        made.append(client)
-        remember(client)
-
-    monkeypatch.setattr(runtime, "set_latest", noted)
-    yield
-    for client in made:
-        client.close()
-    runtime._latest = latest
+    with no_clients():
+        yield
     runtime.models.clear()
     runtime.models.update(models)
     _logger.setLevel(level)

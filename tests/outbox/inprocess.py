@@ -74,13 +74,13 @@ class Client(Planhat):
 
     def __init__(self, tenant: Tenant, mirror: Path) -> None:
         super().__init__(
-            "token", api_url="http://tenant", mirror=mirror, calls_per_min=1e9, clock=tenant.clock, scan="allow",
+            "token", api_url="https://tenant", mirror=mirror, calls_per_min=1e9, clock=tenant.clock, scan="allow",
             retry=Retry(attempts=2),
         )  # fmt: skip
         self.kill_in: int | None = None
         self.recorded = 0
         self.recorded_more = False
-        self._driver = _Driver(self._session, self, tenant)
+        self._holdings.driver = _Driver(self._session, self, tenant)
 
 
 class _Driver(Driver):

@@ -10,6 +10,7 @@ import pytest
 from planhat_orm import Company, FieldError, License, NotLoaded, Planhat, PlanhatError, Q
 from planhat_orm.emulator import Emulator
 
+from ..registry import no_clients
 from .conftest import Account, Calls
 
 pytestmark = pytest.mark.usefixtures("planhat")
@@ -148,13 +149,13 @@ def test_rows_and_views_of_the_past_are_not_pickled() -> None:
         pickle.dumps(Company.objects.using(Past()))
 
 
-def test_displaying_never_asks_even_without_a_client(monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
+def test_displaying_never_asks_even_without_a_client(calls: Calls) -> None:
     queryset = Company.objects.filter(mrr__gt=1)
     for show in (repr, str, lambda one: one._repr_html_()):
         assert "mrr" in show(queryset)
     assert "name" in repr(Company.objects.values("name"))
     assert calls() == []
-    monkeypatch.setattr("planhat_orm.runtime._latest", None)
-    monkeypatch.setattr("planhat_orm.runtime._entered", type("None", (), {"get": lambda self: ()})())
-    assert "not fetched" in repr(queryset)
-    assert "not fetched" in queryset._repr_html_()
+    with no_clients():
+        queryset = Company.objects.filter(mrr__gt=1)
+        assert "not fetched" in repr(queryset)
+        assert "not fetched" in queryset._repr_html_()

@@ -19,6 +19,7 @@ from planhat_orm import (
     ValidationError,
 )
 from planhat_orm.emulator import Emulator
+from planhat_orm.writes.facade import RecordWriter
 
 from .conftest import Account
 
@@ -48,14 +49,14 @@ def test_get_or_create(own: Own) -> None:
 
 
 def test_get_or_create_gets_when_somebody_else_was_faster(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
-    emulator, planhat = own(**SMALL)
-    save = planhat.writer.save
+    emulator, _ = own(**SMALL)
+    save = RecordWriter.save
 
-    def slow(record: Any, *args: Any) -> Any:
+    def slow(writer: RecordWriter, record: Any, *args: Any) -> Any:
         emulator.store.insert("company", {"name": "Theirs", "externalId": "race-1"})
-        return save(record, *args)
+        return save(writer, record, *args)
 
-    monkeypatch.setattr(planhat.writer, "save", slow)
+    monkeypatch.setattr(RecordWriter, "save", slow)
     found, created = Company.objects.get_or_create(external_id="race-1", defaults={"name": "Mine"})
     assert not created and found.name == "Theirs"
     with pytest.raises(AlreadyExists):
@@ -142,7 +143,7 @@ def test_bulk_verbs_check_who_exists(own: Own) -> None:
     with pytest.raises(ValidationError, match=r"Row 0 of bulk_update\(\) has no id"):
         Company.objects.bulk_update([{"name": "x"}])
     with pytest.raises(ValidationError, match="Row 0 is a int"):
-        Company.objects.bulk_upsert([5])  # type: ignore[list-item]
+        Company.objects.bulk_upsert([5])
     assert len(emulator.log) == 0
     made = Company.objects.bulk_create([Company(name=f"Bulk {n}", external_id=f"bulk-{n}") for n in range(3)])
     assert len(made.created) == 3 and all(row.object.id for row in made.rows)

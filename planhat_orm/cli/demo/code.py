@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import Company, Count, Enduser, License, Planhat, Sum
-from ...models.results import BatchResult
-from ...writes import WritePlan
+from ...writes import BatchResult, WritePlan
 
 
 def renewals_at_risk() -> Any:

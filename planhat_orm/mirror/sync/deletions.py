@@ -106,10 +106,11 @@ class _Audit:
         """Raise unless the list by stamps, asked again, shows the latest one that was met."""
         if self.latest <= self.seen.newest:
             return
-        resource = self.job.layout.resource
         for params in lists:
-            request = request_page(resource, limit=1, sort=f"-{self.stamp}", select=("_id", self.stamp), params=params)
-            for row in rows_of((yield from self.job.traffic.ask(request)), resource):
+            request = request_page(
+                self.job.layout.resource, limit=1, sort=f"-{self.stamp}", select=("_id", self.stamp), params=params
+            )
+            for row in rows_of((yield from self.job.traffic.ask(request))):
                 if (DATETIME.comparable(row.get(self.stamp)) or "") >= self.latest:
                     return
         raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
@@ -191,16 +192,15 @@ class _Search:
 
     def _page(self, start: int) -> Flow[list[str]]:
         self.spent += 1
-        resource = self.job.layout.resource
         request = request_page(
-            resource,
+            self.job.layout.resource,
             limit=self.limit,
             offset=start,
             select=("_id", self.audit.stamp),
             params=self.params,
             raw_items=True,
         )
-        rows = slices_of((yield from self.job.traffic.ask(request)), resource)
+        rows = slices_of((yield from self.job.traffic.ask(request)))
         ids = ids_of(rows)
         if ids is None:
             raise NotSortedById

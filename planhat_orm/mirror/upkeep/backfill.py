@@ -12,9 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from ...json_encoding import rewrite
 from ..db import tables
-from ..db.codec import RowCodec
+from ..db.codec import RowCodec, encode
 from ..db.layout import Column, Layout
 from ..db.layout import tables as layouts
 
@@ -68,7 +67,7 @@ def _move(connection: Connection, layout: Layout, added: Sequence[Column], postg
         moved = []
         for raw in part:
             if wires & raw.keys():
-                packed = rows.encode_row(rewrite(raw))
+                packed = rows.encode_row(encode(raw))
                 moved.append({"of": raw["_id"], **{f"new_{name}": packed[place] for name, place in places.items()}})
         if moved:
             connection.execute(change, moved)

@@ -1,0 +1,56 @@
+"""What a client holds open: connections to Planhat, and its mirror. They are closed with it, or when it is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from ..http.drivers import AsyncDriver, Driver
+from ..http.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..mirror import Mirror
+
+E = TypeVar("E")
+
+
+class Holdings:
+    """The drivers and the mirror of one client. Nothing here leads back to the client, so it is collected at once."""
+
+    def __init__(self, session: Session) -> None:
+        self.driver = Driver(session)
+        self.async_driver = AsyncDriver(session)
+        self.mirror: Mirror | None = None
+
+    def end(self) -> None:
+        """Close all of it, as the client is gone."""
+        self.async_driver.drop()
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open. Whoever uses it again opens it anew."""
+        self.driver.close()
+        mirror, self.mirror = self.mirror, None
+        if mirror is not None:
+            mirror.close()
+
+
+class Attribute(Generic[E]):
+    """An attribute of the client that is made each time it is asked for: one that was kept would keep the client."""
+
+    def __init__(self, make: Callable[[Any, str], E]) -> None:
+        self._make = make
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, client: object, owner: type) -> E: ...
+
+    def __get__(self, client: Any, owner: type) -> Self | E:
+        return self if client is None else self._make(client, self._name)
