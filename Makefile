@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Percent of lines and branches: the figure of the day it was set, rounded down.
 COVERAGE_FLOOR := 90
 
-.PHONY: demo test check bench torture test-lowest test-pages docs test-peers clean help
+.PHONY: demo test check bench torture test-lowest test-pages site docs test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-pages   the report and the emulator's page in headless Chromium"
 	@echo "make test-lowest  the tests with the oldest dependencies that are promised to work"
 	@echo "make test-peers  other people's clients against the emulator"
+	@echo "make site     the docs as a site with search, in build/site"
 	@echo "make docs     write the generated parts of docs/ anew"
 
 $(STAMP): pyproject.toml
@@ -72,7 +73,11 @@ test-peers: $(STAMP) .venv-peers/.installed
 	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/other_clients
 
 docs: $(STAMP)
-	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs tests/queryset/test_costs.py tests/writes/test_the_table_of_faults.py
+	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs/test_generated.py tests/queryset/test_costs.py tests/writes/test_the_table_of_faults.py
+
+# The docs as a site, in build/site. It needs no network, and any warning ends it.
+site: $(STAMP)
+	$(BIN)/python -m mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV) .venv-peers .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

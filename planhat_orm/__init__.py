@@ -69,11 +69,11 @@ from .models.resources import (
     Workflow,
     Workspace,
 )
-from .models.state import SaveResult
+from .models.results import BatchResult, RowResult, SaveResult
 from .query import F, Plan, Q
 from .queryset import Avg, Count, Max, Min, QuerySet, Sum
 from .scopes.threads import carry, detached
-from .writes import Batch, BatchResult, RowResult, WritePlan
+from .writes import Batch, WritePlan
 
 __version__ = "0.1.0"
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .errors import PlanhatError, WhichClient
+from .errors import ConfigurationError, PlanhatError, WhichClient
 from .names import did_you_mean
 from .scopes import clients
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .scopes.chain import Scope
     from .wire.resources import Resource
     from .writes.facade import RecordWriter
+    from .writes.outbox import OutboxStore
 
 T = TypeVar("T")
 
@@ -94,12 +96,17 @@ class Client(Protocol):
         ...
 
     @property
+    def zone(self) -> tzinfo:
+        """The zone that moments without one are read in."""
+        ...
+
+    @property
     def writer(self) -> RecordWriter:
         """What carries records to Planhat."""
         ...
 
     @property
-    def outbox(self) -> Any:
+    def outbox(self) -> OutboxStore | None:
         """The mirror's outbox, or None without a mirror."""
         ...
 
@@ -181,6 +188,17 @@ def check_account(record: Any, client: Client) -> None:
             f"{record!r} belongs to the account {account}, and this client to {client.account}: write it with a "
             f"client of its own account. clone() makes a new record of it for the other one."
         )
+
+
+def zone(record: Any = None) -> tzinfo:
+    """The zone that moments without one are read in: `Planhat(timezone=...)` of the record's client or the current one.
+
+    Without any client it is UTC.
+    """
+    try:
+        return (client_of(record) if record is not None else clients.current()).zone
+    except ConfigurationError:
+        return UTC
 
 
 def model(name: str) -> type[Any]:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import BulkError, ConfigurationError, FieldError
+from ..models.base import Model
+from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
 from ..writes.reconcile import ReconcilePlan, from_text
-from ..writes.results import BatchResult
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
 from .out import console, say, table
 
@@ -62,7 +63,7 @@ def push(
         raise ConfigurationError(f"There is no file {file}.")
     columns = read_mapping(mapping) if mapping is not None else None
     with connect(None, api_url) as client:
-        found: ReconcilePlan = (
+        found: ReconcilePlan[Model] = (
             model(model_name)
             .objects.using(client)
             .reconcile(file, key, columns, delete=delete, empty="clear" if clear else "skip")

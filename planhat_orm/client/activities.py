@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ValidationError
+from ..fields.gate import json_rows
 from ..http.effects import Flow
 from ..wire import analytics
 from ..wire.resources import resource
@@ -86,19 +87,22 @@ class UserActivities(AnalyticsEndpoint):
         self._client.writer.guard()
         answer: analytics.Received
         if bulk or not isinstance(data, Mapping):
-            rows: Iterable[dict[str, Any]] = checked(self._resource, [data] if isinstance(data, Mapping) else data)
+            rows: Iterable[Mapping[str, Any]] = checked(
+                self._resource, [data] if isinstance(data, Mapping) else data, self._client.zone
+            )
             rows = list(rows) if isinstance(data, Sequence) else rows
             path = analytics.activity_path(bulk=True)
             answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
         else:
-            (row,) = checked(self._resource, [data])
+            (row,) = checked(self._resource, [data], self._client.zone)
             answer = yield from analytics.push_one(analytics.activity_path(), row, at_least_once=at_least_once)
         raise_for(answer, raise_on_error, "activities")
         return answer
 
     def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
         self._client.writer.guard()
-        events = [data] if isinstance(data, Mapping) else list(data) if isinstance(data, Iterable) else [data]
+        given = [data] if isinstance(data, Mapping) else data if isinstance(data, Iterable) else [data]
+        events = list(json_rows(given, self._client.zone))
         for event in events:
             _check_event(event)
         answer = yield from analytics.push_each(

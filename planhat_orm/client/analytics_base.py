@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import tzinfo
 from typing import Any
 
-from ..errors import BulkError, FieldError, ValidationError
-from ..query import kinds
+from ..errors import BulkError, FieldError
+from ..fields.gate import json_rows
 from ..wire import analytics
 from ..wire.resources import Resource
 
@@ -31,15 +31,8 @@ def raise_for(answer: analytics.Received, wanted: bool, what: str) -> None:
         raise BulkError(f"The server named {len(answer['errors'])} {what} as bad.", result=answer)
 
 
-def checked(kind: Resource, rows: Iterable[Mapping[str, Any]], *, strict: bool = False) -> Iterator[dict[str, Any]]:
-    """Rows as the API wants them: with what it needs, or a word in the log, and with dates as text."""
-    for row in analytics.check_rows(kind, rows, strict=strict):
-        yield {name: _text(value) for name, value in row.items()}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValidationError("A moment needs a time zone, such as datetime.now(UTC).")
-        return kinds.iso(value)
-    return value.isoformat() if isinstance(value, date) else value
+def checked(
+    kind: Resource, rows: Iterable[Mapping[str, Any]], zone: tzinfo, *, strict: bool = False
+) -> Iterator[Mapping[str, Any]]:
+    """Rows as the API wants them: with what it needs, or a word in the log, and with JSON's values only."""
+    return analytics.check_rows(kind, json_rows(rows, zone) if isinstance(rows, Iterable) else rows, strict=strict)

@@ -11,12 +11,14 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BulkError, FieldError, ValidationError
+from ..fields.gate import json_row
 from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import at_most, mapped
+from ..json_encoding import encode
 from ..query.split import MAX_VALUE_LENGTH
 from ..wire import bulk, listing, paths, records
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
-from ..writes.facade import instead
+from ..writes.single import instead
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -141,6 +143,12 @@ class Endpoint:
 
     # --- flows ------------------------------------------------------------------------------------------
 
+    def _object(self, data: Any) -> Record:
+        """The values of a record as JSON has them."""
+        if not isinstance(data, Mapping):
+            raise ValidationError(f"A record is given as a dict, not as a {type(data).__name__}.")
+        return json_row(data, "", self._client.zone)
+
     def _need(self, operation: str) -> None:
         if operation not in self._resource.operations:
             raise ValidationError(
@@ -150,7 +158,7 @@ class Endpoint:
     def _create(self, data: Mapping[str, Any]) -> Flow[Record]:
         self._need("create")
         self._client.writer.guard()
-        _is_object(data)
+        data = self._object(data)
         listing.warn_of_unknown(self._resource, data)
         record = yield from records.create(self._resource, {**self._resource.implied, **data})
         yield from self._client.wrote(self._resource, [record])
@@ -159,7 +167,7 @@ class Endpoint:
     def _update(self, key: str, data: Mapping[str, Any]) -> Flow[Record]:
         self._need("update")
         self._client.writer.guard()
-        _is_object(data)
+        data = self._object(data)
         listing.warn_of_unknown(self._resource, data)
         record = yield from records.update(self._resource, key, data)
         yield from self._client.wrote(self._resource, [record])
@@ -196,8 +204,9 @@ class Endpoint:
     def _said(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Rows as they are sent; names in them that no source knows are told to the log, once each."""
         told: set[str] = set()
-        for row in rows:
+        for place, row in enumerate(rows):
             if isinstance(row, Mapping):
+                row = json_row(row, f"Row {place}: ", self._client.zone)
                 unknown = row.keys() - self._resource.fields.keys() - told
                 listing.warn_of_unknown(self._resource, unknown)
                 told |= unknown
@@ -281,7 +290,7 @@ class Companies(Endpoint):
         }
         params = _texts(given)
         response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
-        return listing.rows_of(response)
+        return listing.rows_of(response, self._resource)
 
 
 class TimeEntries(Endpoint):
@@ -297,19 +306,14 @@ class TimeEntries(Endpoint):
 
     def _duplicate(self, data: Mapping[str, Any]) -> Flow[Record]:
         self._client.writer.guard()
-        _is_object(data)
+        data = self._object(data)
         ids = data.get("ids")
         if not isinstance(ids, (list, tuple)) or not ids:
             raise ValidationError('duplicate() needs the ids of time entries: duplicate({"ids": [...]}).')
         path = f"{paths.collection(self._resource)}/duplicate"
-        request = Request("POST", path, body=records.encode(data), idempotent=False, shape=(dict, list))
+        request = Request("POST", path, body=encode(data), idempotent=False, shape=(dict, list))
         response: Response = yield from records.once(request)
         return response.data if isinstance(response.data, dict) else {"records": response.data}
-
-
-def _is_object(data: Any) -> None:
-    if not isinstance(data, Mapping):
-        raise ValidationError(f"A record is given as a dict, not as a {type(data).__name__}.")
 
 
 def _names(select: str | Iterable[str] | None) -> list[str] | None:

@@ -147,16 +147,16 @@ class Metrics(AnalyticsEndpoint):
         path = analytics.metrics_path()
         answer: analytics.Received
         if isinstance(data, Mapping):
-            rows: Iterable[dict[str, Any]] = list(checked(self._resource, [data], strict=verify))
+            rows: Iterable[Mapping[str, Any]] = list(checked(self._resource, [data], self._client.zone, strict=verify))
             (row,) = rows
             answer = yield from analytics.push_one(path, row, at_least_once=at_least_once)
         else:
-            rows = checked(self._resource, data, strict=verify)
+            rows = checked(self._resource, data, self._client.zone, strict=verify)
             rows = list(rows) if verify or isinstance(data, Sequence) else rows
             answer = yield from analytics.push_many(path, rows, at_least_once=at_least_once, whole=not auto_chunk)
         raise_for(answer, raise_on_error, "metric rows")
         if verify and rows:
-            yield from self._verify(list(rows), answer)
+            yield from self._verify([dict(row) for row in rows], answer)
         return answer
 
     def _verify(self, rows: list[dict[str, Any]], answer: analytics.Received) -> Flow[None]:

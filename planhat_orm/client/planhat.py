@@ -8,6 +8,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -22,6 +23,8 @@ from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
 from ..http.secrets import Secrets, Token
 from ..http.session import MAX_ANSWER, TIMEOUT, Session
+from ..models.base import Model
+from ..models.results import BatchResult, Policy
 from ..names import did_you_mean
 from ..scopes import blocks, clients
 from ..scopes.accounts import Account
@@ -29,9 +32,7 @@ from ..scopes.chain import Scope, chain, enter, innermost
 from ..scopes.threads import Threads
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
-from ..writes.conflicts import Policy
 from ..writes.facade import RecordWriter
-from ..writes.results import BatchResult
 from . import settings
 from .activities import UserActivities
 from .cache import ListCache
@@ -58,11 +59,12 @@ class Planhat:
 
     `calls_per_min` is the quota shared by everything this client does, in threads and tasks. `mirror` is a
     path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `history` is whether it
-    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `scan` says what a
-    query does that the API cannot filter at all: "warn", "allow" or "raise". `read_only` and
-    `allow_delete=False` guard against writes. `timeout` is how many seconds nothing may come, `Retry(deadline=...)`
-    how long a call may take in all, `max_answer` how many bytes an answer may have (a list a quarter of them).
-    `cache={User: 3600}` keeps the whole list of a small resource for so many seconds.
+    remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `timezone` is the zone
+    that moments without one are read in, wherever they come from. `scan` says what a query does that the API cannot
+    filter at all: "warn", "allow" or "raise". `read_only` and `allow_delete=False` guard against writes. `timeout` is
+    how many seconds nothing may come, `Retry(deadline=...)` how long a call may take in all, `max_answer` how many
+    bytes an answer may have (a list a quarter of them). `cache={User: 3600}` keeps the whole list of a small resource
+    for so many seconds.
 
     A token may be a function that returns it: it is asked when it is first needed, and again when Planhat refuses
     what it gave. `verify` is a file of certificates to trust (or False, or an `ssl.SSLContext`), `cert` the client's
@@ -114,6 +116,7 @@ class Planhat:
         read: Literal["api", "mirror"] = "api",
         history: bool | float | None = None,
         metric_days: int | None = None,
+        timezone: str | tzinfo | None = None,
         account: str | None = None,
         api_url: str | None = None,
         analytics_url: str | None = None,
@@ -141,6 +144,7 @@ class Planhat:
             history,
             metric_days,
             allow_http,
+            timezone,
             account,
         )
         _check_kinds(read_only=read_only, allow_delete=allow_delete, max_answer=max_answer, retry=retry)
@@ -206,6 +210,11 @@ class Planhat:
     def account(self) -> Account:
         """Whose records this client reads and writes. Clients of one account have equal ones."""
         return self.settings.account
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that moments without one are read in, and in which a day begins."""
+        return self.settings.zone
 
     @property
     def calls(self) -> int:
@@ -371,7 +380,7 @@ class Planhat:
         """
         return self.writer.batch(dry_run=dry_run, on_conflict=on_conflict)
 
-    def save_all(self, objects: Iterable[Any]) -> BatchResult:
+    def save_all(self, objects: Iterable[Model]) -> BatchResult:
         """Save many records as bulk upserts: only the changed ones travel, and only what changed of them.
 
         ceil(changed/5000) requests for each resource. Raises `BulkError` when a row fails; its `.result`
@@ -379,11 +388,11 @@ class Planhat:
         """
         return self.run(self._save_all(objects))
 
-    async def asave_all(self, objects: Iterable[Any]) -> BatchResult:
+    async def asave_all(self, objects: Iterable[Model]) -> BatchResult:
         """Do what `save_all()` does, in a task."""
         return await self.arun(self._save_all(objects))
 
-    def _save_all(self, objects: Iterable[Any]) -> Flow[BatchResult]:
+    def _save_all(self, objects: Iterable[Model]) -> Flow[BatchResult]:
         result = yield from self.writer.send(records_in(objects))
         result.raise_for_failures()
         return result

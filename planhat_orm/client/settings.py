@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigurationError
 from ..http.secrets import Secrets, Token, find_fault
@@ -28,6 +30,7 @@ class Settings:
     calls_per_min: float
     history: float
     metric_days: int
+    zone: tzinfo
     account: Account
 
     @property
@@ -50,6 +53,7 @@ def read(
     history: bool | float | None = None,
     metric_days: int | None = None,
     allow_http: bool | None = None,
+    timezone: str | tzinfo | None = None,
     account: str | None = None,
 ) -> Settings:
     """Fill in what was not given. Raises `ConfigurationError` for what cannot be used."""
@@ -69,6 +73,7 @@ def read(
         calls_per_min=_calls(calls_per_min if calls_per_min is not None else env.get("PLANHAT_CALLS_PER_MIN", 200)),
         history=_history(history if history is not None else env.get("PLANHAT_HISTORY") or True),
         metric_days=_days(metric_days if metric_days is not None else env.get("PLANHAT_METRIC_DAYS") or METRIC_DAYS),
+        zone=_zone(timezone if timezone is not None else env.get("PLANHAT_TIMEZONE") or "UTC"),
     )
 
 
@@ -193,3 +198,18 @@ def _days(value: object) -> int:
     if isinstance(value, bool) or days < 1:
         raise ConfigurationError(f"metric_days must be a number of days, not {value!r}.")
     return int(days)
+
+
+def _zone(value: object) -> tzinfo:
+    """The zone that moments without one are read in."""
+    if isinstance(value, tzinfo):
+        return value
+    if value == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(str(value))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ConfigurationError(
+            f"timezone must be a name such as Europe/Stockholm, or a tzinfo, not {value!r}. (Where the system has no "
+            f"time zones, as on Windows: pip install tzdata.)"
+        ) from None

@@ -21,7 +21,7 @@ from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import EVERYTHING, All, Node, Related, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..wire import listing, paths, records
-from ..wire.aliases import apply_aliases, spellings_of
+from ..wire.aliases import spellings_of
 from ..wire.resources import Resource, resource
 from .relation_filters import is_narrowed, readings, wires, without_hops
 
@@ -140,17 +140,6 @@ class ApiSource:
 
     def _rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         """Emit rows, a superset of what the query asks for, each once, in the order of `_id`."""
-        rows = self._raw_rows(way, query, wanted)
-        if not way.resource.spellings:
-            yield from rows
-            return
-
-        def spell(page: list[dict[str, Any]]) -> Flow[None]:
-            yield Emit([apply_aliases(way.resource, row) for row in page])
-
-        yield from mapped(rows, spell)
-
-    def _raw_rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         if way.parts.impossible or way.ids == ():
             return
         if way.ids is not None:
@@ -280,12 +269,12 @@ class ApiSource:
         """One GET; None when there is no such record."""
         if self.cache.covers(known.name):
             rows = yield from self._cached(Query(known.name))
-            wire = {"_id": "_id", "extid-": known.external_key, "srcid-": "sourceId"}[form]
+            wire = known.field_for(form)
             return next((row for row in rows if kinds.ID.comparable(row.get(str(wire))) == value), None)
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None
-        return None if row is None else apply_aliases(known, row)
+        return row
 
     # --- words ------------------------------------------------------------------------------------------
 

@@ -8,13 +8,17 @@ setting checks at once; nothing here calls anything.
 from __future__ import annotations
 
 import copy
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from .. import runtime
 from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
 from ..names import camel
 from ..query.kinds import LISTS, Kind
 from ..query.tree import F, Q
 from ..wire.patches import same
+from . import gate
+from .scalars import Refused, refusal
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -42,6 +46,7 @@ class Field(Generic[T]):
         create_only: bool = False,
         required: bool = False,
         choices: tuple[str, ...] = (),
+        bounds: tuple[float | None, float | None] = (None, None),
         doc: str = "",
     ) -> None:
         self.kind = kind
@@ -50,6 +55,7 @@ class Field(Generic[T]):
         self.create_only = create_only
         self.required = required
         self.choices = choices
+        self.bounds = bounds
         self.__doc__ = doc or None
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -115,7 +121,7 @@ class Field(Generic[T]):
 
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
-        checked = self.check(value)
+        checked = self.check(value, runtime.zone(record))
         if record._live is None:
             record._live = {}
         record._live[self.name] = checked
@@ -130,14 +136,21 @@ class Field(Generic[T]):
         if self.create_only and record.id is not None:
             raise ReadOnlyError(f"{type(record).__name__}.{self.name} can be set on a new record only.")
 
-    def check(self, value: Any) -> Any:
-        """Return `value` as the field keeps it; `ValidationError` naming the field when it cannot be."""
-        if value is None:
-            return None
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+        """Return `value` as the field keeps it; `ValidationError` naming the field when it cannot be.
+
+        `zone` is the one that moments without any are read in.
+        """
         try:
-            return self.kind.check(value)
+            return self._bounded(gate.admit(self.kind, value, zone))
         except ValueError as wrong:
-            raise ValidationError(f"{self.name} must be {wrong}, not {type(value).__name__}.") from None
+            raise ValidationError(refusal(self.name, wrong, value)) from None
+
+    def _bounded(self, value: Any) -> Any:
+        least, most = self.bounds
+        if value is not None and ((least is not None and value < least) or (most is not None and value > most)):
+            raise Refused(f"from {least} to {most}", str(value))
+        return value
 
     def check_edit(self, old: Any, new: Any) -> None:
         """Check what was added to a list in place, which no assignment saw; what came from the API may be odd."""
@@ -152,7 +165,7 @@ class Field(Generic[T]):
         loaded = self.kind.load(old)
         if self.kind.copies and loaded is None and live == self._empty():
             return None
-        if same(loaded, live):
+        if same(loaded, live) or same(self.kind.dump(loaded), self.kind.dump(live)):
             # None on a field that was not asked for is a wish to clear it; on one the API left out, nothing new.
             return (None, None) if live is None and raw is _MISSING and self._unasked(record) else None
         return loaded, live

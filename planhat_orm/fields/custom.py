@@ -9,16 +9,19 @@ each other.
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable
-from datetime import date, datetime
+from collections.abc import Hashable, Mapping
+from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import runtime
 from ..errors import ValidationError
 from ..names import did_you_mean
 from ..query import kinds
 from ..query.kinds import Kind
 from ..wire.patches import same
+from . import gate
 from .base import _MISSING, Field
+from .scalars import Refused, refusal, scalar
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -48,18 +51,26 @@ class CustomFields(Field[dict[str, Any]]):
         """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
         raw = self._raw(record)
         before = raw if isinstance(raw, dict) else {}
-        declared = record._meta.customs
+        declared, zone = record._meta.customs, runtime.zone(record)
         changed = {}
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
             load = declared[label].kind.load if label in declared else _as_it_is
-            if not same(load(old), load(new)) and not (old is None and new in ([], {})):
+            if same(load(old), load(new)) or (old is None and new in ([], {})):
+                continue
+            new = _shown(label, new, zone)
+            if not same(load(old), load(new)):
                 changed[label] = (copy.deepcopy(old), new)
         return changed or None
 
-    def check(self, value: Any) -> Any:
-        """Return the dict to keep; None stands for one without any key."""
-        return super().check(value) or {}
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+        """Return the dict to keep; None stands for one without any key. Its values are those of the API."""
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(label, str) for label in value):
+            raise ValidationError(refusal(self.name, ValueError("a dict with str keys"), value))
+        zone = zone if zone is not None else runtime.zone()
+        return {label: _kept(label, element, zone) for label, element in value.items()}
 
     def _read(self, record: Model, raw: Any) -> Any:
         # Whatever is not a dict has no fields; the record keeps it.
@@ -67,23 +78,46 @@ class CustomFields(Field[dict[str, Any]]):
 
     def dump(self, value: Any) -> Any:
         """Write the values under each label; a plain `date` has two meanings here and is refused."""
-        return {label: dump_custom(label, element) for label, element in value.items()}
+        zone = runtime.zone()
+        return {label: dump_custom(label, element, zone) for label, element in value.items()}
 
 
 def _as_it_is(value: Any) -> Any:
     return value
 
 
-def dump_custom(label: str, value: Any) -> Any:
+def dump_custom(label: str, value: Any, zone: tzinfo) -> Any:
     """The wire value of an undeclared custom field."""
-    if isinstance(value, datetime):
-        return kinds.DATETIME.dump(kinds.DATETIME.check(value))
-    if isinstance(value, date):
+    if type(_found(value)) is date:
         raise ValidationError(
             f"custom[{label!r}] got a date, which Planhat keeps in two ways: declare the field with "
             f"Custom({label!r}, date) for a day, or give a datetime."
         )
-    return value
+    try:
+        return gate.admit(kinds.ANY, value, zone)
+    except ValueError as wrong:
+        raise ValidationError(refusal(f"custom[{label!r}]", wrong, value)) from None
+
+
+def _found(value: Any) -> Any:
+    try:
+        return scalar(value)
+    except Refused:
+        return None
+
+
+def _kept(label: str, value: Any, zone: tzinfo) -> Any:
+    """What the dict keeps of a value: a date waits for a declaration, which may come with the next class."""
+    found = _found(value)
+    return found if type(found) is date else dump_custom(label, value, zone)
+
+
+def _shown(label: str, value: Any, zone: tzinfo) -> Any:
+    """The wire value, or what was set where it has none: sending it is what raises."""
+    try:
+        return dump_custom(label, value, zone)
+    except ValidationError:
+        return value
 
 
 def _labels(record: Model) -> dict[str, Any]:
@@ -143,12 +177,12 @@ class Custom(Field[T]):
 
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
-        checked = self.check(value)
+        checked = self.check(value, runtime.zone(record))
         _labels(record)[self.label] = None if checked is None else self.kind.dump(checked)
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Return `value` as the field keeps it; `ValidationError` when it is of another type or no choice."""
-        checked = super().check(value)
+        checked = super().check(value, zone)
         if self.choices:
             for check in checked if isinstance(checked, list) else [checked]:
                 if check is not None and check not in self.choices:

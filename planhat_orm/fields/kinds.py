@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from ..errors import ValidationError
 from ..names import did_you_mean
 from ..query import kinds
 from .base import Field
+from .scalars import digits
 
 
 class Str(Field[str]):
@@ -24,9 +25,9 @@ class Key(Str):
     Planhat compares these ids as text and takes numbers too (docs/reference/planhat-api.md section 4).
     """
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Take a whole number as text."""
-        return super().check(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+        return super().check(digits(value), zone)
 
 
 class Choice(Field[str]):
@@ -35,9 +36,9 @@ class Choice(Field[str]):
     def __init__(self, *choices: str, **facts: Any) -> None:
         super().__init__(kinds.TEXT, choices=choices, **facts)
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Refuse a value that is none of the choices, naming the nearest one."""
-        checked = super().check(value)
+        checked = super().check(value, zone)
         if checked is not None and checked not in self.choices:
             raise ValidationError(f"{self.name} has no choice {checked!r}.{did_you_mean(checked, self.choices)}")
         return checked
@@ -49,9 +50,9 @@ class Id(Field[str]):
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.ID, **facts)
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Refuse an empty id."""
-        checked = super().check(value)
+        checked = super().check(value, zone)
         if checked == "":
             raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
         return checked
@@ -105,9 +106,9 @@ class StrList(Field[list[str]]):
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.LIST, **facts)
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Refuse a list that holds anything but text."""
-        checked = super().check(value)
+        checked = super().check(value, zone)
         wrong = next((check for check in checked or () if not isinstance(check, str)), "")
         if wrong != "":
             raise ValidationError(f"{self.name} must be a list of text (str), not of {type(wrong).__name__}.")

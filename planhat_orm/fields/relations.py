@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from .. import runtime
@@ -9,6 +10,7 @@ from ..errors import ValidationError
 from ..query import kinds
 from ..query.tree import Hop, Q
 from .base import Field
+from .scalars import described
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -49,25 +51,25 @@ class Ref(Field[str]):
             return value.id
         resource = value._meta.resource
         if resource.name == "company":
-            for prefix, wire in (("extid-", "externalId"), ("srcid-", "sourceId")):
-                key = value._meta.by_wire[wire].__get__(value, type(value))
+            for form in ("extid-", "srcid-"):
+                key = value._meta.by_wire[resource.field_for(form)].__get__(value, type(value))
                 if key:
-                    return prefix + key
+                    return form + key
         raise ValidationError(
             f"{self.name} refers to a {type(value).__name__} that was never saved: save it first"
             + (", or give it an external_id or source_id." if resource.name == "company" else ".")
         )
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Accept an id or a record of the right model."""
+        if value == "" and isinstance(value, str):
+            raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
         if value is None or isinstance(value, str):
-            if value == "":
-                raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
-            return value
+            return super().check(value, zone)
         model = runtime.models.get(self.model)
         if model is not None and isinstance(value, model):
             return value.id or value
-        raise ValidationError(f"{self.name} must be an id or a {self.model}, not {type(value).__name__}.")
+        raise ValidationError(f"{self.name} must be an id or a {self.model}, not {described(value)}.")
 
 
 class Relation(Generic[M]):

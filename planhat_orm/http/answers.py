@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterable
 
 _GZIP = 31  # the window bits by which zlib knows gzip
+_PIECE = 50
+"""Bytes of memory that a piece of a body takes besides what it holds: one of a byte is not as small as it says."""
 
 
 class TooLong(Exception):
@@ -41,7 +43,7 @@ class Body:
         try:
             while data:
                 # One byte more than may come shows that it is too long; a bomb is not unpacked to know by how much.
-                self._keep(self._unpack.decompress(data, self._left + 1))
+                self._keep(self._unpack.decompress(data, max(0, self._left) + 1))
                 data = self._unpack.unused_data
                 if data:
                     self._unpack = zlib.decompressobj(_GZIP)
@@ -58,7 +60,7 @@ class Body:
         return b"".join(self._parts)
 
     def _keep(self, data: bytes) -> None:
-        self._left -= len(data)
+        self._left -= len(data) + _PIECE
         if self._left < 0:
             self._parts.clear()
             raise TooLong

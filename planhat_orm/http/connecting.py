@@ -70,7 +70,7 @@ class ConnectionOptions:
 
     def pool(self, url: str) -> httpcore.ConnectionPool:
         """A pool of connections to `url`, for threads."""
-        options = {"network_backend": DeadlineBackend(), "ssl_context": self._tls(), **_LIMITS}
+        options = {"network_backend": DeadlineBackend(), "ssl_context": self._tls(url), **_LIMITS}
         proxy = self.proxy_for(url)
         if proxy is None:
             return httpcore.ConnectionPool(**options)
@@ -79,14 +79,16 @@ class ConnectionOptions:
 
     def async_pool(self, url: str) -> httpcore.AsyncConnectionPool:
         """The same for tasks."""
-        options = {"network_backend": AsyncDeadlineBackend(), "ssl_context": self._tls(), **_LIMITS}
+        options = {"network_backend": AsyncDeadlineBackend(), "ssl_context": self._tls(url), **_LIMITS}
         proxy = self.proxy_for(url)
         if proxy is None:
             return httpcore.AsyncConnectionPool(**options)
         kind = httpcore.AsyncSOCKSProxy if proxy.is_socks else httpcore.AsyncHTTPProxy
         return kind(proxy_url=proxy.url, proxy_auth=proxy.auth, **options)
 
-    def _tls(self) -> ssl.SSLContext:
+    def _tls(self, url: str) -> ssl.SSLContext | None:
+        if urlsplit(url).scheme == "http":
+            return None  # reading the certificates takes longer than a request
         if isinstance(self.verify, ssl.SSLContext):
             context = self.verify
         else:

@@ -18,7 +18,7 @@ import httpcore
 
 TICK = 1.0
 """Whoever asked to be told of waiting is told this often, in seconds."""
-HEAD = 1_000_000
+HEAD = 256_000
 """Bytes that may come before the body: a hundred times what a server has to say there."""
 _PIECE = 65_536
 

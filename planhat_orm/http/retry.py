@@ -42,8 +42,9 @@ _ADVICE = {
     404: "there is no such record, or this tenant does not have the model",
     429: "the account's quota is used up; wait, or lower calls_per_min",
 }
+_SHORTEST = 0.1
 _LEAST = 1.0
-"""Seconds that a try has at least, however little is left of the deadline."""
+"""Seconds that must be left of the deadline for a first try: a write that is sent and not waited for is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,18 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
     whether an earlier try may have been.
     """
     started = clock.now()
+    margin = min(_LEAST, retry.deadline / 2)
     sent = failed = limited = 0
     maybe_applied = False
     error: RequestError | None = None
     while True:
         while request.metered and (wait := quota.reserve()):
-            if clock.now() + wait - started > retry.deadline:
+            if clock.now() + wait - started > retry.deadline - margin:
                 raise error or _no_slot(request, wait, retry, quota)
             yield Sleep(wait, Pause(request, "quota"))
         sent += 1
         try:
-            response: Response = yield Attempt(request, max(_LEAST, started + retry.deadline - clock.now()))
+            response: Response = yield Attempt(request, max(_SHORTEST, started + retry.deadline - clock.now()))
         except Unanswered as lost:
             error = _no_answer(request, lost, sent, maybe_done=lost.sent or maybe_applied)
             doubtful = lost.sent

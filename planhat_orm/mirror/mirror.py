@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 
 from ..errors import ConfigurationError, MirrorError
 from ..http.effects import Flow, RunBlocking
-from ..wire.aliases import apply_aliases
 from ..wire.resources import Resource
 from .db import state
 from .db.database import Database, database_url
@@ -246,8 +245,7 @@ class Mirror:
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
-        known = layout_for(resource if isinstance(resource, str) else resource.name).resource
-        self._wrote(resource, {row["_id"]: apply_aliases(known, row) for row in rows})
+        self._wrote(resource, {row["_id"]: row for row in rows})
 
     def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
         """Take out records that were just deleted. One transaction."""

@@ -22,7 +22,8 @@ from ..scopes.chain import innermost
 from ..wire.resources import resource as wire_resource
 from .manager import Objects
 from .meta import Meta, collect
-from .state import Origin, SaveResult
+from .results import Policy, SaveResult
+from .state import Origin
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -315,7 +316,11 @@ class Model(metaclass=ModelType):
     # --- verbs ------------------------------------------------------------------------------------------
 
     def save(
-        self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Planhat | None = None
+        self,
+        fields: Iterable[str] | None = None,
+        *,
+        on_conflict: Policy | None = None,
+        using: Planhat | None = None,
     ) -> SaveResult:
         """Send what changed: one PUT of just these keys, one POST for a new record, nothing if nothing did.
 
@@ -326,16 +331,18 @@ class Model(metaclass=ModelType):
         "ours", "theirs" or a function) reads the changed fields first, which costs one GET.
         """
         client = self._client(using)
-        result: SaveResult = client.run(client.writer.save(self, self._names(fields), on_conflict))
-        return result
+        return client.run(client.writer.save(self, self._names(fields), on_conflict))
 
     async def asave(
-        self, fields: Iterable[str] | None = None, *, on_conflict: Any = None, using: Planhat | None = None
+        self,
+        fields: Iterable[str] | None = None,
+        *,
+        on_conflict: Policy | None = None,
+        using: Planhat | None = None,
     ) -> SaveResult:
         """Do what `save()` does, in a task."""
         client = self._client(using)
-        result: SaveResult = await client.arun(client.writer.save(self, self._names(fields), on_conflict))
-        return result
+        return await client.arun(client.writer.save(self, self._names(fields), on_conflict))
 
     def delete(self, *, using: Planhat | None = None) -> None:
         """Delete the record: one DELETE. Planhat deletes what hangs on a company with it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -70,20 +69,3 @@ class Origin:
         other.related, other.whole = self.related, self.whole
         other.deleted = deleted
         return other
-
-
-@dataclass(frozen=True, slots=True)
-class SaveResult:
-    """What a `save()` did: nothing was sent when neither `created` nor `updated` is true.
-
-    `fields` are the Python names that were sent; `queued` says that a batch, or the outbox of an offline
-    block, holds the change instead.
-    """
-
-    created: bool = False
-    updated: bool = False
-    fields: tuple[str, ...] = ()
-    queued: bool = False
-
-    def __bool__(self) -> bool:
-        raise TypeError("A SaveResult is not true or false: look at .created, .updated or .queued.")

@@ -19,7 +19,10 @@ from dateutil import parser as dateutil_parser
 
 from ..wire.references import reference, references
 
+SAFE = 2**53 - 1
+"""The largest whole number that a double tells from its neighbours; JSON numbers are doubles in Planhat."""
 _EPOCH = date(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
 _NUMERIC = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
 _DATE_LIKE = re.compile(r"(?=.*\d{4})(?=.*[-/:. ,])[\w\s:/.,+-]{6,40}\Z")
@@ -114,13 +117,19 @@ def _check_number(value: Any) -> Any:
         raise ValueError("a number (int or float)")
     if value != value or value in (float("inf"), float("-inf")):
         raise ValueError("a finite number")
-    return value
+    return _safe(value)
 
 
 def _check_integer(value: Any) -> Any:
     value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("a whole number (int)")
+    return _safe(value)
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) > SAFE:
+        raise ValueError(f"a number of at most {SAFE}, as larger whole ones equal their neighbours")
     return value
 
 
@@ -139,6 +148,7 @@ def _operand_number(value: Any) -> float:
     number = None if isinstance(value, str) else _comparable_number(_plain(value))
     if number is None:
         raise ValueError("a number (int or float)")
+    _safe(value)
     return number
 
 
@@ -229,17 +239,17 @@ def _operand_datetime(value: Any) -> str:
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("a datetime with a time zone, such as datetime.now(UTC)")
     try:
-        return iso(_check_datetime(value))
+        moment = _check_datetime(value)
     except ValueError:
-        raise ValueError("a datetime with a time zone, a date, or an ISO string") from None
+        raise ValueError("a datetime with a time zone, a date, or ISO text such as 2026-01-31") from None
+    # Planhat keeps milliseconds. What an operand has beyond them follows the Z: so it sorts behind its millisecond.
+    finer = moment.microsecond % 1000
+    return f"{iso(moment)}{finer:03d}" if finer else iso(moment)
 
 
 def _load_day(raw: Any) -> Any:
-    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and raw == raw and abs(raw) < 1e6:
-        try:
-            return _EPOCH + timedelta(days=int(raw))
-        except OverflowError:
-            return raw
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool) and _FIRST_DAY <= raw < _LAST_DAY + 1:
+        return _EPOCH + timedelta(days=int(raw))
     if isinstance(raw, str):
         moment = _parse_moment(raw)
         return moment.date() if isinstance(moment, datetime) else raw

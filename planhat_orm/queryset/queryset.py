@@ -7,10 +7,10 @@ that refines returns a new one. Every method that does I/O costs requests, and s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from .. import runtime
 from ..errors import FieldError, PlanhatError, WhichClient
@@ -19,6 +19,7 @@ from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..models.base import Model
 from ..models.manager import Objects
+from ..models.results import BatchResult
 from ..models.state import Origin
 from ..names import did_you_mean
 from ..query.kinds import LISTS
@@ -38,10 +39,13 @@ from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
     from ..fields.relations import Many, ManyToMany
+    from ..writes.reconcile import Mapped, ReconcilePlan, Rows
 
 M = TypeVar("M", bound=Model, covariant=True)
 R = TypeVar("R")
 QS = TypeVar("QS", bound="QuerySet[Any]")
+Row = Model | Mapping[str, object]
+"""A record, or a dict of Python names, or of Planhat's own, and values."""
 
 
 class QuerySet(Results[M], Generic[M]):
@@ -366,41 +370,41 @@ class QuerySet(Results[M], Generic[M]):
 
     # --- writing ----------------------------------------------------------------------------------------
 
-    def create(self, **values: Any) -> M:
+    def create(self, **values: object) -> M:
         """Create a record and return it: one POST, and a GET before it for each key given.
 
         Raises `AlreadyExists` when a key is taken.
         """
         record, flow = writing.create(self, values)
         self._run(flow)
-        return record  # type: ignore[no-any-return]
+        return record
 
-    async def acreate(self, **values: Any) -> M:
+    async def acreate(self, **values: object) -> M:
         """Do what `create()` does, in a task."""
         record, flow = writing.create(self, values)
         await self._arun(flow)
-        return record  # type: ignore[no-any-return]
+        return record
 
-    def get_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+    def get_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """The record with a key, created with `defaults` when there is none: `(record, created)`."""
         return self._run(writing.get_or_create(self, defaults or {}, key))
 
-    async def aget_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+    async def aget_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """Do what `get_or_create()` does, in a task."""
         return await self._arun(writing.get_or_create(self, defaults or {}, key))
 
-    def update_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+    def update_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """Update the record with a key, or create it: one upsert, which is atomic on the server.
 
         `key` is one keyable: `external_id=...`, `source_id=...`, `id=...`, or a contact's `email=...`.
         """
         return self._run(writing.update_or_create(self, defaults or {}, key))
 
-    async def aupdate_or_create(self, defaults: dict[str, Any] | None = None, **key: Any) -> tuple[M, bool]:
+    async def aupdate_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """Do what `update_or_create()` does, in a task."""
         return await self._arun(writing.update_or_create(self, defaults or {}, key))
 
-    def bulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
+    def bulk_upsert(self, rows: Iterable[Row], *, chunk_size: int = 5000, raise_on_error: bool = True) -> BatchResult:
         """Upsert records or dicts: ceil(n/5000) requests, an outcome for each.
 
         A dict has the names of the model, or all of Planhat's own (`externalId`). It needs a key, or all that a new
@@ -409,29 +413,37 @@ class QuerySet(Results[M], Generic[M]):
         """
         return self._run(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
 
-    async def abulk_upsert(self, rows: Iterable[Any], *, chunk_size: int = 5000, raise_on_error: bool = True) -> Any:
+    async def abulk_upsert(
+        self, rows: Iterable[Row], *, chunk_size: int = 5000, raise_on_error: bool = True
+    ) -> BatchResult:
         """Do what `bulk_upsert()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
 
-    def bulk_create(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+    def bulk_create(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
         """`bulk_upsert()` of records that must be new: one with an id is refused before anything is sent."""
         return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
 
-    async def abulk_create(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+    async def abulk_create(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
         """Do what `bulk_create()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
 
-    def bulk_update(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+    def bulk_update(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
         """`bulk_upsert()` of records that must exist: one without an id is refused before anything is sent."""
         return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
-    async def abulk_update(self, records: Iterable[Any], *, chunk_size: int = 5000) -> Any:
+    async def abulk_update(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
         """Do what `bulk_update()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
     def reconcile(
-        self, rows: Any, key: str, mapping: dict[str, Any] | None = None, *, delete: bool = False, empty: str = "skip"
-    ) -> Any:
+        self,
+        rows: Rows,
+        key: str,
+        mapping: Mapping[str, Mapped] | None = None,
+        *,
+        delete: bool = False,
+        empty: Literal["skip", "clear"] = "skip",
+    ) -> ReconcilePlan[M]:
         """Compare rows of another system with these records, and return a plan to look at and `apply()`.
 
         `rows` are dicts, a data frame, or the path of a CSV or JSON Lines file; `key` the field that matches
@@ -443,20 +455,26 @@ class QuerySet(Results[M], Generic[M]):
         return self._run(self._using().writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
 
     async def areconcile(
-        self, rows: Any, key: str, mapping: dict[str, Any] | None = None, *, delete: bool = False, empty: str = "skip"
-    ) -> Any:
+        self,
+        rows: Rows,
+        key: str,
+        mapping: Mapping[str, Mapped] | None = None,
+        *,
+        delete: bool = False,
+        empty: Literal["skip", "clear"] = "skip",
+    ) -> ReconcilePlan[M]:
         """Do what `reconcile()` does, in a task."""
         writer = self._using().writer
         return await self._arun(writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
 
-    def update(self, *, max_requests: int = 60, **values: Any) -> Any:
+    def update(self, *, max_requests: int = 60, **values: object) -> BatchResult:
         """Set fields on every record found: the pages to read them, then ceil(n/5000) bulk upserts.
 
         Refuses before writing when that needs more than `max_requests` writes.
         """
         return self._run(writing.update(self, values, max_requests))
 
-    async def aupdate(self, *, max_requests: int = 60, **values: Any) -> Any:
+    async def aupdate(self, *, max_requests: int = 60, **values: object) -> BatchResult:
         """Do what `update()` does, in a task."""
         return await self._arun(writing.update(self, values, max_requests))
 

@@ -13,11 +13,12 @@ from .. import runtime
 from ..errors import FieldError, ValidationError
 from ..fields import Many, ManyToMany, One, Ref
 from ..fields.base import Field
+from ..fields.gate import operand
 from ..models.base import Model
 from ..names import did_you_mean
 from ..query.combine import conjunction, disjunction
 from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, REF, TEXT, Kind
-from ..query.lookups import LOOKUPS, check_lookup, noun, operand
+from ..query.lookups import LOOKUPS, check_lookup, noun
 from ..query.tree import EVERYTHING, Any, F, Hop, Node, Not, Q, Related, Target, Test
 from ..wire.resources import Resource
 from .results import Results

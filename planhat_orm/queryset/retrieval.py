@@ -13,6 +13,7 @@ from ..query.query import Query
 from ..query.split import GET_EACH
 from ..query.tree import related_in
 from ..scopes.chain import innermost
+from ..wire.paths import split_key
 from ..wire.resources import Resource
 from . import prefetch
 from .resolve import field_of
@@ -29,7 +30,7 @@ def get(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str, Any]) -
     if args and args[0] is None:
         raise ValidationError("The id is None: get() needs the id of one record.")
     if args and isinstance(args[0], str):
-        form, value = _split(args[0])
+        form, value = split_key(args[0])
         args = args[1:]
         lookups = {**lookups, _key_name(queryset, form): value}
     direct = _direct(queryset, lookups)
@@ -145,8 +146,7 @@ def _forms(resource: Resource) -> dict[str, str]:
     """The id forms that the path of one record takes, by wire field."""
     if "get_by_id" not in resource.operations:
         return {}
-    forms = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}
-    return {wire: form for form, wire in forms.items() if wire is not None and form in resource.read_forms}
+    return {str(resource.field_for(form)): form for form in resource.read_forms}
 
 
 def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
@@ -167,20 +167,13 @@ def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str,
     return None
 
 
-def _split(key: str) -> tuple[str, str]:
-    for form in ("extid-", "srcid-"):
-        if key.startswith(form):
-            return form, key.removeprefix(form)
-    return "_id", key
-
-
 def _key_name(queryset: QuerySet[Any], form: str) -> str:
     """The field that a key such as `extid-5` stands for."""
     resource = queryset.model._meta.resource
-    wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}[form]
-    if form != "_id" and form not in resource.id_forms:
+    wire = resource.field_for(form)
+    if wire is None:
         raise ValidationError(f"{queryset.model.__name__} records have no {form}...: give a field and its value.")
-    name: str = queryset.model._meta.by_wire[str(wire)].name
+    name: str = queryset.model._meta.by_wire[wire].name
     return name
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..errors import AlreadyExists, FieldError, PlanhatError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
+from ..models.results import BatchResult, SaveResult
 from . import retrieval
 from .resolve import field_of
 
 if TYPE_CHECKING:
     from .queryset import QuerySet
 
+M = TypeVar("M", bound=Model)
 
-def create(queryset: QuerySet[Any], values: dict[str, Any]) -> tuple[Any, Flow[Any]]:
+
+def create(queryset: QuerySet[M], values: Mapping[str, object]) -> tuple[M, Flow[SaveResult]]:
     """A new record and the flow that saves it."""
-    record = queryset.model(**values)
+    record: M = queryset.model(**values)
     if record.id is not None:
         raise ValidationError(f"create() makes a new {queryset.model.__name__}: leave the id out; Planhat gives it.")
     return record, queryset._using().writer.save(record)
 
 
-def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
+def get_or_create(
+    queryset: QuerySet[M], defaults: Mapping[str, object], key: Mapping[str, object]
+) -> Flow[tuple[M, bool]]:
     """Get by the key, or create; when somebody else is faster, get after all."""
     _keyable(queryset, key, "get_or_create")
     queryset.model(**{**key, **defaults})  # wrong values are refused before anything is asked
@@ -38,7 +43,9 @@ def get_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[s
     return record, True
 
 
-def update_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dict[str, Any]) -> Flow[tuple[Any, bool]]:
+def update_or_create(
+    queryset: QuerySet[M], defaults: Mapping[str, object], key: Mapping[str, object]
+) -> Flow[tuple[M, bool]]:
     """One upsert by key, and the record with what was sent; the rest of one that was there is not loaded."""
     _keyable(queryset, key, "update_or_create")
     record = queryset.model(**key, **{name: value for name, value in defaults.items() if name not in key})
@@ -52,11 +59,11 @@ def update_or_create(queryset: QuerySet[Any], defaults: dict[str, Any], key: dic
 
 def bulk_upsert(
     queryset: QuerySet[Any],
-    rows: Iterable[Any],
+    rows: Iterable[Model | Mapping[str, object]],
     chunk_size: int,
     raise_on_error: bool,
     must: Literal["create", "update"] | None = None,
-) -> Flow[Any]:
+) -> Flow[BatchResult]:
     """Upsert records or dicts; every one is checked before the first is sent."""
     records = [_record(queryset.model, row, place) for place, row in enumerate(rows)]
     for place, record in enumerate(records):
@@ -70,11 +77,11 @@ def bulk_upsert(
     return result
 
 
-def _upsert(queryset: QuerySet[Any], records: list[Model], **options: Any) -> Flow[Any]:
+def _upsert(queryset: QuerySet[Any], records: list[Model], chunk_size: int = 5000) -> Flow[BatchResult]:
     """Send records. Of one that was there already only what was sent is known: its other fields are not loaded."""
     keys = {"_id", *queryset.model._meta.resource.keys}
     known = {id(record): keys | record._payload().keys() for record in records if record.id is None}
-    result = yield from queryset._using().writer.send(records, upsert=True, **options)
+    result = yield from queryset._using().writer.send(records, upsert=True, chunk_size=chunk_size)
     for row in result.rows:
         record = row.object
         if row.status in ("updated", "unchanged") and record._wire.keys() <= known.get(id(record), frozenset()):
@@ -82,7 +89,7 @@ def _upsert(queryset: QuerySet[Any], records: list[Model], **options: Any) -> Fl
     return result
 
 
-def update(queryset: QuerySet[Any], values: dict[str, Any], max_requests: int) -> Flow[Any]:
+def update(queryset: QuerySet[Any], values: Mapping[str, object], max_requests: int) -> Flow[BatchResult]:
     """Read the records, set the values, send the changed ones."""
     if not values:
         raise FieldError("update() needs values: update(phase='Live').")
@@ -101,7 +108,7 @@ def update(queryset: QuerySet[Any], values: dict[str, Any], max_requests: int) -
     return result
 
 
-def _set(record: Model, values: dict[str, Any]) -> None:
+def _set(record: Model, values: Mapping[str, object]) -> None:
     """Set values; of `custom` the labels that are named, as Planhat merges them."""
     for name, value in values.items():
         if name == "custom" and isinstance(value, dict):
@@ -123,7 +130,7 @@ def delete(queryset: QuerySet[Any], max_requests: int) -> Flow[int]:
     return len(records)
 
 
-def _keyable(queryset: QuerySet[Any], key: dict[str, Any], verb: str) -> None:
+def _keyable(queryset: QuerySet[Any], key: Mapping[str, object], verb: str) -> None:
     model = queryset.model
     for name in key:
         field_of(model, name)
@@ -137,7 +144,7 @@ def _keyable(queryset: QuerySet[Any], key: dict[str, Any], verb: str) -> None:
         raise ValidationError(f"{next(iter(key))} is empty: {verb}() needs a key.")
 
 
-def _record(model: type[Model], row: Any, place: int) -> Model:
+def _record(model: type[Model], row: object, place: int) -> Model:
     if isinstance(row, Model):
         if row._meta.resource is not model._meta.resource:
             raise ValidationError(f"Row {place} is a {type(row).__name__}, not a {model.__name__}.")

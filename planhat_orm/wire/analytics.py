@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from .. import json_decoding
 from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
+from ..json_encoding import encode
+from .failures import may_be_done
 from .listing import rows_of
-from .records import encode, may_be_done, once, server_time
+from .records import once, server_time
 from .resources import Resource, resource
 
 logger = logging.getLogger("planhat_orm")
@@ -159,7 +162,7 @@ def dimension_data(params: Mapping[str, str], *, limit: int, max_requests: int =
         query = (*params.items(), ("limit", str(limit)), ("offset", str(offset)))
         response: Response = yield Request("GET", f"/{metric.path}", params=query, shape=list)
         requests += 1
-        rows = rows_of(response)
+        rows = rows_of(response, metric)
         fresh = [row for row in rows if row.get("_id") is None or row["_id"] not in seen] if rows != before else []
         seen.update(row["_id"] for row in fresh if row.get("_id") is not None)
         if not fresh:
@@ -210,7 +213,7 @@ def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[byt
 def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
     """Add an answer to the total: numbers add up, lists join. Rows are counted from the first of all bodies."""
     try:
-        data = msgspec.json.decode(response.body)
+        data = json_decoding.decode(response.body)
     except msgspec.DecodeError:
         return  # what the sink answers beside "200" is open (docs/reference/planhat-api.md section 11)
     if isinstance(data, dict):
@@ -219,10 +222,11 @@ def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
 
 def _add(total: dict[str, Any], data: Mapping[str, Any], start: int) -> None:
     for name, value in data.items():
+        before = total.get(name)
         if isinstance(value, list):
-            total[name] = [*total.get(name, []), *(_from(start, item) for item in value)]
+            total[name] = [*(before if isinstance(before, list) else ()), *(_from(start, item) for item in value)]
         elif isinstance(value, int) and not isinstance(value, bool):
-            total[name] = total.get(name, 0) + value
+            total[name] = value + (before if isinstance(before, int) else 0)
         else:
             total[name] = value
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
-import msgspec
-
 from ..errors import (
     AuthenticationError,
     BadAnswer,
@@ -29,12 +27,15 @@ from ..errors import (
     ValidationError,
 )
 from ..http.effects import Flow, Request, Response
+from ..json_encoding import encode
 from . import paths
 from .content_match import pair
+from .failures import message_in, reason
 from .key_locks import hold_keys
+from .keys import comparable_keys, keys_beside_id
 from .listing import page
-from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, keys, read
-from .records import appends, encode, flat, keys_of, operations
+from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, misshapen, read
+from .records import appends, flat, operations
 from .resources import BULK_MAX_ROWS, Resource
 
 MAX_BYTES = 32_000_000
@@ -142,7 +143,7 @@ class _Sender:
         owner: dict[tuple[str, str], _Row] = {}
         for place, raw in enumerate(chunk, start):
             row = dict(raw)
-            mine = keys(self.resource, row)
+            mine = comparable_keys(self.resource, row)
             twins = list({id(owner[key]): owner[key] for key in mine if key in owner}.values())
             twin = twins[0] if twins else _Row([place], row)
             if not twins:
@@ -180,7 +181,7 @@ class _Sender:
         if kind == "keyed" and len(rows) > 1 and not self.down:
             yield from self._search(rows, lost)
         else:
-            self._settle(rows, "unknown", _said(lost))
+            self._settle(rows, "unknown", reason(lost))
 
     def _try(
         self, rows: list[_Row], kind: Kind, *, idempotent: bool, doubtful: bool = False
@@ -198,16 +199,17 @@ class _Sender:
         )
         self.answer.requests += 1
         try:
-            held = (key for row in rows for key in keys_of(self.resource, row.row))
+            held = (key for row in rows for key in keys_beside_id(self.resource, row.row))
             response: Response = yield from hold_keys(self.resource, held, _answered(request))
+            _check_shape(response, request)
         except (AuthenticationError, NotFound, PermissionDenied, RateLimited) as refusal:
             if not isinstance(refusal, PermissionDenied):
                 self.refused = refusal
             # A try before the refused one may have gone through.
             status: Status = "unknown" if doubtful or refusal.maybe_applied else "failed"
-            self._settle(rows, status, _said(refusal), not_processed=True)
+            self._settle(rows, status, reason(refusal), not_processed=True)
         except InvalidRequest as refusal:
-            yield from self._halve(rows, kind, "failed", _said(refusal))
+            yield from self._halve(rows, kind, "failed", reason(refusal))
         except (ConnectionFailed, ServerError, BadAnswer) as lost:
             if doubtful or not isinstance(lost, ConnectionFailed) or lost.sent:
                 return lost
@@ -236,10 +238,10 @@ class _Sender:
                 if len(half) > 1:
                     waiting.append(half)
                 else:
-                    self._settle(half, "unknown", _said(error))
+                    self._settle(half, "unknown", reason(error))
         self.down = failures >= _FAILURES
         for part in waiting:
-            self._settle(part, "unknown", _said(lost))
+            self._settle(part, "unknown", reason(lost))
 
     def _halve(self, rows: list[_Row], kind: Kind, status: Status, error: str) -> Flow[None]:
         """Send rows again in two parts; a row that is alone, or too dear to look at, gets `status` and `error`."""
@@ -279,7 +281,7 @@ class _Sender:
 
     def _settle_refused(self, left: list[_Row], reading: Reading, response: Response, kind: Kind) -> Flow[None]:
         """Settle what an answer leaves open that stored nothing, because of rows which it may or may not name."""
-        texts = "; ".join(dict.fromkeys(reading.errors)) or _word(response.text)[:500]
+        texts = "; ".join(dict.fromkeys(reading.errors)) or message_in(response.text)[:500]
         if (response.status == 403 and not reading.outcomes) or not left or (len(left) == 1 and not reading.outcomes):
             self._sum(response.data)
             return self._settle(left, "failed", texts)
@@ -309,7 +311,7 @@ class _Sender:
             return True
         if len(fates) > 1 or counts[fates[0]] < len(left):
             return False
-        if fates == ["created"] and not keys(self.resource, left[0].row):
+        if fates == ["created"] and not comparable_keys(self.resource, left[0].row):
             return False  # which id is whose is still to be found out
         if fates == ["failed"] and len(set(reading.errors)) > 1 and 1 < len(left) <= _ASK_SINGLY:
             return False  # so is which message
@@ -365,16 +367,25 @@ class _Sender:
         total = self.answer.summed
         for name, value in data.items():
             if isinstance(value, list):
-                total[name] = [*total.get(name, []), *value]
+                before = total.get(name)
+                total[name] = [*(before if isinstance(before, list) else ()), *value]
             elif isinstance(value, int) and not isinstance(value, bool):
-                total[name] = total.get(name, 0) + value
+                before = total.get(name)
+                total[name] = value + (before if isinstance(before, int) else 0)
             else:
                 total[name] = value
 
 
-def errors_in(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The error lists of an answer that are not empty."""
-    return {name: answer[name] for name in ERROR_LISTS if answer.get(name)}
+def _check_shape(response: Response, request: Request) -> None:
+    """Raise what an answer means that cannot be read: the rows' fate is open, or they were refused."""
+    odd = misshapen(response.data)
+    if not odd:
+        return
+    kind = {400: InvalidRequest, 403: PermissionDenied}.get(response.status, BadAnswer)
+    raise kind(
+        f"PUT {request.path} was answered {response.status} with {odd}.",
+        request=request, response=response, attempts=response.attempts, detail=response.text[:2000],
+    )  # fmt: skip
 
 
 def _answered(request: Request) -> Flow[Response]:
@@ -383,13 +394,13 @@ def _answered(request: Request) -> Flow[Response]:
 
 
 def _kind(resource: Resource, row: Mapping[str, Any]) -> Kind:
-    if not keys(resource, row):
+    if not comparable_keys(resource, row):
         return "keyless"
     return "appending" if appends(row) else "keyed"
 
 
 def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    mine, theirs = dict(keys(resource, left)), dict(keys(resource, right))
+    mine, theirs = dict(comparable_keys(resource, left)), dict(comparable_keys(resource, right))
     return any(theirs.get(wire, value) != value for wire, value in mine.items())
 
 
@@ -405,20 +416,3 @@ def _by_bytes(rows: list[_Row]) -> Iterator[list[_Row]]:
         size += len(row.body) + 1
     if part:
         yield part
-
-
-def _said(error: RequestError) -> str:
-    """The server's own word where there is one: it belongs to the row, not to a log."""
-    return _word(error.detail) or str(error)
-
-
-def _word(text: str) -> str:
-    """The message in an error body, which may be plain text or JSON."""
-    text = text.strip()
-    if text.startswith("{"):
-        try:
-            data = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return text
-        return str(data.get("message") or data.get("error") or text)
-    return text

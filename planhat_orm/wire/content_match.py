@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from .aliases import apply_aliases
 from .resources import Resource
 
 Form = Literal["plain", "day", "moment"]
@@ -21,14 +20,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 def resembles(record: dict[str, Any], sent: Mapping[str, Any], resource: Resource) -> bool:
     """Whether a stored record can be the one that was sent: what it shows of the sent values is the same."""
-    record = apply_aliases(resource, record)
     shown = {name: facet for name, facet in _facets(sent, resource).items() if name in record}
     return bool(shown) and all(_seen(record[name], form) == value for name, (form, value) in shown.items())
 
 
 def places(records: Sequence[dict[str, Any]], rows: Sequence[Mapping[str, Any]], resource: Resource) -> list[list[int]]:
     """For each record the places of the rows that it can be made of."""
-    records = [apply_aliases(resource, record) for record in records]
     groups: dict[tuple[tuple[str, Form], ...], dict[tuple[Any, ...], list[int]]] = {}
     for place, row in enumerate(rows):
         facets = sorted(_facets(row, resource).items())

@@ -10,7 +10,7 @@ server ever gave ends the list; one that is merely shorter than asked does not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import collected, mapped
 from ..names import did_you_mean
 from . import paths
+from .aliases import apply_aliases
 from .resources import Resource
 
 logger = logging.getLogger("planhat_orm")
@@ -65,11 +66,34 @@ def page(
     select: Iterable[str] | None = None,
     params: Mapping[str, str] | None = None,
 ) -> Flow[list[dict[str, Any]]]:
-    """Return one page of a list, as it came. One request. Raises `BadAnswer` unless it is an array of objects."""
+    """Return one page of a list, as it came. One request.
+
+    Raises `BadAnswer` unless it is an array of records, each with an `_id`, and no two with the same one.
+    """
     response: Response = yield request_page(
         resource, limit=limit, offset=offset, sort=sort, select=select, params=params
     )
-    return rows_of(response)
+    rows = rows_of(response, resource)
+    check_ids(resource, rows, in_order=sort == "_id")
+    return rows
+
+
+def check_ids(resource: Resource, records: Sequence[Any], *, in_order: bool) -> None:
+    """Raise `BadAnswer` for records of a page that would be lost: without an `_id`, or two with the same one.
+
+    In another order than that of `_id` a record may come twice, as it moves while the server reads.
+    """
+    known: dict[str, Any] = {}
+    for record in records:
+        record_id = record.get("_id")
+        if not isinstance(record_id, str) or not record_id.strip():
+            raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
+        twin = known.setdefault(record_id, record)
+        if in_order and twin is not record and twin != record:
+            raise BadAnswer(
+                f"GET /{resource.path} held two different records with the _id {record_id[:40]}: one of them would be "
+                f"lost."
+            )
 
 
 def request_page(
@@ -95,13 +119,13 @@ def request_page(
     )
 
 
-def rows_of(response: Response) -> list[dict[str, Any]]:
-    """The rows of an answered page; `BadAnswer` when one of them is no object."""
+def rows_of(response: Response, resource: Resource) -> list[dict[str, Any]]:
+    """The rows of an answered page, under the documented names; `BadAnswer` when one of them is no object."""
     rows: list[dict[str, Any]] = response.data
     for row in rows:
         if not isinstance(row, dict):
             raise BadAnswer(f"A list held a JSON {type(row).__name__} among its records.", response=response)
-    return rows
+    return [apply_aliases(resource, row) for row in rows] if resource.spellings else rows
 
 
 def pages(
@@ -127,6 +151,7 @@ def pages(
     overlap = 0  # how far the next page reaches back
     longest = 0  # the longest page so far: a shorter one is the last
     asked = size
+    steps = 0  # back, since there was a new record
     alone = False  # whether a page of one record was followed by another record
     seen: set[str] = set()
     before: list[Any] = []
@@ -145,12 +170,15 @@ def pages(
             continue
         if offset and overlap and (not ids or ids[0] > anchor):
             # Records to the left vanished since the last page: look further back, until the pages meet.
-            overlap = min(rank, overlap * 4)
+            overlap, steps = min(rank, overlap * 4), steps + 1
+            _check_progress(resource, steps)
             continue
         fresh = [row for row in rows if row["_id"] > anchor]
         if wanted is not None:
             fresh = fresh[: wanted - len(seen)]
         if fresh:
+            # At the first record there is no further back: a page that does not meet even there is no progress.
+            steps = 0 if not rank or ids[0] <= anchor else steps
             seen.update(row["_id"] for row in fresh)
             yield Emit(fresh)
         if len(seen) in (wanted, expect) or not rows or len(rows) < longest:
@@ -196,7 +224,17 @@ def _offset_ignored(resource: Resource, ask: _Ask, size: int, offset: int, ids: 
 
 
 _SWEEPS = 5
-_STEPS_BACK = 1000
+_STEPS_BACK = 30
+"""So many steps back with nothing new between them are no accident: one event costs ten, in the longest list."""
+
+
+def _check_progress(resource: Resource, steps: int) -> None:
+    """Raise `BadAnswer` where a list shows nothing new however far back it is asked again."""
+    if steps > _STEPS_BACK:
+        raise BadAnswer(
+            f"GET /{resource.path} has no order, or shows nothing past some offset: {steps} times in a row a page did "
+            f"not continue the one before, so the list cannot be read to its end."
+        )
 
 
 def _unsorted(resource: Resource, ask: _Ask, size: int, seen: set[str], wanted: int | None) -> Flow[None]:
@@ -239,10 +277,10 @@ def sorted_pages(
     seen: set[str] = set()
 
     def fresh(rows: list[dict[str, Any]]) -> Flow[None]:
-        new = [row for row in rows if row["_id"] not in seen]
-        seen.update(row["_id"] for row in new)
+        new = {row["_id"]: row for row in rows if row["_id"] not in seen}
+        seen.update(new)
         if new:
-            yield Emit(new)
+            yield Emit(list(new.values()))
 
     size = min(limit or resource.max_limit, resource.max_limit)
     ask = _asking(resource, sort, select, params)
@@ -278,20 +316,18 @@ def _walk(resource: Resource, ask: _Ask, size: int) -> Flow[bool]:
         offset = max(0, rank - overlap)
         rows = yield from ask(limit=asked, offset=offset)
         ids: list[Any] = [row.get("_id") for row in rows]
-        if not all(isinstance(id, str) for id in ids):
-            raise BadAnswer(f"GET /{resource.path} held a record without an _id: it cannot be told from others.")
         if offset and rows and ids == before and (yield from _offset_ignored(resource, ask, asked, offset, ids)):
             return steady
         if offset and overlap and (not ids or ids[0] not in seen):
             steady, overlap, steps = False, min(rank, overlap * 4), steps + 1
-            if steps > _STEPS_BACK:
-                raise BadAnswer(f"GET /{resource.path} has no order: one page never continued the one before.")
+            _check_progress(resource, steps)
             continue
         steady = steady and (not rank or not ids or ids[0] == last)
         if rows:
             yield Emit(rows)
         if not rows or len(rows) < longest:
             return steady
+        steps = steps if seen.issuperset(ids) else 0
         seen.update(ids)
         # Of a page of one record nothing would be left over to show that nothing moved.
         overlap = 1 if len(rows) > 1 or asked == 1 else 0

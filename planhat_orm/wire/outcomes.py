@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .keys import Key, comparable_keys
 from .resources import Resource
 
 Status = Literal["created", "updated", "unchanged", "failed", "dropped", "unknown"]
@@ -34,20 +35,6 @@ class Outcome:
     id: str | None = None
     error: str = field(default="", repr=False)
     not_processed: bool = False
-
-
-Key = tuple[str, str]
-
-
-def keys(resource: Resource, row: Mapping[str, Any]) -> list[Key]:
-    """The keyables of a row as comparable pairs; emails compare without case."""
-    found = []
-    for wire in resource.keys:
-        value = row.get(wire)
-        if value is not None and value != "":
-            text = str(value)
-            found.append((wire, text.casefold() if wire == "email" else text))
-    return found
 
 
 @dataclass(slots=True)
@@ -78,7 +65,7 @@ class Reading:
 
 def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> Reading:
     """Match an answer's lists with the rows."""
-    by_key = {key: place for place, row in enumerate(rows) for key in keys(resource, row)}
+    by_key = {key: place for place, row in enumerate(rows) for key in comparable_keys(resource, row)}
     outcomes: dict[int, Outcome] = {}
     nameless_ids: list[str] = []
 
@@ -125,6 +112,19 @@ def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[
     )
 
 
+def misshapen(answer: Mapping[str, Any]) -> str:
+    """What an answer to a bulk write holds that it cannot mean; empty where it can be read."""
+    for name in ("insertsKeys", "updatesKeys", "modified", "upsertedIds", *ERROR_LISTS):
+        value = answer.get(name)
+        if value is not None and not isinstance(value, list):
+            return f"{name} as a JSON {type(value).__name__}"
+    for name in ("created", "updated", "nonupdates"):
+        value = answer.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            return f"{name} as something else than a count"
+    return ""
+
+
 def _count(answer: Mapping[str, Any], name: str) -> int:
     value = answer.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
@@ -141,7 +141,7 @@ def _entries(answer: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]
 def _place(
     resource: Resource, entry: Mapping[str, Any], by_key: Mapping[Key, int], taken: Mapping[int, Outcome]
 ) -> int | None:
-    for key in keys(resource, entry):
+    for key in comparable_keys(resource, entry):
         place = by_key.get(key)
         if place is not None and place not in taken:
             return place

@@ -36,6 +36,12 @@ class RawRecord:
     def __getitem__(self, wire: str) -> Any:
         return self._head[wire]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawRecord) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
+
     def get(self, wire: str) -> Any:
         """The value of a field, None where the record has none; `KeyError` for a field that was not looked at."""
         try:
@@ -65,10 +71,14 @@ class RawRecord:
         return self if now is came else RawRecord(msgspec.json.encode(now), self._head)
 
 
-def slices_of(response: Response) -> list[RawRecord]:
-    """The records of an answered page that was asked for in slices; `BadAnswer` when one of them is none."""
+def slices_of(response: Response, resource: Resource) -> list[RawRecord]:
+    """The records of an answered page that was asked for in slices, under the documented names.
+
+    `BadAnswer` when one of them is none.
+    """
     try:
         heads = _heads(response.body)
     except msgspec.ValidationError as wrong:
         raise BadAnswer(f"A list held something else than records: {wrong}.", response=response) from None
-    return [RawRecord(json, head) for json, head in zip(response.data, heads, strict=True)]
+    rows = [RawRecord(json, head) for json, head in zip(response.data, heads, strict=True)]
+    return [row.apply_aliases(resource) for row in rows] if resource.spellings else rows

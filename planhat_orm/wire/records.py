@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
-from math import isfinite
 from typing import Any
 
 import msgspec
 
+from .. import json_decoding
 from ..errors import (
     AlreadyExists,
     AmbiguousWrite,
@@ -22,14 +21,18 @@ from ..errors import (
     ConnectionFailed,
     NotFound,
     RequestError,
-    ServerError,
     ValidationError,
 )
 from ..http.effects import Flow, Request, Response, Sleep
 from ..http.flows import collected
+from ..http.headers import date_of
+from ..json_encoding import encode
 from . import paths
+from .aliases import apply_aliases
 from .content_match import resembles
+from .failures import may_be_done
 from .key_locks import hold_keys
+from .keys import lookup_keys, same_key
 from .listing import ALWAYS, pages, rows_of
 from .resources import Resource
 
@@ -39,31 +42,28 @@ _CANDIDATES = 50
 _SLACK = 2.0
 
 
-def encode(value: Any) -> bytes:
-    """Write JSON; `ValidationError` for a value that has no JSON form, NaN and infinity among them."""
-    if _not_finite(value):
-        # msgspec writes them as null, which would clear the field.
-        raise ValidationError("This cannot be sent as JSON: it holds a number that is not finite (nan or inf).")
-    try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, msgspec.EncodeError) as wrong:
-        raise ValidationError(f"This cannot be sent as JSON: {wrong}.") from None
-
-
-def _not_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return not isfinite(value)
-    if isinstance(value, Mapping):
-        return any(map(_not_finite, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_not_finite, value))
-
-
 def get(resource: Resource, key: str, select: Iterable[str] | None = None) -> Flow[dict[str, Any]]:
     """Return the record of an id (`_id`, `extid-...` or `srcid-...`). One request; `NotFound` without one."""
     params = (("select", ",".join(select)),) if select else ()
     response: Response = yield Request("GET", paths.item(resource, key), params=params, shape=dict)
+    return record_of(resource, response)
+
+
+def record_of(resource: Resource, response: Response) -> dict[str, Any]:
+    """The record that was answered, under the documented names; `BadAnswer` where it has no `_id`: then it is none."""
     record: dict[str, Any] = response.data
-    return record
+    if not has_id(record):
+        raise BadAnswer(
+            "A record came without an _id, so it is none. Something between here and Planhat may have answered.",
+            response=response, attempts=response.attempts,
+        )  # fmt: skip
+    return apply_aliases(resource, record)
+
+
+def has_id(record: Mapping[str, Any]) -> bool:
+    """Whether a record has an `_id`: a text that is not blank."""
+    record_id = record.get("_id")
+    return isinstance(record_id, str) and bool(record_id.strip())
 
 
 def find(resource: Resource, key: str) -> Flow[dict[str, Any] | None]:
@@ -122,7 +122,7 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         response: Response = (yield request) if request.idempotent else (yield from once(request))
     except NotFound as missing:
         form, _ = paths.split_key(key)
-        moved = changes.get("sourceId" if form == "srcid-" else resource.external_key or "")
+        moved = changes.get(resource.field_for(form) or "")
         if missing.maybe_applied and form != "_id" and moved:
             # A first try went through and gave the record another key than the one it was asked for by.
             return (yield from get(resource, f"{form}{moved}"))
@@ -134,8 +134,7 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         return (yield from update(resource, known["_id"], changes))
     if response.data is None:
         return (yield from _changed(resource, key, changes, request, response))
-    record: dict[str, Any] = response.data
-    return record
+    return record_of(resource, response)
 
 
 def _changed(
@@ -146,10 +145,10 @@ def _changed(
     It was carried out all the same. `BadAnswer` where it is known by another key only, and that finds nothing.
     """
     form, value = paths.split_key(key)
-    wire = {"extid-": resource.external_key, "srcid-": "sourceId"}.get(form)
+    wire = resource.field_for(form)
     record = unread = None
     try:
-        if wire is None:
+        if wire is None or wire == "_id":
             record = yield from find(resource, key)
         else:
             # The change may be of the key itself.
@@ -158,7 +157,7 @@ def _changed(
         unread = failure
     if record is not None:
         return record
-    if wire is None:
+    if wire is None or wire == "_id":
         return {"_id": value}
     raise BadAnswer(
         f"PUT {request.path} was answered {response.status} without a body: it was carried out, but the "
@@ -184,7 +183,7 @@ def delete(resource: Resource, key: str) -> Flow[dict[str, Any]]:
             return {}
         raise
     try:
-        answer = msgspec.json.decode(response.body) if response.body else {}
+        answer = json_decoding.decode(response.body) if response.body else {}
     except msgspec.DecodeError:
         # Three kinds of answer are known (docs/reference/planhat-api.md section 5), and any 2xx means done.
         return {}
@@ -206,13 +205,6 @@ def once(request: Request) -> Flow[Response]:
     return response
 
 
-def may_be_done(failure: RequestError) -> bool:
-    """Whether a write that failed so may have been carried out all the same."""
-    if isinstance(failure, ConnectionFailed):
-        return failure.sent
-    return failure.maybe_applied or isinstance(failure, (ServerError, BadAnswer))
-
-
 # --- create ---------------------------------------------------------------------------------------------
 
 
@@ -223,7 +215,7 @@ def create(resource: Resource, row: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     nothing is changed. When the answer is lost the record is looked for by its key, or among the newest
     ones; `AmbiguousWrite` when that does not tell. Threads and tasks that create the same key take turns.
     """
-    keys = list(_findable(resource, row))
+    keys = list(lookup_keys(resource, row))
     return (yield from hold_keys(resource, keys, _create(resource, row, keys)))
 
 
@@ -240,14 +232,13 @@ def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, An
     started: float = 0.0 if keys else (yield Sleep(0))
     try:
         response: Response = yield request
+        record = record_of(resource, response)
     except RequestError as lost:
         if not may_be_done(lost):
             raise
         record = yield from (
             _by_keys(resource, keys, request, lost) if keys else _by_content(resource, row, request, started, lost)
         )
-    else:
-        record = response.data
     _made_here.append(record.get("_id"))
     return record
 
@@ -256,28 +247,12 @@ _made_here: deque[Any] = deque(maxlen=1000)
 """Ids of records that were created by this process: none of them is another create's lost one."""
 
 
-def _findable(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The values of a row by which its record could be found again, keyables first."""
-    forms = {"extid-": resource.external_key, "srcid-": "sourceId"}
-    by_url = [wire for form, wire in forms.items() if form in resource.id_forms and wire]
-    for wire in dict.fromkeys((*resource.keys, *by_url)):
-        if wire != "_id" and row.get(wire) not in (None, ""):
-            yield wire, row[wire]
-
-
-def keys_of(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The keyables that a row carries, beside `_id`, in the order in which Planhat looks at them."""
-    for wire in resource.keys:
-        if wire != "_id" and row.get(wire) not in (None, ""):
-            yield wire, row[wire]
-
-
 def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | None]:
     """Return the record whose keyable `wire` is `value`, or None.
 
     One request where the key can stand in a path or is a filter of the list, else the list of ids and keys.
     """
-    form = "srcid-" if wire == "sourceId" else "extid-" if wire == resource.external_key else None
+    form = resource.form_for(wire)
     if form in resource.read_forms:
         return (yield from find(resource, f"{form}{value}"))
     if "list" not in resource.operations:
@@ -286,17 +261,11 @@ def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | N
     if wire == "email" and "email" in resource.params:
         query = (("limit", str(resource.max_limit)), ("offset", "0"), ("email", str(value)), *params.items())
         response: Response = yield Request("GET", paths.collection(resource), params=query, shape=list)
-        return next((row for row in rows_of(response) if _same(wire, row.get(wire), value)), None)
+        return next((row for row in rows_of(response, resource) if same_key(wire, row.get(wire), value)), None)
     for row in (yield from collected(pages(resource, select=("_id", wire), params=params))):
-        if _same(wire, row.get(wire), value):
+        if same_key(wire, row.get(wire), value):
             return (yield from find(resource, row["_id"]))
     return None
-
-
-def _same(wire: str, left: Any, right: Any) -> bool:
-    if wire == "email":
-        return left is not None and str(left).casefold() == str(right).casefold()
-    return left is not None and str(left) == str(right)
 
 
 def _by_keys(
@@ -357,7 +326,7 @@ def _by_content(
         since = server_time(response) - (now - started) - _SLACK
         alike = [
             item
-            for item in rows_of(response)
+            for item in rows_of(response, resource)
             if made_at(item) >= since and item["_id"] not in _made_here and resembles(item, row, resource)
         ]
         if len(alike) == 1:
@@ -380,10 +349,8 @@ def _ambiguous(
 
 def server_time(response: Response) -> float:
     """When an answer was given, by the server's clock."""
-    try:
-        return parsedate_to_datetime(response.headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return time.time()
+    date = date_of(response.headers)
+    return time.time() if date is None else date.timestamp()
 
 
 def made_at(record: Mapping[str, Any]) -> float:

@@ -86,6 +86,16 @@ class Resource:
             return None
         return "extId" if "extId" in self.fields else "externalId"
 
+    def field_for(self, form: str) -> str | None:
+        """The wire name of the field that an id form (`_id`, `extid-`, `srcid-`) holds; None where no path takes it."""
+        if form not in self.id_forms:
+            return None
+        return {"_id": "_id", "extid-": self.external_key, "srcid-": "sourceId"}[form]
+
+    def form_for(self, wire: str) -> str | None:
+        """The id form that holds a field; None where no path takes that field's values."""
+        return next((form for form in self.id_forms if self.field_for(form) == wire), None)
+
     @property
     def stamp(self) -> str | None:
         """The wire name of the time of last change, or None where the resource has none.

@@ -7,29 +7,19 @@ write, so the check is a read just before the write: it narrows the window, it c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ..errors import ConflictError, FieldError
+from ..errors import ConflictError
 from ..fields import CustomFields
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.conflict import Conflict, conflict_of, wire_value
+from ..models.results import Policy
 from ..runtime import Source
 from ..wire.patches import Merge, Raw, base_of, three_way
 from ..wire.references import unexpanded
 from . import server_state
-
-__all__ = ["Conflict", "Policy", "check_policy", "known_base", "resolve", "settle"]
-
-Policy = Literal["raise", "ours", "theirs"] | Callable[[Conflict], Any]
-"""How a field that both sides changed is settled; a function returns the value to send."""
-
-
-def check_policy(policy: Any) -> None:
-    """Raise `FieldError` for an `on_conflict` that is none."""
-    if policy is not None and policy not in ("raise", "ours", "theirs") and not callable(policy):
-        raise FieldError(f"on_conflict is 'raise', 'ours', 'theirs' or a function, not {policy!r}.")
 
 
 def known_base(record: Model, payload: Raw) -> Raw:

@@ -12,7 +12,7 @@ from typing import Any
 from ..fields import Custom
 from ..html import table
 from ..models.base import Model
-from ..wire.records import keys_of
+from ..wire.keys import has_key
 from ..wire.resources import BULK_MAX_ROWS
 
 
@@ -142,7 +142,7 @@ def plan_of(
         changes += changes_of("create" if record.id is None else "update", record, fields)
         if "bulk_upsert" in known.operations:
             # Rows without a key travel on their own: they are sent once only.
-            keyed = record.id is not None or any(True for _ in keys_of(known, record._keys()))
+            keyed = record.id is not None or has_key(known, record._keys())
             groups[known.name, keyed] = groups.get((known.name, keyed), 0) + 1
         else:
             requests += 1

@@ -8,28 +8,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..errors import NotFound, PermissionDenied
-from ..http.effects import Flow, RunBlocking, Sleep
+from ..http.effects import Flow, Sleep
 from ..models.conflict import conflict_of
+from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
-from ..wire import find_by_keys, records
-from ..wire.outcomes import keys
+from ..wire import find_by_keys
+from ..wire.keys import comparable_keys, has_key
 from ..wire.patches import base_of, merged, renamed, three_way, under
 from ..wire.resources import Resource, resource
 from . import server_state
-from .conflicts import Policy, resolve
-from .push_outcomes import Ledger, OutboxEntry, Raw
-
-_UNSURE = ("inflight", "unknown")
+from .conflicts import resolve
+from .outbox import OutboxEntry, Raw, on_outbox
+from .outcomes import UNSURE, Acknowledged, Outcomes
 
 
 @dataclass(slots=True)
-class Triage:
+class Preflight:
     """Entries before they are sent. `check` compares updates with the server's values, by that policy.
 
     `said` is what the server was seen to hold of their fields; `late` are new records that it may still be making.
     """
 
-    ledger: Ledger
+    outcomes: Outcomes
     source: Source
     check: Policy | None = "raise"
     said: dict[int, Raw] = field(default_factory=dict)
@@ -49,32 +49,34 @@ class Triage:
                 found += yield from self._refuse_taken(resource(name), sure)
             except (PermissionDenied, NotFound) as refusal:
                 # One model that the token may not read must not keep the others waiting.
-                told = {record.seq for record in (*found, *self.late)} | self.ledger.outcome.keys()
-                self.ledger.postpone(
+                told = {record.seq for record in (*found, *self.late)} | self.outcomes.by_seq.keys()
+                yield from self.outcomes.postpone(
                     [field for field in mine if field.seq not in told and field.op != "delete"], str(refusal)
                 )
-        return sorted(found, key=lambda one: one.seq)
+        return sorted(found, key=lambda entry: entry.seq)
 
     def _is_lost(self, entry: OutboxEntry) -> bool:
         """Whether a new record without a key may have been made already."""
-        return entry.state in _UNSURE and not _keys(entry)
+        return entry.state in UNSURE and not _keys(entry)
 
     def _look_for(self, name: str, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Look for keyless records that may have been made; return those that were not and never will be."""
         if not entries:
             return []
         known = resource(name)
-        rows = [renamed(entry.patch, self.ledger.aliases) for entry in entries]
+        rows = [renamed(entry.patch, self.outcomes.aliases) for entry in entries]
         since = min(_sent(entry) for entry in entries)
-        ours = set(self.ledger.aliases.values())
+        ours = set(self.outcomes.aliases.values())
         found, doubtful = yield from server_state.look_for(known, rows, since, ours)
-        earlier: set[str] = yield RunBlocking(lambda: self.ledger.box.made_here(row["_id"] for row in found.values()))
+        session = self.outcomes.session
+        earlier = yield from on_outbox(session, lambda: session.made_here(row["_id"] for row in found.values()))
         if earlier or doubtful:
             found, doubtful = yield from server_state.look_for(known, rows, since, ours | earlier)
-        acked = [(entries[place], "created", row["_id"], row) for place, row in found.items()]
-        yield from self.ledger.ack(acked)
+        yield from self.outcomes.acknowledge(
+            [Acknowledged(entries[place], "created", row["_id"], row, row) for place, row in found.items()]
+        )
         error = "other new records look like it, so it was not sent again: discard it, or retry it"
-        yield from self.ledger.unknown({entries[place].seq: error for place in doubtful})
+        yield from self.outcomes.doubt({entries[place].seq: error for place in doubtful})
         again: list[OutboxEntry] = []
         for place, entry in enumerate(entries):
             if place not in found and place not in doubtful:
@@ -102,12 +104,13 @@ class Triage:
         compared = [
             entry
             for entry in entries
-            if not entry.record.startswith(TEMPORARY) and (self.check is not None or entry.state in _UNSURE)
+            if not entry.record.startswith(TEMPORARY) and (self.check is not None or entry.state in UNSURE)
         ]
         theirs = yield from server_state.current(
             self.source, name, {pair.record for pair in compared}, {wire for pair in compared for wire in pair.patch}
         )
-        gone, acked, held = {}, [], {}
+        gone, held = {}, {}
+        acked: list[Acknowledged] = []
         coming: dict[str, Raw] = {}
         seqs = {pair.seq for pair in compared}
         ready = [entry for entry in entries if entry.seq not in seqs]
@@ -125,41 +128,41 @@ class Triage:
             # What an earlier entry is about to bring is not there yet, and may never be.
             send = merged(under(entry.patch, coming.get(entry.record, {})), merge.send)
             if not send:
-                status = "unchanged" if entry.state not in _UNSURE else "updated"
-                acked.append((entry, status, entry.record, remote))
+                status = "unchanged" if entry.state not in UNSURE else "updated"
+                acked.append(Acknowledged(entry, status, entry.record, remote, remote))
                 continue
             self.said[entry.seq] = under(remote, entry.patch)
             entry.patch, entry.base = send, base_of(remote, send)
             theirs[entry.record] = merged(remote, send)
             coming[entry.record] = merged(coming.get(entry.record, {}), send)
             ready.append(entry)
-        yield from self.ledger.fail(gone)
-        yield from self.ledger.ack(acked)
-        yield from self.ledger.mark_conflicts(held)
+        yield from self.outcomes.fail(gone)
+        yield from self.outcomes.acknowledge(acked)
+        yield from self.outcomes.hold(held)
         return ready
 
     def _refuse_taken(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Fail creates whose key is taken: an upsert would change a record that nobody meant."""
-        new = [entry for entry in entries if entry.op == "create" and entry.state not in _UNSURE and _keys(entry)]
+        new = [entry for entry in entries if entry.op == "create" and entry.state not in UNSURE and _keys(entry)]
         if not new:
             return entries
         taken = yield from find_by_keys.find(known, [record.patch for record in new])
         refused: dict[int, str] = {}
         owners: set[tuple[str, str]] = set()
         for entry, there in zip(new, taken, strict=True):
-            mine = keys(known, entry.patch)
+            mine = comparable_keys(known, entry.patch)
             wires = " or ".join(wire for wire, _ in mine)
             if there is not None:
                 refused[entry.seq] = f"a record with this {wires} exists already"
             elif owners.intersection(mine):
                 refused[entry.seq] = f"another new record in the outbox has this {wires}"
             owners.update(mine)
-        yield from self.ledger.fail(refused)
+        yield from self.outcomes.fail(refused)
         return [entry for entry in entries if entry.seq not in refused]
 
 
 def _keys(entry: OutboxEntry) -> bool:
-    return any(True for _ in records.keys_of(resource(entry.resource), entry.patch))
+    return has_key(resource(entry.resource), entry.patch)
 
 
 def _sent(entry: OutboxEntry) -> float:

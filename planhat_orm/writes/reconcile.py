@@ -7,10 +7,10 @@ updates, and, only when asked for, deletions. A second run with the same rows fi
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -19,18 +19,45 @@ from ..fields import Custom
 from ..fields.base import Field
 from ..http.effects import Flow
 from ..models.base import Model
+from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
+from ..queryset.queryset import QuerySet
+from ..wire.keys import fold
 from .plan import WritePlan, plan_of
-from .results import BatchResult
 
 if TYPE_CHECKING:
-    from ..queryset.queryset import QuerySet
     from .facade import RecordWriter
 
+M = TypeVar("M", bound=Model)
 Converter = Callable[[Any], Any]
 Mapped = str | tuple[str, Converter]
 """Where a column goes: a field's name, `custom.<label>`, or such a name with a function applied first."""
+
+
+class PolarsFrame(Protocol):
+    """A polars DataFrame, as far as it is rows."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows as dicts."""
+        ...
+
+
+class PandasFrame(Protocol):
+    """A pandas DataFrame, as far as it is rows."""
+
+    @property
+    def columns(self) -> Iterable[Any]:
+        """The names of the columns."""
+        ...
+
+    def to_dict(self, orient: Literal["records"]) -> list[dict[Any, Any]]:
+        """The rows as dicts."""
+        ...
+
+
+Rows = str | Path | Iterable[Mapping[str, Any]] | PolarsFrame | PandasFrame
+"""Rows of another system: dicts, a data frame, or the path of a CSV or JSON Lines file."""
 
 _TRUE, _FALSE = ("true", "yes", "y", "1", "x"), ("false", "no", "n", "0", "")
 
@@ -46,11 +73,11 @@ class Place:
     convert: Converter | None
 
 
-class ReconcilePlan:
+class ReconcilePlan(Generic[M]):
     """What reconciling would do. `print(plan)` shows it; `apply()` does it, as bulk upserts."""
 
     def __init__(
-        self, writer: RecordWriter, creates: list[Model], updates: list[Model], unchanged: int, deletions: list[Model]
+        self, writer: RecordWriter, creates: list[M], updates: list[M], unchanged: int, deletions: list[M]
     ) -> None:
         self._writer = writer
         self.creates = creates
@@ -101,14 +128,14 @@ class ReconcilePlan:
 
 def reconcile(
     writer: RecordWriter,
-    queryset: QuerySet[Any],
-    rows: Any,
+    queryset: QuerySet[M],
+    rows: Rows,
     key: str,
     mapping: Mapping[str, Mapped] | None,
     *,
     delete: bool = False,
     empty: Literal["skip", "clear"] = "skip",
-) -> Flow[ReconcilePlan]:
+) -> Flow[ReconcilePlan[M]]:
     """Read what is there once, compare, and return the plan. Raises `ValidationError` naming every bad row."""
     model = queryset.model
     if empty not in ("skip", "clear"):
@@ -126,10 +153,10 @@ def reconcile(
     for record in there:
         value = getattr(record, key)
         if value is not None:
-            known.setdefault(_folded(key_field, value), []).append(record)
+            known.setdefault(fold(key_field.wire, value), []).append(record)
     creates, updates, unchanged, problems = [], [], 0, []
     for place, (value, values) in enumerate(wanted):
-        twins = known.get(_folded(key_field, value), [])
+        twins = known.get(fold(key_field.wire, value), [])
         if len(twins) > 1:
             problems.append(f"row {place}: {len(twins)} records have its {key} already")
             continue
@@ -150,7 +177,7 @@ def reconcile(
     if problems:
         more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
         raise ValidationError(f"{len(problems)} rows cannot be sent; nothing was. {'; '.join(problems[:10])}{more}")
-    given = {_folded(key_field, value) for value, _ in wanted}
+    given = {fold(key_field.wire, value) for value, _ in wanted}
     gone = [record for value, records in known.items() if value not in given for record in records] if delete else []
     return ReconcilePlan(writer, creates, updates, unchanged, gone)
 
@@ -163,7 +190,7 @@ def _key(model: type[Model], key: str) -> Field[Any]:
     return model._meta.fields[key]
 
 
-def read_rows(rows: Any) -> tuple[list[Mapping[str, Any]], bool]:
+def read_rows(rows: Rows) -> tuple[list[Mapping[str, Any]], bool]:
     """The rows of a list of dicts, a CSV or JSON Lines file, or a data frame; and whether all values are text."""
     if isinstance(rows, (str, Path)):
         path = Path(rows)
@@ -234,7 +261,7 @@ def _values(
         if mine is None:
             problems.append(f"row {number} has no {key.name}")
             continue
-        folded = _folded(key, mine)
+        folded = fold(key.wire, mine)
         if folded in seen:
             problems.append(f"rows {seen[folded]} and {number} have the same {key.name}")
         seen[folded] = number
@@ -294,7 +321,3 @@ def _assign(record: Any, values: dict[Place, Any]) -> None:
             setattr(record, place.field.name, value)
         else:
             setattr(record, place.name, value)
-
-
-def _folded(key: Field[Any], value: Any) -> str:
-    return str(value).casefold() if key.name == "email" else str(value)

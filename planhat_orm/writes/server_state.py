@@ -18,9 +18,9 @@ from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
 from ..wire import find_by_keys, listing, records
-from ..wire.aliases import apply_aliases
 from ..wire.content_match import pair, places
-from ..wire.outcomes import Outcome, keys
+from ..wire.keys import comparable_keys
+from ..wire.outcomes import Outcome
 from ..wire.references import unexpanded
 from ..wire.resources import Resource, resource
 
@@ -57,7 +57,7 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
     for id in sorted(left):
         row = yield from records.find(known, id)
         if row is not None:
-            found[id] = unexpanded(known, apply_aliases(known, row))
+            found[id] = unexpanded(known, row)
     return found
 
 
@@ -67,7 +67,7 @@ def outcome_of(known: Resource, row: Raw, outcome: Outcome) -> tuple[str, str]:
     A new record without a key whose id could not be read is like one whose answer was lost: written once more, as
     an object without an id would be, it were there twice. It has to be looked for.
     """
-    if outcome.status == "created" and outcome.id is None and not keys(known, row):
+    if outcome.status == "created" and outcome.id is None and not comparable_keys(known, row):
         return "unknown", "it was created, and its id could not be read: what retries looks for it"
     return outcome.status, outcome.error
 
@@ -88,7 +88,7 @@ def look_for(
     newest = yield from _newest(known, since)
     candidates = [row for row in newest if row["_id"] not in ours]
     pairs = pair(candidates, rows, known)
-    by_id = {row["_id"]: apply_aliases(known, row) for row in candidates}
+    by_id = {row["_id"]: row for row in candidates}
     left = [row for row in candidates if row["_id"] not in pairs.values()]
     doubtful = {place for fitting in places(left, rows, known) for place in fitting}
     return {place: by_id[id] for place, id in pairs.items() if place not in doubtful}, doubtful
@@ -101,7 +101,7 @@ def _newest(known: Resource, since: float) -> Flow[list[Raw]]:
     while True:
         request = listing.request_page(known, limit=limit, offset=max(0, offset - _OVERLAP), sort="-_id")
         response: Response = yield request
-        rows = listing.rows_of(response)
+        rows = listing.rows_of(response, known)
         floor = records.server_time(response) - (time.time() - since) - _SLACK
         ids = [str(row.get("_id")) for row in rows]
         if any(left <= right for left, right in pairwise(ids)):

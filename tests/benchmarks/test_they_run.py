@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import jobs, measure, sync
+from tests.benchmarks import call_paths, jobs, measure, sync
 from tests.benchmarks.measure import Line, Run, Scale, in_a_process, measured, printed
 
 
@@ -35,3 +35,8 @@ def test_a_job_in_a_process_says_what_it_took() -> None:
 def test_a_line_is_read_from_left_to_right() -> None:
     line = printed(Line("sync", 2, 0.5, "that", "2 requests"))
     assert " ".join(line.split()) == "sync 2.00 s 0.50 x that 2 requests"
+
+
+def test_the_calls_between_files_of_one_operation_are_counted() -> None:
+    within, edges = call_paths.counted("save", call_paths.ROOT)
+    assert 0 < within < 300 and within < edges

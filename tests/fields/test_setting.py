@@ -59,16 +59,14 @@ def refused(record: Model, name: str, value: Any, error: type[PlanhatError] = Va
         (Company, "csm_score", True, "whole number"),
         (License, "mrr", "100", "number"),
         (License, "mrr", False, "number"),
-        (License, "mrr", math.nan, "finite"),
+        (License, "mrr", math.nan, "a number (int or float), not a missing value (NaN)"),
+        (License, "mrr", 2**53, "at most 9007199254740991"),
         (License, "mrr", math.inf, "finite"),
-        (License, "mrr", Decimal("1.5"), "number"),
         (License, "auto_renews", 1, "True or False"),
         (License, "auto_renews", "yes", "True or False"),
-        (License, "from_date", "2026-01-01", "datetime with a time zone"),
-        (License, "from_date", datetime(2026, 1, 1), "datetime with a time zone"),
-        (License, "from_date", 1778509231482, "datetime with a time zone"),
-        (Invoice, "due_date", "2026-01-01", "date"),
-        (Invoice, "due_date", datetime(2026, 1, 1, tzinfo=UTC), "date"),
+        (License, "from_date", 1778509231482, "a datetime, a date, or ISO text"),
+        (License, "from_date", "soon", "ISO text such as 2026-01-31T09:00, not other text"),
+        (Invoice, "due_date", datetime(2026, 1, 1, 9, tzinfo=UTC), "a moment at midnight in UTC, not one at another"),
         (Invoice, "due_date", 20577, "date"),
         (Company, "tags", "vip", "list"),
         (Company, "tags", {"vip"}, "list"),
@@ -81,10 +79,7 @@ def refused(record: Model, name: str, value: Any, error: type[PlanhatError] = Va
         (Company, "owner_id", License(), "an id or a User"),
         (Account, "tier", 5, "text"),
         (Account, "seats", "5", "whole number"),
-        (Account, "seats", 5.0, "whole number"),
         (Account, "goals", "grow", "list"),
-        (Account, "golive", datetime(2026, 1, 1, tzinfo=UTC), "date"),
-        (Account, "renewed", datetime(2026, 1, 1), "datetime with a time zone"),
     ],
 )
 def test_a_value_of_another_type_is_refused_where_it_is_assigned(
@@ -126,6 +121,12 @@ def test_a_value_that_was_refused_is_a_value_error_too() -> None:
         (Company, "owner_id", ID, ID),
         (License, "company_id", "extid-acme-1", "extid-acme-1"),
         (Company, "external_id", 1234, "1234"),
+        (License, "mrr", Decimal("1.5"), 1.5),
+        (License, "from_date", "2026-01-01", "2026-01-01T00:00:00.000Z"),
+        (License, "from_date", datetime(2026, 1, 1), "2026-01-01T00:00:00.000Z"),
+        (Invoice, "due_date", "2026-05-04", 20577),
+        (Invoice, "due_date", datetime(2026, 5, 4, tzinfo=UTC), 20577),
+        (Invoice, "due_date", date(9999, 12, 31), 2932896),
         (Invoice, "ext_id", 1234, "1234"),
     ],
 )
@@ -143,9 +144,8 @@ def test_dates_of_custom_fields_are_sent_as_declared() -> None:
 def test_undeclared_custom_dates() -> None:
     one = Company(custom={"When": datetime(2026, 5, 4, tzinfo=UTC)})
     assert one._payload() == {"custom": {"When": "2026-05-04T00:00:00.000Z"}}
-    one.custom["When"] = datetime(2026, 5, 4)
-    with pytest.raises(ValueError, match="time zone"):
-        one._payload()
+    one.custom["When"] = datetime(2026, 5, 5)
+    assert one._payload() == {"custom": {"When": "2026-05-05T00:00:00.000Z"}}, "without a zone it is UTC's"
     one.custom["When"] = date(2026, 5, 4)
     with pytest.raises(ValidationError, match=r"Custom\('When', date\)"):
         one._payload()

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from planhat_orm.http.effects import Emit, Flow, Request, Response, Start, Wait
-from planhat_orm.mirror.db.codec import encode
+from planhat_orm.json_encoding import rewrite
 from planhat_orm.mirror.sync import paging
 from planhat_orm.mirror.sync.paging import ListWalk, Page, RequestCounter
 from planhat_orm.wire.resources import resource
@@ -43,7 +43,7 @@ def most_ahead(seconds: float) -> int:
             most = max(most, len(out))
         elif isinstance(effect, Wait):
             out.remove(effect.begun)
-            rows = [encode({"_id": id}) for id in IDS[effect.begun : effect.begun + PER_PAGE]]
+            rows = [rewrite({"_id": id}) for id in IDS[effect.begun : effect.begun + PER_PAGE]]
             body = b"[" + b",".join(rows) + b"]"
             answer = Response(200, {}, body, msgspec.json.decode(body, type=list[msgspec.Raw]), seconds=seconds)  # type: ignore[assignment]
 
@@ -58,6 +58,6 @@ def test_a_slow_server_is_asked_for_seven_pages_while_one_is_written() -> None:
 
 @pytest.mark.parametrize(("budget", "most"), [(4, 3), (0, 1)])
 def test_fewer_where_they_are_large(budget: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = len(b"[" + b",".join(encode({"_id": id}) for id in IDS[:PER_PAGE]) + b"]")
+    page = len(b"[" + b",".join(rewrite({"_id": id}) for id in IDS[:PER_PAGE]) + b"]")
     monkeypatch.setattr(paging, "MOST_BYTES", budget * page)
     assert most_ahead(2.0) == most

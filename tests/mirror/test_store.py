@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from planhat_orm.json_encoding import rewrite
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.db.codec import encode
 from planhat_orm.mirror.db.layout import layout_for
 from planhat_orm.mirror.db.store import Counts, Store
 from planhat_orm.wire.raw_records import RawRecord
@@ -34,7 +34,7 @@ def read(mirror: Mirror, id: str = "a") -> dict[str, Any] | None:
 
 
 def sliced(raw: dict[str, Any], json: bytes | None = None) -> RawRecord:
-    return RawRecord(encode(raw) if json is None else json, raw)
+    return RawRecord(rewrite(raw) if json is None else json, raw)
 
 
 def test_a_record_is_new_then_unchanged_then_changed(mirror: Mirror) -> None:
@@ -46,7 +46,7 @@ def test_a_record_is_new_then_unchanged_then_changed(mirror: Mirror) -> None:
 
 def test_the_same_record_in_other_words_is_unchanged_and_taken_for_it_from_then_on(mirror: Mirror) -> None:
     write(mirror, RAW)
-    other = sliced(RAW, b" " + encode(dict(reversed(RAW.items()))))
+    other = sliced(RAW, b" " + rewrite(dict(reversed(RAW.items()))))
     assert write(mirror, other) == Counts(unchanged=1)
     with mirror.database.reading() as connection:
         hashes = Store(connection, layout_for("company"), postgres=mirror.database.postgres).hashes(["a"])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from planhat_orm import Company, Custom, License, NotLoaded, User
-from planhat_orm.models.state import Origin, SaveResult
+from planhat_orm.models.results import SaveResult
+from planhat_orm.models.state import Origin
 
 ID = "65f0c1a2b3d4e5f607001000"
 OTHER = "65f0c1a2b3d4e5f607001002"

@@ -355,6 +355,11 @@ class Asker:
 
     def one(self, found: Target, op: str) -> Any:
         """One operand; more often than not a value that a record has there, or nearly so."""
+        value = self.any_one(found, op)
+        # Whole numbers beyond this are refused, as they would equal their neighbours.
+        return float(value) if isinstance(value, int) and abs(value) >= 2**53 else value
+
+    def any_one(self, found: Target, op: str) -> Any:
         dice, kind = self.dice, found.kind
         if kind is kinds.REF or found.keys[0] in ("_id", "companyIds"):
             home = found.hops[-1].resource if found.hops else self.home
@@ -452,7 +457,7 @@ def value_of(kind: str, raw: Any) -> Any:
         if isinstance(raw, str):
             read = kinds.DATETIME.load(raw)
             return read.date() if isinstance(read, datetime) else None
-        fits = isinstance(raw, (int, float)) and not truth and abs(raw) < 1e6
+        fits = isinstance(raw, (int, float)) and not truth and -719162 <= raw < 2932897
         return date(1970, 1, 1) + timedelta(days=int(raw)) if fits else None
     if kind == "any" and not isinstance(raw, (list, dict)):
         return float(raw) if isinstance(raw, (int, float)) and not truth else raw

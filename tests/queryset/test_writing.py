@@ -143,7 +143,7 @@ def test_bulk_verbs_check_who_exists(own: Own) -> None:
     with pytest.raises(ValidationError, match=r"Row 0 of bulk_update\(\) has no id"):
         Company.objects.bulk_update([{"name": "x"}])
     with pytest.raises(ValidationError, match="Row 0 is a int"):
-        Company.objects.bulk_upsert([5])
+        Company.objects.bulk_upsert([5])  # type: ignore[list-item]
     assert len(emulator.log) == 0
     made = Company.objects.bulk_create([Company(name=f"Bulk {n}", external_id=f"bulk-{n}") for n in range(3)])
     assert len(made.created) == 3 and all(row.object.id for row in made.rows)

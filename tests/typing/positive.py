@@ -28,6 +28,7 @@ from planhat_orm import (
     User,
     WritePlan,
 )
+from planhat_orm.writes.reconcile import ReconcilePlan
 
 
 class Account(Company):
@@ -138,6 +139,11 @@ assert_type(batch.result, BatchResult)
 assert_type(batch.result.failed, list[RowResult])
 assert_type(batch.retry(), BatchResult)
 assert_type(planhat.save_all([company]), BatchResult)
+assert_type(Company.objects.bulk_upsert([{"name": "Acme"}, company]), BatchResult)
+assert_type(Company.objects.update(phase="Live"), BatchResult)
+assert_type(Company.objects.reconcile([{"source_id": "a"}], key="source_id"), ReconcilePlan[Company])
+assert_type(Company.objects.reconcile("a.csv", key="source_id").apply(), BatchResult)
+assert_type(Company.objects.update_or_create(external_id="a", defaults={"name": "Acme"}), tuple[Company, bool])
 assert_type(planhat.calls, int)
 assert_type(planhat.company.get_by_id("x"), dict[str, Any])
 assert_type(planhat.company.get_list(), Iterator[list[dict[str, Any]]])

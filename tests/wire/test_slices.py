@@ -12,6 +12,7 @@ from planhat_orm.http.effects import Request, Response
 from planhat_orm.http.quota import Quota
 from planhat_orm.http.retry import Retry, deliver
 from planhat_orm.wire.raw_records import RawRecord, slices_of
+from planhat_orm.wire.resources import resource
 
 SLICED = Request("GET", "/companies", shape=list, raw_items=True)
 
@@ -33,7 +34,7 @@ def answered(body: bytes, request: Request = SLICED) -> Response | RequestError:
 def slices(body: bytes) -> list[RawRecord]:
     response = answered(body)
     assert isinstance(response, Response)
-    return slices_of(response)
+    return slices_of(response, resource("company"))
 
 
 def test_a_slice_is_the_json_as_it_came_and_shows_what_a_sync_looks_at() -> None:

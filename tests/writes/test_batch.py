@@ -4,43 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Conversation, Custom, CustomField, Enduser, License, Planhat
+from planhat_orm import Company, Conversation, Custom, CustomField, Enduser, License
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import BulkError, ConflictError, FieldError, PlanhatError, ValidationError
-from planhat_orm.http.retry import Retry
 from planhat_orm.writes import server_state
 from tests.scale import LONG, sized
 
+from .conftest import Plain
+
 K = sized(100, 1000)
 """A thousand, or a hundred where nobody has the time."""
-
-Online = Callable[..., tuple[Emulator, Planhat]]
-
-
-@pytest.fixture(params=["without a mirror", "with a mirror"])
-def plain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Emulator, Planhat]]:
-    """An empty tenant, and a client of it without and with an outbox; no waiting."""
-    with Emulator(0) as emulator:
-        mirror = tmp_path / "planhat.db" if request.param == "with a mirror" else None
-        retry = Retry(attempts=3, floor=0.001, ceiling=0.002)
-        planhat = Planhat("test-token", api_url=emulator.url, mirror=mirror, calls_per_min=1_000_000, retry=retry)
-        yield emulator, planhat
-        planhat.close()
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_state, "QUIET", 0.0)
-
-
-Plain = tuple[Emulator, Planhat]
 
 
 def companies(emulator: Emulator, count: int, **fields: Any) -> list[str]:

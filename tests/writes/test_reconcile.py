@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Custom, Enduser, Planhat
+from planhat_orm import Company, Custom, Enduser
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import BulkError, FieldError, ValidationError
 from tests.scale import sized
 
+from .conftest import Online
+
 K = sized(10, 100)
 """A hundred, or ten where nobody has the time."""
-
-Online = Callable[..., tuple[Emulator, Planhat]]
 
 
 class Account(Company):
@@ -48,7 +47,7 @@ MAPPING: Any = {"id": "source_id", "title": "name", "stage": ("phase", str.strip
 
 
 def test_20000_rows_of_which_200_changed_are_one_upsert_of_200_and_then_nothing(online: Online) -> None:
-    emulator, planhat = online(mirror=None)
+    emulator, planhat = online()
     many, few = 200 * K, 2 * K
     with emulator.store.lock:
         seed(emulator, many)

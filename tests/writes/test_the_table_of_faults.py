@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import random
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,12 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 
+from .conftest import WAYS
+
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 TOKEN, TENANT = "secret-api-token-5f1c", "secret-tenant-token-77ab"
 TIMEOUT = 0.3
+TORTURE = bool(os.environ.get("PLANHAT_TORTURE"))
 
 FAULTS: dict[str, dict[str, Any]] = {
     "500, nothing done": {"kind": "status", "status": 500},
@@ -95,17 +100,26 @@ WRITES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def table() -> Iterator[tuple[list[tuple[str, str, str, int, str]], str]]:
-    """Run every pair once; also everything that was logged, raised, shown or pickled meanwhile, as one text."""
+@pytest.fixture(scope="module", params=WAYS)
+def table(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[list[tuple[str, str, str, int, str]], str]]:
+    """Run every pair once, and with a mirror a quarter of them by a fixed seed.
+
+    Also everything that was logged, raised, shown or pickled meanwhile, as one text.
+    """
     rows, seen = [], _Seen()
+    pairs = list(product(WRITES, FAULTS.items()))
+    folder = None
+    if request.param == "with a mirror":
+        folder = tmp_path_factory.mktemp("mirrors")
+        pairs = pairs if TORTURE else random.Random(7).sample(pairs, len(pairs) // 4)
     root, level = logging.getLogger(), logging.getLogger().level
     root.addHandler(seen)
     root.setLevel(logging.DEBUG)
     try:
-        for write in WRITES:
-            for fault, rule in FAULTS.items():
-                rows.append(_run(write, fault, rule, seen))
+        for place, (write, (fault, rule)) in enumerate(pairs):
+            rows.append(_run(write, fault, rule, seen, folder and folder / f"{place}.db"))
     finally:
         root.removeHandler(seen)
         root.setLevel(level)
@@ -121,13 +135,15 @@ class _Seen(logging.Handler):
         self.texts.append(record.getMessage())
 
 
-def _run(write: Write, fault: str, rule: dict[str, Any], seen: _Seen) -> tuple[str, str, str, int, str]:
+def _run(
+    write: Write, fault: str, rule: dict[str, Any], seen: _Seen, mirror: Path | None
+) -> tuple[str, str, str, int, str]:
     with Emulator(companies=0, api_token=TOKEN, tenant_token=TENANT, speed=100) as emulator:
         emulator.store.insert("company", {"name": "First", "externalId": "first", "domains": ["first.example"]})
         emulator.faults.add(method=write.method, path=write.path, **rule)
         retry = Retry(attempts=3, floor=0.5, ceiling=2.0, deadline=120.0)
         planhat = Planhat(api_token=TOKEN, tenant_token=TENANT, api_url=emulator.url, timeout=TIMEOUT, retry=retry,
-                          clock=Clock(100))  # fmt: skip
+                          clock=Clock(100), mirror=mirror)  # fmt: skip
         if "503 to everything" in fault:
             planhat.on("request", lambda sent: sent.method == write.method
                        and emulator.faults.add(status=503, times=None))  # fmt: skip
@@ -179,6 +195,7 @@ def test_neither_token_shows_in_any_log_error_repr_or_pickle(table: Any) -> None
     assert TENANT not in table[1]
 
 
+@pytest.mark.parametrize("table", WAYS[:1], indirect=True)
 def test_the_page_in_the_reference_says_what_was_seen(table: Any) -> None:
     page = _page(table[0])
     if os.environ.get("PLANHAT_WRITE_DOCS"):

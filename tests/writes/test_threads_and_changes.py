@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
-from planhat_orm import Company, Planhat
-from planhat_orm.emulator import Emulator
+from planhat_orm import Company
 from planhat_orm.models.state import Origin
 from tests.scale import sized
+
+from .conftest import Online
 
 K = sized(100, 1000)
 """A thousand, or a hundred where nobody has the time."""
 
-Online = Callable[..., tuple[Emulator, Planhat]]
 
-
-@pytest.mark.parametrize("mirror", [False, True])
-def test_eight_threads_that_write_the_same_keys_make_each_record_once(
-    online: Online, tmp_path: Path, mirror: bool
-) -> None:
-    emulator, planhat = online(**({"mirror": tmp_path / "planhat.db"} if mirror else {}))
+def test_eight_threads_that_write_the_same_keys_make_each_record_once(online: Online) -> None:
+    emulator, planhat = online()
     keys = [f"k-{n}" for n in range(25)]
     wrong: list[BaseException] = []
     gate = threading.Barrier(8)
@@ -53,7 +46,7 @@ def test_eight_threads_that_write_the_same_keys_make_each_record_once(
     rows = emulator.store.all("company")
     assert sorted(row["externalId"] for row in rows) == sorted(keys)
     assert {row["phase"] for row in rows} == {f"by {n}" for n in range(8)}
-    if mirror:
+    if planhat.settings.mirror:
         assert not len(planhat.mirror.outbox)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import Company, Count, Enduser, License, Planhat, Sum
-from ...writes import BatchResult, WritePlan
+from ...models.results import BatchResult
+from ...writes import WritePlan
 
 
 def renewals_at_risk() -> Any:

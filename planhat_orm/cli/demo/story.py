@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ... import Company, Conversation, Enduser, License, Planhat, Task, User
-from ...writes import BatchResult, WritePlan
+from ...models.results import BatchResult
+from ...writes import WritePlan
 from ..emulator import inventory
 from ..out import table
 from ..progress import Bars

@@ -20,10 +20,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ...errors import BadAnswer
+from ...json_encoding import rewrite
 from ...query.kinds import DATETIME, REFS, Kind
 from .layout import Column, Layout
 
-encode = msgspec.json.Encoder(order="sorted").encode
 decode = msgspec.json.Decoder().decode
 
 _EXACT = 2**53
@@ -135,7 +135,7 @@ class RowCodec:
                     values[place] = self._cell(value)
                 else:
                     extra[wires[place]] = value
-        return [*values[: len(self._places)], encode(extra).decode() if extra else None, digest(json)]
+        return [*values[: len(self._places)], rewrite(extra).decode() if extra else None, digest(json)]
 
     def pack_odd(self, json: bytes) -> list[Any]:
         """The same, for any record."""
@@ -155,7 +155,7 @@ class RowCodec:
             if not kept:
                 extra[key] = value
         self._reader.learn(raw.keys() - self._places.keys())
-        return [*values, encode(extra).decode() if extra else None, digest(json)]
+        return [*values, rewrite(extra).decode() if extra else None, digest(json)]
 
     def _stored(self, column: Column, value: Any) -> tuple[Any, bool]:
         """What a column holds of a value, and whether it gives the value back as it was."""
@@ -173,9 +173,9 @@ class RowCodec:
         return stored, kept
 
     def _cell(self, value: Any) -> str:
-        text = encode(value).decode()
+        text = rewrite(value).decode()
         if self._postgres and _LARGE(text):
-            return encode(_spelt_out(value)).decode()
+            return rewrite(_spelt_out(value)).decode()
         return text
 
     def decode_rows(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .codec import encode
+from ...json_encoding import encode
 
 _SAFE_LABEL = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
 
 
 def json_text(value: Any) -> str:
     """A value as the JSON that columns of JSON text and our SQL functions take."""
-    return encode(value).decode()
+    return encode(value, in_order=True).decode()
 
 
 def path(keys: tuple[str, ...]) -> str | None:

@@ -160,7 +160,7 @@ def _indexed(resource: Resource, field: Any, reached: bool) -> bool:
     """Keys, references to companies, what relations come back by, and the time of last change."""
     if field.wire == "_id" or field.kind.column == "json":
         return False
-    keys = {*resource.keys, resource.external_key, "sourceId" if "srcid-" in resource.id_forms else None}
+    keys = {*resource.keys, *(resource.field_for(form) for form in resource.id_forms)}
     return (
         field.wire in keys
         or reached

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true
 
+from ...json_encoding import rewrite
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.patches import same
 from ...wire.raw_records import RawRecord
 from . import tables
-from .codec import RowCodec, digest, encode
+from .codec import RowCodec, digest
 from .json_text import json_text
 from .layout import Layout
 
@@ -160,7 +161,7 @@ class Store:
         that moment was missed.
         """
         slices = {
-            record["_id"]: record if isinstance(record, RawRecord) else RawRecord(encode(record), record)
+            record["_id"]: record if isinstance(record, RawRecord) else RawRecord(rewrite(record), record)
             for record in records
         }
         known = self.hashes(list(slices)) if hashes is None else hashes

@@ -38,6 +38,8 @@ LEASE_TIMEOUT = 900.0
 class Outbox:
     """The writes of one mirror that have not been acknowledged."""
 
+    blocks = True
+
     def __init__(self, database: Database, *, history: bool) -> None:
         self._database = database
         self._history = history

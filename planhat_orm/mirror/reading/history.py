@@ -15,11 +15,15 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, select, text
 
+from ... import runtime
 from ...errors import MirrorIncomplete, ValidationError
-from ...query.kinds import DATETIME, iso
+from ...fields.gate import in_zone
+from ...fields.scalars import refusal
+from ...json_encoding import rewrite
+from ...query.kinds import iso
 from ...query.query import Query
 from ..db import state, tables
-from ..db.codec import RowCodec, encode
+from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Layout, layout_for, layouts
 from ..db.store import Raw, Store, moved, undo
@@ -46,9 +50,9 @@ class Change:
 def moment_of(when: datetime | date | str) -> str:
     """A moment as the memory writes it; `ValidationError` for what is none."""
     try:
-        return str(DATETIME.operand(when))
+        return iso(in_zone(when, runtime.zone()))
     except ValueError as wrong:
-        raise ValidationError(f"A moment must be {wrong}.") from None
+        raise ValidationError(refusal("A moment", wrong, when)) from None
 
 
 def changes(
@@ -187,7 +191,7 @@ class PastSource(MirrorSource):
         connection.exec_driver_sql(f"CREATE TEMP TABLE past_ids_{layout.table} (id TEXT)")
         mark = "%s" if self.database.postgres else "?"
         marks = ", ".join([mark] * len(names))
-        packed = [(-n, *packer.encode_row(encode(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
+        packed = [(-n, *packer.encode_row(rewrite(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
         if packed:
             connection.exec_driver_sql(f"INSERT INTO past_rows_{layout.table} ({listed}) VALUES ({marks})", packed)
         ids = [(id,) for _, id in past]

@@ -59,7 +59,7 @@ class MirrorSource:
 
     def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
-        wire = {"_id": "_id", "extid-": resource.external_key, "srcid-": "sourceId"}.get(form)
+        wire = resource.field_for(form)
         column = layout_for(resource.name).by_wire.get(wire) if wire else None
         if column is None:
             raise ConfigurationError(f"{resource.name} is not found by {form}.")

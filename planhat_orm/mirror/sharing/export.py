@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigurationError, MirrorIncomplete
+from ...json_encoding import rewrite
 from ...names import did_you_mean
 from ...query.kinds import iso
 from ...queryset.dataframes import TYPES
 from ..db import state, tables
-from ..db.codec import RowCodec, encode
+from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import layout_for
 from .export_table import Sheet
@@ -130,14 +131,14 @@ def _cell(value: Any) -> Any:
         return iso(value)
     if isinstance(value, date):
         return value.isoformat()
-    return encode(value).decode() if isinstance(value, list) else value
+    return rewrite(value).decode() if isinstance(value, list) else value
 
 
 def _jsonl(sheet: Sheet, file: Path, facts: Facts) -> None:
     rows = RowCodec(sheet.layout, postgres=sheet.postgres)
     with file.open("wb") as stream:
         for part in sheet.rows():
-            stream.write(b"".join(encode(raw) + b"\n" for raw in rows.decode_rows(sheet.layout.columns, part)))
+            stream.write(b"".join(rewrite(raw) + b"\n" for raw in rows.decode_rows(sheet.layout.columns, part)))
 
 
 def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:

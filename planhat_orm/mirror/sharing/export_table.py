@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from ...json_encoding import rewrite
 from ...query.kinds import LISTS, Kind
 from ...queryset.dataframes import TYPES
 from ..db import tables
-from ..db.codec import encode
 from ..db.layout import Column, Layout
 from . import custom_fields
 
@@ -87,4 +87,4 @@ def _joined(extra: str | None, spilt: dict[str, Any] | None) -> str | None:
     if spilt is None:
         return extra
     # What the mirror kept raw is what the server said; the column only held what it compares by.
-    return encode({**spilt, **(msgspec.json.decode(extra) if extra is not None else {})}).decode()
+    return rewrite({**spilt, **(msgspec.json.decode(extra) if extra is not None else {})}).decode()

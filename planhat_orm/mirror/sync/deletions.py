@@ -106,11 +106,10 @@ class _Audit:
         """Raise unless the list by stamps, asked again, shows the latest one that was met."""
         if self.latest <= self.seen.newest:
             return
+        resource = self.job.layout.resource
         for params in lists:
-            request = request_page(
-                self.job.layout.resource, limit=1, sort=f"-{self.stamp}", select=("_id", self.stamp), params=params
-            )
-            for row in rows_of((yield from self.job.traffic.ask(request))):
+            request = request_page(resource, limit=1, sort=f"-{self.stamp}", select=("_id", self.stamp), params=params)
+            for row in rows_of((yield from self.job.traffic.ask(request)), resource):
                 if (DATETIME.comparable(row.get(self.stamp)) or "") >= self.latest:
                     return
         raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
@@ -192,15 +191,16 @@ class _Search:
 
     def _page(self, start: int) -> Flow[list[str]]:
         self.spent += 1
+        resource = self.job.layout.resource
         request = request_page(
-            self.job.layout.resource,
+            resource,
             limit=self.limit,
             offset=start,
             select=("_id", self.audit.stamp),
             params=self.params,
             raw_items=True,
         )
-        rows = slices_of((yield from self.job.traffic.ask(request)))
+        rows = slices_of((yield from self.job.traffic.ask(request)), resource)
         ids = ids_of(rows)
         if ids is None:
             raise NotSortedById

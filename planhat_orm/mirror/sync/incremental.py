@@ -162,15 +162,16 @@ class _NewestFirstWalk:
         self.missing = set((yield RunBlocking(work)))
 
     def _page(self, offset: int, limit: int) -> Flow[list[RawRecord]]:
+        resource = self.job.layout.resource
         request = request_page(
-            self.job.layout.resource,
+            resource,
             limit=limit,
             offset=offset,
             sort=f"-{self.stamp}",
             params=self.params,
             raw_items=True,
         )
-        return slices_of((yield from self.job.traffic.ask(request)))
+        return slices_of((yield from self.job.traffic.ask(request)), resource)
 
     def _of(self, row: RawRecord) -> str:
         stamp = DATETIME.comparable(row.get(self.stamp))

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, delete, insert, select
 
 from ...errors import BadAnswer, NotFound, PermissionDenied
 from ...http.effects import Emit, Flow, RunBlocking
+from ...json_encoding import rewrite
 from ...wire import records
-from ...wire.aliases import apply_aliases
 from ...wire.raw_records import RawRecord
 from ..db import state, tables
-from ..db.codec import digest, encode
+from ..db.codec import digest
 from ..db.database import Database
 from ..db.layout import Layout
 from ..db.lease import Lease
@@ -102,11 +102,6 @@ class ModelSync:
     ) -> None:
         """Keep what differs: in the table on a first load, aside on any later sync."""
         self._check_whole(rows)
-        known = self.layout.resource
-        if known.spellings:
-            rows = [
-                row.apply_aliases(known) if isinstance(row, RawRecord) else apply_aliases(known, row) for row in rows
-            ]
         gone = list(gone)
         if not self.state.complete:
             self.count(store.write(rows, hashes=hashes))
@@ -115,7 +110,7 @@ class ModelSync:
         staged: dict[str, str | None] = dict.fromkeys(gone)
         same: list[str] = []
         for row in rows:
-            json = row.json if isinstance(row, RawRecord) else encode(row)
+            json = row.json if isinstance(row, RawRecord) else rewrite(row)
             if hashes.get(row["_id"]) == digest(json):
                 same.append(row["_id"])
             else:

@@ -107,7 +107,7 @@ def _page(job: ModelSync, first: int, last: int, offset: int) -> Flow[list[Raw]]
     request = Request(
         "GET", collection(resource), params=tuple((key, str(value)) for key, value in params.items()), shape=list
     )
-    return rows_of((yield from job.traffic.ask(request)))
+    return rows_of((yield from job.traffic.ask(request)), resource)
 
 
 def _key(row: Raw) -> str:

@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 from ...errors import BadAnswer, RequestError
 from ...http.effects import Flow, Request, Response, Start, Wait
 from ...http.flows import intercept
+from ...http.headers import date_of
 from ...query.kinds import iso
-from ...wire.listing import request_page, rows_of
+from ...wire.listing import check_ids, request_page, rows_of
 from ...wire.raw_records import RawRecord, slices_of
 from ...wire.resources import Resource
 from ..db import state
@@ -102,10 +102,10 @@ class RequestCounter:
 
 
 def _date(response: Response) -> str | None:
+    written = date_of(response.headers)
     try:
-        written = parsedate_to_datetime(response.headers["date"])
-        return iso(written - timedelta(seconds=response.seconds))
-    except (KeyError, ValueError, OverflowError):
+        return None if written is None else iso(written - timedelta(seconds=response.seconds))
+    except OverflowError:
         return None
 
 
@@ -174,7 +174,7 @@ class ListWalk:
                 )
             offset, begun = self._ahead.popleft()
             answer = yield from self.traffic.finish(begun)
-            rows = slices_of(answer)
+            rows = slices_of(answer, self.resource)
             ids = ids_of(rows)
             if ids is None:
                 raise NotSortedById
@@ -264,14 +264,14 @@ class ListWalk:
     def _newest(self) -> Flow[str | None]:
         """The id that the list read backwards begins with."""
         request = request_page(self.resource, limit=1, sort="-_id", select=("_id",), params=self.params)
-        last = rows_of((yield from self.traffic.ask(request)))
+        last = rows_of((yield from self.traffic.ask(request)), self.resource)
         return str(last[0].get("_id")) if last else None
 
 
 def ids_of(rows: list[RawRecord]) -> list[str] | None:
     """The ids of a page, or None when they are not text in ascending order."""
     ids = [row.get("_id") for row in rows]
-    if not all(isinstance(id, str) and id for id in ids):
+    if not all(isinstance(id, str) and id.strip() for id in ids):
         return None
     return ids if all(a < b for a, b in pairwise(ids)) else None
 
@@ -286,10 +286,9 @@ def sweep(resource: Resource, traffic: RequestCounter, params: Mapping[str, str]
         known, offset, before = len(seen), 0, None
         while True:
             request = request_page(resource, limit=resource.max_limit, offset=offset, params=params, raw_items=True)
-            rows = slices_of((yield from traffic.ask(request)))
+            rows = slices_of((yield from traffic.ask(request)), resource)
             ids = [row.get("_id") for row in rows]
-            if not all(isinstance(id, str) and id for id in ids):
-                raise BadAnswer(f"GET /{resource.path} holds records without an _id: they cannot be mirrored.")
+            check_ids(resource, rows, in_order=True)
             if rows and ids == before and (yield from _shows(resource, traffic, params, _FAR)):
                 raise BadAnswer(
                     f"GET /{resource.path} is not sorted by _id and gives the same {len(rows)} records at every "
@@ -313,4 +312,4 @@ def sweep(resource: Resource, traffic: RequestCounter, params: Mapping[str, str]
 def _shows(resource: Resource, traffic: RequestCounter, params: Mapping[str, str], offset: int) -> Flow[bool]:
     """Whether a list has a record at an offset."""
     request = request_page(resource, limit=1, offset=offset, select=("_id",), params=params)
-    return bool(rows_of((yield from traffic.ask(request))))
+    return bool(rows_of((yield from traffic.ask(request)), resource))

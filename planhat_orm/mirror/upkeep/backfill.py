@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from ...json_encoding import rewrite
 from ..db import tables
-from ..db.codec import RowCodec, encode
+from ..db.codec import RowCodec
 from ..db.layout import Column, Layout
 from ..db.layout import tables as layouts
 
@@ -67,7 +68,7 @@ def _move(connection: Connection, layout: Layout, added: Sequence[Column], postg
         moved = []
         for raw in part:
             if wires & raw.keys():
-                packed = rows.encode_row(encode(raw))
+                packed = rows.encode_row(rewrite(raw))
                 moved.append({"of": raw["_id"], **{f"new_{name}": packed[place] for name, place in places.items()}})
         if moved:
             connection.execute(change, moved)

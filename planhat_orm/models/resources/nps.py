@@ -19,7 +19,7 @@ class NPS(Model, resource="nps"):
     email = Str(required=True, doc="Surveyed contact.")
     eu_id = Ref("Enduser", readonly=True, doc="The contact.")
     campaign_id = Id(doc="NPS campaign.")
-    score = Int(required=True, doc="0-10.")
+    score = Int(required=True, bounds=(0, 10), doc="0-10.")
     comment = Str(doc="Free text.")
     source_id = Key(doc="Record id in the integrated source (CRM etc.); keyable.")
     date_sent = DateTime(doc="When the survey was sent.")

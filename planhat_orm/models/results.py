@@ -1,17 +1,48 @@
-"""What became of each row: exactly one `RowResult` an object, and all of them together."""
+"""What a write did: exactly one `RowResult` an object, all of them together, and how conflicts are to be settled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ..errors import BulkError
+from ..errors import BulkError, FieldError
 from ..html import table
-from ..models.conflict import Conflict
+from ..http.flows import counted
 
+if TYPE_CHECKING:
+    from ..http.effects import Flow
+    from .conflict import Conflict
+
+T = TypeVar("T")
+
+Policy = Literal["raise", "ours", "theirs"] | Callable[["Conflict"], Any]
+"""How a field that both sides changed is settled; a function returns the value to send."""
 STATUSES = ("created", "updated", "unchanged", "deleted", "queued", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")
+
+
+def check_policy(policy: object) -> None:
+    """Raise `FieldError` for an `on_conflict` that is none."""
+    if policy is not None and policy not in ("raise", "ours", "theirs") and not callable(policy):
+        raise FieldError(f"on_conflict is 'raise', 'ours', 'theirs' or a function, not {policy!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """What a `save()` did: nothing was sent when neither `created` nor `updated` is true.
+
+    `fields` are the Python names that were sent; `queued` says that a batch, or the outbox of an offline
+    block, holds the change instead.
+    """
+
+    created: bool = False
+    updated: bool = False
+    fields: tuple[str, ...] = ()
+    queued: bool = False
+
+    def __bool__(self) -> bool:
+        raise TypeError("A SaveResult is not true or false: look at .created, .updated or .queued.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +73,14 @@ class BatchResult:
     def __init__(self, rows: Iterable[RowResult] = (), requests: int = 0) -> None:
         self.rows = list(rows)
         self.requests = requests
+
+    def count(self, flow: Flow[T]) -> Flow[T]:
+        """Run a flow and add its requests, retries left out."""
+
+        def add(requests: int) -> None:
+            self.requests += requests
+
+        return (yield from counted(flow, add))
 
     def _of(self, status: str) -> list[RowResult]:
         return [row for row in self.rows if row.status == status]

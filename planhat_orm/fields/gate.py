@@ -1,0 +1,202 @@
+"""The gate: what people hand over, as the kind of a field keeps it.
+
+Attributes, `custom`, filter operands and rows all pass here, so that they take the same values. What has one meaning
+is taken (see `scalars`); a moment without a zone, as an object or as text, is read in `Planhat(timezone=...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+from .. import runtime
+from ..errors import ValidationError
+from ..query import lookups
+from ..query.kinds import Kind
+from .scalars import SCALAR, Refused, described, elements, is_missing, is_sequence, json_value, refusal, safe, scalar
+
+_MOMENT = "a datetime, a date, or ISO text such as 2026-01-31T09:00"
+_DAY = "a date, ISO text such as 2026-01-31, or a moment at midnight"
+
+
+def admit(kind: Kind, value: Any, zone: tzinfo | None = None) -> Any:
+    """What a field of `kind` keeps of `value`; `Refused` (a ValueError) saying what it should be."""
+    if value is None:
+        return None
+    if is_missing(value):
+        raise Refused(_WANTED[kind.name], described(value))
+    try:
+        return kind.check(_ADMIT[kind.name](value, zone if zone is not None else runtime.zone()))
+    except Refused as wrong:
+        raise Refused(_WANTED[kind.name], wrong.got) if wrong.args[0] == SCALAR else wrong from None
+
+
+def operand(kind: Kind, op: str, value: Any, name: str) -> Any:
+    """What a lookup compares with; `ValidationError` naming the field and lookup when `value` cannot be that."""
+    try:
+        found = _operands(kind, op, value)
+    except Refused as wrong:
+        raise ValidationError(f"{name}__{op} needs {wrong}, not {wrong.got}.") from None
+    return lookups.operand(kind, op, found, name)
+
+
+def _operands(kind: Kind, op: str, value: Any) -> Any:
+    """The operand in Python's own types; what the lookup needs beyond that is its own business."""
+    if op in ("in", "overlap", "range") and not isinstance(value, (str, bytes, Mapping)) and hasattr(value, "__iter__"):
+        return [None if element is None else _operand(kind, op, element) for element in value]
+    return _operand(kind, op, value)
+
+
+def _operand(kind: Kind, op: str, value: Any) -> Any:
+    if is_sequence(value) or isinstance(value, (Mapping, set, frozenset)):
+        raise Refused("one value", described(value))
+    found, zone = scalar(value), runtime.zone()
+    if kind.name in ("datetime", "day") and op not in _BARE:
+        return _day_of(found, zone) if op == "date" else _ADMIT[kind.name](found, zone)
+    return safe(in_zone(found, zone) if isinstance(found, datetime) else found)
+
+
+def _day_of(value: Any, zone: tzinfo) -> date:
+    """A day as it is, or a moment with its zone."""
+    found = _parsed(value, _MOMENT)
+    return in_zone(found, zone) if isinstance(found, datetime) else found
+
+
+def json_row(row: Mapping[str, Any], label: str, zone: tzinfo) -> dict[str, Any]:
+    """A row in the API's names as JSON has it; `ValidationError` naming it by its label, and the field."""
+    try:
+        found: dict[str, Any] = json_value(row, zone)
+    except Refused as wrong:
+        name, *rest = wrong.path or ("its names",)
+        raise ValidationError(refusal(f"{label}{name}", Refused(str(wrong), wrong.got, tuple(rest)), row)) from None
+    return found
+
+
+def json_rows(rows: Iterable[Any], zone: tzinfo) -> Iterator[Any]:
+    """Rows as JSON has them, one after the other; what is no dict is left to those who say so."""
+    for place, row in enumerate(rows):
+        yield json_row(row, f"Row {place}: ", zone) if isinstance(row, Mapping) else row
+
+
+def in_zone(value: Any, zone: tzinfo) -> datetime:
+    """A moment, a day's midnight, or ISO text for one of them, as a moment of its own zone or else of `zone`."""
+    return _moment(value, zone)
+
+
+def _text(value: Any, zone: tzinfo) -> Any:
+    found = scalar(value)
+    if not isinstance(found, str):
+        raise Refused("text (str)", described(value))
+    return found
+
+
+def _number(value: Any, zone: tzinfo) -> Any:
+    found = scalar(value)
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise Refused("a number (int or float)", described(value))
+    return safe(found)
+
+
+def _integer(value: Any, zone: tzinfo) -> Any:
+    found = scalar(value)
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise Refused("a whole number (int)", described(value))
+    return safe(found)
+
+
+def _boolean(value: Any, zone: tzinfo) -> Any:
+    found = scalar(value)
+    if not isinstance(found, bool):
+        raise Refused("True or False", described(value))
+    return found
+
+
+def _moment(value: Any, zone: tzinfo) -> datetime:
+    found = _parsed(value, _MOMENT)
+    if not isinstance(found, date):
+        raise Refused(_MOMENT, described(value))
+    if not isinstance(found, datetime):
+        found = datetime(found.year, found.month, found.day)
+    moment: datetime = found if found.tzinfo is not None else scalar(found.replace(tzinfo=zone))
+    return moment
+
+
+def _day(value: Any, zone: tzinfo) -> date:
+    found = _parsed(value, _DAY)
+    if not isinstance(found, date):
+        raise Refused(_DAY, described(value))
+    if not isinstance(found, datetime):
+        return found
+    local = found.astimezone(zone) if found.tzinfo is not None else found
+    if local.time().replace(fold=0) != _MIDNIGHT:
+        raise Refused(f"{_DAY} in {zone}", "one at another time: give its .date()")
+    return local.date()
+
+
+def _parsed(value: Any, wanted: str) -> Any:
+    """Text as the day or moment that it is in ISO 8601; anything else as it is."""
+    found = scalar(value)
+    if not isinstance(found, str):
+        return found
+    text = found.strip()
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return scalar(read(text))
+        except Refused:
+            raise
+        except ValueError:
+            continue
+    raise Refused(wanted, "other text")
+
+
+def _list(value: Any, zone: tzinfo) -> Any:
+    if not is_sequence(value):
+        raise Refused("a list", described(value))
+    return [json_value(element, zone) for element in elements(value)]
+
+
+def _object(value: Any, zone: tzinfo) -> Any:
+    if not isinstance(value, Mapping):
+        raise Refused("a dict with str keys", described(value))
+    return json_value(value, zone)
+
+
+def _any(value: Any, zone: tzinfo) -> Any:
+    return json_value(value, zone)
+
+
+_MIDNIGHT = datetime.min.time()
+_BARE = frozenset({"isnull", "year", "month", "day", "week_day", "hour"})
+"""Lookups on moments and days whose operand is none."""
+_ADMIT: Mapping[str, Callable[[Any, tzinfo], Any]] = {
+    "text": _text,
+    "id": _text,
+    "ref": _text,
+    "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "datetime": _moment,
+    "day": _day,
+    "list": _list,
+    "refs": _list,
+    "object": _object,
+    "any": _any,
+}
+_WANTED: Mapping[str, str] = {
+    "text": "text (str)",
+    "id": "an id",
+    "ref": "an id",
+    "number": "a number (int or float)",
+    "integer": "a whole number (int)",
+    "boolean": "True or False",
+    "datetime": _MOMENT,
+    "day": _DAY,
+    "list": "a list",
+    "refs": "a list",
+    "object": "a dict with str keys",
+    "any": "a value that JSON has",
+}
+"""By the name of a kind: what its values are, in words."""

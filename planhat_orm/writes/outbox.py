@@ -1,0 +1,222 @@
+"""What sending needs of an outbox, and the outbox of a client without a mirror, which is in memory.
+
+A write is an entry from before it travels until it is acknowledged. With a mirror the entries are on disk and survive
+the process; without one they live as long as the batch does that sends them. Nothing else differs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from ..http.effects import Flow, RunBlocking
+from ..runtime import TEMPORARY, WriteIntent
+
+Raw = dict[str, Any]
+T = TypeVar("T")
+
+
+class OutboxEntry(Protocol):
+    """An entry of the outbox, as far as sending it goes."""
+
+    seq: int
+    op: str
+    resource: str
+    record: str
+    patch: Raw
+    base: Raw
+    state: str
+    created_at: str
+    sent_at: str | None
+
+    @property
+    def makes(self) -> bool:
+        """Whether it makes a record."""
+        ...
+
+
+class OutboxSession(Protocol):
+    """An outbox in the hand of one piece of work, until `release()`."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether its calls wait for a disk, so that a task must not make them itself."""
+        ...
+
+    def record(self, intents: Iterable[WriteIntent], state: str) -> Sequence[tuple[int | None, str]]:
+        """Write intents down; return the number and the record's id for each."""
+        ...
+
+    def reserve(self) -> None:
+        """Be the only one that pushes."""
+        ...
+
+    def claim(self, *states: str, seqs: Iterable[int] | None = None) -> Sequence[OutboxEntry]:
+        """Take entries in hand."""
+        ...
+
+    def made_here(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids that are known to be made through this outbox."""
+        ...
+
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+        """Note that entries travel: patch, base and what the server holds; return those still in this hand."""
+        ...
+
+    def mark(self, errors: Mapping[int, str], state: str) -> None:
+        """Note how far entries are, and why."""
+        ...
+
+    def mark_conflicts(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
+        """Hold entries back, with what the server holds of their fields."""
+        ...
+
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
+        """Forget acknowledged entries."""
+        ...
+
+    def cancel(self, seqs: Iterable[int]) -> None:
+        """Forget entries and undo what the mirror shows of them."""
+        ...
+
+    def release(self) -> None:
+        """Let go of what is in hand."""
+        ...
+
+
+class OutboxStore(Protocol):
+    """An outbox that hands out sessions."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether its calls wait for a disk."""
+        ...
+
+    def claim_session(self) -> OutboxSession:
+        """This outbox for one piece of work."""
+        ...
+
+    def record(self, intents: Iterable[WriteIntent], state: str) -> Sequence[tuple[int | None, str]]:
+        """Write intents down for a later push."""
+        ...
+
+    def aliases(self, temporaries: Iterable[str]) -> Mapping[str, str]:
+        """The ids that Planhat gave to records that had a temporary one."""
+        ...
+
+
+def on_outbox(outbox: OutboxStore | OutboxSession, call: Callable[[], T]) -> Flow[T]:
+    """Call an outbox; one that waits for a disk gets a thread of its own in a task."""
+    if not outbox.blocks:
+        return call()
+    value: T = yield RunBlocking(call)
+    return value
+
+
+@dataclass(slots=True)
+class MemoryEntry:
+    """One write, from before it travels until it is acknowledged."""
+
+    seq: int
+    op: str
+    resource: str
+    record: str
+    patch: Raw = field(repr=False)
+    base: Raw = field(repr=False)
+    state: str
+    created_at: str
+    sent_at: str | None = None
+
+    @property
+    def makes(self) -> bool:
+        """Whether it makes a record."""
+        return self.op in ("create", "upsert")
+
+
+class MemoryOutbox:
+    """The writes of one piece of work, for a client without a mirror. Its one session is itself."""
+
+    blocks = False
+
+    def __init__(self) -> None:
+        self._entries: dict[int, MemoryEntry] = {}
+        self._made: set[str] = set()
+        self._last = 0
+
+    def claim_session(self) -> MemoryOutbox:
+        """This outbox: nobody else has it."""
+        return self
+
+    def reserve(self) -> None:
+        """Nobody else pushes."""
+
+    def release(self) -> None:
+        """Nothing is held against others."""
+
+    def record(self, intents: Iterable[WriteIntent], state: str) -> list[tuple[int | None, str]]:
+        """Keep intents, as they are now: their records may be edited while they travel."""
+        now = _now()
+        added: list[tuple[int | None, str]] = []
+        for intent in intents:
+            self._last += 1
+            record = intent.record or f"{TEMPORARY}{uuid.uuid4().hex}"
+            entry = MemoryEntry(
+                self._last, intent.op, intent.resource, record, _copied(intent.patch), intent.base, state, now,
+                now if state == "inflight" else None,
+            )  # fmt: skip
+            self._entries[entry.seq] = entry
+            added.append((entry.seq, record))
+        return added
+
+    def claim(self, *states: str, seqs: Iterable[int] | None = None) -> list[MemoryEntry]:
+        """The entries in some states, or by number."""
+        numbers = self._entries.keys() if seqs is None else set(seqs)
+        return [entry for seq, entry in self._entries.items() if seq in numbers and entry.state in states]
+
+    def aliases(self, temporaries: Iterable[str]) -> dict[str, str]:
+        """None: a temporary id is not seen outside of one piece of work."""
+        return {}
+
+    def made_here(self, ids: Iterable[str]) -> set[str]:
+        """Those of some ids that were acknowledged."""
+        return self._made.intersection(ids)
+
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+        """Note that entries travel."""
+        for seq, (patch, base, _) in patches.items():
+            entry = self._entries[seq]
+            entry.patch, entry.base, entry.state, entry.sent_at = patch, base, "inflight", _now()
+        return set(patches)
+
+    def mark(self, errors: Mapping[int, str], state: str) -> None:
+        """Note how far entries are."""
+        for seq in errors:
+            self._entries[seq].state = state
+
+    def mark_conflicts(self, conflicts: Mapping[int, tuple[str, Raw]]) -> None:
+        """Hold entries back."""
+        self.mark({seq: error for seq, (error, _) in conflicts.items()}, "conflict")
+
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
+        """Forget acknowledged entries."""
+        for seq, id, _ in finished:
+            del self._entries[seq]
+            if id is not None:
+                self._made.add(id)
+
+    def cancel(self, seqs: Iterable[int]) -> None:
+        """Forget entries."""
+        for seq in seqs:
+            del self._entries[seq]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _copied(patch: Raw) -> Raw:
+    return {wire: deepcopy(value) if isinstance(value, (dict, list)) else value for wire, value in patch.items()}

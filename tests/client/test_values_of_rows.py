@@ -1,0 +1,82 @@
+"""What plain endpoints, metrics and activities send of values from elsewhere; and one encoder, with and without a mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planhat_orm import Company, ValidationError
+
+from ..online import Online
+
+np = pytest.importorskip("numpy")
+pd = pytest.importorskip("pandas")
+
+
+def test_plain_endpoints_send_what_numpy_and_pandas_hold(online: Online) -> None:
+    emulator, planhat = online()
+    made = planhat.company.create({"name": np.str_("A"), "custom": {"Seats": np.int64(5)}, "csmScore": np.float64(4)})
+    planhat.company.update(made["_id"], {"custom": {"When": pd.Timestamp("2026-01-31T09:00")}})
+    answer = planhat.company.bulk_upsert([{"externalId": "a", "name": "B", "tags": np.array(["x", "y"])}])
+    assert [outcome.status for outcome in answer.outcomes] == ["created"]
+    first, second = emulator.store.all("company")
+    assert (first["csmScore"], first["custom"]) == (4, {"Seats": 5, "When": "2026-01-31T09:00:00.000Z"})
+    assert second["tags"] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [float("nan"), pd.NaT, pd.NA, np.inf, b"x", {1}, np.complex128(1), object(), "\ud83d"]
+)
+def test_a_row_with_a_value_that_has_no_meaning_is_named_and_nothing_is_sent(online: Online, wrong: Any) -> None:
+    emulator, planhat = online()
+    calls: list[Callable[[], Any]] = [
+        lambda: planhat.company.create({"name": "A", "custom": {"Seats": wrong}}),
+        lambda: planhat.company.update("65f0c1a2b3d4e5f607001000", {"custom": {"Seats": wrong}}),
+        lambda: planhat.company.bulk_upsert([{"name": "A"}, {"name": "B", "custom": {"Seats": wrong}}]),
+        lambda: planhat.metrics.bulk_insert_metrics([{"dimensionId": "d", "externalId": "a", "value": wrong}]),
+        lambda: planhat.user_activity.create_activity({"email": "a@b.c", "action": "x", "info": {"Seats": wrong}}),
+        lambda: planhat.user_activity.segment({"type": "track", "userId": "1", "properties": {"Seats": wrong}}),
+    ]
+    for call in calls:
+        with pytest.raises(ValidationError, match=r"(Seats'\]|value) must be"):
+            call()
+    with pytest.raises(ValidationError, match=r"Row 1: custom\['Seats'\] must be"):
+        calls[2]()
+    assert not len(emulator.log)
+
+
+def test_metrics_take_days_and_moments_of_other_libraries(online: Online) -> None:
+    emulator, planhat = online()
+    planhat.metrics.bulk_insert_metrics(
+        [
+            {"dimensionId": "d", "value": np.float64(1.5), "externalId": "a", "date": np.datetime64("2026-01-31")},
+            {"dimensionId": "d", "value": np.int64(2), "externalId": "a", "date": date(2026, 1, 31)},
+            {"dimensionId": "d", "value": 3, "externalId": "a", "date": datetime(2026, 1, 31)},
+        ]
+    )
+    assert emulator.log.count("POST") == 1
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_number_that_is_none_clears_no_field_in_a_batch(online: Online, tmp_path: Path, mirrored: bool) -> None:
+    emulator, planhat = online(mirror=tmp_path / "a.db" if mirrored else None)
+    id = emulator.store.insert("company", {"name": "A", "custom": {"Seats": 5}})["_id"]
+    company = Company.objects.get(id)
+    with pytest.raises(ValidationError, match=r"custom\['Seats'\] must be"), planhat.batch():
+        company.custom["Seats"] = float("nan")
+        company.save()
+    with pytest.raises(ValidationError, match=r"custom\['Seats'\] must be"):
+        Company.objects.bulk_upsert([{"id": id, "custom": {"Seats": float("nan")}}])
+    assert emulator.store.all("company")[0]["custom"] == {"Seats": 5}
+    company.custom["Seats"] = np.int64(7)
+    assert repr(company).endswith("changed: custom>")
+    company.save()
+    assert company.changes() == {}
+    assert emulator.store.all("company")[0]["custom"] == {"Seats": 7}
+    company.custom["When"] = datetime(2026, 1, 31)
+    company.save()
+    assert company.changes() == {}

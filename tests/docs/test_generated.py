@@ -1,0 +1,54 @@
+"""The reference is written from the code: it is current, and has an entry for everything that is public."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import planhat_orm
+
+from .generated import GENERATED, models, words
+from .pages import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_page_is_current(name: str) -> None:
+    text = GENERATED[name]()
+    path = REFERENCE / name
+    if os.environ.get("PLANHAT_WRITE_DOCS"):
+        path.write_text(text, "utf-8")
+    assert path.read_text("utf-8") == text, f"docs/reference/{name} is old: make docs"
+
+
+def test_every_public_name_has_an_entry() -> None:
+    assert set(planhat_orm.__all__) <= words((REFERENCE / "public-names.md").read_text("utf-8"))
+
+
+def test_every_field_has_an_entry() -> None:
+    named = words((REFERENCE / "models.md").read_text("utf-8"))
+    for model in models():
+        assert {field.name for field in model._meta.by_wire.values()} <= named, model.__name__
+
+
+def test_every_page_is_in_the_site_once() -> None:
+    import yaml
+
+    config = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), yaml.BaseLoader)
+    listed: list[str] = []
+
+    def collect(entries: object) -> None:
+        if isinstance(entries, str):
+            listed.append(entries)
+        elif isinstance(entries, dict):
+            for value in entries.values():
+                collect(value)
+        elif isinstance(entries, list):
+            for value in entries:
+                collect(value)
+
+    collect(config["nav"])
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert sorted(listed) == sorted(pages)
