@@ -14,6 +14,7 @@ from . import (
     export,
     history,
     metrics,
+    mirror,
     models,
     push,
     query,
@@ -67,6 +68,7 @@ app.command("show")(show.show)
 app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("backup")(backup.backup)
+app.add_typer(mirror.app, name="mirror")
 app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")
 app.command("history")(history.history)

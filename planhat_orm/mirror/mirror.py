@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from ..errors import ConfigurationError, MirrorError
 from ..http.effects import Flow, RunBlocking
+from ..scopes.accounts import Account
 from ..wire.resources import Resource
 from .db import state
 from .db.database import Database, database_url
@@ -26,7 +27,7 @@ from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
 from .sharing import export, search
 from .sharing.search import Hit
 from .sync import metrics, plan, run
-from .upkeep import doctor, rescue
+from .upkeep import account, doctor, rescue
 from .upkeep.doctor import Diagnosis, Finding
 from .upkeep.migrate import open_database
 from .upkeep.rescue import Rescue
@@ -39,7 +40,8 @@ class Mirror:
 
     `where` is a path or a SQLAlchemy URL; `models` are the model classes to sync (None: all). With
     `history` every change of a record is remembered; a number is for how many days, and each sync forgets older
-    ones. Metrics are held from `metric_days` before the first sync on. Nothing is opened before it is used.
+    ones. Metrics are held from `metric_days` before the first sync on. A mirror of another account than `account` is
+    refused. Nothing is opened before it is used.
 
     >>> mirror = Mirror("planhat.db")
     >>> print(mirror.status())  # doctest: +SKIP
@@ -53,6 +55,7 @@ class Mirror:
         history: bool | float = True,
         metric_days: int = metrics.FIRST_DAYS,
         calls_per_min: float = 200,
+        account: Account | None = None,
     ) -> None:
         self.where = where
         self.models = None if models is None else tuple(models)
@@ -60,6 +63,7 @@ class Mirror:
         self.history_days = float("inf") if history is True else float(history)
         self.metric_days = metric_days
         self.calls_per_min = calls_per_min
+        self.account = account
         self._database: Database | None = None
         self._lock = threading.Lock()
 
@@ -71,6 +75,8 @@ class Mirror:
                 database = open_database(self.where)
                 try:
                     doctor.check_after_a_death(database)
+                    if self.account is not None:
+                        account.check(database, self.account)
                 except BaseException:
                     database.close()
                     raise
@@ -114,6 +120,17 @@ class Mirror:
         if 0 < self.history_days < float("inf"):
             yield RunBlocking(lambda: self.prune(timedelta(days=self.history_days)))
         return report
+
+    def adopt(self, of: Account, *, force: bool = False) -> Flow[None]:
+        """Take this mirror over for an account whose token is another one now: a flow of up to five GETs.
+
+        Raises `MirrorError` when its records are not there, or the host is another one, unless `force`.
+        """
+        database: Database = yield RunBlocking(lambda: open_database(self.where))
+        try:
+            yield from account.adopt(database, of, force=force)
+        finally:
+            database.close()
 
     def plan(self, models: Iterable[Any] | None = None, *, full: bool = False) -> SyncPlan:
         """What a sync would take, before its first call."""

@@ -15,12 +15,14 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Account:
     """Whose records a client reads and writes: a host and the digest of a token, or the name that was given.
 
-    Clients of one account stand in for each other; nothing of one account ever goes to another.
+    Clients of one account stand in for each other; nothing of one account ever goes to another. `digest` is empty
+    without a token, and where only a function knows it.
     """
 
     identity: tuple[Any, ...] = field(repr=False)
     host: str = field(compare=False)
     name: str | None = field(default=None, compare=False)
+    digest: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name!r} at {self.host}" if self.name else self.host
@@ -38,9 +40,10 @@ class Account:
 def account(api_url: str, token: Any, name: str | None = None) -> Account:
     """The account behind an address and a token: a text, None, or a function, which is its own identity."""
     host = _host(api_url)
+    digest = "" if callable(token) else _digest(token)
     if name is not None:
-        return Account((name, "by name"), host, name)
-    return Account((host, token if callable(token) else _digest(token)), host)
+        return Account((name, "by name"), host, name, digest)
+    return Account((host, token if callable(token) else digest), host, None, digest)
 
 
 def _digest(token: str | None) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, delete
 from ...errors import ConfigurationError, MirrorError
 from ..db import tables
 from ..db.layout import tables as layouts
+from . import account
 from .migrate import open_database
 
 _STEP = 500
@@ -79,6 +80,8 @@ def rescue(source: Path, target: Path) -> Rescue:
                         again.append(layout.table)
                     else:
                         saved[layout.table] = count
+                if tables.meta.name in there:
+                    _insert(connection, tables.meta.name, account.noted(_salvaged(old, tables.meta.name)[0]))
                 for name in (table for table in tables.metadata.tables if table.startswith("mirror_")):
                     if name in there and name not in ("mirror_stage", "mirror_lease", "mirror_meta"):
                         found, missing = _salvaged(old, name)
