@@ -31,8 +31,9 @@ for _layer in ("wire", "query", "fields", "models", "queryset"):
 UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
 UNDER["reports"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
+UNDER["webhooks"] = {*UNDER["client"], "client"}
 UNDER["testing"] = UNDER["notebook"] = {*UNDER["client"], "client", "emulator"}
-UNDER["cli"] = {*UNDER["testing"], "testing", "notebook", ""}
+UNDER["cli"] = {*UNDER["testing"], "testing", "notebook", "webhooks", ""}
 UNDER[""] = {*UNDER["client"], "client"}
 """The package's own `__init__`."""
 
@@ -51,6 +52,7 @@ ROOMS: dict[str, set[str]] = {
     "report": set(),
     "outbox": {"db"},
     "sharing": {"db"},
+    "inbox": {"db"},
     "reading": {"db"},
     "sync": {"db", "report", "outbox", "sharing"},
     "upkeep": {"db", "report", "sharing"},

@@ -23,6 +23,7 @@ from . import (
     show,
     status,
     sync,
+    webhook,
 )
 from .demo import command as demo
 
@@ -71,6 +72,7 @@ app.command("backup")(backup.backup)
 app.add_typer(mirror.app, name="mirror")
 app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")
+app.add_typer(webhook.app, name="webhook")
 app.command("history")(history.history)
 app.command("models")(models.models)
 app.add_typer(metrics.app, name="metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,6 +36,10 @@ def emulator(
         int | None, typer.Option("--page-cap", min=1, help="Records in a page at most.", show_default="as Planhat")
     ] = None,
     speed: Annotated[float, typer.Option("--speed", min=0.001, help="How fast its clock goes.")] = 1.0,
+    webhook: Annotated[
+        str | None,
+        typer.Option("--webhook", metavar="URL", help="Post there when a record changes, with PLANHAT_HOOK_SECRET."),
+    ] = None,
     switch: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,6 +66,8 @@ def emulator(
         switches=read_switches(switch or ()),
         **{name: size for name, size in sizes.items() if size is not None},
     )
+    if webhook is not None:
+        _add_webhooks(served, webhook)
     stopping = threading.Event()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wanted, lambda *_: stopping.set())
@@ -81,6 +88,19 @@ def emulator(
         while not stopping.wait(1.0):
             pass
         say(f"Stopped after {served.calls:,} calls.")
+
+
+def _add_webhooks(served: Emulator, url: str) -> None:
+    """Have each change of a listed model posted to an address, with the bodies of `planhat webhook template`."""
+    from ..mirror.db.layout import layouts
+    from ..webhooks import template
+
+    secret = os.environ.get("PLANHAT_HOOK_SECRET", "").partition(",")[0]
+    for name, layout in layouts().items():
+        if "_id" in layout.resource.fields and name != "metric":
+            title = layout.resource.name
+            served.add_webhook(url, name, template(title), secret=secret, events=("create", "update"))
+            served.add_webhook(url, name, template(title, event="deleted"), secret=secret, events=("delete",))
 
 
 def inventory(served: Emulator) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,7 @@ from .store import Store
 from .switches import Switches
 from .tables import Record
 from .times import TODAY, Moments
+from .webhooks import Automation, Automations, Happening
 
 _HOST = "127.0.0.1"
 _STARTUP_SECONDS = 30.0
@@ -128,6 +129,29 @@ class Emulator:
         self._server.should_exit = True
         self._thread.join()
         self._server = self._thread = None
+
+    def add_webhook(
+        self,
+        url: str,
+        name: str,
+        template: str,
+        *,
+        secret: str = "",
+        header: str = "X-Hook-Secret",
+        events: Iterable[Happening] = ("create", "update", "delete"),
+    ) -> None:
+        """Post to `url` whenever a record of a resource changes, as an automation of Planhat does.
+
+        `template` is the body, with references such as `<<object._id>>`; `planhat_orm.webhooks.template()` makes one.
+        `webhooks.wait()` waits until all is delivered; `webhooks.answers` has the statuses.
+        """
+        self.store.table(name)
+        self.webhooks.add(Automation(url, name, template, secret, header, frozenset(events)))
+
+    @property
+    def webhooks(self) -> Automations:
+        """The automations, and what came of their deliveries."""
+        return self.store.automations
 
     def refuse(self, name: str, check: Callable[[Record], str | None]) -> None:
         """Have rows of a resource refused: `check` gets each row sent and returns a message, or None to let it pass."""

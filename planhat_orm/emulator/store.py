@@ -22,6 +22,7 @@ from .refusal import Refusal
 from .switches import Switches
 from .tables import Record, Table
 from .times import Moments
+from .webhooks import Automations
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class Store:
         self.switches = switches
         self.dirty: set[str] = set()
         self.loading = False
+        self.automations = Automations(moments.iso)
         self.refusals: dict[str, list[Callable[[Record], str | None]]] = {}
         self.forbidden: dict[tuple[str, str], int] = {}
         self.invoice_number = 0
@@ -90,6 +92,7 @@ class Store:
             if record is not None:
                 self.table(name).remove(id)
                 rules.after(self, name, None, record)
+                self.automations.happened(name, "delete", None, record)
             return record
 
     def counts(self) -> dict[str, int]:
@@ -129,6 +132,8 @@ class Store:
         rules.complete(self, name, record, None, fields)
         self.table(name).add(record)
         rules.after(self, name, record, None)
+        if not self.loading:
+            self.automations.happened(name, "create", record, None)
         return record
 
     def change(self, name: str, old: Record, changes: Record, *, touch: bool = True) -> bool:
@@ -146,6 +151,8 @@ class Store:
         self.table(name).replace(new)
         if changed:
             rules.after(self, name, new, old)
+            if not self.loading:
+                self.automations.happened(name, "update", new, old)
         return changed
 
     def load(self, name: str, records: Iterable[Record]) -> None:

@@ -19,6 +19,7 @@ from .db import state
 from .db.database import Database, database_url
 from .db.layout import layout_for, layout_of, resources_of
 from .db.store import Raw
+from .inbox import Inbox
 from .outbox.outbox import Outbox
 from .reading import history
 from .reading.history import Change, PastSource
@@ -65,6 +66,7 @@ class Mirror:
         self.calls_per_min = calls_per_min
         self.account = account
         self._database: Database | None = None
+        self._inbox: Inbox | None = None
         self._lock = threading.Lock()
 
     @property
@@ -97,6 +99,15 @@ class Mirror:
     def outbox(self) -> Outbox:
         """The writes that wait to be sent, or whose answer was lost."""
         return Outbox(self.database, history=self.history_kept)
+
+    @property
+    def inbox(self) -> Inbox:
+        """What webhooks said and was not looked at yet: a file beside a SQLite mirror, tables in PostgreSQL."""
+        database = self.database
+        with self._lock:
+            if self._inbox is None:
+                self._inbox = Inbox(database)
+            return self._inbox
 
     def table(self, model: Any) -> Any:
         """The SQLModel class of a model's table, for `select(T).where(T.mrr > 500)`.
@@ -183,10 +194,12 @@ class Mirror:
         models: Iterable[Any] | None = None,
         fields: Iterable[str] | None = None,
         origin: Literal["mine", "theirs"] | None = None,
+        after: int | None = None,
     ) -> list[Change]:
         """What was seen to change, oldest first: `mirror.changes(since="2026-10-01", fields=["phase"])`.
 
         `fields` are Python names, `custom.Label` for custom fields; `origin` tells your writes from others'.
+        `after` is the `seq` of a change: for what came since, whatever any clock says.
         """
         found = history.changes(
             self.database,
@@ -194,9 +207,14 @@ class Mirror:
             until=None if until is None else history.moment_of(until),
             resources=None if models is None else self._names(models),
             origin=origin,
+            after=after,
         )
         chosen = None if fields is None else set(fields)
         return found if chosen is None else [record for record in found if chosen & record.fields.keys()]
+
+    def newest_change(self) -> int:
+        """The `seq` of the last change that was seen, 0 where none was."""
+        return history.newest(self.database)
 
     def as_of(self, moment: datetime | date | str) -> PastSource:
         """The mirror as it was at a moment, as a source of queries."""
@@ -268,15 +286,36 @@ class Mirror:
         """Take out records that were just deleted. One transaction."""
         self._wrote(resource, dict.fromkeys(ids))
 
-    def _wrote(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
+    def pulled(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
+        """Take over what the server says of some records, None for one that it does not have. One transaction.
+
+        Unlike `store()` and `remove()`, which follow a write of ours, this is remembered as a change of others.
+        """
+        self._wrote(resource, rows, "theirs")
+
+    def holds(self, resource: Resource | str) -> bool:
+        """Whether the mirror holds all of a resource."""
+        with self.database.reading() as connection:
+            name = resource if isinstance(resource, str) else resource.name
+            return state.load(connection, layout_for(name).table).complete
+
+    def _wrote(
+        self,
+        resource: Resource | str,
+        rows: Mapping[str, Raw | None],
+        origin: Literal["mine", "theirs"] = "mine",
+    ) -> None:
         table = layout_for(resource if isinstance(resource, str) else resource.name).table
         with self.database.writing() as connection:
             if state.load(connection, table).complete:
-                self.outbox.wrote(connection, table, rows)
+                self.outbox.wrote(connection, table, rows, origin)
 
     def close(self) -> None:
         """Close the connections to the database."""
         with self._lock:
+            if self._inbox is not None:
+                self._inbox.close()
+                self._inbox = None
             if self._database is not None:
                 self._database.close()
                 self._database = None

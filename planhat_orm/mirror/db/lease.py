@@ -22,7 +22,7 @@ from .database import Database
 LEASE_TIMEOUT = 120.0
 """Seconds without a sign of life after which another process may take over."""
 
-_DOING = {"sync": "synced", "push": "pushed"}
+_DOING = {"sync": "synced", "push": "pushed", "inbox": "brought up to date after webhooks"}
 _at_work: set[str] = set()
 """The holders of this process that have not ended."""
 
@@ -70,7 +70,7 @@ class Lease:
 
 
 def acquire(database: Database, holder: str, name: str = "sync", patience: float | None = None) -> Lease:
-    """Give `holder`, a name from `begin()`, the right to sync or to push; `MirrorError` when another one has it."""
+    """Give `holder`, a name from `begin()`, the right to sync, push or work on the inbox; else `MirrorError`."""
     row = tables.leases
     patience = LEASE_TIMEOUT if patience is None else patience
     with database.writing() as connection:

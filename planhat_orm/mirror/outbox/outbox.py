@@ -148,8 +148,10 @@ class Outbox:
                 self._lease.heartbeat(connection)
             yield connection
 
-    def _stacks(self, connection: Connection, *, note: bool = True, complete: Iterable[str] = ()) -> PendingOverlay:
-        memory = ChangeLog(None, now(), "mine") if note and self._history else None
+    def _stacks(
+        self, connection: Connection, *, note: bool = True, complete: Iterable[str] = (), origin: str = "mine"
+    ) -> PendingOverlay:
+        memory = ChangeLog(None, now(), origin) if note and self._history else None
         return PendingOverlay(connection, postgres=self._database.postgres, memory=memory, complete=complete)
 
     # --- recording --------------------------------------------------------------------------------------
@@ -360,9 +362,9 @@ class Outbox:
 
     # --- what the server says meanwhile -----------------------------------------------------------------
 
-    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None]) -> None:
+    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None], origin: str = "mine") -> None:
         """Put what an answer told of records under what waits; None for one that was deleted."""
-        stacks = self._stacks(connection)
+        stacks = self._stacks(connection, origin=origin)
         stacks.load((table, id) for id in rows)
         for id, row in rows.items():
             stacks.put((table, id), None if row is None else {**(stacks.bottom((table, id)) or {}), **row})

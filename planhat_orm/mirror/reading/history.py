@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, func, select, text
 
 from ... import runtime
 from ...errors import MirrorIncomplete, ValidationError
@@ -36,7 +36,7 @@ class Change:
     """One record's change. `fields` holds old and new by Python name, `custom.Label` for custom fields.
 
     `kind` is created, updated, deleted, or silent: a change that moved no stamp. `origin` is "mine" for what
-    this library wrote. `at` is when the change was seen here.
+    this library wrote. `at` is when the change was seen here, `seq` its number: a later one has a greater one.
     """
 
     model: str
@@ -45,6 +45,7 @@ class Change:
     at: datetime
     origin: str
     fields: dict[str, tuple[Any, Any]] = field(repr=False)
+    seq: int = 0
 
 
 def moment_of(when: datetime | date | str) -> str:
@@ -63,12 +64,15 @@ def changes(
     resources: Iterable[str] | None = None,
     record: str | None = None,
     origin: str | None = None,
+    after: int | None = None,
 ) -> list[Change]:
-    """The changes seen from `since` on and before `until`, oldest first."""
+    """The changes seen from `since` on and before `until`, with a number above `after`, oldest first."""
     log = tables.changes
     statement = select(log).order_by(log.c.seq.desc())
     if since is not None:
         statement = statement.where(log.c.seen_at >= since)
+    if after is not None:
+        statement = statement.where(log.c.seq > after)
     if resources is not None:
         statement = statement.where(log.c.resource.in_(list(resources)))
     if record is not None:
@@ -83,8 +87,15 @@ def changes(
             before = present[key] = _before(now, row)
             if (until is None or row.seen_at < until) and (origin is None or row.origin == origin):
                 fields = _fields(layout_for(row.resource), row, before, now)
-                found.append(Change(row.resource, row.record, row.kind, state.moment(row.seen_at), row.origin, fields))
+                seen = state.moment(row.seen_at)
+                found.append(Change(row.resource, row.record, row.kind, seen, row.origin, fields, row.seq))
     return found[::-1]
+
+
+def newest(database: Database) -> int:
+    """The number of the last change, 0 where there is none."""
+    with database.reading() as connection:
+        return int(connection.execute(select(func.max(tables.changes.c.seq))).scalar() or 0)
 
 
 def prune(database: Database, older_than: timedelta) -> int:
