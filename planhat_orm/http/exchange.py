@@ -100,7 +100,7 @@ class Exchange:
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    """A network whose connections keep to the exchange under connection."""
+    """A network whose connections keep to the exchange under way."""
 
     def __init__(self) -> None:
         self._inner = httpcore.SyncBackend()
@@ -123,7 +123,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 
 class DeadlineStream(httpcore.NetworkStream):
-    """A connection that keeps to the exchange under connection."""
+    """A connection that keeps to the exchange under way."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner

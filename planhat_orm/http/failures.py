@@ -50,7 +50,7 @@ def _timeout(error: Exception, address: str, timeout: float, proxy: Proxy | None
         return Unanswered(
             f"{address} does not answer",
             sent=False, kind="connect",
-            advice="Check PLANHAT_API_URL, and whether a firewall or a proxy is in the connection.",
+            advice="Check PLANHAT_API_URL, and whether a firewall or a proxy is in the way.",
         )  # fmt: skip
     return Unanswered(
         f"nothing came for {timeout:g} s", sent=sent, kind="timeout", advice="Planhat(timeout=...) waits longer."
