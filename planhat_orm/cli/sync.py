@@ -50,6 +50,7 @@ def sync(
 def _sync(chosen: list[Any], mirror: str, api_url: str | None, full: bool) -> None:
     with connect(mirror, api_url) as client:
         with Bars(console(stderr=True)) as bars:
+            client.on("wait", bars.waiting)
             report = client.sync(*chosen, full=full, progress=bars)
         show_report(report, console())
 

@@ -174,7 +174,7 @@ class Session:
         ends = self.clock.now() + seconds
         if pause.reason == "quota" and ends > self._logged + _TOLD:
             self._logged = ends
-            logger.info("WaitEvent %.0f s for the quota of %g calls a minute", seconds, self.quota.calls_per_min)
+            logger.info("Waiting %.0f s for the quota of %g calls a minute", seconds, self.quota.calls_per_min)
 
 
 @dataclass(slots=True)
