@@ -34,6 +34,7 @@ UNDER["client"] = {*UNDER} - {"client"}
 UNDER["webhooks"] = {*UNDER["client"], "client"}
 UNDER["testing"] = UNDER["notebook"] = {*UNDER["client"], "client", "emulator"}
 UNDER["cli"] = {*UNDER["testing"], "testing", "notebook", "webhooks", ""}
+UNDER["__main__"] = {"cli"}
 UNDER[""] = {*UNDER["client"], "client"}
 """The package's own `__init__`."""
 

@@ -18,6 +18,10 @@ from ..wire.resources import Resource
 
 MIRROR = "planhat.db"
 
+# Typer brought its own copy of Click at some version, so the class is found by way of one that Typer exports.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""The command line is wrong: exit status 2."""
+
 MirrorOption = Annotated[
     str, typer.Option("--mirror", envvar="PLANHAT_MIRROR", help="The local copy: a file, or a database URL.")
 ]
@@ -78,7 +82,7 @@ def model(name: str) -> type[Any]:
         for known in (key.lower(), model._meta.resource.name, model._meta.resource.path):
             folded[known] = model
     if name.lower() not in folded:
-        raise ConfigurationError(f"There is no model {name!r}.{did_you_mean(name, models)}")
+        raise UsageError(f"There is no model {name!r}.{did_you_mean(name, models)}")
     return folded[name.lower()]
 
 

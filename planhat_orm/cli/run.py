@@ -1,6 +1,7 @@
 """Running a command line: every error becomes one line on stderr and an exit code, none a traceback.
 
-Exit codes: 0 done, 1 it failed, 2 the command line was wrong, 130 stopped with Ctrl-C.
+Exit codes: 0 done, 1 it failed, 2 the command line was wrong (or a model, field or value that it names or reads), 130 stopped with
+Ctrl-C. Whoever reads our output and has had enough ends a command with 0.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from typing import Any, TextIO
 import typer
 from typer.main import get_command
 
-from ..errors import PlanhatError
+from ..errors import FieldError, PlanhatError, ValidationError
 from ..names import did_you_mean
 from .app import app
+from .connect import UsageError
 
-# Typer brought its own copy of Click at some version, so the class is found by way of one that Typer exports.
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 _STOPPED = 130
 
 
@@ -35,16 +35,22 @@ def run(arguments: Sequence[str]) -> int:
             code = int(get_command(app).main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
             # Some versions of Typer turn Ctrl-C into this code, others into an exception.
             return _fail("stopped.", _STOPPED) if code == _STOPPED else code
-        except _UsageError as wrong:
+        except UsageError as wrong:
             return _fail(_usage(wrong), 2)
         except (typer.Abort, KeyboardInterrupt):
             return _fail("stopped.", _STOPPED)
+        except SystemExit:
+            # Click ends the process where whoever reads our output has had enough; that is no failure.
+            if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+                return 0
+            raise
         except BrokenPipeError:
             # Whoever read our output has had enough; Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+            return 0
         except PlanhatError as error:
-            return _fail(" ".join([str(error), *getattr(error, "__notes__", ())]), 1)
+            message = " ".join([str(error), *getattr(error, "__notes__", ())])
+            return _fail(message, 2 if isinstance(error, (FieldError, ValidationError)) else 1)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             return _fail(f"{where}{error.strerror or type(error).__name__}.", 1)

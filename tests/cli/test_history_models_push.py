@@ -65,7 +65,7 @@ def test_a_plan_shows_every_change_and_is_sent_only_on_a_yes(emulator: Emulator,
     (tmp_path / "accounts.toml").write_text('Account = "source_id"\nPhase = "phase"\n', "utf-8")
     options = ("push", "accounts.csv", "--model", "Company", "--key", "source_id", "--map", "accounts.toml", "--plan")
     refused = planhat(emulator, tmp_path, *options)
-    assert refused.returncode == 1 and "needs name" in refused.stderr
+    assert refused.returncode == 2 and "needs name" in refused.stderr
     (tmp_path / "accounts.csv").write_text("\n".join(lines[:-1]), "utf-8")
     for answer in ("", "n\n"):
         shown = planhat(emulator, tmp_path, *options, input=answer)
@@ -78,7 +78,7 @@ def test_a_plan_shows_every_change_and_is_sent_only_on_a_yes(emulator: Emulator,
         return next(row for row in emulator.store.all("company") if row.get("sourceId") == key)
 
     sent = planhat(emulator, tmp_path, *options, input="y\n")
-    assert sent.returncode == 1 and "updated 29, failed 1, in 1 request" in sent.stdout
+    assert sent.returncode == 2 and "updated 29, failed 1, in 1 request" in sent.stdout
     assert "s-7" in sent.stdout and "no" in sent.stdout
     emulator.allow()
     assert "updated 1, in 1 request" in planhat(emulator, tmp_path, *options, "--yes").stdout
@@ -124,8 +124,8 @@ def test_a_misspelt_column_conversion_or_policy_names_the_nearest_one(emulator: 
     (tmp_path / "map.toml").write_text('Acount = "external_id"\n', "utf-8")
     wrong = planhat(emulator, tmp_path, "push", "crm.csv", "--model", "Company", "--key", "external_id",
                     "--map", "map.toml")  # fmt: skip
-    assert wrong.returncode == 1 and "Did you mean 'Account'?" in wrong.stderr
+    assert wrong.returncode == 2 and "Did you mean 'Account'?" in wrong.stderr
     (tmp_path / "map.toml").write_text('Account = {field = "external_id", convert = "uper"}\n', "utf-8")
     wrong = planhat(emulator, tmp_path, "push", "crm.csv", "--model", "Company", "--map", "map.toml")
-    assert wrong.returncode == 1 and "Did you mean 'upper'?" in wrong.stderr
+    assert wrong.returncode == 2 and "Did you mean 'upper'?" in wrong.stderr
     assert len(emulator.log) == 0

@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_sent_is_one_line_and_sends_nothing(
 ) -> None:
     Path(name).write_text(text)
     shown = connected("metrics", "push", name)
-    assert shown.code == 1
+    assert shown.code == 2
     assert message in shown.err
     assert tenant.calls == 0
 
@@ -70,7 +70,7 @@ def test_a_file_that_is_not_there_is_a_wrong_command_line(connected: Run) -> Non
 def test_a_file_that_is_no_text_is_one_line(connected: Run) -> None:
     Path("v.csv").write_bytes(b"dimensionId,value\n\xff\xfe\xff")
     shown = connected("metrics", "push", "v.csv")
-    assert shown.code == 1
+    assert shown.code == 2
     assert "v.csv" in shown.err
 
 
@@ -84,5 +84,5 @@ def test_without_the_tenant_token_it_names_the_variable(connected: Run, monkeypa
 
 def test_a_day_that_is_none_is_one_line(connected: Run) -> None:
     shown = connected("metrics", "get", "--from", "soon")
-    assert shown.code == 1
+    assert shown.code == 2
     assert "2026-01-31" in shown.err

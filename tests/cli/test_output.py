@@ -40,8 +40,11 @@ def test_moments_and_days_are_iso_text_for_programs() -> None:
 
 
 def test_a_reader_that_stops_early_is_no_error(tenant: Emulator, connected: Run) -> None:
-    command = f"{' '.join(COMMAND)} query Company --fields all --limit 0 --format jsonl | head -c 10"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    command = (
+        f"{' '.join(COMMAND)} query Company --fields all --limit 0 --format jsonl | head -c 10; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0
     assert len(done.stdout) == 10
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr

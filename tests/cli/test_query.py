@@ -186,7 +186,7 @@ def test_a_wrong_question_is_one_line_before_any_request(
     connected: Run, tenant: Emulator, arguments: list[str], message: str
 ) -> None:
     shown = connected("query", *arguments)
-    assert shown.code == 1
+    assert shown.code == 2
     assert message in shown.err
     assert len(shown.err.splitlines()) == 1
     assert tenant.calls == 0
@@ -237,5 +237,5 @@ def test_show_does_not_hint_at_planhat_where_planhat_was_asked(connected: Run) -
 def test_show_refuses_an_empty_id(synced: Run, tenant: Emulator) -> None:
     before = tenant.calls
     for key in ("", "extid-"):
-        assert synced("show", "Company", key).code == 1
+        assert synced("show", "Company", key).code == 2
     assert tenant.calls == before

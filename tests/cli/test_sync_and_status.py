@@ -156,6 +156,6 @@ def test_the_password_of_a_database_url_is_not_printed(run: Run) -> None:
 @pytest.mark.parametrize("command", ["sync", "plan"])
 def test_a_misspelt_model_is_answered_with_the_right_one(connected: Run, tenant: Emulator, command: str) -> None:
     shown = connected(command, "Compny")
-    assert shown.code == 1
+    assert shown.code == 2
     assert "Did you mean 'Company'?" in shown.err
     assert tenant.calls == 0

@@ -184,9 +184,9 @@ def commands_page() -> str:
 
 
 _EXITS = {
-    0: "done",
+    0: "done, or the reader of the output had enough",
     1: "it failed; one line on stderr says what and what to type",
-    2: "the command line was wrong",
+    2: "the command line was wrong, or a model, field or value that it names or reads",
     3: "`planhat status --max-age`: a model is older than that, or not whole",
     130: "stopped with Ctrl-C",
     143: "stopped with SIGTERM",

@@ -1,0 +1,5 @@
+"""`python -m planhat_orm` is `planhat`."""
+
+from .cli import main
+
+main()
