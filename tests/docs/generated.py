@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import planhat_orm
@@ -209,6 +210,16 @@ GENERATED: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
 }
 """The pages under docs/reference that are written from the code."""
+
+
+def site_nav(docs: Path) -> str:
+    """The pages in the order of the site's menu, as mkdocs.yml lists them."""
+    lines = ["nav:", "  - Home: README.md", "  - Tutorial: tutorial/first-hour.md"]
+    for title, folder in (("How-to guides", "how-to"), ("Reference", "reference"), ("Explanation", "explanation")):
+        lines.append(f"  - {title}:")
+        pages = sorted((docs / folder).glob("*.md"), key=lambda page: (page.name != "README.md", page.name))
+        lines += [f"      - {folder}/{page.name}" for page in pages]
+    return "\n".join(lines) + "\n"
 
 
 def words(text: str) -> set[str]:
