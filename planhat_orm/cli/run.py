@@ -1,6 +1,6 @@
 """Running a command line: every error becomes one line on stderr and an exit code, none a traceback.
 
-Exit codes: 0 done, 1 it failed, 2 the command line was wrong (or a model, field or value that it names or reads), 130 stopped with
+Exit codes: 0 done, 1 it failed, 2 the command line was wrong (or a model, field or value in it), 130 stopped with
 Ctrl-C. Whoever reads our output and has had enough ends a command with 0.
 """
 
