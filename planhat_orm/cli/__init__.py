@@ -1,4 +1,8 @@
-"""The command line: `planhat`. It needs the extra `cli`, and says so when that is missing."""
+"""The command line: `planhat`. It needs the extra `cli`, and says so when that is missing.
+
+Each command is a function in a file of its own; what they share is how to connect, what is printed, and how an error
+becomes one line and an exit status.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""An emulator of Planhat's REST API on loopback: a seeded tenant, documented behaviour, bad weather on demand."""
+"""An emulator of Planhat's API on loopback: a seeded tenant, its documented behaviour, and faults on demand.
+
+It is the API from the server's side and knows nothing of the client. What the API's description leaves open is a
+switch. `Emulator` runs inside a test, `planhat emulator` as a process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fields: what models are declared with."""
+"""Fields: what models are declared with, and the one gate for values that people hand over.
+
+A field is a name, a name on the wire, a kind, and who may write it. It knows nothing of clients and requests.
+"""
 
 from .base import Field
 from .custom import Custom, CustomFields

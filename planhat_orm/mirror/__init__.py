@@ -1,4 +1,8 @@
-"""The mirror: a copy of a tenant in SQLite or PostgreSQL that answers the same queries without a request."""
+"""The mirror: a copy of a tenant in SQLite or PostgreSQL that answers the same queries without a request.
+
+It knows tables, syncs, history and what waits to be sent; requests reach it as flows, so it knows no HTTP. It is the
+only importer of SQLModel, SQLAlchemy and Alembic, and is itself imported when a mirror is used.
+"""
 
 from .mirror import Mirror
 from .reading.history import Change

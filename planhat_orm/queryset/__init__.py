@@ -1,4 +1,8 @@
-"""Querysets: lazy, refinable views over a source of records."""
+"""Querysets: lazy, refinable views over a source of records.
+
+They know how a chain of verbs becomes a query, and its rows records, values or frames. Where rows come from is the
+source's business: an API or a mirror, both behind one protocol.
+"""
 
 from .aggregates import Avg, Count, Max, Min, Sum
 from .grouping import Grouped

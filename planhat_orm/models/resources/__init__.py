@@ -1,4 +1,4 @@
-"""Every model, one file each."""
+"""Every model, one file each: fields, relations and what they mean, and nothing else."""
 
 from .asset import Asset
 from .campaign import Campaign
