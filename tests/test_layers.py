@@ -32,8 +32,8 @@ UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
 UNDER["reports"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
 UNDER["webhooks"] = {*UNDER["client"], "client"}
-UNDER["testing"] = UNDER["notebook"] = {*UNDER["client"], "client", "emulator"}
-UNDER["cli"] = {*UNDER["testing"], "testing", "notebook", "webhooks", ""}
+UNDER["testing"] = {*UNDER["client"], "client", "emulator"}
+UNDER["cli"] = {*UNDER["testing"], "testing", "webhooks", ""}
 UNDER["__main__"] = {"cli"}
 UNDER[""] = {*UNDER["client"], "client"}
 """The package's own `__init__`."""
