@@ -15,10 +15,10 @@ from ..errors import ConfigurationError, MirrorError
 from ..http.effects import Flow, RunBlocking
 from ..scopes.accounts import Account
 from ..wire.resources import Resource
-from .db import state
+from .db import clock, state
+from .db.changes import Own, Raw, flat_names
 from .db.database import Database, database_url
 from .db.layout import layout_for, layout_of, resources_of
-from .db.store import Raw
 from .inbox import Inbox
 from .outbox.outbox import Outbox
 from .reading import history
@@ -280,18 +280,20 @@ class Mirror:
 
     def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
         """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
-        self._wrote(resource, {row["_id"]: row for row in rows})
+        told = {row["_id"]: row for row in rows}
+        self._wrote(resource, dict(told), {id: Own(flat_names(row)) for id, row in told.items()})
 
     def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
         """Take out records that were just deleted. One transaction."""
-        self._wrote(resource, dict.fromkeys(ids))
+        gone = dict.fromkeys(ids)
+        self._wrote(resource, gone, dict.fromkeys(gone, Own(whole=True)))
 
     def pulled(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
         """Take over what the server says of some records, None for one that it does not have. One transaction.
 
         Unlike `store()` and `remove()`, which follow a write of ours, this is remembered as a change of others.
         """
-        self._wrote(resource, rows, "theirs")
+        self._wrote(resource, rows, {})
 
     def holds(self, resource: Resource | str) -> bool:
         """Whether the mirror holds all of a resource."""
@@ -299,16 +301,19 @@ class Mirror:
             name = resource if isinstance(resource, str) else resource.name
             return state.load(connection, layout_for(name).table).complete
 
-    def _wrote(
-        self,
-        resource: Resource | str,
-        rows: Mapping[str, Raw | None],
-        origin: Literal["mine", "theirs"] = "mine",
-    ) -> None:
+    def mark(self) -> datetime:
+        """A moment without a clock: what the mirror shows now is what `as_of(mirror.mark())` shows ever after.
+
+        >>> before = mirror.mark()
+        """
+        with self.database.reading() as connection:
+            return clock.moment(clock.read(connection).at)
+
+    def _wrote(self, resource: Resource | str, rows: Mapping[str, Raw | None], own: Mapping[str, Own]) -> None:
         table = layout_for(resource if isinstance(resource, str) else resource.name).table
         with self.database.writing() as connection:
             if state.load(connection, table).complete:
-                self.outbox.wrote(connection, table, rows, origin)
+                self.outbox.wrote(connection, table, rows, own)
 
     def close(self) -> None:
         """Close the connections to the database."""

@@ -214,7 +214,7 @@ def fill(mirror: Mirror, tenant: dict[str, list[Row]]) -> None:
     with mirror.database.writing() as connection:
         for name in NAMES:
             connection.execute(delete(tables.records(layout_for(name))))
-            Store(connection, layout_for(name), postgres=mirror.database.postgres).write(tenant.get(name, []))
+            Store(connection, layout_for(name), postgres=mirror.database.postgres).put(tenant.get(name, []))
             state.save(connection, state.State(name, complete=True))
 
 

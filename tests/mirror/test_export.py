@@ -47,7 +47,7 @@ def put(mirror: Mirror, name: str, *rows: Row) -> None:
     with mirror.database.writing() as connection:
         connection.execute(delete(tables.records(layout_for(name))))
         state.save(connection, state.State(name, complete=True, as_of="2026-06-01T00:00:00.000Z"))
-        Store(connection, layout_for(name), postgres=mirror.database.postgres).write(rows)
+        Store(connection, layout_for(name), postgres=mirror.database.postgres).put(rows)
 
 
 def back(name: str, sheet: Iterable[Row]) -> dict[str, Row]:

@@ -25,9 +25,10 @@ from sqlalchemy.engine import make_url
 
 from planhat_orm.errors import ConfigurationError
 from planhat_orm.mirror import Mirror, include_object
-from planhat_orm.mirror.db import state, tables
+from planhat_orm.mirror.db import clock, state, tables
 from planhat_orm.mirror.upkeep import doctor, migrate
 from planhat_orm.models.resources import Company
+from planhat_orm.query.kinds import iso
 from planhat_orm.query.query import Query
 from tests.scale import LONG, sized
 
@@ -112,8 +113,19 @@ def plainly(where: str) -> Iterator[Any]:
     engine.dispose()
 
 
-ADDED = {"mirror_outbox": ("below", "holder")}
+ADDED = {
+    "mirror_outbox": ("below", "holder", "job", "floor_id"),
+    "mirror_run": ("oldest_asked",),
+    "mirror_stage": ("asked", "sent_at"),
+    "mirror_lease": ("token", "kind"),
+}
 """Columns that releases after the first one added."""
+CHANGES = (
+    "SELECT seq, run, resource, record, kind, reverse, seen_at, origin FROM mirror_change",
+    "SELECT c.seq, c.run, c.resource, n.id, c.kind, c.reverse, c.at, c.origin FROM mirror_change c "
+    "JOIN mirror_name n ON n.rid = c.rid",
+)
+"""The memory of the first release, and the same of this one."""
 
 
 def contents(where: str, *names: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -125,9 +137,22 @@ def contents(where: str, *names: str) -> dict[str, list[tuple[Any, ...]]]:
             if not name.startswith("search__"):
                 columns = [f'"{get_column["name"]}"' for get_column in inspect(connection).get_columns(name)
                            if get_column["name"] not in ADDED.get(name, ())]  # fmt: skip
-                rows = connection.execute(text(f'SELECT {", ".join(columns)} FROM "{name}"'))
+                statement = f'SELECT {", ".join(columns)} FROM "{name}"'
+                if name == "mirror_change":
+                    statement = CHANGES['"rid"' in columns]
+                rows = connection.execute(text(statement))
                 found[name] = sorted(map(tuple, rows), key=repr)
+        if "mirror_change" in found:
+            found["mirror_change"] = [_change(*row) for row in found["mirror_change"]]
+        if "mirror_meta" in found:
+            found["mirror_meta"] = [row for row in found["mirror_meta"] if row[0] != "feed"]
         return found
+
+
+def _change(*row: Any) -> tuple[Any, ...]:
+    """A change with its moment as it was written by the first release."""
+    *before, at, origin = row
+    return (*before, at if isinstance(at, str) else iso(clock.moment(at)), origin)
 
 
 def schema(where: str) -> Any:
@@ -389,7 +414,7 @@ def test_a_newer_mirror_is_refused_untouched(old: str, release: Release, monkeyp
     monkeypatch.undo()
     file = Path(old) if "://" not in old else None
     before = file.read_bytes() if file else (contents(old), schema(old))
-    with pytest.raises(ConfigurationError, match="newer release.*version 9999.*knows 0002.*upgrade planhat_orm"):
+    with pytest.raises(ConfigurationError, match="newer release.*version 9999.*knows 0003.*upgrade planhat_orm"):
         Mirror(old).status()
     assert (file.read_bytes() if file else (contents(old), schema(old))) == before
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from planhat_orm.errors import BadAnswer
 from planhat_orm.json_encoding import rewrite
+from planhat_orm.mirror.db.changes import difference, undo
 from planhat_orm.mirror.db.codec import RowCodec, decode
 from planhat_orm.mirror.db.layout import layout_for, layouts, tables
-from planhat_orm.mirror.db.store import difference, undo
 from planhat_orm.query import kinds
 from planhat_orm.wire.patches import same
 

@@ -37,8 +37,8 @@ def put(mirror: Mirror, name: str, rows: list[Row], gone: list[str] | None = Non
         if not state.load(connection, name).complete:
             state.save(connection, state.State(name, complete=True))
         store = Store(connection, layout_for(name), postgres=mirror.database.postgres)
-        store.write(rows)
-        store.remove(gone or [])
+        store.put(rows)
+        store.put([], gone or [])
 
 
 class Text(HTMLParser):

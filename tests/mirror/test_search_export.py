@@ -31,7 +31,7 @@ def put(mirror: Mirror, name: str, *rows: dict[str, Any]) -> None:
     with mirror.database.writing() as connection:
         if not state.load(connection, name).complete:
             state.save(connection, state.State(name, complete=True, as_of="2026-06-01T00:00:00.000Z"))
-        Store(connection, layout_for(name), postgres=mirror.database.postgres).write(rows)
+        Store(connection, layout_for(name), postgres=mirror.database.postgres).put(rows)
 
 
 def test_search_finds_words_ranked_with_snippets(either: Mirror) -> None:

@@ -25,7 +25,7 @@ def mirror(
 
 def write(mirror: Mirror, *records: dict[str, Any] | RawRecord, **options: Any) -> Counts:
     with mirror.database.writing() as connection:
-        return Store(connection, layout_for("company"), postgres=mirror.database.postgres).write(records, **options)
+        return Store(connection, layout_for("company"), postgres=mirror.database.postgres).put(records, **options)
 
 
 def read(mirror: Mirror, id: str = "a") -> dict[str, Any] | None:

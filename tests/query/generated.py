@@ -821,7 +821,7 @@ class Mirrored:
         with self.mirror.database.writing() as connection:
             for name, rows in tenant.items():
                 connection.execute(delete(tables.records(layout_for(name))))
-                Store(connection, layout_for(name), postgres=self.mirror.database.postgres).write(rows)
+                Store(connection, layout_for(name), postgres=self.mirror.database.postgres).put(rows)
                 state.save(connection, state.State(name, complete=True))
 
     def __call__(self, query: Query, tenant: Tenant) -> list[str]:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from ...errors import ConfigurationError, MirrorError
-from . import sqlite_functions
+from . import clock, sqlite_functions
 
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
@@ -105,6 +105,7 @@ class Database:
             if self.postgres:
                 # One writer at a time, as in SQLite.
                 connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            clock.begin(connection)
             yield connection
 
     def use_wal(self) -> None:

@@ -7,12 +7,13 @@ is gone leaves the table; the memory keeps it.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, true
 
 from ...json_encoding import rewrite
 from ...query.kinds import DATETIME
@@ -20,16 +21,25 @@ from ...runtime import TEMPORARY
 from ...wire.patches import same
 from ...wire.raw_records import RawRecord
 from . import tables
+from .changes import (
+    NOT_OURS,
+    ChangeLog,
+    Note,
+    Own,
+    Raw,
+    chunks,
+    moved,
+    named,
+    notes_of,
+    rename,
+    write_notes,
+)
 from .codec import RowCodec, digest
-from .json_text import json_text
 from .layout import Layout
 
-T = TypeVar("T")
-
-Raw = dict[str, Any]
-_CHUNK = 500
 _PACKED = 1000
 """How many rows are in memory at once."""
+_NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -44,6 +54,14 @@ class Counts:
     missed: int = 0
     fields: dict[str, int] = field(default_factory=dict)
 
+    def count(self, before: Raw | None, after: Raw | None) -> None:
+        """Count one record in, by what it was and what it is."""
+        self.new += before is None and after is not None
+        self.deleted += before is not None and after is None
+        if before is not None and after is not None:
+            self.changed += not same(before, after)
+            self.unchanged += same(before, after)
+
     def add(self, other: Counts) -> None:
         """Count others in."""
         self.new += other.new
@@ -54,15 +72,6 @@ class Counts:
         self.missed += other.missed
         for name, count in other.fields.items():
             self.fields[name] = self.fields.get(name, 0) + count
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeLog:
-    """Where changes are noted: in which run, seen when, and whose they are."""
-
-    run: int | None
-    seen_at: str
-    origin: str = "theirs"
 
 
 class Store:
@@ -146,15 +155,21 @@ class Store:
                 found[raw["_id"]] = raw
         return found
 
-    def write(
+    def put(
         self,
         records: Iterable[Raw | RawRecord],
+        gone: Iterable[str] = (),
         *,
+        log: ChangeLog | None = None,
+        own: Mapping[str, Own] = _NOBODY,
+        renamed: Mapping[str, str] = _NOBODY,
         hashes: Mapping[str, bytes] | None = None,
-        memory: ChangeLog | None = None,
         stamp: tuple[str, str] | None = None,
     ) -> Counts:
-        """Insert or update the records that differ from what is stored.
+        """Make the table show these records, and none of the ids in `gone`: the one way in.
+
+        What changes is noted in `log`, None for no memory; `own` says what of a record is ours. `renamed` are ids that
+        take the place of others, `{new: old}`: one record, unless another is or was known by the new id.
 
         `stamp` is the wire name of the time of change and a moment up to which all changes ought to be known: a
         record that differs though its stamp did not move has changed silently, one whose stamp moved to before
@@ -174,64 +189,73 @@ class Store:
             elif hash != digest(raw_record.json):
                 changed.append(raw_record)
         counts = Counts(new=len(new), changed=len(changed), unchanged=len(slices) - len(new) - len(changed))
-        if changed:
-            self._note_changes([record.read() for record in changed], counts, memory, stamp)
-        if memory is not None:
-            self._note([(record["_id"], "created", None) for record in new], memory)
+        gone = list(gone)
+        notes = self._changes([record.read() for record in changed], counts, own, stamp)
+        if log is not None:
+            notes += self._comings_and_goings(new, gone, own, renamed)
+            write_notes(self.connection, self.layout.table, notes, log)
+        self._remove(list(renamed.values()))
+        counts.deleted = self._remove(gone)
         self._insert(new)
         self._replace(changed)
         return counts
 
-    def remove(self, ids: Sequence[str], memory: ChangeLog | None = None) -> Counts:
-        """Take records out of the table."""
-        if memory is not None:
-            before = self.read(ids)
-            self._note([(id, "deleted", {"set": raw}) for id, raw in before.items()], memory)
+    def _changes(
+        self, changed: list[Raw], counts: Counts, own: Mapping[str, Own], stamp: tuple[str, str] | None
+    ) -> list[Note]:
+        """The notes of records that are stored in another form; counts those that are silent, missed, or the same."""
+        before = self.read([raw["_id"] for raw in changed]) if changed else {}
+        notes: list[Note] = []
+        for raw in changed:
+            id = raw["_id"]
+            found = list(notes_of(id, before[id], raw, own.get(id, NOT_OURS)))
+            if not found:
+                counts.changed -= 1
+                counts.unchanged += 1
+            elif stamp is not None and isinstance(raw.get(stamp[0]), str):
+                found = [self._stamped(note, raw[stamp[0]], stamp, counts) for note in found]
+            notes += found
+        return notes
+
+    @staticmethod
+    def _stamped(note: Note, value: str, stamp: tuple[str, str], counts: Counts) -> Note:
+        """The note of a record with a time of change: `silent` where that did not move."""
+        names = moved(note.reverse or {})
+        if stamp[0] in names:
+            counts.missed += value <= stamp[1]
+            return note
+        counts.silent += 1
+        for name in names:
+            counts.fields[name] = counts.fields.get(name, 0) + 1
+        return replace(note, kind="silent")
+
+    def _comings_and_goings(
+        self, new: list[RawRecord], gone: list[str], own: Mapping[str, Own], renamed: Mapping[str, str]
+    ) -> list[Note]:
+        """The notes of records that the table does not hold yet, and of those that it holds no longer."""
+        ids, table = {record["_id"] for record in new}, self.layout.table
+        before = self.read([*gone, *renamed.values()])
+        others = named(self.connection, table, renamed)
+        moving = {id: old for id, old in renamed.items() if id in ids and id not in others and old in before}
+        rename(self.connection, table, moving)
+        notes: list[Note] = []
+        for record in new:
+            id = record["_id"]
+            whose = own.get(id, NOT_OURS)
+            if id in moving:
+                notes += notes_of(id, before[moving[id]], record.read(), whose)
+            else:
+                notes.append(Note(id, "created", None, "mine" if whose.whole else "theirs", whose))
+        for id in [key for key in before if key not in set(moving.values())]:
+            notes += notes_of(id, before[id], None, own.get(id, NOT_OURS))
+        return notes
+
+    def _remove(self, ids: Sequence[str]) -> int:
+        """Take records out of the table; return how many there were."""
         count = 0
         for part in chunks(ids):
             count += self.connection.execute(delete(self.table).where(self.table.c.id.in_(part))).rowcount
-        return Counts(deleted=count)
-
-    def _note_changes(
-        self, changed: list[Raw], counts: Counts, memory: ChangeLog | None, stamp: tuple[str, str] | None
-    ) -> None:
-        before = self.read([raw["_id"] for raw in changed])
-        notes: list[tuple[str, str, Any]] = []
-        for raw in changed:
-            reverse = difference(raw, before[raw["_id"]])
-            if reverse is None:
-                counts.changed -= 1
-                counts.unchanged += 1
-                continue
-            names = moved(reverse)
-            stamped = stamp is not None and isinstance(raw.get(stamp[0]), str)
-            silent = stamped and stamp[0] not in names  # type: ignore[index]
-            counts.missed += stamped and not silent and raw[stamp[0]] <= stamp[1]  # type: ignore[index]
-            counts.silent += silent
-            for name in names if silent else ():
-                counts.fields[name] = counts.fields.get(name, 0) + 1
-            notes.append((raw["_id"], "silent" if silent else "updated", reverse))
-        if memory is not None:
-            self._note(notes, memory)
-
-    def _note(self, notes: list[tuple[str, str, Any]], memory: ChangeLog) -> None:
-        if not notes:
-            return
-        self.connection.execute(
-            insert(tables.changes),
-            [
-                {
-                    "run": memory.run,
-                    "resource": self.layout.table,
-                    "record": id,
-                    "kind": kind,
-                    "reverse": None if reverse is None else json_text(reverse),
-                    "seen_at": memory.seen_at,
-                    "origin": memory.origin,
-                }
-                for id, kind, reverse in notes
-            ],
-        )
+        return count
 
     def _insert(self, slices: Sequence[RawRecord]) -> None:
         """Insert rows, a thousand at a time, without the columns that none of them fills: most fill a few."""
@@ -275,40 +299,3 @@ class Store:
     def _quoted(self, places: Sequence[int]) -> tuple[str, list[str]]:
         quote = self.connection.dialect.identifier_preparer.quote
         return quote(self.layout.table), [quote(self.rows.names[place]) for place in places]
-
-
-def difference(now: Raw, before: Raw) -> Raw | None:
-    """What turns `now` back into `before`: `{"set": {...}, "unset": [...]}`, `custom` key by key; None if equal."""
-    reverse: Raw = {}
-    values = {key: value for key, value in before.items() if key not in now or not same(now[key], value)}
-    unset = [key for key in now if key not in before]
-    if "custom" in values and isinstance(before["custom"], dict) and isinstance(now.get("custom"), dict):
-        del values["custom"]
-        reverse["custom"] = difference(now["custom"], {**before["custom"]})
-    if values:
-        reverse["set"] = values
-    if unset:
-        reverse["unset"] = unset
-    return reverse or None
-
-
-def undo(now: Raw, reverse: Raw) -> Raw:
-    """Apply what `difference` returned."""
-    before = {key: value for key, value in now.items() if key not in reverse.get("unset", ())}
-    before.update(reverse.get("set", {}))
-    if "custom" in reverse:
-        before["custom"] = undo(now["custom"], reverse["custom"])
-    return before
-
-
-def moved(reverse: Raw) -> list[str]:
-    """The wire names of the fields that a change touched; `custom.Label` for custom ones."""
-    names = [*reverse.get("set", {}), *reverse.get("unset", ())]
-    if reverse.get("custom"):
-        names += [f"custom.{label}" for label in moved(reverse["custom"])]
-    return names
-
-
-def chunks(items: Sequence[T], size: int = _CHUNK) -> Iterator[Sequence[T]]:
-    """Parts of a list, of a size that fits into one statement."""
-    return (items[start : start + size] for start in range(0, len(items), size))

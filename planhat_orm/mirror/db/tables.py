@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Double,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -28,7 +29,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from .layout import Layout, tables
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """The versions of these tables, each made of the one before by the migration of that name; the last is this one."""
 
 
@@ -91,8 +92,10 @@ runs = Table(
     Column("finished_at", Text),
     Column("requests", Integer),
     Column("report", Text),
+    Column("oldest_asked", BigInteger),
 )
-"""Every sync, and its report once it ended."""
+"""Every sync, and its report once it ended. `oldest_asked` is the clock's number when the oldest page was asked for
+that it has not published yet."""
 
 stage = Table(
     "mirror_stage",
@@ -100,24 +103,89 @@ stage = Table(
     Column("resource", TEXT, primary_key=True),
     Column("record", TEXT, primary_key=True),
     Column("body", Text),
+    Column("asked", BigInteger),
+    Column("sent_at", BigInteger),
 )
-"""What a sync found different and did not publish yet: a record's JSON, or NULL for one that is gone."""
+"""What a sync found different and did not publish yet: a record's JSON, or NULL for one that is gone. `asked` and
+`sent_at` are the number and the time of the clock when the page was asked for that shows it."""
+
+clock = Table(
+    "mirror_clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""One row: the number and the time of the last transaction that changed a record. Times are microseconds since 1970,
+and grow with the number whatever the machine's clock does."""
+
+names = Table(
+    "mirror_name",
+    metadata,
+    Column("resource", TEXT, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("rid", BigInteger, nullable=False),
+    Index("mirror_name_rid", "rid"),
+)
+"""Every id that a record with a memory ever had: a temporary one and the one that Planhat gave it are one record's."""
 
 changes = Table(
     "mirror_change",
     metadata,
-    Column("seq", KEY, primary_key=True, autoincrement=True),
-    Column("run", KEY),
+    Column("seq", KEY, Identity(always=False), primary_key=True),
+    Column("n", BigInteger, nullable=False),
     Column("resource", TEXT, nullable=False),
-    Column("record", TEXT, nullable=False),
+    Column("rid", BigInteger),
     Column("kind", Text, nullable=False),
     Column("reverse", Text),
-    Column("seen_at", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
     Column("origin", Text, nullable=False),
-    Index("mirror_change_record", "resource", "record", "seq"),
-    Index("mirror_change_seen", "seen_at"),
+    Column("op", Text),
+    Column("entry", BigInteger),
+    Column("run", KEY),
+    Index("mirror_change_record", "resource", "rid", "seq"),
+    Index("mirror_change_at", "at"),
+    Index("mirror_change_seq", "resource", "seq"),
+    sqlite_autoincrement=True,
 )
-"""The memory: what a change undid, so that the past is the present minus what happened since."""
+"""The memory: what a change undid, so that the past is the present minus what happened since.
+
+`seq` is drawn while no other transaction writes and is never used again, so it is the order of changes. `n` and `at`
+are those of the clock; `reverse` is NULL where there was no record before. `op` is the save, batch or job that a change
+belongs to, `entry` the outbox entry, `run` the sync. A row without `rid`, of kind `reset`, says that records of the
+resource were written without a memory of it.
+"""
+
+guards = Table(
+    "mirror_guard",
+    metadata,
+    Column("resource", TEXT, primary_key=True),
+    Column("record", TEXT, primary_key=True),
+    Column("ack", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("whole", Boolean, nullable=False),
+)
+"""Records of which the server told something outside of a list: `ack` and `at` are the clock's after the answer. A page
+that was asked for before cannot take that back. `whole`: the answer was the whole record."""
+
+claims = Table(
+    "mirror_claim",
+    metadata,
+    Column("resource", TEXT, primary_key=True),
+    Column("wire", TEXT, primary_key=True),
+    Column("value", TEXT, primary_key=True),
+    Column("entry", BigInteger, nullable=False),
+)
+"""The keys that waiting creates are going to take: no other entry may make a record with one of them."""
+
+made = Table(
+    "mirror_made",
+    metadata,
+    Column("resource", TEXT, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""The records that were made through this mirror, and when the clock said that their making was acknowledged."""
 
 leases = Table(
     "mirror_lease",
@@ -126,8 +194,11 @@ leases = Table(
     Column("holder", Text),
     Column("fence", BigInteger, nullable=False),
     Column("beat", Double),
+    Column("token", Text),
+    Column("kind", Text),
 )
-"""Who may sync. `fence` grows with every holder; a page written under an old one is rolled back."""
+"""Who may sync. `fence` grows with every holder; a page written under an old one is rolled back. `token` is one process
+start's own, `kind` how its death is noticed."""
 
 outbox = Table(
     "mirror_outbox",
@@ -145,11 +216,14 @@ outbox = Table(
     Column("sent_at", Text),
     Column("below", Text),
     Column("holder", Text),
+    Column("job", Text),
+    Column("floor_id", TEXT),
     Index("mirror_outbox_record", "resource", "record"),
     Index("mirror_outbox_state", "state", "seq"),
 )
 """Writes that are not acknowledged yet. `patch` is what is sent, `base` what the server said when it was made, `below`
-what the mirror's row holds under it (all JSON); `holder` is whoever has it in hand."""
+what the mirror's row holds under it (all JSON); `holder` is whoever has it in hand, `job` the save, batch or job that
+it is part of. `floor_id` of a create is the greatest id known when it was written: what it makes is above."""
 
 aliases = Table(
     "mirror_alias",

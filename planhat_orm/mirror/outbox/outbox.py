@@ -21,11 +21,12 @@ from ...models.conflict import Conflict, conflict_of
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.patches import Raw, merged, same, without
 from ..db import lease, tables
+from ..db.changes import ChangeLog, Own, chunks
 from ..db.database import Database
 from ..db.json_text import json_text
 from ..db.layout import layouts
 from ..db.state import moment, now
-from ..db.store import ChangeLog, chunks
+from ..db.store import Counts
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]
@@ -148,11 +149,9 @@ class Outbox:
                 self._lease.heartbeat(connection)
             yield connection
 
-    def _stacks(
-        self, connection: Connection, *, note: bool = True, complete: Iterable[str] = (), origin: str = "mine"
-    ) -> PendingOverlay:
-        memory = ChangeLog(None, now(), origin) if note and self._history else None
-        return PendingOverlay(connection, postgres=self._database.postgres, memory=memory, complete=complete)
+    def _stacks(self, connection: Connection) -> PendingOverlay:
+        log = ChangeLog() if self._history else None
+        return PendingOverlay(connection, postgres=self._database.postgres, log=log)
 
     # --- recording --------------------------------------------------------------------------------------
 
@@ -163,7 +162,7 @@ class Outbox:
         wish about a record whose earlier one still waits becomes part of that; the number is None when both
         cancel out.
         """
-        wishes = list(wishes)
+        wishes, job = list(wishes), uuid.uuid4().hex
         found: list[tuple[Entry | None, str]] = []
         with self._writing() as connection:
             stacks = self._stacks(connection)
@@ -178,6 +177,7 @@ class Outbox:
                     continue
                 entry = Entry(0, wish.op, wish.resource, record, wish.patch, wish.base, state, created_at=at)
                 entry.holder, entry.sent_at = self._holder, at if state == "inflight" else None
+                entry.job = job
                 stacks.add(entry, {"op_id": uuid.uuid4().hex})
                 found.append((entry, record))
             stacks.write()
@@ -299,10 +299,11 @@ class Outbox:
 
     def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> None:
         old = stacks.place(entry.resource, entry.record)
+        new: Place = (old[0], id or entry.record)
+        stacks.settle(new, entry)
         if entry.op == "delete":
             stacks.put(old, None)
             return
-        new: Place = (old[0], id or entry.record)
         before = stacks.bottom(new)
         if new != old:
             stacks.put(old, None)
@@ -362,12 +363,14 @@ class Outbox:
 
     # --- what the server says meanwhile -----------------------------------------------------------------
 
-    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None], origin: str = "mine") -> None:
-        """Put what an answer told of records under what waits; None for one that was deleted."""
-        stacks = self._stacks(connection, origin=origin)
+    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None], own: Mapping[str, Own]) -> None:
+        """Put what an answer told of records under what waits, None for one that is gone; `own` is our part in it."""
+        stacks = self._stacks(connection)
         stacks.load((table, id) for id in rows)
         for id, row in rows.items():
             stacks.put((table, id), None if row is None else {**(stacks.bottom((table, id)) or {}), **row})
+        for id, whose in own.items():
+            stacks.claim((table, id), whose)
         stacks.write()
 
     def waiting_on(self, connection: Connection, table: str) -> set[str]:
@@ -376,22 +379,28 @@ class Outbox:
         names = [name for name, layout in layouts().items() if layout.table == table]
         return set(connection.execute(select(box.c.record).where(box.c.resource.in_(names))).scalars())
 
-    def rebase(self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None = None) -> None:
-        """Put what waits over rows that were just replaced by the server's: those in `said`, or all of the table.
+    def rebase(
+        self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None, log: ChangeLog | None
+    ) -> Counts:
+        """Put the server's rows of records under what waits for them, and return what became of what it says of them.
 
-        `said` is what the server says of some records that writes wait for, None for one that it does not have.
+        `said` is what it says of some of them, None for one that it does not have. Without it the table holds the
+        server's rows, which nothing was ever put over.
         """
         waiting = self.waiting_on(connection, table)
         places = [(table, id) for id in waiting if said is None or id in said]
+        counts = Counts()
         if not places:
-            return
-        stacks = self._stacks(connection, note=False, complete=(table,))
+            return counts
+        stacks = PendingOverlay(connection, postgres=self._database.postgres, log=log, complete=(table,))
         rows = stacks.rows(places) if said is None else said
         stacks.load(places)
         for place in places:
             if said is not None or not place[1].startswith(TEMPORARY):
+                counts.count(stacks.bottom(place), rows.get(place[1]))
                 stacks.put(place, rows.get(place[1]))
         stacks.write()
+        return counts
 
 
 def _join(stacks: PendingOverlay, earlier: Entry, wish: WriteIntent) -> Entry | None:

@@ -18,10 +18,11 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, s
 from ...runtime import TEMPORARY
 from ...wire.patches import Clash, merged, remove_patch, renamed, same, texts, three_way, under
 from ..db import tables
+from ..db.changes import ChangeLog, Own, Raw, chunks, flat_names, write_reset
 from ..db.json_text import json_text
 from ..db.layout import layouts
 from ..db.state import load_all
-from ..db.store import ChangeLog, Raw, Store, chunks
+from ..db.store import Counts, Store
 
 Place = tuple[str, str]
 """A table and the id of a record in it."""
@@ -47,6 +48,7 @@ class Entry:
     sent_at: str | None = None
     below: Raw | None = field(default=None, repr=False)
     holder: str | None = field(default=None, repr=False)
+    job: str | None = field(default=None, repr=False)
 
     @property
     def makes(self) -> bool:
@@ -69,6 +71,12 @@ class Entry:
             return {"_id": self.record, **layout.implied, **self.patch} if self.makes else None
         self.below = under(row, self.patch)
         return merged(row, self.patch)
+
+    @property
+    def own(self) -> Own:
+        """What of its record's row is ours by this entry: its fields, or the whole where it makes or deletes."""
+        whole = self.makes or self.op == "delete"
+        return Own(flat_names(self.patch), whole, self.seq or None, self.job)
 
     def off(self, row: Raw | None) -> Raw | None:
         """The row without this entry."""
@@ -103,15 +111,18 @@ class PendingOverlay:
     """Some records' open entries, in one transaction. Change them, and `write()`."""
 
     def __init__(
-        self, connection: Connection, *, postgres: bool, memory: ChangeLog | None, complete: Iterable[str] = ()
+        self, connection: Connection, *, postgres: bool, log: ChangeLog | None, complete: Iterable[str] = ()
     ) -> None:
         self._connection = connection
         self._postgres = postgres
-        self._memory = memory
+        self._log = log
         self._complete = {name for name, found in load_all(connection).items() if found.complete} | set(complete)
         self._bottoms: dict[Place, Raw | None] = {}
         self._before: dict[int, Entry] = {}
         self._new: list[tuple[Entry, dict[str, Any]]] = []
+        self._own: dict[Place, Own] = {}
+        self._renamed: dict[Place, str] = {}
+        self._settled: set[int] = set()
         self.entries: dict[Place, list[Entry]] = {}
 
     def place(self, resource: str, record: str) -> Place:
@@ -177,6 +188,24 @@ class PendingOverlay:
         if place[0] in self._complete:
             self._bottoms[place] = row
 
+    def claim(self, place: Place, own: Own) -> None:
+        """Say what of a record's change in this transaction is ours."""
+        self._own[place] = self._own.get(place, Own()).and_also(own)
+
+    def settle(self, place: Place, entry: Entry) -> None:
+        """Say that an entry reached the server, as the record of `place`, which may have got another id by it."""
+        own = entry.own
+        if entry.makes:
+            old = self.place(entry.resource, entry.record)
+            # The record is there by now; what is ours of it now is what we sent, and that it has this id.
+            self.claim(place, replace(own, fields=own.fields | {"_id"}, whole=False))
+            if place != old:
+                self._renamed[place] = entry.record
+                self.claim(old, own)
+        else:
+            self.claim(place, own)
+        self._settled.add(entry.seq)
+
     def add(self, entry: Entry, facts: dict[str, Any]) -> None:
         """Put a new entry on a record's stack; it gets its number when all is written."""
         self.entries.setdefault(self.place(entry.resource, entry.record), []).append(entry)
@@ -189,7 +218,7 @@ class PendingOverlay:
         self._new = [pair for pair in self._new if pair[0] is not entry]
 
     def rename(self, entries: Iterable[Entry], names: Mapping[Place, str]) -> None:
-        """Replace temporary ids by real ones: in entries, in the tables, and in the memory of changes."""
+        """Replace temporary ids by real ones in entries."""
         ids = {temporary: id for (_, temporary), id in names.items()}
         for entry in entries:
             entry.patch = renamed(entry.patch, ids)
@@ -204,12 +233,6 @@ class PendingOverlay:
             return
         self._connection.execute(
             insert(tables.aliases), [{"temporary": temporary, "id": id} for temporary, id in ids.items()]
-        )
-        log = tables.changes
-        mine = (log.c.resource == bindparam("home")) & (log.c.record == bindparam("temporary"))
-        self._connection.execute(
-            update(log).where(mine).values(record=bindparam("id")),
-            [{"home": table, "temporary": temporary, "id": id} for (table, temporary), id in names.items()],
         )
 
     def outdate(self, settled: Mapping[Place, tuple[Entry, Raw | None]]) -> None:
@@ -233,9 +256,9 @@ class PendingOverlay:
 
     # --- writing ----------------------------------------------------------------------------------------
 
-    def write(self) -> None:
-        """Write the rows as they now show, and the entries that changed."""
-        shown: dict[str, dict[str, Raw | None]] = {}
+    def write(self) -> Counts:
+        """Write the rows as they now show, and the entries that changed; return what became of the rows."""
+        counts, shown = Counts(), dict[str, dict[str, Raw | None]]()
         for place, stack in self.entries.items():
             if place[0] not in self._complete:
                 continue
@@ -244,14 +267,39 @@ class PendingOverlay:
                 row = entry.over(row)
             shown.setdefault(place[0], {})[place[1]] = row
         self._write_entries()
+        self._claim_changed()
         for table, rows in shown.items():
-            store = self._store(table)
-            gone = [id for id, row in rows.items() if row is None]
-            there = store.hashes(gone)
-            # A temporary row that got its real id was not deleted: the memory follows it there.
-            store.remove([id for id in there if not id.startswith(TEMPORARY)], self._memory)
-            store.remove([id for id in there if id.startswith(TEMPORARY)])
-            store.write([row for row in rows.values() if row is not None], memory=self._memory)
+            counts.add(self._write_rows(table, rows))
+        return counts
+
+    def _write_rows(self, table: str, rows: Mapping[str, Raw | None]) -> Counts:
+        renamed = {id: old for (layout, id), old in self._renamed.items() if layout == table}
+        left = set(renamed.values())
+        counts = self._store(table).put(
+            [row for row in rows.values() if row is not None],
+            [id for id, row in rows.items() if row is None and id not in left],
+            log=self._log,
+            own={id: own for (layout, id), own in self._own.items() if layout == table},
+            renamed=renamed,
+        )
+        if self._log is None and (counts.new or counts.changed or counts.deleted):
+            write_reset(self._connection, table)
+        return counts
+
+    def _claim_changed(self) -> None:
+        """Claim what entries set that are new, gone, or say something else than before."""
+        for entry, _ in self._new:
+            self.claim(self.place(entry.resource, entry.record), entry.own)
+        held = {write.seq: write for stack in self.entries.values() for write in stack if write.seq}
+        for seq, before in self._before.items():
+            now = held.get(seq)
+            if now is None:
+                if seq not in self._settled:
+                    self.claim(self.place(before.resource, before.record), before.own)
+            elif now.op != before.op or not same(now.patch, before.patch):
+                # A waiting create that is edited was made before.
+                own = replace(before.own.and_also(now.own), whole=now.op != before.op)
+                self.claim(self.place(now.resource, now.record), own)
 
     def _write_entries(self) -> None:
         box = tables.outbox

@@ -20,13 +20,14 @@ from ...errors import MirrorIncomplete, ValidationError
 from ...fields.gate import in_zone
 from ...fields.scalars import refusal
 from ...json_encoding import rewrite
-from ...query.kinds import iso
 from ...query.query import Query
-from ..db import state, tables
+from ..db import clock, state, tables
+from ..db.changes import Raw, before_change, ids_of, moved, resets
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Layout, layout_for, layouts
-from ..db.store import Raw, Store, moved, undo
+from ..db.state import State
+from ..db.store import Store
 from .compiler import touched
 from .source import MirrorSource
 
@@ -48,10 +49,10 @@ class Change:
     seq: int = 0
 
 
-def moment_of(when: datetime | date | str) -> str:
-    """A moment as the memory writes it; `ValidationError` for what is none."""
+def moment_of(when: datetime | date | str) -> int:
+    """A moment in the mirror's measure, microseconds since 1970; `ValidationError` for what is none."""
     try:
-        return iso(in_zone(when, runtime.zone()))
+        return clock.micros(in_zone(when, runtime.zone()))
     except ValueError as wrong:
         raise ValidationError(refusal("A moment", wrong, when)) from None
 
@@ -59,36 +60,39 @@ def moment_of(when: datetime | date | str) -> str:
 def changes(
     database: Database,
     *,
-    since: str | None = None,
-    until: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
     resources: Iterable[str] | None = None,
     record: str | None = None,
     origin: str | None = None,
     after: int | None = None,
 ) -> list[Change]:
-    """The changes seen from `since` on and before `until`, with a number above `after`, oldest first."""
+    """The changes seen from `since` on and before `until`, with a number above `after`, oldest first.
+
+    Of one `record`, where its id is given.
+    """
     log = tables.changes
-    statement = select(log).order_by(log.c.seq.desc())
+    statement = select(log).where(log.c.rid.is_not(None)).order_by(log.c.seq.desc())
     if since is not None:
-        statement = statement.where(log.c.seen_at >= since)
+        statement = statement.where(log.c.at >= since)
     if after is not None:
         statement = statement.where(log.c.seq > after)
     if resources is not None:
         statement = statement.where(log.c.resource.in_(list(resources)))
-    if record is not None:
-        statement = statement.where(log.c.record == record)
     found: list[Change] = []
     with database.reading() as connection:
-        rows = connection.execute(statement).all()
-        present = _present(connection, database, {(row.resource, row.record) for row in rows})
+        if record is not None:
+            numbers = select(tables.names.c.rid).where(tables.names.c.id == record)
+            statement = statement.where(log.c.rid.in_(numbers))
+        begins = resets(connection)
+        # What was before a reset cannot be told from what is now.
+        rows = [row for row in connection.execute(statement) if row.seq > begins.get(row.resource, (0, 0))[0]]
+        past = _Past(connection, database, rows)
         for row in rows:
-            key = (row.resource, row.record)
-            now = present[key]
-            before = present[key] = _before(now, row)
-            if (until is None or row.seen_at < until) and (origin is None or row.origin == origin):
-                fields = _fields(layout_for(row.resource), row, before, now)
-                seen = state.moment(row.seen_at)
-                found.append(Change(row.resource, row.record, row.kind, seen, row.origin, fields, row.seq))
+            before, now = past.step(row)
+            if (until is None or row.at < until) and (origin is None or row.origin == origin):
+                fields, at = _fields(layout_for(row.resource), row.reverse, before, now), clock.moment(row.at)
+                found.append(Change(row.resource, past.id(row.rid), row.kind, at, row.origin, fields, row.seq))
     return found[::-1]
 
 
@@ -100,35 +104,55 @@ def newest(database: Database) -> int:
 
 def prune(database: Database, older_than: timedelta) -> int:
     """Forget changes seen longer ago; return how many. The mirror then knows the past from there on only."""
-    edge = iso(datetime.now().astimezone() - older_than)
+    log, names = tables.changes, tables.names
     with database.writing() as connection:
-        count = connection.execute(delete(tables.changes).where(tables.changes.c.seen_at <= edge)).rowcount
+        edge = max(clock.wall(), clock.read(connection).at) - older_than // timedelta(microseconds=1)
+        old = (log.c.at <= edge) & log.c.rid.is_not(None)
+        count = connection.execute(delete(log).where(old)).rowcount
+        if count:
+            connection.execute(delete(names).where(names.c.rid.not_in(select(log.c.rid).where(log.c.rid.is_not(None)))))
         for found in state.load_all(connection).values():
-            if found.complete:
-                found.traits.memory_from = max(edge, found.traits.memory_from)
+            if found.complete and edge > memory_begins(found, None):
+                found.traits.memory_from = clock.moment(edge).isoformat()
                 state.save(connection, found)
     return count
 
 
-def _present(
-    connection: Connection, database: Database, keys: set[tuple[str, str]]
-) -> dict[tuple[str, str], Raw | None]:
-    present: dict[tuple[str, str], Raw | None] = dict.fromkeys(keys)
-    for resource in {resource for resource, _ in keys}:
-        store = Store(connection, layout_for(resource), postgres=database.postgres)
-        ids = sorted(id for name, id in keys if name == resource)
-        present.update({(resource, id): raw for id, raw in store.read(ids).items()})
-    return present
+def memory_begins(found: State, reset: tuple[int, int] | None) -> int:
+    """From when on the past of a table is known: since it was last written without a memory, or since it was pruned."""
+    kept = [text for text in (found.traits.memory_from, None if reset else found.first_as_of) if text]
+    return max([*(clock.micros(state.moment(text)) for text in kept), reset[1] if reset else 0])
 
 
-def _before(now: Raw | None, row: Any) -> Raw | None:
-    if row.kind == "created":
-        return None
-    return undo(now or {}, msgspec.json.decode(row.reverse))
+class _Past:
+    """The records that some changes are about, put back change by change from what they are now; newest first."""
+
+    def __init__(self, connection: Connection, database: Database, rows: Iterable[Any]) -> None:
+        wanted: dict[str, set[int]] = {}
+        for row in rows:
+            wanted.setdefault(row.resource, set()).add(row.rid)
+        self.ids: dict[int, list[str]] = ids_of(connection, {rid for numbers in wanted.values() for rid in numbers})
+        self.records: dict[int, Raw | None] = {}
+        for resource, numbers in wanted.items():
+            store = Store(connection, layout_for(resource), postgres=database.postgres)
+            of = {id: rid for rid in sorted(numbers) for id in self.ids[rid]}
+            self.records.update(dict.fromkeys(numbers))
+            self.records.update((of[id], raw) for id, raw in store.read(list(of)).items())
+
+    def step(self, row: Any) -> tuple[Raw | None, Raw | None]:
+        """The record before a change and after it."""
+        now = self.records[row.rid]
+        before = self.records[row.rid] = before_change(now, row.reverse)
+        return before, now
+
+    def id(self, rid: int) -> str:
+        """The id of a record: Planhat's, where it has one."""
+        return self.ids[rid][-1]
 
 
-def _fields(layout: Layout, row: Any, before: Raw | None, now: Raw | None) -> dict[str, tuple[Any, Any]]:
-    reverse = {"unset": list(now or {})} if row.kind == "created" else msgspec.json.decode(row.reverse)
+def _fields(layout: Layout, text: str | None, before: Raw | None, now: Raw | None) -> dict[str, tuple[Any, Any]]:
+    """The fields that a change touched, by Python name, with what they were and what they became."""
+    reverse = {"unset": list(now or {})} if text is None else msgspec.json.decode(text)
     fields: dict[str, tuple[Any, Any]] = {}
     for wire in moved(reverse):
         head, _, label = wire.partition(".")
@@ -149,22 +173,23 @@ def _custom(raw: Raw | None, label: str) -> Any:
 class PastSource(MirrorSource):
     """The mirror as it was at a moment, as a source of queries."""
 
-    def __init__(self, database: Database, moment: str) -> None:
+    def __init__(self, database: Database, moment: int) -> None:
         super().__init__(database)
         self.moment = moment
 
     def check(self, connection: Connection, query: Query) -> None:
         """Raise unless the mirror remembers that moment, for every table that the query reads."""
         super().check(connection, query.changed(max_age=None))
-        states = state.load_all(connection)
+        states, begins = state.load_all(connection), resets(connection)
         for name in sorted(touched(query)):
-            begin = max(str(states[name].first_as_of), states[name].traits.memory_from)
+            begin = memory_begins(states[name], begins.get(name))
             if self.moment < begin:
-                raise MirrorIncomplete(f"The mirror remembers {name} from {begin} on, not at {self.moment}.")
+                since, asked = clock.moment(begin).isoformat(), clock.moment(self.moment).isoformat()
+                raise MirrorIncomplete(f"The mirror remembers {name} from {since} on, not at {asked}.")
 
     def synced_at(self, resource: str) -> datetime | None:
         """The moment."""
-        return state.moment(self.moment)
+        return clock.moment(self.moment)
 
     @contextmanager
     def _open(self, query: Query) -> Iterator[Connection]:
@@ -182,16 +207,13 @@ class PastSource(MirrorSource):
 
     def _put_back(self, connection: Connection, layout: Layout) -> None:
         log = tables.changes
-        later = (
-            select(log).where(log.c.resource == layout.table, log.c.seen_at > self.moment).order_by(log.c.seq.desc())
-        )
-        rows = connection.execute(later).all()
+        later = (log.c.resource == layout.table) & (log.c.at > self.moment) & log.c.rid.is_not(None)
+        rows = connection.execute(select(log).where(later).order_by(log.c.seq.desc())).all()
         if not rows:
             return
-        past = _present(connection, self.database, {(row.resource, row.record) for row in rows})
+        past = _Past(connection, self.database, rows)
         for row in rows:
-            key = (row.resource, row.record)
-            past[key] = _before(past[key], row)
+            past.step(row)
         quote = connection.dialect.identifier_preparer.quote
         schema = connection.execute(text("SELECT current_schema()")).scalar() if self.database.postgres else "main"
         table, real = quote(layout.table), f"{quote(str(schema))}.{quote(layout.table)}"
@@ -202,10 +224,11 @@ class PastSource(MirrorSource):
         connection.exec_driver_sql(f"CREATE TEMP TABLE past_ids_{layout.table} (id TEXT)")
         mark = "%s" if self.database.postgres else "?"
         marks = ", ".join([mark] * len(names))
-        packed = [(-n, *packer.encode_row(rewrite(raw))) for n, raw in enumerate(past.values(), 1) if raw is not None]
+        then = [raw for raw in past.records.values() if raw is not None]
+        packed = [(-n, *packer.encode_row(rewrite(raw))) for n, raw in enumerate(then, 1)]
         if packed:
             connection.exec_driver_sql(f"INSERT INTO past_rows_{layout.table} ({listed}) VALUES ({marks})", packed)
-        ids = [(id,) for _, id in past]
+        ids = [(id,) for known in past.ids.values() for id in known]
         connection.exec_driver_sql(f"INSERT INTO past_ids_{layout.table} VALUES ({mark})", ids)
         connection.exec_driver_sql(
             f"CREATE TEMP VIEW {table} AS SELECT {listed} FROM {real} "

@@ -15,12 +15,13 @@ from ...json_encoding import rewrite
 from ...wire import records
 from ...wire.raw_records import RawRecord
 from ..db import state, tables
+from ..db.changes import ChangeLog, Raw, write_reset
 from ..db.codec import digest
 from ..db.database import Database
 from ..db.layout import Layout
 from ..db.lease import Lease
 from ..db.state import State, now
-from ..db.store import ChangeLog, Counts, Raw, Store
+from ..db.store import Counts, Store
 from ..outbox.outbox import Outbox
 from ..report import ModelReport, Progress
 from .paging import RequestCounter
@@ -55,7 +56,6 @@ class ModelSync:
     forced: bool = False
     resumed: bool = False
     traffic: RequestCounter = field(default_factory=RequestCounter)
-    seen_at: str = field(default_factory=now)
     _whole: bool = False
     _still_there: int = 0
 
@@ -65,9 +65,9 @@ class ModelSync:
         return self.state.stamp(self.layout.resource)
 
     @property
-    def memory(self) -> ChangeLog | None:
+    def log(self) -> ChangeLog | None:
         """Where changes are noted. The first load is no change."""
-        return ChangeLog(self.run, self.seen_at) if self.history and self.state.complete else None
+        return ChangeLog(self.run) if self.history and self.state.complete else None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -104,8 +104,7 @@ class ModelSync:
         self._check_whole(rows)
         gone = list(gone)
         if not self.state.complete:
-            self.count(store.write(rows, hashes=hashes))
-            self.count(store.remove(gone))
+            self.count(store.put(rows, gone, hashes=hashes))
             return
         staged: dict[str, str | None] = dict.fromkeys(gone)
         same: list[str] = []
@@ -158,20 +157,23 @@ class ModelSync:
                 break
             after = part[-1].record
             rows = [RawRecord(row.body.encode(), {"_id": row.record}) for row in part]
-            found.add(store.write(rows, memory=self.memory, stamp=stamp))
             said.update((row["_id"], row.read()) for row in rows if row["_id"] in waiting)
+            others = [row for row in rows if row["_id"] not in waiting]
+            found.add(store.put(others, log=self.log, stamp=stamp))
         gone = connection.execute(select(stage.c.record).where(mine, stage.c.body.is_(None))).scalars().all()
         if self._believable(connection, len(gone)):
-            self.count(store.remove(gone, self.memory))
             said.update((id, None) for id in gone if id in waiting)
+            found.add(store.put([], [id for id in gone if id not in waiting], log=self.log))
+        found.add(outbox.rebase(connection, self.layout.table, said if self.state.complete else None, self.log))
         self.count(found)
+        if self.log is None:
+            write_reset(connection, self.layout.table, self.run)
         if self.state.complete:
             self.state.learn_delta(found.new + found.changed)
         if look_for_silent:
             self.state.learn_silent(found.fields)
             self._judge(found.missed)
         self.clear_stage(connection)
-        outbox.rebase(connection, self.layout.table, said if self.state.complete else None)
 
     def _judge(self, missed: int) -> None:
         """Trust the order by stamps no longer when a full pass finds changes that it should have shown."""

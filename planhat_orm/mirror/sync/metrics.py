@@ -10,13 +10,14 @@ from datetime import UTC, date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ...errors import BadAnswer
 from ...http.effects import Flow, Request, RunBlocking
 from ...wire.listing import rows_of
 from ...wire.paths import collection
 from ..db import state, tables
+from ..db.changes import write_reset
 from ..db.state import ListTraits
 from .paging import SWEEPS
 
@@ -60,7 +61,7 @@ def metrics(job: ModelSync, days: int) -> Flow[Finish]:
             yield job.progress(read, "reading days")
     traits.from_day = first
     job.report.method = "by day"
-    return lambda connection: _finish(job)
+    return lambda connection: _finish(job, connection)
 
 
 def spans(traits: ListTraits, today: int, days: int, *, full: bool) -> list[tuple[int, int]]:
@@ -123,17 +124,16 @@ def _replace(job: ModelSync, first: int, last: int, found: list[Raw]) -> None:
         store = job.store(connection)
         stored = connection.execute(select(table.c.id).where(table.c.time >= begin, table.c.time < end)).scalars().all()
         there = {row["_id"] for row in rows}
-        job.count(store.write(rows))
-        job.count(store.remove([id for id in stored if id not in there]))
+        job.count(store.put(rows, [id for id in stored if id not in there]))
         job.state.traits.to_day = max(last, job.state.traits.to_day or last)
         state.save(connection, job.state)
 
 
-def _finish(job: ModelSync) -> None:
+def _finish(job: ModelSync, connection: Connection) -> None:
     found = job.state
     found.complete = True
     found.as_of = found.full_as_of = job.traffic.first_date
     found.synced_at = job.traffic.first_sent
     found.first_as_of = found.first_as_of or found.synced_at
     # Days replace each other without being noted.
-    found.traits.memory_from = state.now()
+    write_reset(connection, job.layout.table, job.run)

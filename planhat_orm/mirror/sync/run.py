@@ -137,9 +137,6 @@ def _publish(job: ModelSync, finish: Finish) -> None:
         finish(connection)
         found = job.state
         found.method, found.why = job.report.method, job.report.why
-        if not job.history:
-            # What changed from here on back was not noted, so the past begins anew.
-            found.traits.memory_from = state.now()
         state.save(connection, found)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import uuid
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ from ...errors import ConfigurationError
 from ..db import tables
 from ..db.database import Database
 from ..sharing import search, views
-from . import backfill
+from . import backfill, replay
 
 VERSION_TABLE = "mirror_version"
 FIRST_VERSION_TABLE = "alembic_version"
@@ -47,6 +48,9 @@ _version_table = Table(
     PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
 """As Alembic makes it."""
+
+FEED = "feed"
+"""The key of `mirror_meta` that names the mirror's changes."""
 
 _log = logging.getLogger("planhat_orm")
 
@@ -109,13 +113,15 @@ def upgrade(database: Database) -> str | None:
         _rename_version_table(connection)
         if now is None:
             _create(connection)
-            connection.execute(tables.meta.insert(), [{"key": "created_at", "value": datetime.now(UTC).isoformat()}])
         elif now != tables.VERSIONS[-1]:
             shown = views.drop(connection)
             search.drop(connection, postgres=database.postgres)
             columns = backfill.columns(connection)
             _run(connection)
             backfill.adopt(connection, columns, postgres=database.postgres)
+            replay.take_over(connection, postgres=database.postgres)
+            if not connection.execute(select(tables.meta).where(tables.meta.c.key == FEED)).all():
+                name_feed(connection)
             views.make(connection, shown, postgres=database.postgres)
             where = database.url.render_as_string(hide_password=True)
             _log.warning(
@@ -189,9 +195,26 @@ def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     _version_table.create(connection)
     connection.execute(_version_table.insert(), [{"version_num": tables.VERSIONS[-1]}])
+    connection.execute(tables.clock.insert(), [{"id": 1, "n": 0, "at": 0}])
+    connection.execute(tables.meta.insert(), [{"key": "created_at", "value": datetime.now(UTC).isoformat()}])
+    name_feed(connection)
 
 
-def _run(connection: Connection) -> None:
+def name_feed(connection: Connection) -> None:
+    """Give the mirror's changes a name of their own: numbers of changes mean nothing to those of another mirror."""
+    connection.execute(tables.meta.delete().where(tables.meta.c.key == FEED))
+    connection.execute(tables.meta.insert(), [{"key": FEED, "value": uuid.uuid4().hex}])
+
+
+def create_as_of(database: Database, version: str) -> None:
+    """Make the tables of an earlier release, for what only they can hold; the next opening upgrades them."""
+    database.use_wal()
+    with database.writing() as connection:
+        _run(connection, version)
+        connection.execute(tables.meta.insert(), [{"key": "created_at", "value": datetime.now(UTC).isoformat()}])
+
+
+def _run(connection: Connection, version: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -203,6 +226,6 @@ def _run(connection: Connection) -> None:
     # Each step it takes is news to Alembic's users; ours hear of an upgrade as a whole.
     logger.setLevel(logging.WARNING)
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, version)
     finally:
         logger.setLevel(level)

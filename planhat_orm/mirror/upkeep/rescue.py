@@ -8,20 +8,21 @@ nothing wrong with the whole table; the others are fetched by the next sync, and
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, func, inspect, select
 
 from ...errors import ConfigurationError, MirrorError
 from ..db import tables
+from ..db.database import Database
 from ..db.layout import tables as layouts
-from . import account
-from .migrate import open_database
+from . import account, replay
+from .migrate import FIRST_VERSION_TABLE, VERSION_TABLE, create_as_of, name_feed, open_database
 
 _STEP = 500
 _AFTER = 2000
@@ -52,6 +53,8 @@ class Rescue:
 _UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file raises; the second one, where SQLite quotes what is there and Python cannot read that."""
 _TOLD = {"mirror_outbox": "waiting writes", "mirror_change": "changes"}
+_NOT_SAVED = {"mirror_stage", "mirror_lease", "mirror_meta", "mirror_guard", VERSION_TABLE, FIRST_VERSION_TABLE}
+"""What the next sync makes anew, and what belongs to the old file."""
 _JSON = {"mirror_outbox": ("patch", "base"), "mirror_change": ("reverse",), "mirror_model": ("known", "cursor")}
 
 
@@ -64,39 +67,79 @@ def rescue(source: Path, target: Path) -> Rescue:
     again: list[str] = []
     with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old:
         old.row_factory = sqlite3.Row
-        try:
-            there = {str(row[0]) for row in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        except _UNREADABLE as error:
-            why = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise MirrorError(
-                f"Nothing can be read of {source}: {why}. Take a backup, or sync into a new file."
-            ) from None
-        database = open_database(target)
+        there = _tables(old, source)
+        database = _new_mirror(target, old, there)
         try:
             with database.writing(durable=True) as connection:
+                columns = _columns(connection)
                 for layout in layouts():
-                    count = _taken_over(old, connection, layout.table) if layout.table in there else None
+                    count = _taken_over(old, connection, layout.table, columns) if layout.table in there else None
                     if count is None:
                         again.append(layout.table)
                     else:
                         saved[layout.table] = count
                 if tables.meta.name in there:
-                    _insert(connection, tables.meta.name, account.noted(_salvaged(old, tables.meta.name)[0]))
-                for name in (table for table in tables.metadata.tables if table.startswith("mirror_")):
-                    if name in there and name not in ("mirror_stage", "mirror_lease", "mirror_meta"):
+                    facts = account.noted(_salvaged(old, tables.meta.name)[0])
+                    _insert(connection, tables.meta.name, facts, columns[tables.meta.name])
+                for name in sorted(there & columns.keys() - _NOT_SAVED):
+                    if name.startswith("mirror_"):
                         found, missing = _salvaged(old, name)
                         if name == "mirror_model":
                             again = [item for item in again if any(row["resource"] == item for row in found)]
                             found = [_unsynced(row, again) for row in found]
-                        saved[name] = _insert(connection, name, found)
+                        saved[name] = _insert(connection, name, found, columns[name])
                         if missing:
                             lost[name] = missing
         finally:
             database.close()
+    _check_memory(target, saved, lost)
     return Rescue(target, saved, lost, tuple(again))
 
 
-def _taken_over(old: sqlite3.Connection, connection: Connection, name: str) -> int | None:
+def _tables(old: sqlite3.Connection, source: Path) -> set[str]:
+    try:
+        return {str(row[0]) for row in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except _UNREADABLE as error:
+        why = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise MirrorError(f"Nothing can be read of {source}: {why}. Take a backup, or sync into a new file.") from None
+
+
+def _new_mirror(target: Path, old: sqlite3.Connection, there: set[str]) -> Database:
+    """A new mirror with the tables that the old one has."""
+    version = tables.VERSIONS[-1]
+    for name in {VERSION_TABLE, FIRST_VERSION_TABLE} & there:
+        with suppress(*_UNREADABLE, TypeError):
+            version = str(old.execute(f"SELECT version_num FROM {name}").fetchone()[0])
+    if version == tables.VERSIONS[-1] or version not in tables.VERSIONS:
+        return open_database(target)
+    database = Database(target)
+    create_as_of(database, version)
+    return database
+
+
+def _columns(connection: Connection) -> dict[str, list[str]]:
+    inspector = inspect(connection)
+    return {name: [column["name"] for column in inspector.get_columns(name)] for name in inspector.get_table_names()}
+
+
+def _check_memory(target: Path, saved: dict[str, int], lost: dict[str, int]) -> None:
+    """Upgrade what was saved, and keep of the memory what leads back from the records that were."""
+    database = open_database(target)
+    try:
+        with database.writing(durable=True) as connection:
+            dropped = replay.check(connection, postgres=False)
+            name_feed(connection)
+            count = select(func.count()).select_from(tables.changes).where(tables.changes.c.rid.is_not(None))
+            saved["mirror_change"] = connection.execute(count).scalar_one()
+    finally:
+        database.close()
+    if dropped:
+        lost["mirror_change"] = lost.get("mirror_change", 0) + dropped
+
+
+def _taken_over(
+    old: sqlite3.Connection, connection: Connection, name: str, columns: Mapping[str, list[str]]
+) -> int | None:
     """Copy a table in which SQLite finds nothing wrong and return how many rows it has; of any other return None."""
     count = 0
     try:
@@ -104,7 +147,7 @@ def _taken_over(old: sqlite3.Connection, connection: Connection, name: str) -> i
             return None
         found = old.execute(f'SELECT * FROM "{name}"')
         while rows := found.fetchmany(_STEP):
-            count += _insert(connection, name, list(map(dict, rows)))
+            count += _insert(connection, name, list(map(dict, rows)), columns[name])
     except _UNREADABLE:
         connection.execute(delete(tables.metadata.tables[name]))
         return None
@@ -118,12 +161,12 @@ def _unsynced(row: dict[str, Any], again: list[str]) -> dict[str, Any]:
     return {**dict.fromkeys(row), "resource": row["resource"], "complete": 0}
 
 
-def _insert(connection: Connection, name: str, rows: list[dict[str, Any]]) -> int:
-    columns = [column.name for column in tables.metadata.tables[name].c if rows and column.name in rows[0]]
+def _insert(connection: Connection, name: str, rows: list[dict[str, Any]], known: list[str]) -> int:
+    columns = [column for column in known if rows and column in rows[0]]
     if rows:
         listed, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
         connection.exec_driver_sql(
-            f'INSERT OR IGNORE INTO "{name}" ({listed}) VALUES ({marks})',
+            f'INSERT OR REPLACE INTO "{name}" ({listed}) VALUES ({marks})',
             [tuple(row[column] for column in columns) for row in rows],
         )
     return len(rows)
