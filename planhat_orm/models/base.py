@@ -20,6 +20,7 @@ from ..names import did_you_mean
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
 from ..wire.resources import resource as wire_resource
+from .as_dict import as_dict
 from .manager import Objects
 from .meta import Meta, collect
 from .results import Policy, SaveResult
@@ -409,6 +410,31 @@ class Model(metaclass=ModelType):
         if custom is not None:
             wire["custom"] = {**_object(wire.get("custom")), **custom}
         return {**wire, **changed}
+
+    def to_dict(self, *, wire: bool = False) -> dict[str, Any]:
+        """The record's values by Python name, as far as they are known; with `wire`, as `to_wire()` has them. A copy.
+
+        Moments and days are `datetime` and `date`. Declared custom fields stand under their names, others in `custom`;
+        relations and undocumented fields are left out. Makes no request.
+
+        >>> Company.from_wire({"_id": "5f0c", "h": 7}).to_dict()
+        {'id': '5f0c', 'h': 7}
+        """
+        return self.to_wire() if wire else as_dict(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """How pydantic reads and writes a record: by Python name. FastAPI takes and returns records with it."""
+        from .pydantic_schema import core_schema_of
+
+        return core_schema_of(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        """The JSON schema of a record, with a description of every field."""
+        from .pydantic_schema import json_schema_of
+
+        return json_schema_of(cls, handler)
 
     def clone(self) -> Self:
         """A new, unsaved record with the values that may be written; ids and keys are left out."""

@@ -1,0 +1,28 @@
+"""A record as a plain dict of Python values."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from ..fields import Custom
+
+if TYPE_CHECKING:
+    from .base import Model
+
+
+def as_dict(record: Model) -> dict[str, Any]:
+    """What is known of a record, by Python name: what came, with what was set over it."""
+    meta = record._meta
+    found: dict[str, Any] = {}
+    for name, field in meta.fields.items():
+        if isinstance(field, Custom) or not (field.wire in record._wire or name in (record._live or {})):
+            continue
+        value = getattr(record, name)
+        found[name] = copy.deepcopy(value) if field.kind.copies else value
+    custom = found.get("custom")
+    if custom is not None:
+        for label in meta.customs.keys() & custom.keys():
+            found[meta.customs[label].name] = getattr(record, meta.customs[label].name)
+        found["custom"] = {label: value for label, value in custom.items() if label not in meta.customs}
+    return found
