@@ -166,7 +166,7 @@ _WITHOUT_RELATION: dict[str, set[str]] = {"Conversation": {"created_owner_id"}, 
 REFINING = {
     QuerySet: """all filter exclude order_by reverse only defer prefetch_related select_related using include_hidden
     fresh as_of distinct values values_list group_by explain as_manager model""",
-    Model: """changes from_wire full_clean before_save synced_at to_wire clone id objects DoesNotExist
+    Model: """changes from_wire full_clean before_save synced_at to_wire to_dict clone id objects DoesNotExist
     MultipleObjectsReturned""",
     Values: "distinct",
     ValuesList: "distinct",
