@@ -21,9 +21,9 @@ _NEVER_SENT = (
 
 FAILURES = (
     httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError,
-    httpcore.UnsupportedProtocol, Undecodable,
+    httpcore.UnsupportedProtocol, Undecodable, OSError,
 )  # fmt: skip
-"""What httpcore raises where no answer came."""
+"""What is raised where no answer came; an OSError is one of TLS that httpcore passes on as it is."""
 
 
 def unanswered(error: Exception, address: str, timeout: float, exchange: Exchange, proxy: Proxy | None) -> Unanswered:
@@ -37,6 +37,11 @@ def unanswered(error: Exception, address: str, timeout: float, exchange: Exchang
         return _timeout(error, address, timeout, proxy, sent=sent)
     if not sent:
         return _unreached(error, address, proxy)
+    if any("CERTIFICATE_REQUIRED" in str(getattr(cause, "reason", "")) for cause in _causes(error)):
+        return Unanswered(
+            f"{address} wants a certificate of this client",
+            sent=True, kind="tls", final=True, advice="Give it with Planhat(cert='client.pem').",
+        )  # fmt: skip
     kind = "answer that was cut off or garbled" if isinstance(error, (httpcore.ProtocolError, Undecodable)) else "reset"
     return Unanswered(f"the connection broke ({kind})" if kind == "reset" else f"an {kind}", sent=True, kind="broken")
 

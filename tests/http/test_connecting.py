@@ -107,8 +107,10 @@ def test_a_certificate_of_the_client_is_shown(authority: trustme.CA, bundle: str
     with secured(authority, wants_cert=True) as server:
         assert ask(made(server.url, verify=bundle, cert=own)) == []
         assert ask(made(server.url, verify=bundle, cert=(str(own), str(own)))) == []
-        with pytest.raises(ConnectionFailed):
-            ask(made(server.url, verify=bundle))
+        for _ in range(10):  # whether the refusal or the end of the connection is seen first is a matter of time
+            with pytest.raises(ConnectionFailed) as raised:
+                ask(made(server.url, verify=bundle))
+            assert raised.value.kind in ("tls", "broken")
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
