@@ -72,7 +72,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "batch", "reconcile", "facade",
     ),
     "client": (
-        "settings", "cache", "relation_filters", "source", "endpoints", "analytics_base", "metrics", "activities",
+        "settings", "cache", "relation_filters", "source", "endpoints", "any_route", "analytics_base", "metrics", "activities",
         "holdings", "planhat",
     ),
 }  # fmt: skip

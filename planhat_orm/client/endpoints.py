@@ -288,7 +288,7 @@ class Companies(Endpoint):
             "sourceId": source_id,
             "status": chosen and [item.strip() for item in chosen],
         }
-        params = _texts(given)
+        params = texts(given)
         response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
         return listing.rows_of(response, self._resource)
 
@@ -326,7 +326,8 @@ def _names(select: str | Iterable[str] | None) -> list[str] | None:
     return ["_id", *chosen]
 
 
-def _texts(filters: Mapping[str, Any]) -> dict[str, str]:
+def texts(filters: Mapping[str, Any]) -> dict[str, str]:
+    """Filters as an URL has them; `ValidationError` for one that is empty."""
     found = {}
     for name, value in filters.items():
         if value is None:
@@ -350,7 +351,7 @@ def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str
 
     Where a comma list is not documented (docs/reference/planhat-api.md section 6) each company is a list of its own.
     """
-    params = _texts(filters)
+    params = texts(filters)
     for name in params:
         several = isinstance(filters[name], (list, tuple, set, frozenset)) and len(filters[name]) > 1
         if several and name != "companyId" and not resource.params.get(name, ListParam(name)).many:

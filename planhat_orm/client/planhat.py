@@ -17,7 +17,7 @@ from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
-from ..http.effects import Flow, Request, RunBlocking
+from ..http.effects import Flow, Request, Response, RunBlocking
 from ..http.flows import tap
 from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
@@ -33,7 +33,7 @@ from ..scopes.threads import Threads
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
 from ..writes.facade import RecordWriter
-from . import settings
+from . import any_route, settings
 from .activities import UserActivities
 from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
@@ -258,6 +258,46 @@ class Planhat:
                 self.cache.wrote(request.path)
         for call in self._listeners[event]:
             call(payload)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        idempotent: bool | None = None,
+    ) -> Response:
+        """Send one request to any route of the main host, under the same quota, retries and errors as all others.
+
+        For routes that no endpoint covers (docs/reference/planhat-api.md section 13). `.data` of the answer is its
+        JSON, or None where it has none; `.text` is the body as text. `json` is what is sent. Only a GET is sent
+        again when an answer is lost, and others with `idempotent=True`; else that raises `AmbiguousWrite`. A mirror
+        is not told of what is written so.
+
+        >>> planhat.request("GET", "/segments", params={"limit": 10}).data  # doctest: +SKIP
+        """
+        return self.run(self._request(method, path, params, json, idempotent))
+
+    async def arequest(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        idempotent: bool | None = None,
+    ) -> Response:
+        """Do what `request()` does, in a task."""
+        return await self.arun(self._request(method, path, params, json, idempotent))
+
+    def _request(
+        self, method: str, path: str, params: Mapping[str, Any] | None, json: Any, idempotent: bool | None
+    ) -> Flow[Response]:
+        request = any_route.build(method, path, params, json, idempotent=idempotent)
+        if request.method != "GET":
+            self.writer.guard(delete=request.method == "DELETE")
+        return (yield from any_route.send(request))
 
     # --- sources ----------------------------------------------------------------------------------------
 
