@@ -25,6 +25,7 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 
+from ..hostile import table as hostile
 from .conftest import WAYS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
@@ -216,4 +217,4 @@ def _page(rows: list[tuple[str, str, str, int, str]]) -> str:
         lines += ["", f"## {name[0].upper()}{name[1:]}", "", "| fault | the caller gets | sent | the server holds |",
                   "|---|---|---|---|"]  # fmt: skip
         lines += [f"| {fault} | {got} | {sent} | {held} |" for write, fault, got, sent, held in rows if write == name]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *hostile.section()]) + "\n"
