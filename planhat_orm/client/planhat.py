@@ -35,6 +35,7 @@ from ..writes.batch import Batch, records_in
 from ..writes.facade import RecordWriter
 from . import any_route, settings
 from .activities import UserActivities
+from .automations import Automation
 from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
 from .holdings import Attribute, Holdings
@@ -422,6 +423,10 @@ class Planhat:
             failing = False
         finally:
             blocks.close_block(block, failing=failing)
+
+    def automation(self, url: str) -> Automation:
+        """An automation that begins with an incoming webhook, by its secret address: `.send({...})` starts it."""
+        return Automation(self, self._session, url)
 
     # --- writing ----------------------------------------------------------------------------------------
 
