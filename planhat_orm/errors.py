@@ -26,12 +26,14 @@
         MirrorIncomplete            the model was never synced to its end
         StaleMirror                 the mirror is older than the query allows
 
-Messages name what happened and what to type next. They carry no token and no record content: what the
-server said verbatim is in `.detail`, for code that knows what it may print.
+Messages name what happened and what to type next. `str(error)` also shows what the server said, and a record's name
+or key, as a person needs them; `repr(error)` and `error.args` do not, so a log of those holds nothing of a record. A
+token is in neither. What the server said verbatim is in `.detail`.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ class RequestError(PlanhatError):
 
     `request` and `response` are this library's own (no token in them); `response` is None when no answer
     came, and both are None when a mirror answered; `attempts` counts how often it was sent; `detail` is
-    what the server said, verbatim. `maybe_applied` says that a try before the last one may have been carried out.
+    what the server said, verbatim, and `reason` the sentence in it. `maybe_applied` says that a try before
+    the last one may have been carried out.
     """
 
     maybe_applied: bool = False
@@ -102,8 +105,41 @@ class RequestError(PlanhatError):
         self.attempts = attempts
         self.detail = detail
 
+    @property
+    def reason(self) -> str:
+        """What the server said, as a sentence; empty where it said nothing, or an HTML page."""
+        return message_in(self.detail)
+
+    def __str__(self) -> str:
+        return _with_reason(self.args[0], self.reason)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def message_in(text: str) -> str:
+    """The message in an error's body, which may be plain text, JSON or HTML."""
+    text = text.strip()
+    if text.startswith("<"):
+        return ""
+    if text.startswith("{"):
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        return str(data.get("message") or data.get("error") or text)
+    return text
+
+
+def _with_reason(summary: str, reason: str) -> str:
+    if not reason:
+        return summary
+    shown = reason if len(reason) <= _SHOWN else reason[: _SHOWN - 3] + "..."
+    return f"{summary} The server said: {shown}"
+
+
+_SHOWN = 300
+"""So many characters of what the server said are in a message."""
 
 
 def _rebuild(cls: type[PlanhatError], args: tuple[Any, ...], state: dict[str, Any]) -> PlanhatError:
@@ -184,11 +220,18 @@ class AmbiguousWrite(PlanhatError):
 
 
 class BulkError(PlanhatError):
-    """Some rows of a bulk write did not succeed. `result` is complete: an outcome for every row."""
+    """Some rows of a bulk write did not succeed. `result` is complete: an outcome for every row.
 
-    def __init__(self, message: str, *, result: Any) -> None:
+    `str(error)` also has the first `reasons`: what the server said of which record, by its name or key.
+    """
+
+    def __init__(self, message: str, *, result: Any, reasons: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.result = result
+        self.reasons = reasons
+
+    def __str__(self) -> str:
+        return "\n".join((self.args[0], *(f"  {reason}" for reason in self.reasons)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)

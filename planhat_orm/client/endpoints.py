@@ -15,6 +15,7 @@ from ..fields.gate import json_row
 from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import at_most, mapped
 from ..json_encoding import encode
+from ..models.results import first_reasons
 from ..query.split import MAX_VALUE_LENGTH
 from ..wire import bulk, listing, paths, records
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
@@ -198,6 +199,7 @@ class Endpoint:
                 f"{len(bad)} of {len(answer.outcomes)} rows were not stored for sure, the first is row {bad[0].index}: "
                 f"see .result.outcomes, or the error lists in .result.",
                 result=response,
+                reasons=first_reasons((f"Row {outcome.index}", outcome.error) for outcome in bad),
             )
         return response
 

@@ -191,7 +191,11 @@ def _refusal(request: Request, response: Response, attempt: int) -> RequestError
             f"{what}, which answers a question that was not asked: something between here and Planhat is at fault.",
         )  # fmt: skip
     kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else InvalidRequest)
-    advice = _elsewhere(response) if status < 400 else _ADVICE.get(status, "what the server said is in .detail")
+    advice = (
+        _elsewhere(response)
+        if status < 400
+        else _ADVICE.get(status, "the server failed" if status >= 500 else "the server refused it")
+    )
     return kind(
         f"{request.method} {request.path} {what}: {advice}.",
         request=request, response=response, attempts=attempt, detail=response.text[:2000],

@@ -138,8 +138,9 @@ class BatchResult:
     def raise_for_failures(self) -> None:
         """Raise `BulkError` with this result when a row failed, was dropped, or is unknown."""
         if not self.ok:
+            bad = ((label_of(row.object), row.error) for row in self.rows if not row.ok)
             raise BulkError(f"{self}. See .result.failed, .dropped and .unknown: each has .object and .error.",
-                            result=self)  # fmt: skip
+                            result=self, reasons=first_reasons(bad))  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -161,3 +162,29 @@ class BatchResult:
     def _repr_html_(self) -> str:
         rows = [(status, len(self._of(status))) for status in STATUSES if self._of(status)]
         return table(("status", "rows"), rows, f"{self.requests} requests")
+
+
+def label_of(held: Any) -> str:
+    """A record, or an outbox's entry, as a person knows it: by its name, else its first key, else its id."""
+    if hasattr(held, "_meta"):
+        kind, id, keys = type(held).__name__, held.id, held._meta.resource.keys
+        fields, live = held._meta.by_wire, held._live or {}
+        said = {wire: live.get(field.name, held._wire.get(wire)) for wire, field in fields.items()}
+    else:
+        kind, id, keys, said = held.resource, held.record, ("externalId", "sourceId", "email"), held.patch
+    named = (said.get(wire) for wire in ("name", "title", "subject", *(key for key in keys if key != "_id")))
+    return f"{kind} {next((value for value in named if value), id or 'new')}"
+
+
+def first_reasons(bad: Iterable[tuple[str, str]], most: int = 3) -> tuple[str, ...]:
+    """The first different reasons of rows, each with the first row that has it; the last line counts the others."""
+    rows: dict[str, list[str]] = {}
+    for label, error in bad:
+        rows.setdefault(error, []).append(label)
+    lines = []
+    for error, labels in list(rows.items())[:most]:
+        others = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+        lines.append(f"{labels[0]}{others}: {error or 'no reason was given'}")
+    if len(rows) > most:
+        lines.append(f"... and {len(rows) - most} other reason{'s' if len(rows) - most > 1 else ''}")
+    return tuple(lines)

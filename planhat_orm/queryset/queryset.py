@@ -55,7 +55,8 @@ class QuerySet(Results[M], Generic[M]):
     pages as they are read; `async for` does the same in a task.
     """
 
-    __slots__ = ("_account", "_chosen", "_client", "_owner", "_prefetch", "_query", "_scope", "_source", "model")
+    __slots__ = ("_account", "_chosen", "_client", "_owner", "_prefetch", "_query", "_scope", "_source",
+                 "_through", "model")  # fmt: skip
 
     def __init__(self, model: type[Any]) -> None:
         super().__init__()
@@ -68,6 +69,8 @@ class QuerySet(Results[M], Generic[M]):
         self._account: Account | None = None
         self._prefetch: tuple[str, ...] = ()
         self._owner: tuple[Any, Many[Any]] | None = None
+        # What is made through a relation belongs to this record, however the queryset is refined.
+        self._through: tuple[Model, Many[Any] | ManyToMany[Any]] | None = None
         self._chosen: tuple[str, ...] | None = None
 
     def _clone(self, query: Query | None = None, **state: Any) -> Self:
@@ -79,6 +82,7 @@ class QuerySet(Results[M], Generic[M]):
         other._bound = None if "client" in state else self._bound
         other._prefetch = state.get("prefetch", self._prefetch)
         other._chosen = state.get("chosen", self._chosen)
+        other._through = self._through
         return other
 
     # --- refining: no request ---------------------------------------------------------------------------
@@ -614,7 +618,7 @@ class QuerySet(Results[M], Generic[M]):
             raise PlanhatError(f"A {type(record).__name__} that was never saved has no {relation.name}.")
         suffix = "__contains" if relation.model._meta.fields[relation.via].kind in LISTS else ""
         found = self._of(record).filter(**{f"{relation.via}{suffix}": record.id})
-        found._owner = record, relation
+        found._owner = found._through = record, relation
         loaded_rows = record._origin.prefetched.get(relation.name)
         if loaded_rows is not None and record.id in loaded_rows:
             found._rows, found._complete = list(loaded_rows[record.id]), True
@@ -632,6 +636,7 @@ class QuerySet(Results[M], Generic[M]):
         found = self._of(record)
         ids = list(dict.fromkeys(prefetch.referred(record, relation)))
         found = found.filter(id__in=ids).include_hidden()
+        found._through = record, relation
         known = record._origin.related.get(relation.name, {})
         if ids and all(id in known for id in ids):
             found._rows = [known[id] for id in sorted(ids) if known[id] is not None]

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..errors import AlreadyExists, FieldError, PlanhatError, ValidationError
+from ..fields.relations import Many, ManyToMany
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, SaveResult
+from ..query.kinds import LISTS
 from . import retrieval
 from .resolve import field_of
 
@@ -23,7 +25,50 @@ def create(queryset: QuerySet[M], values: Mapping[str, object]) -> tuple[M, Flow
     record: M = queryset.model(**values)
     if record.id is not None:
         raise ValidationError(f"create() makes a new {queryset.model.__name__}: leave the id out; Planhat gives it.")
+    relate(queryset, [record])
     return record, queryset._using().writer.save(record)
+
+
+def relate(queryset: QuerySet[M], records: Iterable[M]) -> None:
+    """Set the relation of new records through which they are made: `company.licenses.create()` sets `company_id`.
+
+    Raises `ValidationError` for a record that names another one, and where the other side holds the relation.
+    """
+    if queryset._through is None:
+        return
+    owner, relation = queryset._through
+    for record in records:
+        if record.id is None:
+            _set_relation(record, owner, relation)
+
+
+def _set_relation(record: Model, owner: Model, relation: Many[Any] | ManyToMany[Any]) -> None:
+    made, through = type(record).__name__, f"{type(owner).__name__}.{relation.name}"
+    if isinstance(relation, ManyToMany):
+        raise ValidationError(
+            f"{through} is the list {type(owner).__name__}.{relation.via}: save the {made} by itself, then put its id "
+            f"into that list and save the {type(owner).__name__}."
+        )
+    field = record._meta.fields[relation.via]
+    given = (record._live or {}).get(field.name)
+    if field.kind in LISTS:
+        if owner.id not in (given or ()):
+            setattr(record, field.name, [*(given or ()), owner.id])
+    elif given is None:
+        setattr(record, field.name, owner)
+    elif given is not owner and (not isinstance(given, str) or given not in _references(owner)):
+        raise ValidationError(
+            f"A {made} that is made through {through} belongs to that {type(owner).__name__}, and this one names "
+            f"another: leave {field.name} out."
+        )
+
+
+def _references(record: Model) -> set[str]:
+    """How a reference can name a record."""
+    forms = record._meta.resource.id_forms
+    wires = {form: record._meta.resource.field_for(form) for form in forms if form != "_id"}
+    keys = {form: record._wire.get(wire) for form, wire in wires.items() if wire is not None}
+    return {str(record.id), *(f"{form}{key}" for form, key in keys.items() if key)}
 
 
 def get_or_create(
@@ -31,7 +76,8 @@ def get_or_create(
 ) -> Flow[tuple[M, bool]]:
     """Get by the key, or create; when somebody else is faster, get after all."""
     _keyable(queryset, key, "get_or_create")
-    queryset.model(**{**key, **defaults})  # wrong values are refused before anything is asked
+    # Wrong values are refused before anything is asked.
+    relate(queryset, [queryset.model(**{**key, **defaults})])
     found = yield from retrieval.get_or_none(queryset, (), dict(key))
     if found is not None:
         return found, False
@@ -39,7 +85,10 @@ def get_or_create(
     try:
         yield from flow
     except AlreadyExists:
-        return (yield from retrieval.get(queryset, (), dict(key))), False
+        found = yield from retrieval.get_or_none(queryset, (), dict(key))
+        if found is None:
+            raise  # It is not among the records of this queryset.
+        return found, False
     return record, True
 
 
@@ -52,6 +101,7 @@ def update_or_create(
     for name in set(defaults) & set(key):
         if defaults[name] != key[name]:
             raise ValidationError(f"{name} is the key, so defaults cannot give it another value.")
+    relate(queryset, [record])
     result = yield from _upsert(queryset, [record])
     result.raise_for_failures()
     return record, bool(result.created)
@@ -71,6 +121,7 @@ def bulk_upsert(
             raise ValidationError(f"Row {place} of bulk_create() has an id, so it exists: use bulk_update().")
         if must == "update" and record.id is None:
             raise ValidationError(f"Row {place} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
+    relate(queryset, records)
     result = yield from _upsert(queryset, records, chunk_size=chunk_size)
     if raise_on_error:
         result.raise_for_failures()

@@ -25,12 +25,13 @@ from ..errors import (
     RequestError,
     ServerError,
     ValidationError,
+    message_in,
 )
 from ..http.effects import Flow, Request, Response
 from ..json_encoding import encode
 from . import paths
 from .content_match import pair
-from .failures import message_in, reason
+from .failures import reason
 from .key_locks import hold_keys
 from .keys import comparable_keys, keys_beside_id
 from .listing import page

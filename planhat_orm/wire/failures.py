@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from ..errors import (
     AmbiguousWrite,
     AuthenticationError,
@@ -32,16 +30,4 @@ def is_unprocessed(failure: PlanhatError) -> bool:
 
 def reason(failure: PlanhatError) -> str:
     """Why a write failed: the server's own word where there is one. It belongs to the row, not to a log."""
-    return message_in(failure.detail) or str(failure) if isinstance(failure, RequestError) else str(failure)
-
-
-def message_in(text: str) -> str:
-    """The message in an error's body, which may be plain text or JSON."""
-    text = text.strip()
-    if text.startswith("{"):
-        try:
-            data = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return text
-        return str(data.get("message") or data.get("error") or text)
-    return text
+    return (failure.reason or str(failure)) if isinstance(failure, RequestError) else str(failure)

@@ -23,6 +23,7 @@ from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
 from ..queryset.queryset import QuerySet
+from ..queryset.writing import relate
 from ..wire.keys import fold
 from .plan import WritePlan, plan_of
 
@@ -164,6 +165,7 @@ def reconcile(
         try:
             _assign(record, values)
             if not twins:
+                relate(queryset, [record])
                 record.full_clean()
         except (ValidationError, FieldError) as wrong:
             problems.append(f"row {place}: {wrong}")

@@ -206,8 +206,13 @@ def test_a_page_is_no_answer_even_where_any_would_do() -> None:
         assert Delivery(request_, answer(200, b"")).response is not None
 
 
-def test_messages_hold_nothing_of_the_answer_or_the_question() -> None:
+def test_a_message_holds_what_the_server_said_and_a_repr_nothing_of_the_answer_or_the_question() -> None:
     request_ = Request("PUT", "/companies", params=(("email", "m@rker"),), body=b"m@rker", shape=dict)
     for given in (answer(400, b"m@rker"), answer(200, b"<m@rker"), answer(200, b'["m@rker"]'), reset()):
         error = Delivery(request_, given).error
-        assert "m@rker" not in f"{error} {error!r} {error.request!r} {error.response!r}"
+        assert error is not None
+        assert "m@rker" not in f"{error!r} {error.args} {error.request!r} {error.response!r}"
+        if isinstance(error, InvalidRequest):
+            assert str(error).endswith("the server refused it. The server said: m@rker")
+        else:
+            assert "m@rker" not in str(error)

@@ -106,7 +106,6 @@ def _ticket(server: OtherServer) -> None:
     server.write("ticket", {"sourceId": "T-1", "email": "x@a.example", "title": "S", "status": "open"})
 
 
-@not_yet("the company is left out")
 @pytest.mark.parametrize("rule", ["refuse", "store"])
 def test_a_contact_that_is_made_through_a_company_belongs_to_it(connect: Connect, rule: str) -> None:
     server, planhat = connect(enduser_without_company=rule)

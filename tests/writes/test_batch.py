@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Conversation, Custom, CustomField, Enduser, License
+from planhat_orm import Company, Conversation, Custom, CustomField, Enduser, License, Ticket
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import BulkError, ConflictError, FieldError, PlanhatError, ValidationError
 from planhat_orm.writes import server_state
@@ -266,8 +266,6 @@ def test_models_without_a_bulk_upsert_are_written_one_by_one(plain: Plain) -> No
 
 
 def test_a_ticket_that_the_server_ignores_is_dropped_with_the_reason(plain: Plain) -> None:
-    from planhat_orm import Ticket
-
     emulator, planhat = plain
     with pytest.raises(BulkError) as caught:
         Ticket.objects.using(planhat).bulk_upsert([{"source_id": "t-1"}])
@@ -476,3 +474,35 @@ def test_requests_and_answers_can_be_watched(plain: Plain) -> None:
     with pytest.raises(PlanhatError, match="no event 'saves'"):
         planhat.on("saves", print)  # type: ignore[arg-type]
     assert emulator.calls == 1
+
+
+# --- what a person sees -----------------------------------------------------------------------------------
+
+
+def test_an_error_says_what_the_server_said_of_which_record(plain: Plain) -> None:
+    emulator, planhat = plain
+    companies(emulator, 1)
+    emulator.refuse("company", lambda row: None if row.get("phase") == "Live" else f"too long: {row.get('phase')}")
+    with pytest.raises(BulkError) as caught, planhat.batch():
+        Company(name="Acme", external_id="a", phase="one").save()
+        Company(external_id="b", phase="one").save()
+        Company(external_id="c", phase="two").save()
+        Company(name="Good", phase="Live", external_id="d").save()
+        old = Company.objects.get(external_id="c-0")
+        old.phase = "three"
+        old.save()
+        Company(external_id="e", phase="four").save()
+    assert str(caught.value).splitlines() == [
+        "created 1, failed 5, in 1 request. See .result.failed, .dropped and .unknown: each has .object and .error.",
+        "  Company Acme and 1 more: too long: one",
+        "  Company c: too long: two",
+        "  Company C0: too long: three",
+        "  ... and 1 other reason",
+    ]
+    assert "too long" not in repr(caught.value)
+
+
+def test_a_ticket_without_an_email_is_refused_with_the_reason_in_the_error(plain: Plain) -> None:
+    _, planhat = plain
+    with pytest.raises(BulkError, match=r"(?s)dropped 1, in 1 request\..*Ticket t-1: .*without an email"):
+        Ticket.objects.using(planhat).bulk_upsert([{"source_id": "t-1"}])
