@@ -236,12 +236,10 @@ def test_what_has_no_zone_is_read_in_that_of_the_client() -> None:
 
 
 def test_a_record_is_of_the_zone_of_its_own_client() -> None:
-    import weakref
-
     from planhat_orm.models.state import Origin
 
     north, west = Planhat("t", timezone="Europe/Stockholm"), Planhat("t", timezone="America/New_York")
-    licences = [License.from_wire({"_id": "1"}, Origin(weakref.ref(client))) for client in (north, west)]
+    licences = [License.from_wire({"_id": "1"}, Origin(client)) for client in (north, west)]
     for licence in licences:
         setattr(licence, "from_date", "2026-01-31T09:00")  # noqa: B010  the type says that it is a moment
     assert [licence._payload()["fromDate"][11:16] for licence in licences] == ["08:00", "14:00"]
