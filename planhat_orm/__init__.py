@@ -34,6 +34,7 @@ from .errors import (
     RequestError,
     ServerError,
     StaleMirror,
+    UnknownNameWarning,
     ValidationError,
     WhichClient,
 )
@@ -142,6 +143,7 @@ __all__ = [
     "Ticket",
     "TimeEntry",
     "Timesheet",
+    "UnknownNameWarning",
     "User",
     "UserActivity",
     "ValidationError",

@@ -263,5 +263,9 @@ class StaleMirror(MirrorError):
     """The mirror is older than the query allows."""
 
 
+class UnknownNameWarning(UserWarning):
+    """A label, a choice or an id that no record is likely to have: the nearest is named."""
+
+
 class FullScanWarning(UserWarning):
     """A query makes the API list a whole resource, because the API can filter by none of its conditions."""

@@ -6,12 +6,14 @@ protocol, and holds a registry of the model classes by name. Which client is the
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .errors import ConfigurationError, PlanhatError, WhichClient
+from .errors import PlanhatError, WhichClient
 from .names import did_you_mean
 from .scopes import clients
 
@@ -100,6 +102,19 @@ class Client(Protocol):
         """The zone that moments without one are read in."""
         ...
 
+    def learning(self, flow: Flow[None]) -> Flow[None]:
+        """Pass the pages of the whole list of custom fields on, and remember them."""
+        ...
+
+    @property
+    def custom(self) -> str:
+        """What a label that the account does not have does: "refuse" or "warn"."""
+        ...
+
+    def custom_fields(self, resource: str) -> Mapping[str, Any] | None:
+        """The custom fields of a resource by label, as the account lists them; None while that is not known."""
+        ...
+
     @property
     def writer(self) -> RecordWriter:
         """What carries records to Planhat."""
@@ -155,6 +170,9 @@ class Client(Protocol):
 models: dict[str, type[Any]] = {}
 """Every model class by its name; relations look their other end up here."""
 
+classes: dict[tuple[str, str], type[Any]] = {}
+"""Every model class by its module and name: two modules may each have an `Account`. One made anew takes its place."""
+
 queryset_for: Callable[[type[Any]], Any]
 """Build a queryset of a model. The queryset layer sets it when it is imported."""
 
@@ -190,15 +208,50 @@ def check_account(record: Any, client: Client) -> None:
         )
 
 
+_asking: ContextVar[Client | None] = ContextVar("planhat_asking", default=None)
+"""The client of the queryset whose names and values are being read."""
+
+
+@contextmanager
+def asked_by(client: Client | None) -> Iterator[None]:
+    """Inside this block `zone()` and the account's custom fields are those of `client`, unless that is None."""
+    token = _asking.set(client if client is not None else _asking.get())
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+def _asked(record: Any) -> Client:
+    return client_of(record) if record is not None else _asking.get() or clients.current()
+
+
 def zone(record: Any = None) -> tzinfo:
     """The zone that moments without one are read in: `Planhat(timezone=...)` of the record's client or the current one.
 
     Without any client it is UTC.
     """
     try:
-        return (client_of(record) if record is not None else clients.current()).zone
-    except ConfigurationError:
+        return _asked(record).zone
+    except PlanhatError:
         return UTC
+
+
+def custom_fields(resource: str, record: Any = None) -> Mapping[str, Any] | None:
+    """The custom fields of a resource by label, as the account lists them; None while that is not known."""
+    try:
+        return _asked(record).custom_fields(resource)
+    except PlanhatError:
+        # Without a client, or with a mirror that cannot be read, nothing is known; who needs them will be told.
+        return None
+
+
+def custom_policy(record: Any = None) -> str:
+    """What an unknown label does: `Planhat(custom=...)`, "refuse" or "warn"."""
+    try:
+        return _asked(record).custom
+    except PlanhatError:
+        return "refuse"
 
 
 def model(name: str) -> type[Any]:

@@ -25,7 +25,7 @@ SPEED = 100
 
 Online = Callable[..., tuple[Emulator, Planhat]]
 
-_CLIENT = ("read_only", "allow_delete", "timeout", "retry", "mirror", "scan")
+_CLIENT = ("read_only", "allow_delete", "timeout", "retry", "mirror", "scan", "custom")
 
 
 @pytest.fixture(autouse=True)

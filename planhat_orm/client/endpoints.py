@@ -20,6 +20,7 @@ from ..query.split import MAX_VALUE_LENGTH
 from ..wire import bulk, listing, paths, records
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
 from ..writes.single import instead
+from .account_fields import RESOURCE
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -256,6 +257,8 @@ class Endpoint:
                 pages = listing.pages(self._resource, select=select, params=params, limit=limit)
             else:
                 pages = listing.sorted_pages(self._resource, sort or "", select=select, params=params, limit=limit)
+            if self._resource.name == RESOURCE and select is None and not params:
+                pages = self._client.learning(pages)
             yield from (mapped(pages, fresh) if len(lists) > 1 else pages)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
+from ..fields.account import Known
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
 from ..http.effects import Flow, Request, Response, RunBlocking
@@ -34,6 +35,7 @@ from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
 from ..writes.facade import RecordWriter
 from . import any_route, settings
+from .account_fields import AccountFields
 from .activities import UserActivities
 from .automations import Automation
 from .cache import ListCache
@@ -62,7 +64,8 @@ class Planhat:
     path or an SQLAlchemy URL; `read="mirror"` makes it the default source of queries. `history` is whether it
     remembers what changes, or for how many days; `metric_days` how far back it holds metrics. `timezone` is the zone
     that moments without one are read in, wherever they come from. `scan` says what a query does that the API cannot
-    filter at all: "warn", "allow" or "raise". `read_only` and `allow_delete=False` guard against writes. `timeout` is
+    filter at all: "warn", "allow" or "raise"; `custom` what a label does that the account is known not to have:
+    "refuse" or "warn". `read_only` and `allow_delete=False` guard against writes. `timeout` is
     how many seconds nothing may come, `Retry(deadline=...)` how long a call may take in all, `max_answer` how many
     bytes an answer may have (a list a quarter of them). `cache={User: 3600}` keeps the whole list of a small resource
     for so many seconds.
@@ -124,6 +127,7 @@ class Planhat:
         read_only: bool = False,
         allow_delete: bool = True,
         scan: Literal["warn", "allow", "raise"] = "warn",
+        custom: Literal["refuse", "warn"] = "refuse",
         cache: Mapping[Any, float] | None = None,
         timeout: float | None = None,
         max_answer: int = MAX_ANSWER,
@@ -151,12 +155,17 @@ class Planhat:
         _check_kinds(read_only=read_only, allow_delete=allow_delete, max_answer=max_answer, retry=retry)
         connection = ConnectionOptions(verify, cert, proxy)
         connection.check()
-        for name, value, choices in (("read", read, ("api", "mirror")), ("scan", scan, ("warn", "allow", "raise"))):
+        for name, value, choices in (
+            ("read", read, ("api", "mirror")),
+            ("scan", scan, ("warn", "allow", "raise")),
+            ("custom", custom, ("refuse", "warn")),
+        ):
             if value not in choices:
                 raise ConfigurationError(f"Planhat({name}={value!r}) is not known.{did_you_mean(str(value), choices)}")
         self.read_only = read_only
         self.allow_delete = allow_delete
         self.scan = scan
+        self.custom: str = custom
         self._read = read
         clock = clock or Clock()
         self._session = Session(
@@ -172,6 +181,7 @@ class Planhat:
         )
         self._session.notify = _notifier(self)
         self.cache = ListCache(cache, clock.now)
+        self.account_fields = AccountFields(self, clock.now)
         self._holdings = Holdings(self._session)
         weakref.finalize(self, self._holdings.end)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
@@ -211,6 +221,14 @@ class Planhat:
     def account(self) -> Account:
         """Whose records this client reads and writes. Clients of one account have equal ones."""
         return self.settings.account
+
+    def learning(self, flow: Flow[None]) -> Flow[None]:
+        """Pass the pages of the whole list of custom fields on, and remember them."""
+        return self.account_fields.learnt(flow)
+
+    def custom_fields(self, resource: str) -> Known | None:
+        """The custom fields of a resource by label, as the account lists them; None while that is not known."""
+        return self.account_fields.of(resource)
 
     @property
     def zone(self) -> tzinfo:
@@ -257,6 +275,8 @@ class Planhat:
             request: Request = payload if event == "request" else payload[0]
             if request.method != "GET":
                 self.cache.wrote(request.path)
+                if event == "response":
+                    self.account_fields.saw(request, payload[1])
         for call in self._listeners[event]:
             call(payload)
 
@@ -309,7 +329,7 @@ class Planhat:
         """
         if name is None:
             name = "mirror" if blocks.is_offline(self, scope) else self._read
-        return ApiSource(self.cache) if name == "api" else self.mirror.source
+        return ApiSource(self.cache, self.account_fields) if name == "api" else self.mirror.source
 
     @property
     def charts(self) -> Charts:
@@ -380,7 +400,8 @@ class Planhat:
             if progress is not None:
                 progress(event)
 
-        report = yield from tap(self.mirror.sync(models or None, full=full), listen)
+        report = yield from tap(self.mirror.sync(models or None, full=full, with_fields=True), listen)
+        self.account_fields.look_again()
         logger.info("Synced %d models: %d new, %d changed, %d deleted, %d requests, %.1f s", len(report), report.new,
                     report.changed, report.deleted, report.requests, report.seconds)  # fmt: skip
         self.notify("sync", report)

@@ -20,9 +20,11 @@ from ..query.query import Query
 from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import EVERYTHING, All, Node, Related, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
+from ..queryset.unseen_labels import watched
 from ..wire import listing, paths, records
 from ..wire.aliases import spellings_of
 from ..wire.resources import Resource, resource
+from .account_fields import RESOURCE, AccountFields
 from .relation_filters import is_narrowed, readings, wires, without_hops
 
 if TYPE_CHECKING:
@@ -72,8 +74,9 @@ class ApiSource:
 
     name = "api"
 
-    def __init__(self, cache: ListCache) -> None:
+    def __init__(self, cache: ListCache, fields: AccountFields | None = None) -> None:
         self.cache = cache
+        self.fields = fields
 
     # --- rows -------------------------------------------------------------------------------------------
 
@@ -140,6 +143,9 @@ class ApiSource:
 
     def _rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         """Emit rows, a superset of what the query asks for, each once, in the order of `_id`."""
+        yield from watched(self._raw_rows(way, query, wanted), query)
+
+    def _raw_rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         if way.parts.impossible or way.ids == ():
             return
         if way.ids is not None:
@@ -157,7 +163,10 @@ class ApiSource:
                 for extra in (({}, {hidden.name: "true"}) if both_ways else ({hidden.name: "true"},))
             ]
         if len(lists) == 1:
-            yield from self._list(way, lists[0], select, wanted)
+            rows = self._list(way, lists[0], select, wanted)
+            whole = wanted is None and query.select is None and lists == [{}] and ids_in(way.test) is None
+            known = whole and way.resource.name == RESOURCE
+            yield from self.fields.learnt(rows) if known and self.fields is not None else rows
             return
         seen: dict[str, dict[str, Any]] = {}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import runtime
@@ -19,7 +19,8 @@ from ..names import did_you_mean
 from ..query import kinds
 from ..query.kinds import Kind
 from ..wire.patches import same
-from . import gate
+from . import account, gate
+from .account import KIND_OF
 from .base import _MISSING, Field
 from .scalars import Refused, refusal, scalar
 
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
     from ..models.base import Model
 
 T = TypeVar("T")
-
-KIND_OF: dict[type, Kind] = {
-    str: kinds.TEXT,
-    int: kinds.INTEGER,
-    float: kinds.NUMBER,
-    bool: kinds.BOOLEAN,
-    datetime: kinds.DATETIME,
-    date: kinds.DAY,
-    list: kinds.LIST,
-    dict: kinds.OBJECT,
-}
-"""The Python types a custom field can be declared with. `date` is Planhat's `day`: epoch days on the wire."""
 
 
 class CustomFields(Field[dict[str, Any]]):
@@ -51,14 +40,13 @@ class CustomFields(Field[dict[str, Any]]):
         """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
         raw = self._raw(record)
         before = raw if isinstance(raw, dict) else {}
-        declared, zone = record._meta.customs, runtime.zone(record)
         changed = {}
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
-            load = declared[label].kind.load if label in declared else _as_it_is
-            if same(load(old), load(new)) or (old is None and new in ([], {})):
+            if same(old, new) or (old is None and new in ([], {})):
                 continue
-            new = _shown(label, new, zone)
+            new = _shown(record, label, new)
+            load = (_kind(record, label) or kinds.ANY).load
             if not same(load(old), load(new)):
                 changed[label] = (copy.deepcopy(old), new)
         return changed or None
@@ -72,22 +60,46 @@ class CustomFields(Field[dict[str, Any]]):
         zone = zone if zone is not None else runtime.zone()
         return {label: _kept(label, element, zone) for label, element in value.items()}
 
+    def sent(self, record: Model, changed: Mapping[str, tuple[Any, Any]], *, guard: bool) -> dict[str, Any]:
+        """The wire values of what `difference` found; with `guard`, what does not belong there raises."""
+        if not guard:
+            return {label: _shown(record, label, new) for label, (_, new) in changed.items()}
+        for label, (old, new) in changed.items():
+            declared = record._meta.customs.get(label)
+            if declared is not None:
+                declared.guard(record)
+                declared.check_edit(old, new)
+            else:
+                account.check(record, label, old, new)
+        return {label: wire_value(record, label, new) for label, (_, new) in changed.items()}
+
     def _read(self, record: Model, raw: Any) -> Any:
         # Whatever is not a dict has no fields; the record keeps it.
         return super()._read(record, raw if isinstance(raw, dict) else None)
 
-    def dump(self, value: Any) -> Any:
-        """Write the values under each label; a plain `date` has two meanings here and is refused."""
-        zone = runtime.zone()
-        return {label: dump_custom(label, element, zone) for label, element in value.items()}
+
+def _kind(record: Model, label: str) -> Kind | None:
+    """The kind of a label, as a class declares it or the account says; None while nobody does."""
+    declared = record._meta.customs.get(label)
+    if declared is not None:
+        return declared.kind
+    known = account.known_fields(record._meta.resource.name, record)
+    return known[label].kind if known is not None and label in known else None
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def wire_value(record: Model, label: str, value: Any) -> Any:
+    """The value under a label as the API has it; `ValidationError` for what does not fit its kind."""
+    kind = _kind(record, label)
+    if kind is None or kind.copies:
+        return dump_custom(label, value, runtime.zone(record))
+    try:
+        return kind.dump(gate.admit(kind, kind.load(value), runtime.zone(record)))
+    except ValueError as wrong:
+        raise ValidationError(refusal(f"custom[{label!r}]", wrong, value)) from None
 
 
 def dump_custom(label: str, value: Any, zone: tzinfo) -> Any:
-    """The wire value of an undeclared custom field."""
+    """The wire value of a custom field that nobody says the kind of."""
     if type(_found(value)) is date:
         raise ValidationError(
             f"custom[{label!r}] got a date, which Planhat keeps in two ways: declare the field with "
@@ -107,15 +119,15 @@ def _found(value: Any) -> Any:
 
 
 def _kept(label: str, value: Any, zone: tzinfo) -> Any:
-    """What the dict keeps of a value: a date waits for a declaration, which may come with the next class."""
+    """What the dict keeps of a value: a date waits until the kind of the field is known."""
     found = _found(value)
     return found if type(found) is date else dump_custom(label, value, zone)
 
 
-def _shown(label: str, value: Any, zone: tzinfo) -> Any:
+def _shown(record: Model, label: str, value: Any) -> Any:
     """The wire value, or what was set where it has none: sending it is what raises."""
     try:
-        return dump_custom(label, value, zone)
+        return wire_value(record, label, value)
     except ValidationError:
         return value
 

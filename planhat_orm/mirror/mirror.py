@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine
 
-from ..errors import ConfigurationError, MirrorError
+from ..errors import ConfigurationError, MirrorError, ValidationError
 from ..http.effects import Flow, RunBlocking
+from ..models.base import Model
 from ..scopes.accounts import Account
 from ..wire.resources import Resource
 from .db import clock, state
@@ -119,11 +120,20 @@ class Mirror:
 
         return table_class(layout_for(resources_of([model])[0]))
 
-    def sync(self, models: Iterable[Any] | None = None, *, full: bool = False) -> Flow[SyncReport]:
-        """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`."""
+    def sync(
+        self, models: Iterable[Any] | None = None, *, full: bool = False, with_fields: bool = False
+    ) -> Flow[SyncReport]:
+        """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`.
+
+        `with_fields` brings the account's list of custom fields along, once, with models that have any: the columns of
+        views and the types of conditions need it.
+        """
+        names = self._names(models)
+        optional = (yield RunBlocking(lambda: self._unread_fields(names))) if with_fields else ()
         report: SyncReport = yield from run.sync(
             lambda: self.database,
-            self._names(models),
+            [*optional, *names],
+            optional=optional,
             force_full=full,
             history=self.history_kept,
             metric_days=self.metric_days,
@@ -154,6 +164,19 @@ class Mirror:
                 metric_days=self.metric_days,
             )
 
+    def _unread_fields(self, names: list[str]) -> list[str]:
+        """The list of custom fields, where models with custom fields are synced and it never was."""
+        if "custom_field" in names or not any("custom" in layout_for(name).by_wire for name in names):
+            return []
+        return ["custom_field"] if self.custom_fields() is None else []
+
+    def custom_fields(self) -> list[dict[str, Any]] | None:
+        """The account's custom fields as they were synced; None where they were not."""
+        from .sharing import custom_fields
+
+        with self.database.reading() as connection:
+            return custom_fields.listed(connection)
+
     def status(self) -> MirrorStatus:
         """How current the mirror is, model by model, and how many writes wait."""
         database, waiting = self.database, self.outbox.counts()
@@ -183,6 +206,8 @@ class Mirror:
 
     def history(self, record: Any) -> list[Change]:
         """What changed of a record since it is mirrored, oldest first."""
+        if not isinstance(record, Model):
+            raise ValidationError("history() takes a record; changes(models=[Company]) is that of a whole model.")
         layout = layout_for(record._meta.resource.name)
         return history.changes(self.database, resources=[layout.table], record=record.id)
 
@@ -335,6 +360,9 @@ class Mirror:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> Any:
+        raise MirrorError("A mirror holds a connection, so it is not pickled: open it in each process, by its path.")
 
     def __repr__(self) -> str:
         return f"<Mirror {'open' if self._database is not None else 'closed'}>"

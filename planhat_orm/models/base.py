@@ -80,6 +80,7 @@ class Model(metaclass=ModelType):
             runtime.models[cls.__name__] = cls
         else:
             runtime.models.setdefault(cls.__name__, cls)
+        runtime.classes[cls.__module__, cls.__qualname__] = cls
 
     def __init__(self, **values: Any) -> None:
         self._wire = {}
@@ -182,13 +183,8 @@ class Model(metaclass=ModelType):
                 if chosen is not None and "custom" not in chosen:
                     customs = self._meta.customs
                     changed = {k: v for k, v in changed.items() if k in customs and customs[k].name in chosen}
-                for label, (before, new) in changed.items():
-                    declared = self._meta.customs.get(label)
-                    if guard and declared is not None:
-                        declared.guard(self)
-                        declared.check_edit(before, new)
                 if changed:
-                    sent["custom"] = field.dump({label: new for label, (_, new) in changed.items()})
+                    sent["custom"] = field.sent(self, changed, guard=guard)
             elif (chosen is None or name in chosen) and (edit := field.difference(self, value)) is not None:
                 if guard:
                     field.guard(self)

@@ -9,25 +9,13 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
 from typing import Any
 
 from ..errors import PlanhatError
+from ..fields.account import TYPES, folded
 from ..names import did_you_mean
 from . import resources
 from .base import _RESERVED, Model
-
-TYPES: Mapping[str, type] = {
-    "number": float,
-    "rating": float,
-    "checkbox": bool,
-    "day": date,
-    "date": datetime,
-    "multipicklist": list,
-    "team members": list,
-    "endusers": list,
-}
-"""The Python type of each of Planhat's field types (docs/reference/planhat-api.md section 9); all others hold text."""
 
 _WIDTH = 120
 
@@ -77,12 +65,6 @@ def _model(name: str) -> type[Model]:
         return by_name[name.lower()]
     except KeyError:
         raise PlanhatError(f"There is no model {name!r}.{did_you_mean(name, resources.__all__)}") from None
-
-
-def folded(parent: str) -> str:
-    """The name of a model as the `parent` of a custom field is compared by."""
-    # Written with a capital in the table and without in the examples (docs/reference/planhat-api.md section 17).
-    return re.sub(r"[^a-z]", "", parent.lower())
 
 
 def _type_name(row: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import runtime
 from ..errors import FieldError
 from ..http.effects import Flow
 from ..models.base import Model
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def aggregate(queryset: QuerySet[Any], aggregates: dict[str, Aggregate]) -> Flow[dict[str, Any]]:
     """The figures of all records of a queryset, by alias."""
-    wanted = checked(queryset.model, aggregates)
+    with runtime.asked_by(queryset._client):
+        wanted = checked(queryset.model, aggregates)
     queryset._before_fetch()
     rows = yield from queryset._from().aggregate(queryset._query, wanted)
     return loaded(wanted, rows[0])
@@ -56,7 +58,8 @@ class Grouped:
             raise FieldError("group_by() needs a field: group_by('phase').")
         self._queryset = queryset
         self._names = names
-        self._by = tuple(target(queryset.model, name) for name in names)
+        with runtime.asked_by(queryset._client):
+            self._by = tuple(target(queryset.model, name) for name in names)
         for item in self._by:
             if item.kind in (*LISTS, OBJECT, ANY) or item.hops:
                 raise FieldError(f"{item.name} cannot be grouped by: it is no single value of a declared field.")
@@ -71,7 +74,8 @@ class Grouped:
 
     def _aggregate(self, aggregates: dict[str, Aggregate]) -> Flow[list[dict[str, Any]]]:
         queryset = self._queryset
-        wanted = checked(queryset.model, aggregates)
+        with runtime.asked_by(queryset._client):
+            wanted = checked(queryset.model, aggregates)
         taken = set(wanted) & set(self._names)
         if taken:
             raise FieldError(f"{', '.join(sorted(taken))} is a field that is grouped by: give the figure another name.")

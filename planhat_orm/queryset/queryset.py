@@ -109,12 +109,14 @@ class QuerySet(Results[M], Generic[M]):
         <QuerySet Company: (phase = 'Live' or tags contains 'vip') and h < 4 and mrr >= 1000, not fetched>
         """
         self._refuse_slice("filter")
-        return self._narrowed(conditions(self.model, args, lookups))
+        with runtime.asked_by(self._client):
+            return self._narrowed(conditions(self.model, args, lookups))
 
     def exclude(self, *args: Q, **lookups: Any) -> Self:
         """Only records that do not satisfy the conditions: the exact complement of `filter()`."""
         self._refuse_slice("exclude")
-        return self._narrowed(Not(conditions(self.model, args, lookups)))
+        with runtime.asked_by(self._client):
+            return self._narrowed(Not(conditions(self.model, args, lookups)))
 
     def _narrowed(self, condition: Node) -> Self:
         """With one more condition; one on the very field that hides records brings the hidden ones in."""
@@ -128,7 +130,8 @@ class QuerySet(Results[M], Generic[M]):
     def order_by(self, *names: str) -> Self:
         """Sort by fields, `"-mrr"` descending; missing values come last, ties in the order of ids."""
         self._refuse_slice("order_by")
-        return self._clone(self._query.changed(order=order(self.model, names)))
+        with runtime.asked_by(self._client):
+            return self._clone(self._query.changed(order=order(self.model, names)))
 
     def reverse(self) -> Self:
         """The reverse of the order given by `order_by()`."""
@@ -649,7 +652,9 @@ class QuerySet(Results[M], Generic[M]):
         for name in names:
             if name in self.model._meta.fields:
                 continue
-            if any(hop.near == "_id" or hop.many_near for hop in target(self.model, name).hops):
+            with runtime.asked_by(self._client):
+                hops = target(self.model, name).hops
+            if any(hop.near == "_id" or hop.many_near for hop in hops):
                 raise FieldError(
                     f"{name} has many values for one {self.model.__name__}: query the other model instead."
                 )

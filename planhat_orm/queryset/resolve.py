@@ -12,8 +12,10 @@ from typing import Any as Anything
 from .. import runtime
 from ..errors import FieldError, ValidationError
 from ..fields import Many, ManyToMany, One, Ref
+from ..fields.account import kind_of, spelled
 from ..fields.base import Field
 from ..fields.gate import operand
+from ..fields.likely import warn_of_unlikely
 from ..models.base import Model
 from ..names import did_you_mean
 from ..query.combine import conjunction, disjunction
@@ -51,7 +53,7 @@ def resolve(model: type[Model], condition: Q) -> Node:
 
 def target(model: type[Model], name: str) -> Target:
     """The value that a name such as `mrr`, `custom__Tier` or `company__name` stands for."""
-    found, rest = _walk(model, tuple(name.split("__")))
+    found, rest = _walk(model, spelled((*name.split("__"),), lookup=False))
     if rest or not isinstance(found, Target):
         raise FieldError(f"{name!r} is not a field of {model.__name__}: it cannot be sorted by, compared or added up.")
     return found
@@ -87,7 +89,9 @@ def field_of(model: type[Model], name: str) -> Field[Anything]:
 def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
     if isinstance(value, Field):
         value = _own(model, value)
+    path = spelled(path)
     found, rest = _walk(model, path)
+    warn_of_unlikely(model, path, value)
     op = rest[0] if rest else "exact"
     shown = "__".join(path[: len(path) - len(rest)])
     if isinstance(found, Target):
@@ -126,9 +130,7 @@ def _walk(
         meta = owner._meta
         if part == "custom" and rest and "custom" in meta.fields and not (len(rest) == 1 and rest[0] == "isnull"):
             label, rest = rest[0], rest[1:]
-            declared = meta.customs.get(label)
-            kind = declared.kind if declared is not None else ANY
-            return Target(f"{shown}__{label}", ("custom", label), kind, hops), _lookup(rest, shown)
+            return Target(f"{shown}__{label}", ("custom", label), kind_of(meta, label), hops), _lookup(rest, shown)
         if part in meta.fields:
             field = meta.fields[part]
             return Target(shown, field.keys, field.kind, hops), _lookup(rest, shown)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
+from ..fields.account import kind_of, spelled
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
-from ..query.kinds import ANY, Kind
+from ..query.kinds import Kind
 from ..query.predicate import fetch
 from .results import Results
 
@@ -117,7 +118,7 @@ class _Rows(Results[T]):
         """The relations that a name goes over, as a path."""
         path: list[str] = []
         model = self._queryset.model
-        for part in name.split("__"):
+        for part in spelled((*name.split("__"),), lookup=False):
             if part not in model._meta.relations:
                 break
             path.append(part)
@@ -128,7 +129,7 @@ class _Rows(Results[T]):
         meta = self._queryset.model._meta
         if name in meta.fields:
             return str(meta.fields[name].wire)
-        if name.startswith("custom__"):
+        if name.startswith(("custom__", "custom.")):
             return "custom"
         relation = meta.relations.get(name.split("__")[0])
         if relation is None:
@@ -179,10 +180,10 @@ def read(record: Any, name: str) -> Any:
     fields = record._meta.fields
     if name in fields:
         return _loaded(fields[name].kind, fetch(record._wire, fields[name].keys))
-    head, _, rest = name.partition("__")
+    head, *steps = spelled((*name.split("__"),), lookup=False)
+    rest = "__".join(steps)
     if head == "custom":
-        declared = record._meta.customs.get(rest)
-        return _loaded(ANY if declared is None else declared.kind, fetch(record._wire, ("custom", rest)))
+        return _loaded(kind_of(record._meta, rest, record), fetch(record._wire, ("custom", rest)))
     other = getattr(record, head)
     return None if other is None else read(other, rest)
 

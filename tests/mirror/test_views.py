@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from planhat_orm import runtime
+from planhat_orm import Company, Custom, Planhat, ValidationError, runtime
 from planhat_orm.emulator import Emulator
+from planhat_orm.errors import MirrorError
 from planhat_orm.mirror import Mirror
 
 from .conftest import Runner
@@ -19,8 +22,8 @@ from .conftest import Runner
 @pytest.fixture
 def declares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program, such as the command line, that declares no custom field."""
-    own = {name: model for name, model in runtime.models.items() if not model._meta.customs}
-    monkeypatch.setattr(runtime, "models", own)
+    own = {name: model for name, model in runtime.classes.items() if not model._meta.customs}
+    monkeypatch.setattr(runtime, "classes", own)
 
 
 def rows(mirror: Mirror, query: str) -> list[Any]:
@@ -66,3 +69,33 @@ def test_days_of_invoices_are_dates(either: Mirror, make_emulator: Callable[...,
     Runner(emulator.url)(either.sync(["Invoice"]))
     found = {str(row[0]) for row in rows(either, "SELECT invoice_date FROM v_invoice")}
     assert found == {str(date(2026, 2, 16)), "None"}
+
+
+@pytest.mark.usefixtures("declares_nothing")
+def test_a_sync_of_one_model_brings_the_custom_fields_along_once(
+    make_emulator: Callable[..., Emulator], tmp_path: Path
+) -> None:
+    emulator = make_emulator(companies=3)
+    with Planhat(emulator.api_token, api_url=emulator.url, mirror=str(tmp_path / "a.db"), calls_per_min=1e6) as planhat:
+        planhat.sync(Company)
+        assert {"tier", "seats"} <= set(rows(planhat.mirror, "SELECT * FROM v_company")[0]._fields)
+        lists = emulator.log.count("GET /customfields")
+        planhat.sync(Company)
+        assert emulator.log.count("GET /customfields") == lists
+
+
+@pytest.mark.usefixtures("declares_nothing")
+def test_two_classes_of_one_name_are_both_known(make_emulator: Callable[..., Emulator], either: Mirror) -> None:
+    for module, label in (("first", "Colour"), ("second", "Shape")):
+        made = type("Account", (Company,), {"__module__": module, label.lower(): Custom(label, str)})
+        assert runtime.classes[module, "Account"] is made
+    emulator = make_emulator(companies=1)
+    Runner(emulator.url)(either.sync(["Company"]))
+    assert {"colour", "shape"} <= set(rows(either, "SELECT * FROM v_company")[0]._fields)
+
+
+def test_a_mirror_refuses_what_it_cannot_do_by_name(either: Mirror) -> None:
+    with pytest.raises(ValidationError, match=r"changes\(models=\[Company\]\)"):
+        either.history(Company)
+    with pytest.raises(MirrorError, match="not pickled"):
+        pickle.dumps(either)

@@ -70,7 +70,7 @@ def test_get_is_about_exactly_one(rows: Rows) -> None:
     with pytest.raises(Account.DoesNotExist, match="no Account with this id"):
         Account.objects.get("0" * 24)
     with pytest.raises(Company.DoesNotExist):
-        Company.objects.get(row["_id"], status="no such status")
+        Company.objects.get(row["_id"], status="lost", phase="no such phase")
     assert Company.objects.get_or_none(name="no such name") is None
 
 

@@ -132,7 +132,7 @@ def _resource(model: Any) -> Resource:
 def declared_customs(resource: str) -> dict[str, Custom[Any]]:
     """The custom fields that any class declares for a resource, by label."""
     found: dict[str, Custom[Any]] = {}
-    for model in runtime.models.values():
+    for model in runtime.classes.values():
         if model._meta.resource.name == resource:
             for label, custom in model._meta.customs.items():
                 # One class that asks for an index is enough.

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Select, case, func, literal_column, select
 from ... import gc_pause
 from ...errors import ConfigurationError, MirrorIncomplete, StaleMirror
 from ...http.effects import Emit, Flow, RunBlocking
-from ...query.kinds import BOOLEAN, TEXT
+from ...query.kinds import ANY, BOOLEAN, TEXT
 from ...query.plan import Plan, Step, describe
 from ...query.query import Query
 from ...query.tree import All, Target, Test
+from ...queryset.unseen_labels import labels_of, warn_of_unseen
 from ...wire.resources import Resource
 from ..db import state
 from ..db.codec import RowCodec
@@ -40,11 +41,15 @@ class MirrorSource:
     def pages(self, query: Query) -> Flow[None]:
         """Emit lists of at most 2,000 wire records, all of one moment of the mirror."""
         reading = _Reading(self, query)
+        found = False
         try:
             while page := (yield RunBlocking(reading.page)):
+                found = True
                 yield Emit(page)
         finally:
             reading.close()
+        if not found:
+            yield from self._warn_of_unseen(query)
 
     def count(self, query: Query) -> Flow[int]:
         """Return how many records satisfy the query."""
@@ -55,7 +60,10 @@ class MirrorSource:
                 statement = self._reader(connection, query).count(query)
                 return int(connection.execute(statement).scalar_one())
 
-        return (yield RunBlocking(work))  # type: ignore[no-any-return]
+        found: int = yield RunBlocking(work)
+        if not found:
+            yield from self._warn_of_unseen(query)
+        return found
 
     def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
@@ -106,6 +114,28 @@ class MirrorSource:
         return None if text is None else state.moment(text)
 
     # --- inside -----------------------------------------------------------------------------------------
+
+    def _warn_of_unseen(self, query: Query) -> Flow[None]:
+        """Warn where nothing was found, of custom fields that no record has."""
+        labels = labels_of(query)
+        if not labels:
+            return
+
+        def work() -> tuple[set[str], set[str]]:
+            some = Query(query.resource, hidden=True, stop=PAGE, select=frozenset({"_id", "custom"}))
+            with self._open(query) as connection, closing(self._pages(connection, some)) as pages:
+                rows = [row for page in pages for row in page]
+                present = {label for row in rows if isinstance(row.get("custom"), dict) for label in row["custom"]}
+                unseen = {label for label in labels - present if rows and not self._holds(connection, query, label)}
+                return unseen, present
+
+        unseen, present = yield RunBlocking(work)
+        warn_of_unseen(unseen, present, query.resource)
+
+    def _holds(self, connection: Connection, query: Query, label: str) -> bool:
+        test = Test(Target(label, ("custom", label), ANY), "isnull", False)
+        some = Query(query.resource, test, hidden=True, stop=1)
+        return bool(connection.execute(self._reader(connection, some).count(some)).scalar_one())
 
     def _open(self, query: Query) -> Any:
         return self.database.reading()

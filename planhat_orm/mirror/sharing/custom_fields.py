@@ -10,15 +10,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Text, cast, select, text
 
-from ...fields.custom import KIND_OF
+from ...fields.account import KIND_OF, TYPES, folded
 from ...models import resources as declared
-from ...models.generate import TYPES, folded, python_name
+from ...models.generate import python_name
 from ...query.kinds import Kind
-from ..db import tables
+from ..db import state, tables
+from ..db.codec import decode as json_decode
 from ..db.json_text import path
 from ..db.layout import Layout, declared_customs, layout_for, layouts
 
@@ -48,9 +49,9 @@ def known(connection: Connection, layout: Layout, taken: Iterable[str]) -> list[
         label: (custom.name if wanted[custom.name.lower()] == 1 else python_name(label, ()), custom.kind)
         for label, custom in sorted(declared_here.items())
     }
-    listed = tables.records(layout_for("custom_field"))
+    rows = tables.records(layout_for("custom_field"))
     parents = {folded(name) for name in declared.__all__ if _layout_of(name) == layout.table}
-    for row in connection.execute(select(listed.c.name, listed.c.type, listed.c.parent).order_by(listed.c.name)):
+    for row in connection.execute(select(rows.c.name, rows.c.type, rows.c.parent).order_by(rows.c.name)):
         if row.name and row.name not in found and folded(row.parent or "") in parents:
             found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
     names = {name.lower() for name in taken}
@@ -63,6 +64,21 @@ def known(connection: Connection, layout: Layout, taken: Iterable[str]) -> list[
             fields.append(CustomColumn(chosen, label, kind))
     fields.sort(key=lambda one: one.label)
     return fields
+
+
+def listed(connection: Connection) -> list[dict[str, Any]] | None:
+    """The account's own list, as far as one needs it; None where it was not synced to its end."""
+    found = state.load_all(connection).get("custom_field")
+    if found is None or not found.complete:
+        return None
+    table = tables.records(layout_for("custom_field"))
+    columns = {"_id": table.c.id, "name": table.c.name, "type": table.c.type, "parent": table.c.parent,
+               "isFormula": table.c.is_formula}  # fmt: skip
+    rows = connection.execute(select(*columns.values(), cast(table.c.list_values, Text)))
+    return [
+        {**dict(zip(columns, row, strict=False)), "listValues": None if row[-1] is None else json_decode(row[-1])}
+        for row in rows
+    ]
 
 
 def _layout_of(model: str) -> str | None:

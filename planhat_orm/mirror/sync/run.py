@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 from sqlalchemy import insert, update
@@ -24,9 +24,18 @@ from .strategy import by_the_best_way, choose
 
 
 def sync(
-    opened: Callable[[], Database], names: Iterable[str], *, force_full: bool, history: bool, metric_days: int
+    opened: Callable[[], Database],
+    names: Iterable[str],
+    *,
+    force_full: bool,
+    history: bool,
+    metric_days: int,
+    optional: Collection[str] = (),
 ) -> Flow[SyncReport]:
-    """Bring tables up to date. Emits `Progress`; returns the report."""
+    """Bring tables up to date. Emits `Progress`; returns the report.
+
+    Of `optional` names the report says what failed, and nothing is raised.
+    """
     database: Database = yield RunBlocking(opened)
     names = list(names)
     report = SyncReport()
@@ -48,7 +57,8 @@ def sync(
             except RequestError as failed:
                 # One list that cannot be read must not keep the others from being current.
                 report.models[name].failed = str(failed)
-                failures.append(failed)
+                if name not in optional:
+                    failures.append(failed)
         report.seconds = time.monotonic() - began
         yield RunBlocking(lambda: _end(database, names, report))
     finally:
