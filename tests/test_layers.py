@@ -72,8 +72,8 @@ ORDER: dict[str, tuple[str, ...]] = {
         "batch", "reconcile", "facade",
     ),
     "client": (
-        "settings", "cache", "relation_filters", "source", "endpoints", "any_route", "analytics_base", "metrics",
-        "activities", "automations", "holdings", "planhat",
+        "settings", "cache", "account_fields", "relation_filters", "source", "endpoints", "any_route", "analytics_base",
+        "metrics", "activities", "automations", "holdings", "planhat",
     ),
 }  # fmt: skip
 """The modules of a package from the lowest up: each imports only such as stand before it."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -15,9 +14,6 @@ from ..http.flows import mapped
 from ..json_decoding import decode
 from ..wire import paths
 from ..wire.resources import resource
-
-if TYPE_CHECKING:
-    from .planhat import Planhat
 
 RESOURCE = "custom_field"
 _PATH = paths.collection(resource(RESOURCE))
@@ -30,8 +26,8 @@ Rows = Iterable[Mapping[str, Any]]
 class AccountFields:
     """The custom fields of the account by model. Nothing is asked for: what came by is remembered."""
 
-    def __init__(self, client: Planhat, now: Callable[[], float]) -> None:
-        self._client = weakref.ref(client)
+    def __init__(self, mirrored: Callable[[], Rows | None], now: Callable[[], float]) -> None:
+        self._mirrored = mirrored
         self._now = now
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._parents: dict[str, dict[str, Any]] = {}
@@ -84,15 +80,12 @@ class AccountFields:
         self._rows, self._parents, self._of_resource = rows, by_parent(rows.values()), {}
 
     def _look(self) -> None:
-        client = self._client()
-        if client is None or client.settings.mirror is None:
-            return
         now = self._now()
         if self._look_at is not None and now < self._look_at:
             return
         self._look_at = now + _AGAIN
         try:
-            rows = client.mirror.custom_fields()
+            rows = self._mirrored()
         except PlanhatError:
             # A mirror that cannot be opened knows nothing; the first query of it says why.
             return

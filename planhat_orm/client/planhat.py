@@ -181,7 +181,7 @@ class Planhat:
         )
         self._session.notify = _notifier(self)
         self.cache = ListCache(cache, clock.now)
-        self.account_fields = AccountFields(self, clock.now)
+        self.account_fields = AccountFields(_mirrored_fields(self), clock.now)
         self._holdings = Holdings(self._session)
         weakref.finalize(self, self._holdings.end)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
@@ -570,6 +570,17 @@ def _notifier(client: Planhat) -> Callable[[str, Any], None]:
             told.notify(event, payload)
 
     return notify
+
+
+def _mirrored_fields(client: Planhat) -> Callable[[], list[dict[str, Any]] | None]:
+    """What reads the custom fields that the mirror of a client holds, without keeping the client alive."""
+    reference = weakref.ref(client)
+
+    def read() -> list[dict[str, Any]] | None:
+        asked = reference()
+        return asked.mirror.custom_fields() if asked is not None and asked.settings.mirror is not None else None
+
+    return read
 
 
 def _whole(mirror: str | None) -> str | None:
