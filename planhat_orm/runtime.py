@@ -74,6 +74,18 @@ class Source(Protocol):
         ...
 
 
+class AccountFields(Protocol):
+    """What is known of an account's custom fields."""
+
+    def of(self, name: str) -> Mapping[str, Any] | None:
+        """The custom fields of a resource by label; None while they are not known."""
+        ...
+
+    def learnt(self, flow: Flow[None]) -> Flow[None]:
+        """Pass the pages of the whole list of custom fields on, and remember them."""
+        ...
+
+
 class Client(Protocol):
     """What the rest of the library needs of a `Planhat`."""
 
@@ -102,17 +114,14 @@ class Client(Protocol):
         """The zone that moments without one are read in."""
         ...
 
-    def learning(self, flow: Flow[None]) -> Flow[None]:
-        """Pass the pages of the whole list of custom fields on, and remember them."""
-        ...
-
     @property
     def custom(self) -> str:
         """What a label that the account does not have does: "refuse" or "warn"."""
         ...
 
-    def custom_fields(self, resource: str) -> Mapping[str, Any] | None:
-        """The custom fields of a resource by label, as the account lists them; None while that is not known."""
+    @property
+    def account_fields(self) -> AccountFields:
+        """What is known of the account's custom fields."""
         ...
 
     @property
@@ -240,7 +249,7 @@ def zone(record: Any = None) -> tzinfo:
 def custom_fields(resource: str, record: Any = None) -> Mapping[str, Any] | None:
     """The custom fields of a resource by label, as the account lists them; None while that is not known."""
     try:
-        return _asked(record).custom_fields(resource)
+        return _asked(record).account_fields.of(resource)
     except PlanhatError:
         # Without a client, or with a mirror that cannot be read, nothing is known; who needs them will be told.
         return None

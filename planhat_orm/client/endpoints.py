@@ -258,7 +258,7 @@ class Endpoint:
             else:
                 pages = listing.sorted_pages(self._resource, sort or "", select=select, params=params, limit=limit)
             if self._resource.name == RESOURCE and select is None and not params:
-                pages = self._client.learning(pages)
+                pages = self._client.account_fields.learnt(pages)
             yield from (mapped(pages, fresh) if len(lists) > 1 else pages)
 
 

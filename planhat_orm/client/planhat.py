@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
-from ..fields.account import Known
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
 from ..http.effects import Flow, Request, Response, RunBlocking
@@ -181,7 +180,7 @@ class Planhat:
         )
         self._session.notify = _notifier(self)
         self.cache = ListCache(cache, clock.now)
-        self.account_fields = AccountFields(_mirrored_fields(self), clock.now)
+        self.account_fields: AccountFields = AccountFields(_mirrored_fields(self), clock.now)
         self._holdings = Holdings(self._session)
         weakref.finalize(self, self._holdings.end)
         self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
@@ -221,14 +220,6 @@ class Planhat:
     def account(self) -> Account:
         """Whose records this client reads and writes. Clients of one account have equal ones."""
         return self.settings.account
-
-    def learning(self, flow: Flow[None]) -> Flow[None]:
-        """Pass the pages of the whole list of custom fields on, and remember them."""
-        return self.account_fields.learnt(flow)
-
-    def custom_fields(self, resource: str) -> Known | None:
-        """The custom fields of a resource by label, as the account lists them; None while that is not known."""
-        return self.account_fields.of(resource)
 
     @property
     def zone(self) -> tzinfo:

@@ -230,7 +230,7 @@ def test_part_of_the_list_is_not_the_list(online: Online) -> None:
     next(iter(planhat.custom_field.get_list(limit=2)))
     list(planhat.custom_field.get_list(select="name"))
     assert CustomField.objects.first() is not None
-    assert planhat.custom_fields("company") is None
+    assert planhat.account_fields.of("company") is None
 
 
 def test_each_account_has_its_own(online: Online) -> None:
