@@ -109,6 +109,6 @@ def _date(name: str, raw: str) -> date:
 def _guess(raw: str) -> Any:
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw
     return value if isinstance(value, (str, int, float, bool)) else raw

@@ -103,7 +103,7 @@ def _typed(row: dict[str, Any], file: Path, number: int) -> dict[str, Any]:
 def _object(line: str, file: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise ValidationError(f"{file.name}, line {number}: no JSON object.")

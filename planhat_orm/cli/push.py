@@ -100,7 +100,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         found = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"There is no file {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise ConfigurationError(f"{path.name} is no TOML: {wrong}.") from None
     columns: dict[str, Any] = {}
     for column, goal in found.get("columns", found).items():

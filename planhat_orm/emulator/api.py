@@ -46,7 +46,7 @@ class Incoming:
         """Return the body's value."""
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise Refusal("Unexpected token in JSON") from None
 
 

@@ -132,7 +132,7 @@ class Pages:
         elif request.method == "POST":
             try:
                 self._faults.add(**read_fault(msgspec.json.decode(await request.body(), type=dict[str, Any])))
-            except (ConfigurationError, msgspec.DecodeError) as error:
+            except (ConfigurationError, msgspec.DecodeError, RecursionError) as error:
                 return Response(str(error), 400, media_type="text/plain")
         return _json([fault.as_dict() for fault in self._faults.rules()])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from .. import json_decoding
 from ..mirror.db.layout import layout_of, layouts
 from ..mirror.inbox import Event
 from ..models import resources as declared
@@ -56,7 +57,7 @@ def read(data: bytes, path: str = "") -> list[Event]:
     `path` is the rest of the address, which may name the model: `/planhat/company`.
     """
     try:
-        body = msgspec.json.decode(data)
+        body = json_decoding.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Unreadable from None
     hint = path.rstrip("/").rpartition("/")[2]
@@ -116,7 +117,7 @@ def _told(resource: str, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
         is_number = column.storage in ("number", "integer", "boolean") or column.kind in (DATETIME, DAY)
         if isinstance(value, str) and is_number and (column.storage != "text" or value.isdecimal()):
             try:
-                value = msgspec.json.decode(value)
+                value = json_decoding.decode(value)
             except msgspec.DecodeError:
                 continue
         yield wire, value

@@ -7,13 +7,14 @@ updates, and, only when asked for, deletions. A second run with the same rows fi
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from .. import json_decoding
 from ..errors import FieldError, ValidationError
 from ..fields import Custom
 from ..fields.base import Field
@@ -192,12 +193,26 @@ def _key(model: type[Model], key: str) -> Field[Any]:
     return model._meta.fields[key]
 
 
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    return ((number, line) for number, line in enumerate(path.read_bytes().splitlines(), 1) if line.strip())
+
+
+def _line(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
+    try:
+        row = json_decoding.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise ValidationError(f"{path.name}, line {number} is no JSON: {wrong}.") from None
+    if not isinstance(row, Mapping):
+        raise ValidationError(f"{path.name}, line {number} holds no JSON object.")
+    return row
+
+
 def read_rows(rows: Rows) -> tuple[list[Mapping[str, Any]], bool]:
     """The rows of a list of dicts, a CSV or JSON Lines file, or a data frame; and whether all values are text."""
     if isinstance(rows, (str, Path)):
         path = Path(rows)
         if path.suffix.lower() in (".jsonl", ".ndjson"):
-            return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()], False
+            return [_line(path, number, line) for number, line in _lines(path)], False
         if path.suffix.lower() in (".csv", ".tsv", ".txt"):
             with path.open(newline="", encoding="utf-8-sig") as file:
                 dialect = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"

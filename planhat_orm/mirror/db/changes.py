@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
 
 from ...json_encoding import rewrite
 from ...runtime import TEMPORARY
 from ...wire.patches import same
 from . import clock, tables
+from .json_text import read_cell
 
 T = TypeVar("T")
 Raw = dict[str, Any]
@@ -139,7 +139,7 @@ def undo(now: Raw, reverse: Raw) -> Raw:
 
 def before_change(now: Raw | None, reverse: str | None) -> Raw | None:
     """The record before a change, by its row's `reverse`; None where there was none."""
-    return None if reverse is None else undo(now or {}, msgspec.json.decode(reverse))
+    return None if reverse is None else undo(now or {}, read_cell(reverse))
 
 
 def moved(reverse: Raw) -> list[str]:

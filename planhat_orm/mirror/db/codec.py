@@ -22,6 +22,7 @@ from msgspec import UNSET, Meta, UnsetType
 from ...errors import BadAnswer
 from ...json_encoding import rewrite
 from ...query.kinds import DATETIME, REFS, Kind
+from .json_text import unreadable
 from .layout import Column, Layout
 
 decode = msgspec.json.Decoder().decode
@@ -141,7 +142,7 @@ class RowCodec:
         """The same, for any record."""
         try:
             raw: dict[str, Any] = decode(json)
-        except msgspec.DecodeError as wrong:
+        except (msgspec.DecodeError, RecursionError) as wrong:
             raise BadAnswer(f"A record of {self.layout.table} cannot be read: {wrong}.") from None
         values: list[Any] = [None] * len(self._places)
         extra: dict[str, Any] = {}
@@ -181,7 +182,18 @@ class RowCodec:
     def decode_rows(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None
     ) -> list[dict[str, Any]]:
-        """The wire records of rows that hold `columns` and then `_extra`, cut down to the keys of `select`."""
+        """The wire records of rows that hold `columns` and then `_extra`, cut down to the keys of `select`.
+
+        Raises `MirrorError` for a cell that is no JSON.
+        """
+        try:
+            return self._decode_rows(columns, rows, select)
+        except (msgspec.DecodeError, RecursionError) as wrong:
+            raise unreadable(wrong) from None
+
+    def _decode_rows(
+        self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None
+    ) -> list[dict[str, Any]]:
         wires = [column.wire for column in columns]
         cells = [column.wire for column in columns if column.storage == "json"]
         flags = [column.wire for column in columns if column.storage == "boolean"]

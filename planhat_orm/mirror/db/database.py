@@ -20,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 
 from ...errors import ConfigurationError, MirrorError
 from . import clock, sqlite_functions
+from .json_text import unreadable
 
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
@@ -32,6 +33,10 @@ _ADVICE = {
     sqlite3.SQLITE_READONLY: "The file or its folder cannot be written.",
 }
 _SIGNATURE = b"SQLite format 3\0"
+
+
+_UNREADABLE = ("malformed JSON", "user-defined function raised exception")
+"""What SQLite says of a cell that holds no JSON, or JSON that is nested too deeply for our functions."""
 
 
 class Database:
@@ -71,6 +76,8 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _ADVICE:
             raise MirrorError(f"The mirror {self.path}: {error}. {_ADVICE[code]}") from None
+        if any(words in str(error) for words in _UNREADABLE):
+            raise unreadable(error) from None
         if str(error).startswith("Could not decode to UTF-8") or isinstance(error, UnicodeDecodeError):
             raise self._garbled() from None
 

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ...errors import MirrorError
 from ..db import lease
 from ..db.database import Database
+from ..db.json_text import read_cell
 from ..db.lease import Lease
 from . import tables
 
@@ -289,4 +290,4 @@ def _same(item: PendingRecord) -> tuple[Any, ...]:
 
 
 def _body(text: str | None) -> dict[str, Any] | None:
-    return None if text is None else msgspec.json.decode(text)
+    return None if text is None else read_cell(text)

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from ...runtime import TEMPORARY
 from ...wire.patches import Clash, merged, remove_patch, renamed, same, texts, three_way, under
 from ..db import tables
 from ..db.changes import ChangeLog, Own, Raw, chunks, flat_names, write_reset
-from ..db.json_text import json_text
+from ..db.json_text import json_text, read_cell
 from ..db.layout import layouts
 from ..db.state import load_all
 from ..db.store import Counts, Store
@@ -91,7 +90,7 @@ def read(row: RowMapping) -> Entry:
     """An entry of its row in the outbox."""
     values = {name: row[name] for name in Entry.__dataclass_fields__}
     for name in ("patch", "base", "below"):
-        values[name] = None if values[name] is None else msgspec.json.decode(values[name])
+        values[name] = None if values[name] is None else read_cell(values[name])
     return Entry(**{**values, "error": values["error"] or ""})
 
 
@@ -248,7 +247,7 @@ class PendingOverlay:
             if entry.op == "delete":
                 self._connection.execute(delete(stage).where(mine))
                 continue
-            read_before = msgspec.json.decode(body)
+            read_before = read_cell(body)
             merge = three_way(entry.base, {key: item for key, item in (row or {}).items() if key != "_id"}, read_before)
             if merge.send:
                 newer = json_text(merged(read_before, merge.send))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, delete, func, select, text
 
 from ... import runtime
@@ -25,6 +24,7 @@ from ..db import clock, state, tables
 from ..db.changes import Raw, before_change, ids_of, moved, resets
 from ..db.codec import RowCodec
 from ..db.database import Database
+from ..db.json_text import read_cell
 from ..db.layout import Layout, layout_for, layouts
 from ..db.state import State
 from ..db.store import Store
@@ -152,7 +152,7 @@ class _Past:
 
 def _fields(layout: Layout, text: str | None, before: Raw | None, now: Raw | None) -> dict[str, tuple[Any, Any]]:
     """The fields that a change touched, by Python name, with what they were and what they became."""
-    reverse = {"unset": list(now or {})} if text is None else msgspec.json.decode(text)
+    reverse = {"unset": list(now or {})} if text is None else read_cell(text)
     fields: dict[str, tuple[Any, Any]] = {}
     for wire in moved(reverse):
         head, _, label = wire.partition(".")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, select
 
 from ...json_encoding import rewrite
 from ...query.kinds import LISTS, Kind
 from ...queryset.dataframes import TYPES
 from ..db import tables
+from ..db.json_text import read_cell
 from ..db.layout import Column, Layout
 from . import custom_fields
 
@@ -59,7 +59,7 @@ class Sheet:
             yield [*values, [_joined(text, spilt.get(place)) for place, text in enumerate(extra)]]
 
     def _custom_values(self, cells: Sequence[str | None]) -> Iterator[list[Any]]:
-        decoded = [None if cell is None else msgspec.json.decode(cell) for cell in cells]
+        decoded = [None if cell is None else read_cell(cell) for cell in cells]
         for custom in self._customs:
             _, value = TYPES[custom.kind.name]
             found = (raw.get(custom.label) if isinstance(raw, dict) else None for raw in decoded)
@@ -76,7 +76,7 @@ def _values(column: Column, cells: Sequence[Any], spilt: dict[int, dict[str, Any
         if cell is None:
             yield None
             continue
-        raw = msgspec.json.decode(cell) if column.kind in LISTS else bool(cell) if column.storage == "boolean" else cell
+        raw = read_cell(cell) if column.kind in LISTS else bool(cell) if column.storage == "boolean" else cell
         shown = value(column.kind.load(raw))
         if shown is None or (column.kind in LISTS and shown != raw):
             spilt.setdefault(place, {})[column.wire] = raw
@@ -87,4 +87,4 @@ def _joined(extra: str | None, spilt: dict[str, Any] | None) -> str | None:
     if spilt is None:
         return extra
     # What the mirror kept raw is what the server said; the column only held what it compares by.
-    return rewrite({**spilt, **(msgspec.json.decode(extra) if extra is not None else {})}).decode()
+    return rewrite({**spilt, **(read_cell(extra) if extra is not None else {})}).decode()

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, delete, func, inspect, select, text, update
 
 from ..db import clock, state, tables
 from ..db.changes import Raw, chunks, difference, ids_of, rids, undo
-from ..db.json_text import json_text
+from ..db.json_text import json_text, read_cell
 from ..db.layout import layouts
 from ..db.store import Store
 
@@ -56,7 +55,7 @@ def _back(now: Raw | None, kind: str, reverse: str | None) -> Raw | None:
         if kind != "created":
             raise ValueError("nothing is known of it")
         return None
-    note = msgspec.json.decode(reverse)
+    note = read_cell(reverse)
     bare = now or {}
     if any(key not in bare for key in note.get("unset", ())):
         raise LookupError("it lacks what the change brought")

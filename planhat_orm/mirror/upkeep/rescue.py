@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, inspect, select
 
+from ... import json_decoding
 from ...errors import ConfigurationError, MirrorError
 from ..db import tables
 from ..db.database import Database
@@ -221,7 +222,7 @@ def _makes_sense(name: str, row: dict[str, Any]) -> bool:
     try:
         for column in _JSON.get(name, ()):
             if row[column] is not None:
-                msgspec.json.decode(row[column])
+                json_decoding.decode(row[column])
     except (msgspec.DecodeError, TypeError):
         return False
     return True
