@@ -64,7 +64,7 @@ def strategy(query: Query, where: Node) -> Strategy:
     for wire, value in implied.items():
         test = both(test, Test(Target(wire, (wire,), kinds.TEXT), "exact", value))
     ids = ids_in(where)
-    if ids is not None and ("get_by_id" not in known.operations or len(ids) > GET_EACH):
+    if ids is not None and (not known.is_readable or len(ids) > GET_EACH):
         ids = None
     return Strategy(known, ids, split(where, known), test)
 
@@ -280,6 +280,8 @@ class ApiSource:
             rows = yield from self._cached(Query(known.name))
             wire = known.field_for(form)
             return next((row for row in rows if kinds.ID.comparable(row.get(str(wire))) == value), None)
+        if known.read_as and form != "_id":
+            return (yield from records.by_key(known, str(known.field_for(form)), value))
         row = yield from records.find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None

@@ -19,6 +19,7 @@ from ..html import table
 from ..names import did_you_mean
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
+from ..wire.aliases import with_aliases
 from ..wire.resources import resource as wire_resource
 from .as_dict import as_dict
 from .manager import Objects
@@ -200,7 +201,8 @@ class Model(metaclass=ModelType):
 
     def _saved(self, answer: dict[str, Any], sent: dict[str, Any]) -> None:
         """Take over what was sent and what the server said of it; other unsaved changes stay."""
-        wire = {**self._wire, **{key: value for key, value in sent.items() if key != "custom"}, **answer}
+        told = with_aliases(self._meta.resource, sent, self._wire)
+        wire = {**self._wire, **{key: value for key, value in told.items() if key != "custom"}, **answer}
         if "custom" in sent and not isinstance(answer.get("custom"), dict):
             wire["custom"] = {**_object(self._wire.get("custom")), **sent["custom"]}
         unsent = self._unsent(sent)
@@ -291,10 +293,8 @@ class Model(metaclass=ModelType):
         resource = self._meta.resource
         missing = [
             field.name
-            for wire in resource.required
-            if wire in resource.required_bulk
-            and (field := self._meta.by_wire.get(wire)) is not None
-            and self._missing(field)
+            for wire in resource.required_new
+            if (field := self._meta.by_wire.get(wire)) is not None and self._missing(field)
         ]
         for group in resource.required_any:
             fields = [self._meta.by_wire[wire] for wire in group if wire in self._meta.by_wire]

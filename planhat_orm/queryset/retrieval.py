@@ -144,7 +144,7 @@ def _by_keys(queryset: QuerySet[M], form: str, keys: list[str]) -> Flow[list[M]]
 
 def _forms(resource: Resource) -> dict[str, str]:
     """The id forms that the path of one record takes, by wire field."""
-    if "get_by_id" not in resource.operations:
+    if not resource.is_readable:
         return {}
     return {str(resource.field_for(form)): form for form in resource.read_forms}
 

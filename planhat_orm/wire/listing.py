@@ -20,7 +20,7 @@ from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import collected, mapped
 from ..names import did_you_mean
 from . import paths
-from .aliases import apply_aliases
+from .aliases import apply_aliases, spellings_of
 from .resources import Resource
 
 logger = logging.getLogger("planhat_orm")
@@ -112,7 +112,8 @@ def request_page(
         query.append(("sort", sort))
     chosen = tuple(select) if select is not None else full_select(resource)
     if chosen:
-        query.append(("select", ",".join(dict.fromkeys(chosen))))
+        others = sorted(spellings_of(resource, chosen))
+        query.append(("select", ",".join(dict.fromkeys((*chosen, *others)))))
     query += [*ALWAYS.get(resource.name, {}).items(), *(params or {}).items()]
     return Request(
         "GET", paths.collection(resource), params=tuple(dict(query).items()), shape=list, raw_items=raw_items

@@ -55,7 +55,9 @@ class Resource:
 
     `id_forms` are the ids that its paths take, `read_forms` those of them that are documented for reading;
     `spellings` are other names under which some tenants send a field, and the documented one
-    (docs/reference/planhat-api.md section 14).
+    (docs/reference/planhat-api.md section 14). `read_as` names the resource whose path reads a single record,
+    what such a record's `type` is, and what the id forms are there; `sent_always` are fields without which a row
+    is dropped (section 10).
     """
 
     name: str
@@ -77,7 +79,21 @@ class Resource:
     thin_list: frozenset[str] | None
     fields: Mapping[str, FieldInfo]
     spellings: Mapping[str, str] = field(default_factory=dict)
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    sent_always: tuple[str, ...] = ()
     push_fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a single record can be read by its id."""
+        return "get_by_id" in self.operations or bool(self.read_as)
+
+    @property
+    def required_new(self) -> tuple[str, ...]:
+        """The fields that a new record must have, by a single create and by a bulk upsert, as far as there are both."""
+        if "create" not in self.operations:
+            return self.required_bulk
+        return tuple(wire for wire in self.required if wire in self.required_bulk)
 
     @property
     def external_key(self) -> str | None:
@@ -88,13 +104,14 @@ class Resource:
 
     def field_for(self, form: str) -> str | None:
         """The wire name of the field that an id form (`_id`, `extid-`, `srcid-`) holds; None where no path takes it."""
-        if form not in self.id_forms:
+        if form not in self.id_forms and form not in self.read_forms:
             return None
         return {"_id": "_id", "extid-": self.external_key, "srcid-": "sourceId"}[form]
 
     def form_for(self, wire: str) -> str | None:
         """The id form that holds a field; None where no path takes that field's values."""
-        return next((form for form in self.id_forms if self.field_for(form) == wire), None)
+        forms = dict.fromkeys((*self.id_forms, *self.read_forms))
+        return next((form for form in forms if self.field_for(form) == wire), None)
 
     @property
     def stamp(self) -> str | None:
@@ -153,6 +170,8 @@ def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
         thin_list=frozenset(raw["thin_list"]) if "thin_list" in raw else None,
         fields=_fields(raw["fields"]),
         spellings=MappingProxyType(raw.get("spellings", {})),
+        read_as=MappingProxyType(raw.get("read_as", {})),
+        sent_always=tuple(raw.get("sent_always", ())),
         push_fields=_fields(raw.get("push_fields", {})),
     )
 

@@ -14,8 +14,10 @@ from .outbox import OutboxStore, Raw, on_outbox
 
 
 def intent_of(record: Model, payload: Raw, op: str) -> WriteIntent:
-    """A record's change: what is sent, and what the server said of that before."""
-    return WriteIntent(op, record._meta.resource.name, record.id, payload, known_base(record, payload))
+    """A record's change: what is sent, and what the server said of that before, and of what is always sent."""
+    known = record._meta.resource
+    always = {wire: record._wire[wire] for wire in known.sent_always if wire in record._wire}
+    return WriteIntent(op, known.name, record.id, payload, {**always, **known_base(record, payload)})
 
 
 def deletion_of(record: Model) -> WriteIntent:

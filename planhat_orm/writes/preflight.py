@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -41,7 +41,8 @@ class Preflight:
         for name in dict.fromkeys(entry.resource for entry in entries):
             mine = [entry for entry in entries if entry.resource == name]
             try:
-                found += yield from self._compare(name, [field for field in mine if field.op == "update"])
+                updates = yield from self._compare(name, [field for field in mine if field.op == "update"])
+                found += yield from self._complete(resource(name), updates)
                 found += yield from self._look_for(
                     name, [field for field in mine if field.makes and self._is_lost(field)]
                 )
@@ -106,8 +107,12 @@ class Preflight:
             for entry in entries
             if not entry.record.startswith(TEMPORARY) and (self.check is not None or entry.state in UNSURE)
         ]
+        always = resource(name).sent_always
         theirs = yield from server_state.current(
-            self.source, name, {pair.record for pair in compared}, {wire for pair in compared for wire in pair.patch}
+            self.source,
+            name,
+            {pair.record for pair in compared},
+            {*always, *(wire for pair in compared for wire in pair.patch)},
         )
         gone, held = {}, {}
         acked: list[Acknowledged] = []
@@ -132,7 +137,7 @@ class Preflight:
                 acked.append(Acknowledged(entry, status, entry.record, remote, remote))
                 continue
             self.said[entry.seq] = under(remote, entry.patch)
-            entry.patch, entry.base = send, base_of(remote, send)
+            entry.patch, entry.base = send, {**_some(remote, always), **base_of(remote, send)}
             theirs[entry.record] = merged(remote, send)
             coming[entry.record] = merged(coming.get(entry.record, {}), send)
             ready.append(entry)
@@ -140,6 +145,29 @@ class Preflight:
         yield from self.outcomes.acknowledge(acked)
         yield from self.outcomes.hold(held)
         return ready
+
+    def _complete(self, known: Resource, updates: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
+        """Read what is always sent, where it was not loaded; return the updates that have it."""
+        always = known.sent_always
+        lacking = [
+            entry
+            for entry in updates
+            if not entry.record.startswith(TEMPORARY)
+            and any(not {**entry.base, **entry.patch}.get(wire) for wire in always)
+        ]
+        if not lacking:
+            return updates
+        theirs = yield from server_state.current(self.source, known.name, {entry.record for entry in lacking}, always)
+        errors: dict[int, str] = {}
+        for entry in lacking:
+            entry.base = {**_some(theirs.get(entry.record, {}), always), **entry.base}
+            missing = [wire for wire in always if not {**entry.base, **entry.patch}.get(wire)]
+            if missing:
+                errors[entry.seq] = (
+                    f"Not sent: Planhat drops a {known.name} without {missing[0]}, and this one has none."
+                )
+        yield from self.outcomes.fail(errors)
+        return [entry for entry in updates if entry.seq not in errors]
 
     def _refuse_taken(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Fail creates whose key is taken: an upsert would change a record that nobody meant."""
@@ -159,6 +187,10 @@ class Preflight:
             owners.update(mine)
         yield from self.outcomes.fail(refused)
         return [entry for entry in entries if entry.seq not in refused]
+
+
+def _some(row: Raw, wires: Iterable[str]) -> Raw:
+    return {wire: row[wire] for wire in wires if row.get(wire) is not None}
 
 
 def _keys(entry: OutboxEntry) -> bool:

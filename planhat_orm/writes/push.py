@@ -105,7 +105,10 @@ class Push:
         names = [*texts(entry.patch), *([record] if entry.op == "update" else [])]
         if any(name.startswith(TEMPORARY) for name in names):
             return None
-        return {"_id": record, **entry.patch} if entry.op == "update" else {**known.implied, **entry.patch}
+        if entry.op != "update":
+            return {**known.implied, **entry.patch}
+        always = {wire: entry.base[wire] for wire in known.sent_always if entry.base.get(wire)}
+        return {"_id": record, **always, **entry.patch}
 
     def _settle_orphans(self, entries: list[OutboxEntry], makers: Mapping[str, int]) -> Flow[None]:
         """Fail what refers to a record that was not created; it waits where that is not known yet."""

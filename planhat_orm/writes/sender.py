@@ -99,23 +99,26 @@ class Sender:
         return (yield from self.carry(changed, only, chunk_size))
 
     def carry(
-        self, changed: Sequence[Model], only: Fields, chunk_size: int = BULK_MAX_ROWS
+        self, changed: Sequence[Model], only: Fields, chunk_size: int = BULK_MAX_ROWS, new: str = "upsert"
     ) -> Flow[dict[int, RowResult]]:
-        """Send records that were checked, or write them down offline, and return their outcomes by `id()`."""
-        new = _name(changed)
+        """Send records that were checked, or write them down offline, and return their outcomes by `id()`.
+
+        `new` is what an entry for a new record is: an upsert, or a create, whose key must be free when it is sent.
+        """
+        unnamed = _name(changed)
         try:
             payloads = [record._payload(only.get(id(record))) for record in changed]
             intents = [
-                (intent_of(record, payload, "upsert" if id(record) in new else "update"), record)
+                (intent_of(record, payload, new if id(record) in unnamed else "update"), record)
                 for record, payload in zip(changed, payloads, strict=True)
             ]
             if self.client.is_offline:
                 yield from queue(self.outbox, intents)
-                new = {}  # They keep their temporary ids until they are pushed.
+                unnamed = {}  # They keep their temporary ids until they are pushed.
                 return {id(record): RowResult(record, "queued") for record in changed}
             return (yield from self._push(intents, chunk_size))
         finally:
-            _unname(new.values())
+            _unname(unnamed.values())
 
     def delete(self, doomed: Sequence[Model]) -> Flow[BatchResult]:
         """Delete records one by one, what hangs on a company before it; one that is gone already is deleted."""

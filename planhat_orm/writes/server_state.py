@@ -41,7 +41,7 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
     found: dict[str, Raw] = {}
     left = set(ids)
     known = resource(name)
-    single = "get_by_id" in known.operations
+    single = known.is_readable
     if left and (len(left) > find_by_keys.FEW or not single):
         test = Test(Target("id", ("_id",), ID), "in", tuple(sorted(left)))
         query = Query(name, where=test, select=frozenset({"_id", *wires}), hidden=True, fresh=True)

@@ -9,6 +9,7 @@ from ..models.results import BatchResult, Policy, RowResult, SaveResult
 from ..runtime import TEMPORARY, WriteIntent
 from ..wire import records
 from ..wire.failures import reason
+from ..wire.keys import lookup_keys
 from ..wire.resources import Resource
 from .intents import deletion_of, intent_of, queue, temporaries
 from .outbox import Raw, on_outbox
@@ -44,9 +45,13 @@ def save(sender: Sender, record: Model, fields: tuple[str, ...] | None, policy: 
 
 
 def _save_as_row(sender: Sender, record: Model, fields: tuple[str, ...] | None) -> Flow[str]:
-    """A bulk upsert of one row, where the resource has nothing else."""
+    """A bulk upsert of one row, where the resource has nothing else. A new record's key must be free."""
+    known = record._meta.resource
+    if record.id is None and not sender.client.is_offline:
+        yield from records.refuse_taken(known, list(lookup_keys(known, record._payload(fields))))
     result = BatchResult()
-    outcomes = yield from result.count(sender.carry([record], {id(record): fields}))
+    new = "create" if sender.client.is_offline else "upsert"
+    outcomes = yield from result.count(sender.carry([record], {id(record): fields}, new=new))
     result.rows = list(outcomes.values())
     sender.notify(result.rows)
     result.raise_for_failures()
@@ -84,7 +89,7 @@ def refresh(sender: Sender, record: Model, fields: tuple[str, ...] | None, disca
     if record.id is None:
         raise PlanhatError(f"A {type(record).__name__} that was never saved cannot be read again.")
     known = record._meta.resource
-    if "get_by_id" not in known.operations:
+    if not known.is_readable:
         raise ValidationError(f"A {type(record).__name__} cannot be refreshed: {instead(known, 'get_by_id')}")
     yield from sender.prepare([record])
     missing: NotFound | None = None

@@ -82,7 +82,6 @@ def test_keys_that_nobody_documented_arrive(connect: Connect) -> None:
         assert [company.to_wire().get("weird") for company in Company.objects.all()] == [1]
 
 
-@not_yet("dropped: no email is sent")
 def test_a_ticket_is_changed(connect: Connect) -> None:
     server, planhat = connect()
     _ticket(server)
@@ -93,7 +92,6 @@ def test_a_ticket_is_changed(connect: Connect) -> None:
     assert server.records("ticket")[0]["status"] == "closed"
 
 
-@not_yet("looked for under another name")
 def test_a_ticket_is_found_by_its_source_id(connect: Connect) -> None:
     server, planhat = connect()
     _ticket(server)

@@ -19,6 +19,7 @@ from ...errors import MirrorError
 from ...html import table as html_table
 from ...models.conflict import Conflict, conflict_of
 from ...runtime import TEMPORARY, WriteIntent
+from ...wire.aliases import with_aliases
 from ...wire.patches import Raw, merged, same, without
 from ..db import lease, tables
 from ..db.changes import ChangeLog, Own, chunks
@@ -310,6 +311,8 @@ class Outbox:
         if row is not None and (before is not None or entry.makes):
             layout = layouts().get(entry.resource)
             implied = {} if layout is None or before is not None else layout.resource.implied
+            if layout is not None:
+                row = with_aliases(layout.resource, row, before or {})
             stacks.put(new, {**implied, **merged(before or {}, row), "_id": new[1]})
 
     def cancel(self, seqs: Iterable[int]) -> None:
