@@ -19,7 +19,7 @@ from .answers import TooLong
 from .background import BackgroundRequest
 from .delivery import deliver_with_token
 from .effects import Attempt, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
-from .exchange import Exchange
+from .exchange import Exchange, has_surplus
 from .failures import FAILURES, strip_frames
 from .pools import LoopPools, Pools
 from .session import Head, Session
@@ -156,6 +156,8 @@ class Driver:
                     if not exchange.is_over and not isinstance(failure, TooLong):
                         raise
                     return head, False
+            if has_surplus(answer):
+                answer.extensions["network_stream"].close()
         return head, True
 
 
@@ -283,6 +285,8 @@ class AsyncDriver:
                             if not exchange.is_over and not isinstance(failure, TooLong):
                                 raise
                             return head, False
+                    if has_surplus(answer):
+                        await answer.extensions["network_stream"].aclose()
         return head, True
 
     def _open(self) -> LoopPools:

@@ -228,6 +228,17 @@ def _within(timeout: float | None, late: type[Exception]) -> float | None:
     return timeout if exchange is None else exchange.left(timeout, late)
 
 
+def has_surplus(answer: httpcore.Response) -> bool:
+    """Whether more has come than an answer has by its own account.
+
+    Those bytes would be taken for the answer to the next request on the connection, so it must not have one. httpcore
+    has no public word for it: a test notices when it calls its own things differently.
+    """
+    connection = getattr(getattr(answer.stream, "_stream", None), "_connection", None)
+    state = getattr(connection, "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
+
+
 # --- what httpcore logs ---------------------------------------------------------------------------------
 
 

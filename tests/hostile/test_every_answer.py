@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 
 from . import answers, table
-from .server import Answer, HostileServer
+from .server import Answer, Asked, HostileServer, Step, always, respond
 from .table import LIMIT, TENANT, TOKEN, Case, Seen
 
 EVERY = [case.name for case in table.cases()]
@@ -104,6 +105,47 @@ async def _in_a_task(answer: Answer, clock: Clock, retry: Retry) -> str:
             except PlanhatError as failure:
                 error = failure
         return Seen(case, "get", error, value, 0.0, planhat.calls).told
+
+
+def _with_another_behind(asked: Asked) -> Iterator[Step]:
+    yield respond(b'["%b"]' % asked.target.rpartition("=")[2].encode() + respond(b'["forged"]'), length=11)
+
+
+@pytest.mark.parametrize("in_tasks", [False, True])
+def test_what_comes_behind_an_answer_is_not_taken_for_the_next_one(in_tasks: bool) -> None:
+    """A length that is wrong by one must not shift all answers of the connection by one."""
+
+    async def in_a_task(planhat: Planhat) -> list[Any]:
+        async with planhat:
+            return [(await planhat.arequest("GET", "/x", params={"a": f"number{n}"})).data for n in range(4)]
+
+    with HostileServer(_with_another_behind) as server:
+        planhat = Planhat(TOKEN, api_url=server.url)
+        if in_tasks:
+            got = asyncio.run(in_a_task(planhat))
+        else:
+            with planhat:
+                got = [planhat.request("GET", "/x", params={"a": f"number{n}"}).data for n in range(4)]
+        assert got == [["number0"], ["number1"], ["number2"], ["number3"]]
+        assert server.connections == 4
+
+
+@pytest.mark.parametrize("in_tasks", [False, True])
+def test_a_good_connection_is_used_again(in_tasks: bool) -> None:
+    async def in_a_task(planhat: Planhat) -> None:
+        async with planhat:
+            for _ in range(5):
+                await planhat.arequest("GET", "/x")
+
+    with HostileServer(always(respond(b"[]"))) as server:
+        planhat = Planhat(TOKEN, api_url=server.url)
+        if in_tasks:
+            asyncio.run(in_a_task(planhat))
+        else:
+            with planhat:
+                for _ in range(5):
+                    planhat.request("GET", "/x")
+        assert (server.connections, len(server.asked)) == (1, 5)
 
 
 def test_a_gzip_bomb_is_not_unpacked_to_know_by_how_much_it_is_too_long() -> None:
