@@ -6,6 +6,7 @@ one text serves threads and tasks, and a test can drive it by hand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -19,7 +20,7 @@ TENANT = "{tenant}"
 """Stands for the tenant token in a path: the token itself is put in on the wire only."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """One call of the API, without any secret in it.
 
@@ -30,8 +31,8 @@ class Request:
 
     method: str
     path: str
-    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    params: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
     host: Literal["main", "analytics"] = "main"
     auth: Literal["token", "tenant", "none"] = "token"
     idempotent: bool = True
@@ -40,6 +41,15 @@ class Request:
     raw_items: bool = False
     accept: tuple[int, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.route}>"
+
+    @property
+    def route(self) -> str:
+        """The path as it may be logged: Planhat's own ids stay, a key of the customer's system is cut to its form."""
+        first, *rest = self.path.lstrip("/").split("/")
+        return "/".join(("", first, *map(_masked, rest)))
+
     @property
     def metered(self) -> bool:
         """Whether the quota counts this request.
@@ -47,6 +57,13 @@ class Request:
         The analytics host is not limited (docs/reference/planhat-api.md section 3).
         """
         return self.host == "main"
+
+
+_OWN_WORD = re.compile(r"[0-9a-f]{24}|duplicate|bulk|segment|licenses|\{tenant\}").fullmatch
+
+
+def _masked(part: str) -> str:
+    return part if _OWN_WORD(part) else f"{part[:6]}..." if part.startswith(("extid-", "srcid-")) else "..."
 
 
 @dataclass(frozen=True, slots=True)

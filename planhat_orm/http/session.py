@@ -135,7 +135,7 @@ class Session:
             # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
             body = self.secrets.strike(body)
         response = Response(head.status, head.headers, body, seconds=exchange.seconds, unread=unread)
-        logger.debug("%s %s -> %s, %d bytes", request.method, request.path, response.status, len(response.body))
+        logger.debug("%s %s -> %s, %d bytes", request.method, request.route, response.status, len(response.body))
         self.notify("response", (request, response))
         return response
 
@@ -143,7 +143,7 @@ class Session:
         """Turn a failure of the connection into ours."""
         url = self.url_of(request)
         lost = unanswered(error, urlsplit(url).netloc, self.timeout, exchange, self.connection.proxy_for(url))
-        logger.debug("%s %s -> no answer, %s", request.method, request.path, lost.reason)
+        logger.debug("%s %s -> no answer, %s", request.method, request.route, lost.reason)
         return lost
 
     # --- waiting ----------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Session:
     def _retrying(self, pause: Pause | None, seconds: float) -> None:
         if pause is not None and pause.error is not None:
             request = pause.request
-            logger.info("%s %s is sent again in %.1f s, after %s", request.method, request.path, seconds,
+            logger.info("%s %s is sent again in %.1f s, after %s", request.method, request.route, seconds,
                         type(pause.error).__name__)  # fmt: skip
             self.notify("retry", RetryEvent(request, pause.attempt, seconds, pause.error))
 
