@@ -167,8 +167,8 @@ class Client(Protocol):
         """Tell those who asked to be told."""
         ...
 
-    def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
-        """Take over records that were stored."""
+    def wrote(self, resource: Resource, record: dict[str, Any], sent: Mapping[str, Any] | None) -> Flow[None]:
+        """Take over a record that was stored; `sent` is what an update sent, None where the record was made."""
         ...
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:

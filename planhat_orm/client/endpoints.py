@@ -163,7 +163,7 @@ class Endpoint:
         data = self._object(data)
         listing.warn_of_unknown(self._resource, data)
         record = yield from records.create(self._resource, {**self._resource.implied, **data})
-        yield from self._client.wrote(self._resource, [record])
+        yield from self._client.wrote(self._resource, record, None)
         return record
 
     def _update(self, key: str, data: Mapping[str, Any]) -> Flow[Record]:
@@ -172,7 +172,7 @@ class Endpoint:
         data = self._object(data)
         listing.warn_of_unknown(self._resource, data)
         record = yield from records.update(self._resource, key, data)
-        yield from self._client.wrote(self._resource, [record])
+        yield from self._client.wrote(self._resource, record, data)
         return record
 
     def _get(self, key: str) -> Flow[Record]:

@@ -467,11 +467,11 @@ class Planhat:
         result.raise_for_failures()
         return result
 
-    def wrote(self, resource: Resource, rows: list[dict[str, Any]]) -> Flow[None]:
-        """Write stored records through to the mirror, where it is open."""
+    def wrote(self, resource: Resource, record: dict[str, Any], sent: Mapping[str, Any] | None) -> Flow[None]:
+        """Write a stored record through to the mirror, where it is open."""
         mirror = self._holdings.mirror
-        if mirror is not None and rows:
-            yield RunBlocking(lambda: mirror.store(resource, rows))
+        if mirror is not None and record.get("_id"):
+            yield RunBlocking(lambda: mirror.store(resource, [record], sent=sent, made=sent is None))
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""

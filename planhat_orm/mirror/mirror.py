@@ -20,6 +20,7 @@ from .db import clock, state
 from .db.changes import Own, Raw, flat_names
 from .db.database import Database, database_url
 from .db.layout import layout_for, layout_of, resources_of
+from .db.store import Store
 from .inbox import Inbox
 from .outbox.outbox import Outbox
 from .reading import history
@@ -303,15 +304,28 @@ class Mirror:
             raise ConfigurationError("A mirror in PostgreSQL is restored from its own backups (pg_dump).")
         return rescue.rescue(Path(str(url.database)), Path(path))
 
-    def store(self, resource: Resource | str, rows: Iterable[Raw]) -> None:
-        """Take over records that were just written; keys that a row lacks stay as they are. One transaction."""
-        told = {row["_id"]: row for row in rows}
-        self._wrote(resource, dict(told), {id: Own(flat_names(row)) for id, row in told.items()})
+    def store(
+        self,
+        resource: Resource | str,
+        rows: Iterable[Raw],
+        *,
+        sent: Mapping[str, Any] | None = None,
+        made: bool = False,
+    ) -> None:
+        """Take over records that were just written; keys that a row lacks stay as they are. One transaction.
 
-    def remove(self, resource: Resource | str, ids: Iterable[str]) -> None:
-        """Take out records that were just deleted. One transaction."""
-        gone = dict.fromkeys(ids)
-        self._wrote(resource, gone, dict.fromkeys(gone, Own(whole=True)))
+        What was `sent` of them is remembered as yours (None: all that the rows hold), and with `made` the records are.
+        """
+        told = {row["_id"]: row for row in rows}
+        own = {id: Own(flat_names(row if sent is None else sent), whole=made) for id, row in told.items()}
+        self._wrote(resource, dict(told), own)
+
+    def remove(self, resource: Resource | str, keys: Iterable[str]) -> None:
+        """Take out records that were just deleted, by Planhat's id or `extid-` and `srcid-` keys. One transaction."""
+        layout = layout_for(resource if isinstance(resource, str) else resource.name)
+        with self.database.reading() as connection:
+            gone = Store(connection, layout).ids_of(list(keys))
+        self._wrote(resource, dict.fromkeys(gone), dict.fromkeys(gone, Own(whole=True)))
 
     def pulled(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
         """Take over what the server says of some records, None for one that it does not have. One transaction.

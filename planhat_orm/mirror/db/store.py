@@ -103,6 +103,19 @@ class Store:
             statement = statement.where(self.table.c.id <= last)
         return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
 
+    def ids_of(self, keys: Sequence[str]) -> list[str]:
+        """The ids of records that are named as addresses name them: by an id, or a key after `extid-` or `srcid-`."""
+        resource, ids = self.layout.resource, list[str]()
+        for key in keys:
+            form = next((form for form in resource.id_forms if form != "_id" and key.startswith(form)), "_id")
+            column = self.layout.by_wire.get(resource.field_for(form) or "_id")
+            if form == "_id" or column is None:
+                ids.append(key)
+            else:
+                named = self.table.c[column.name] == key.removeprefix(form)
+                ids += self.connection.execute(select(self.table.c.id).where(named)).scalars()
+        return ids
+
     def newer(self, stamp: str, than: str, among: Container[str], *, hidden: bool | None, most: int) -> list[str]:
         """The records, `most` at the most, with a later stamp that are not `among` these.
 
