@@ -59,7 +59,7 @@ class BlockError(PlanhatError):
     """A write cannot be held as a batch, a dry run or an offline block around it promised. Nothing was sent.
 
     It comes from a thread or a task that knows nothing of the block, or that outlived it, from another process, or
-    from a record of another account.
+    from a record of another account: see docs/how-to/threads-and-web-apps.md.
     """
 
 

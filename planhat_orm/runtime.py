@@ -263,6 +263,13 @@ def custom_policy(record: Any = None) -> str:
         return "refuse"
 
 
+def bind(record: Any, client: Client) -> None:
+    """Have a record that has no client yet belong to `client`."""
+    origin = record._origin
+    if origin.client is None:
+        origin.client, origin.account = client, None
+
+
 def model(name: str) -> type[Any]:
     """Return the model class called `name`; an error with the nearest name when there is none."""
     try:

@@ -69,7 +69,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "writes": (
         "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "preflight", "push", "sender", "single",
-        "batch", "reconcile", "facade",
+        "destination", "batch", "reconcile", "facade",
     ),
     "client": (
         "settings", "cache", "account_fields", "relation_filters", "source", "endpoints", "any_route", "analytics_base",

@@ -84,7 +84,7 @@ class UserActivities(AnalyticsEndpoint):
         return await self._client.arun(self._segment(data, raise_on_error, at_least_once))
 
     def _create(self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         answer: analytics.Received
         if bulk or not isinstance(data, Mapping):
             rows: Iterable[Mapping[str, Any]] = checked(
@@ -100,7 +100,7 @@ class UserActivities(AnalyticsEndpoint):
         return answer
 
     def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         given = [data] if isinstance(data, Mapping) else data if isinstance(data, Iterable) else [data]
         events = list(json_rows(given, self._client.zone))
         for event in events:

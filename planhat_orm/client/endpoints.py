@@ -159,7 +159,7 @@ class Endpoint:
 
     def _create(self, data: Mapping[str, Any]) -> Flow[Record]:
         self._need("create")
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         data = self._object(data)
         listing.warn_of_unknown(self._resource, data)
         record = yield from records.create(self._resource, {**self._resource.implied, **data})
@@ -168,7 +168,7 @@ class Endpoint:
 
     def _update(self, key: str, data: Mapping[str, Any]) -> Flow[Record]:
         self._need("update")
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         data = self._object(data)
         listing.warn_of_unknown(self._resource, data)
         record = yield from records.update(self._resource, key, data)
@@ -181,14 +181,14 @@ class Endpoint:
 
     def _delete(self, key: str) -> Flow[Record]:
         self._need("delete")
-        self._client.writer.guard(delete=True)
+        self._client.writer.guard_live(delete=True)
         answer = yield from records.delete(self._resource, key)
         yield from self._client.removed(self._resource, [key])
         return answer
 
     def _bulk(self, data: Iterable[Mapping[str, Any]], chunk_size: int, raise_on_error: bool) -> Flow[BulkResponse]:
         self._need("bulk_upsert")
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         rows = [data] if isinstance(data, Mapping) else data
         if isinstance(rows, Iterable):
             rows = list(self._said(rows)) if isinstance(rows, Sequence) else self._said(rows)
@@ -310,7 +310,7 @@ class TimeEntries(Endpoint):
         return await self._client.arun(self._duplicate(data))
 
     def _duplicate(self, data: Mapping[str, Any]) -> Flow[Record]:
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         data = self._object(data)
         ids = data.get("ids")
         if not isinstance(ids, (list, tuple)) or not ids:

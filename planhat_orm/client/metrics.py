@@ -143,7 +143,7 @@ class Metrics(AnalyticsEndpoint):
         verify: bool,
         at_least_once: bool,
     ) -> Flow[Record]:
-        self._client.writer.guard()
+        self._client.writer.guard_live()
         path = analytics.metrics_path()
         answer: analytics.Received
         if isinstance(data, Mapping):

@@ -177,6 +177,7 @@ class Planhat:
             timeout=TIMEOUT if timeout is None else check_seconds("timeout", timeout),
             max_answer=max_answer,
             connection=connection,
+            account=chosen.account,
         )
         self._session.notify = _notifier(self)
         self.cache = ListCache(cache, clock.now)
@@ -308,7 +309,7 @@ class Planhat:
     ) -> Flow[Response]:
         request = any_route.build(method, path, params, json, idempotent=idempotent)
         if request.method != "GET":
-            self.writer.guard(delete=request.method == "DELETE")
+            self.writer.guard_live(delete=request.method == "DELETE")
         return (yield from any_route.send(request))
 
     # --- sources ----------------------------------------------------------------------------------------

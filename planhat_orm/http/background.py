@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextvars import copy_context
 from typing import Any
 
 from .effects import Flow, Response, Sleep
@@ -23,7 +24,9 @@ class BackgroundRequest:
     ) -> None:
         self._future: Future[Response] = Future()
         self._given_up = False
-        threading.Thread(target=self._deliver, args=(run, flow, slots), name="planhat-request", daemon=True).start()
+        # In the clients and blocks of the code that asks.
+        work, context = (self._deliver, run, flow, slots), copy_context()
+        threading.Thread(target=context.run, args=work, name="planhat-request", daemon=True).start()
 
     def result(self) -> Response:
         """Wait for the answer, or meet its error."""

@@ -12,6 +12,7 @@ from .session import Session
 
 def deliver_with_token(request: Request, session: Session) -> Flow[Response]:
     """Deliver `request`; where a function gives the token, ask it again after a 401, once."""
+    session.check(request)
     secrets = session.secrets
     asked = secrets.asked(request)
     if asked == 0:

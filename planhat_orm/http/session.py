@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from .. import forks
 from ..errors import ValidationError
+from ..scopes import blocks
+from ..scopes.accounts import Account
 from .answers import Body, encoding_of
 from .clock import Clock
 from .connecting import ConnectionOptions
@@ -51,8 +53,9 @@ class Session:
     max_answer: int = MAX_ANSWER
     connection: ConnectionOptions = field(default_factory=ConnectionOptions)
     notify: Callable[[str, Any], None] = field(default=lambda event, payload: None, repr=False)
+    account: Account | None = None
     calls: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: forks.Lock = field(default_factory=forks.Lock, repr=False)
     _logged: float = field(default=float("-inf"), repr=False)
 
     # --- going out --------------------------------------------------------------------------------------
@@ -61,13 +64,17 @@ class Session:
         """The address of the host that a request is for."""
         return self.main_url if request.host == "main" else self.analytics_url
 
-    def begin(self, attempt: Attempt) -> Exchange:
-        """Count a request and return the exchange to send it in.
-
-        Raises `ConfigurationError` for a token that is not there; nothing is counted then, as nothing is sent.
+    def check(self, request: Request) -> None:
+        """Raise before anything is waited for: `BlockError` where a block holds writes, `ConfigurationError` for a
+        token that is not there.
         """
-        request = attempt.request
+        if request.method != "GET" and self.account is not None:
+            blocks.check_request(self.account)
         self.secrets.check(request)
+
+    def begin(self, attempt: Attempt) -> Exchange:
+        """Count a request and return the exchange to send it in."""
+        request = attempt.request
         with self._lock:
             self.calls += 1
         self.notify("request", request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -188,3 +188,12 @@ def first_reasons(bad: Iterable[tuple[str, str]], most: int = 3) -> tuple[str, .
     if len(rows) > most:
         lines.append(f"... and {len(rows) - most} other reason{'s' if len(rows) - most > 1 else ''}")
     return tuple(lines)
+
+
+def joined(results: Sequence[BatchResult], records: Iterable[object] = ()) -> BatchResult:
+    """Several results as one, its rows in the order of the records, if those are given."""
+    places = {id(record): place for place, record in enumerate(records)}
+    rows = [row for result in results for row in result.rows]
+    if places and len(results) > 1:
+        rows.sort(key=lambda row: places[id(row.object)])
+    return BatchResult(rows, sum(result.requests for result in results))

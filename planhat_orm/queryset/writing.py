@@ -25,6 +25,7 @@ def create(queryset: QuerySet[M], values: Mapping[str, object]) -> tuple[M, Flow
     record: M = queryset.model(**values)
     if record.id is not None:
         raise ValidationError(f"create() makes a new {queryset.model.__name__}: leave the id out; Planhat gives it.")
+    _join_scope(queryset, record)
     relate(queryset, [record])
     return record, queryset._using().writer.save(record)
 
@@ -69,6 +70,13 @@ def _references(record: Model) -> set[str]:
     wires = {form: record._meta.resource.field_for(form) for form in forms if form != "_id"}
     keys = {form: record._wire.get(wire) for form, wire in wires.items() if wire is not None}
     return {str(record.id), *(f"{form}{key}" for form, key in keys.items() if key)}
+
+
+def _join_scope(queryset: QuerySet[Any], record: Model) -> None:
+    """Have a record that was made outside of every scope belong to the one that the queryset was made in."""
+    origin = record._origin
+    if origin.scope is None and origin.client is None:
+        origin.scope = queryset._scope
 
 
 def get_or_create(
@@ -130,6 +138,8 @@ def bulk_upsert(
 
 def _upsert(queryset: QuerySet[Any], records: list[Model], chunk_size: int = 5000) -> Flow[BatchResult]:
     """Send records. Of one that was there already only what was sent is known: its other fields are not loaded."""
+    for record in records:
+        _join_scope(queryset, record)
     keys = {"_id", *queryset.model._meta.resource.keys}
     known = {id(record): keys | record._payload().keys() for record in records if record.id is None}
     result = yield from queryset._using().writer.send(records, upsert=True, chunk_size=chunk_size)

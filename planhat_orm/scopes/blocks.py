@@ -39,17 +39,18 @@ def close_block(block: Scope, *, failing: bool) -> None:
         )
 
 
-def holder(account: Account, *carried: Scope | None) -> Scope | None:
+def holder(account: Account, *carried: Scope | None, stray: bool = False) -> Scope | None:
     """The open block that a write to `account` goes to, or None where it is live.
 
     `carried` are the scopes that the record, or the batch that hands it on, came from. Raises `BlockError` where a
-    block promised to hold the write and cannot, or where nothing says whether it is to be held.
+    block promised to hold the write and cannot, or where nothing says whether it is to be held; a `stray` write, of
+    a record by itself, also where only a batch of another account is around it.
     """
     context = innermost()
     blocks, foreign = _around(context, account)
     if not _is_detached(context):
         blocks += [block for scope in carried for block in _carried(scope, account) if block not in blocks]
-    if not blocks and foreign is not None:
+    if stray and not blocks and foreign is not None:
         raise BlockError(
             f"This belongs to the account {account}, and is written inside a {foreign.kind} of {foreign.account} "
             f"({foreign.place}): open a batch of its own client around it, or write it outside."

@@ -5,29 +5,24 @@ Only what was saved, created or deleted inside is sent. Leaving by an exception 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Self, TypeVar
 from weakref import WeakValueDictionary
 
-from ..errors import PlanhatError
+from .. import forks, runtime
+from ..errors import BlockError, PlanhatError
 from ..http.effects import Flow
 from ..models.base import Model
-from ..models.results import BatchResult, Policy, RowResult
-from ..runtime import Client
-from ..scopes.chain import Scope, enter
+from ..models.results import BatchResult, Policy, RowResult, joined
+from ..scopes import blocks
+from ..scopes.chain import Scope, enter, innermost
+from .destination import by_block, ended_just_now, sender_for
 from .plan import WritePlan, plan_of
-from .sender import Sender
+from .sender import Fields, Sender
 
 M = TypeVar("M", bound=Model)
-_open: ContextVar[Batch | None] = ContextVar("planhat_batch", default=None)
-
-
-def open_batch(client: Client) -> Batch | None:
-    """The innermost open batch of a client, or None."""
-    batch = _open.get()
-    return batch if batch is not None and batch._sender.client is client else None
 
 
 class Batch:
@@ -42,8 +37,10 @@ class Batch:
         self._saves: dict[int, Model] = {}
         self._only: dict[int, tuple[str, ...] | None] = {}
         self._deletes: dict[int, Model] = {}
-        self._token: Token[Batch | None] | None = None
-        self._scope: Scope | None = None
+        self._lock = forks.Lock(reentrant=True)
+        self._made_in = innermost()
+        self._around: Scope | None = None
+        self._block: Scope | None = None
         self._known: WeakValueDictionary[tuple[type[Model], str | None], Model] = WeakValueDictionary()
         self.dry_run = dry_run
         self.on_conflict = on_conflict
@@ -51,6 +48,12 @@ class Batch:
 
     def add(self, record: Model, fields: tuple[str, ...] | None = None) -> None:
         """Have `record` saved with the batch; the same as `record.save()` inside it."""
+        runtime.check_account(record, self._sender.client)
+        runtime.bind(record, self._sender.client)
+        with self._lock:
+            self._add(record, fields)
+
+    def _add(self, record: Model, fields: tuple[str, ...] | None) -> None:
         if id(record) in self._deletes or record._origin.deleted:
             raise PlanhatError(f"{record!r} is deleted and cannot be saved.")
         before = self._only.get(id(record), ())
@@ -67,27 +70,62 @@ class Batch:
 
     def delete(self, record: Model) -> None:
         """Have `record` deleted with the batch; one that was only created in it is simply forgotten."""
+        runtime.check_account(record, self._sender.client)
+        with self._lock:
+            self._delete(record)
+
+    def _delete(self, record: Model) -> None:
         self._saves.pop(id(record), None)
         self._only.pop(id(record), None)
         if record.id is not None:
             self._deletes[id(record)] = record
 
-    def take(self, records: Iterable[Model]) -> BatchResult:
-        """Have the changed ones of many records saved with the batch, and say of each whether it is."""
+    # --- what is written inside -------------------------------------------------------------------------
+
+    def hold(self, record: Model, fields: tuple[str, ...] | None = None) -> None:
+        """Hold what was saved inside until the end. Raises `BlockError` when that came this moment."""
+        with self._lock:
+            self._check_open()
+            self._add(record, fields)
+
+    def hold_delete(self, record: Model) -> None:
+        """Hold what was deleted inside until the end."""
+        with self._lock:
+            self._check_open()
+            self._delete(record)
+
+    def take(self, records: Iterable[Model], only: Fields | None = None) -> BatchResult:
+        """Hold the changed ones of many records, and say of each whether it is held."""
         result = BatchResult()
-        for record in records:
-            changed = record.id is None or bool(record.changes())
-            if changed:
-                self.add(record)
-            result.rows.append(RowResult(record, "queued" if changed else "unchanged"))
+        with self._lock:
+            self._check_open()
+            for record in records:
+                changed = record.id is None or bool(record.changes())
+                if changed:
+                    self._add(record, (only or {}).get(id(record)))
+                result.rows.append(RowResult(record, "queued" if changed else "unchanged"))
         return result
+
+    def take_deletes(self, records: Iterable[Model]) -> BatchResult:
+        """Hold many deletions."""
+        with self._lock:
+            self._check_open()
+            for record in records:
+                self._delete(record)
+            return BatchResult(RowResult(record, "queued") for record in records)
+
+    def _check_open(self) -> None:
+        assert self._block is not None, "only a batch that was entered holds anything"
+        if self._block.ended:
+            raise ended_just_now(self._block)
 
     def unify(self, records: list[M]) -> list[M]:
         """The objects that this batch knows of these records, with what was read just now under their changes.
 
         One record is one object inside a batch, however often it is read, so that its edits meet.
         """
-        return [self._unified(record) for record in records]
+        with self._lock:
+            return [self._unified(record) for record in records]
 
     def _unified(self, record: M) -> M:
         known = self._known.setdefault((type(record), record.id), record)
@@ -97,7 +135,9 @@ class Batch:
 
     def plan(self) -> WritePlan:
         """What would be sent now: a table of old and new, the requests, the time. Makes no request."""
-        return plan_of(self._saves.values(), self._deletes.values(), self._sender.client.seconds, self._only)
+        with self._lock:
+            saves, deletes, only = list(self._saves.values()), list(self._deletes.values()), dict(self._only)
+        return plan_of(saves, deletes, self._sender.client.seconds, only)
 
     def retry(self) -> BatchResult:
         """Send again what failed, was dropped, or is unknown: only those rows travel.
@@ -126,15 +166,22 @@ class Batch:
     # --- with -------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self._scope = enter(self._sender.client, "client")
-        self._token = _open.set(self)
+        client = self._sender.client
+        if self._block is not None and not self._block.ended:
+            raise BlockError("This batch is open already: planhat.batch() makes another one.")
+        # What is sent at the end is sent inside the client, too.
+        self._around = enter(client, "client")
+        self._block = blocks.open_block(client, "dry run" if self.dry_run else "batch", self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._leave(kind):
-            self._sender.client.run(self._send())
+        try:
+            if self._leave(kind):
+                self._sender.client.run(self._send())
+        finally:
+            self._leave_client()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -142,42 +189,71 @@ class Batch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._leave(kind):
-            await self._sender.client.arun(self._send())
+        try:
+            if self._leave(kind):
+                await self._sender.client.arun(self._send())
+        finally:
+            self._leave_client()
 
     def _leave(self, kind: type[BaseException] | None) -> bool:
-        assert self._token is not None, "a batch is left only after it was entered"
-        _open.reset(self._token)
-        if self._scope is not None:
-            self._scope.close()
-        if kind is not None or self.dry_run:
-            return False
-        outer = open_batch(self._sender.client)
-        if outer is not None:
-            self._hand_over(outer)
-        return outer is None
+        """End the block and say whether what it held is to be sent. In a forked child it is the parent that sends."""
+        assert self._block is not None, "a batch is left only after it was entered"
+        with self._lock:
+            blocks.close_block(self._block, failing=kind is not None)
+        return kind is None and not self.dry_run and self._block.pid == os.getpid()
 
-    def _hand_over(self, outer: Batch) -> None:
-        """Let the batch around this one send what waits here."""
-        for key, record in self._saves.items():
-            outer.add(record, self._only.get(key))
-        for record in self._deletes.values():
-            outer.delete(record)
-        records = (*self._saves.values(), *self._deletes.values())
-        self.result = BatchResult(RowResult(record, "queued") for record in records)
-        self._saves, self._deletes = {}, {}
+    def _leave_client(self) -> None:
+        if self._around is not None:
+            self._around.close()
 
     def _send(self, known: Iterable[RowResult] = (), requests: int = 0) -> Flow[None]:
-        saved = yield from self._sender.send(
-            self._saves.values(), upsert=True, only=self._only, policy=self.on_conflict
-        )
-        # From here on the outcomes tell what is to be done; which fields were meant retry() still needs.
-        self.result = BatchResult([*known, *saved.rows], requests + saved.requests)
-        self._saves = {}
+        client, made_in = self._sender.client, self._made_in
         doomed = sorted(self._deletes.values(), key=lambda record: -record._meta.resource.write_order)
-        deleted = yield from self._sender.delete(doomed)
-        self.result = BatchResult([*self.result.rows, *deleted.rows], self.result.requests + deleted.requests)
+        saves = by_block(client, self._saves.values(), made_in, stray=False)
+        deletes = by_block(client, doomed, made_in, stray=False)
+        results = [BatchResult(known, requests)]
+        for block, records in saves:
+            results.append((yield from self._send_saves(block, records)))
+            # From here on the outcomes tell what is to be done; which fields were meant retry() still needs.
+            self.result = joined(results)
+            self._saves = _without(self._saves, records)
+        for block, records in deletes:
+            results.append((yield from self._send_deletes(block, records)))
+        self.result = joined(results)
         self.result.raise_for_failures()
+
+    def _send_saves(self, block: Scope | None, records: list[Model]) -> Flow[BatchResult]:
+        outer = batch_in(block)
+        if outer is not None:
+            return outer.take(records, self._only)
+        sender = self._sender_for(block)
+        return (yield from sender.send(records, upsert=True, only=self._only, policy=self.on_conflict))
+
+    def _send_deletes(self, block: Scope | None, records: list[Model]) -> Flow[BatchResult]:
+        outer = batch_in(block)
+        if outer is None:
+            return (yield from self._sender_for(block).delete(records))
+        self._deletes = _without(self._deletes, records)
+        return outer.take_deletes(records)
+
+    def _sender_for(self, block: Scope | None) -> Sender:
+        """The sender of this batch, which knows what was sent before; in an offline block what writes down."""
+        return self._sender if block is None else sender_for(self._sender.client, block)
+
+
+def batch_in(block: Scope | None) -> Batch | None:
+    """The batch that a block is; None outside of one, or in an offline block."""
+    if block is None or block.kind == "offline":
+        return None
+    batch: Batch | None = block.batch
+    if batch is None:
+        raise ended_just_now(block)
+    return batch
+
+
+def _without(held: dict[int, Model], records: Iterable[Model]) -> dict[int, Model]:
+    gone = set(map(id, records))
+    return {key: record for key, record in held.items() if key not in gone}
 
 
 def records_in(items: Iterable[object]) -> list[Model]:

@@ -8,12 +8,14 @@ from typing import Literal, TypeVar
 from ..errors import PlanhatError, ReadOnlyError
 from ..http.effects import Flow
 from ..models.base import Model
-from ..models.results import BatchResult, Policy, RowResult, SaveResult, check_policy
+from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
 from ..queryset.queryset import QuerySet
 from ..runtime import Client
+from ..scopes import blocks
 from ..wire.resources import BULK_MAX_ROWS
 from . import single
-from .batch import Batch, open_batch
+from .batch import Batch, batch_in
+from .destination import block_of, by_block, sender_for
 from .reconcile import Mapped, ReconcilePlan, Rows, reconcile
 from .sender import Sender, push
 
@@ -46,6 +48,11 @@ class RecordWriter:
         if delete and not self._client.allow_delete:
             raise ReadOnlyError("This client does not delete: it was made with Planhat(allow_delete=False).")
 
+    def guard_live(self, *, delete: bool = False) -> None:
+        """Do what `guard()` does, for a call that goes out at once: `BlockError` where a block promised to hold it."""
+        self.guard(delete=delete)
+        blocks.check_live(self._client.account)
+
     def batch(self, *, dry_run: bool = False, on_conflict: Policy | None = None) -> Batch:
         """A new unit of work."""
         check_policy(on_conflict)
@@ -53,7 +60,9 @@ class RecordWriter:
 
     def unify(self, records: list[M]) -> list[M]:
         """Inside a batch, the objects that it knows of these records, brought up to date; else the list itself."""
-        batch = open_batch(self._client)
+        batch: Batch | None = None
+        if records:
+            batch = blocks.open_batch(self._client.account, records[0]._origin.scope)
         return records if batch is None else batch.unify(records)
 
     # --- one record -------------------------------------------------------------------------------------
@@ -67,25 +76,28 @@ class RecordWriter:
         chosen = tuple(fields) if fields is not None else None
         if record._origin.deleted:
             raise PlanhatError(f"{record!r} was deleted and cannot be saved; clone() makes a new one of it.")
-        batch = open_batch(self._client)
+        block = block_of(self._client, record)
+        batch = batch_in(block)
         if batch is not None:
-            batch.add(record, chosen)
+            batch.hold(record, chosen)
             return SaveResult(queued=True)
-        return (yield from single.save(Sender(self._client), record, chosen, on_conflict))
+        return (yield from single.save(sender_for(self._client, block), record, chosen, on_conflict))
 
     def delete(self, record: Model) -> Flow[None]:
         """Delete a record; inside a batch, queue that."""
         self.guard(delete=True)
-        batch = open_batch(self._client)
+        block = block_of(self._client, record)
+        batch = batch_in(block)
         if batch is not None and (record.id is not None or batch.holds(record)):
-            batch.delete(record)
+            batch.hold_delete(record)
             return
-        yield from single.delete(Sender(self._client), record)
+        yield from single.delete(sender_for(self._client, block if batch is None else None), record)
 
     def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
         """Read a record again (offline: from the mirror), keeping its unsaved changes unless `discard`."""
         chosen = tuple(fields) if fields is not None else None
-        yield from single.refresh(Sender(self._client), record, chosen, discard)
+        offline = blocks.is_offline(self._client, record._origin.scope)
+        yield from single.refresh(Sender(self._client, offline=offline), record, chosen, discard)
 
     # --- many records -----------------------------------------------------------------------------------
 
@@ -94,22 +106,30 @@ class RecordWriter:
     ) -> Flow[BatchResult]:
         """Send what changed of many records as bulk upserts; inside a batch, queue them."""
         self.guard()
-        batch = open_batch(self._client)
-        if batch is not None:
-            return batch.take(items)
-        return (yield from Sender(self._client).send(items, upsert=upsert, chunk_size=chunk_size))
+        records = list(items)
+        results = []
+        for block, group in by_block(self._client, records):
+            batch = batch_in(block)
+            if batch is not None:
+                results.append(batch.take(group))
+            else:
+                sender = sender_for(self._client, block)
+                results.append((yield from sender.send(group, upsert=upsert, chunk_size=chunk_size)))
+        return joined(results, records)
 
     def delete_all(self, doomed: Iterable[Model]) -> Flow[BatchResult]:
         """Delete many records one by one; inside a batch, queue that."""
         records = sorted(doomed, key=lambda record: -record._meta.resource.write_order)
-        batch = open_batch(self._client)
-        if batch is not None:
-            for record in records:
-                batch.delete(record)
-            return BatchResult(RowResult(record, "queued") for record in records)
         if records:
             self.guard(delete=True)
-        return (yield from Sender(self._client).delete(records))
+        results = []
+        for block, group in by_block(self._client, records):
+            batch = batch_in(block)
+            if batch is not None:
+                results.append(batch.take_deletes(group))
+            else:
+                results.append((yield from sender_for(self._client, block).delete(group)))
+        return joined(results, records)
 
     def reconcile(
         self,
@@ -127,7 +147,7 @@ class RecordWriter:
 
     def push(self, on_conflict: Policy = "raise") -> Flow[BatchResult]:
         """Send what waits in the outbox."""
-        self.guard()
+        self.guard_live()
         check_policy(on_conflict)
         outbox = self._client.outbox
         if outbox is None:

@@ -29,10 +29,14 @@ Fields = Mapping[int, tuple[str, ...] | None]
 
 
 class Sender:
-    """One piece of work, a batch and its retries or a single call, with the outbox that it goes through."""
+    """One piece of work, a batch and its retries or a single call, with the outbox that it goes through.
 
-    def __init__(self, client: Client) -> None:
+    An offline one sends nothing: what it is given waits in the mirror's outbox.
+    """
+
+    def __init__(self, client: Client, *, offline: bool = False) -> None:
         self.client = client
+        self.offline = offline
         self._memory = MemoryOutbox()
 
     @property
@@ -41,7 +45,7 @@ class Sender:
         outbox = self.client.outbox
         if outbox is not None:
             return outbox
-        if self.client.is_offline:
+        if self.offline:
             raise PlanhatError("Offline writes wait in the mirror's outbox: make the client with Planhat(mirror=...).")
         return self._memory
 
@@ -55,7 +59,7 @@ class Sender:
 
     def compare(self, records: Sequence[Model], policy: Policy | None, only: Fields) -> Flow[bool]:
         """Compare records with the server's before they are sent; offline that is for `push()` to do."""
-        if policy is None or self.client.is_offline or not records:
+        if policy is None or self.offline or not records:
             return False
         yield from settle(records, policy, self.client.source("api"), only)
         return True
@@ -112,7 +116,7 @@ class Sender:
                 (intent_of(record, payload, new if id(record) in unnamed else "update"), record)
                 for record, payload in zip(changed, payloads, strict=True)
             ]
-            if self.client.is_offline:
+            if self.offline:
                 yield from queue(self.outbox, intents)
                 unnamed = {}  # They keep their temporary ids until they are pushed.
                 return {id(record): RowResult(record, "queued") for record in changed}
@@ -131,7 +135,7 @@ class Sender:
     def _delete(self, doomed: Sequence[Model]) -> Flow[dict[int, RowResult]]:
         yield from self.prepare(doomed)
         intents = [(deletion_of(record), record) for record in doomed]
-        if self.client.is_offline:
+        if self.offline:
             yield from queue(self.outbox, intents)
             return {id(record): RowResult(record, "queued") for record in doomed}
         return (yield from self._push(intents, BULK_MAX_ROWS))

@@ -34,7 +34,7 @@ def save(sender: Sender, record: Model, fields: tuple[str, ...] | None, policy: 
     names = field_names(record, payload)
     if op not in known.operations:
         status = yield from _save_as_row(sender, record, fields)
-    elif sender.client.is_offline or temporaries(record):
+    elif sender.offline or temporaries(record):
         # What was made offline and not pushed yet has no id that Planhat knows: its changes wait with it.
         yield from queue(sender.outbox, [(intent_of(record, payload, op), record)])
         status = "queued"
@@ -77,7 +77,7 @@ def delete(sender: Sender, record: Model) -> Flow[None]:
         raise ValidationError(f"A {type(record).__name__} cannot be deleted: {instead(known, 'delete')}")
     yield from sender.prepare([record])
     intent = deletion_of(record)
-    if sender.client.is_offline or record.id.startswith(TEMPORARY):
+    if sender.offline or record.id.startswith(TEMPORARY):
         yield from queue(sender.outbox, [(intent, record)])
         return
     yield from _carry(sender, intent, record, records.delete(known, record.id), "deleted")
@@ -94,7 +94,7 @@ def refresh(sender: Sender, record: Model, fields: tuple[str, ...] | None, disca
     yield from sender.prepare([record])
     missing: NotFound | None = None
     answer = None
-    if sender.client.is_offline or record.id.startswith(TEMPORARY):
+    if sender.offline or record.id.startswith(TEMPORARY):
         answer = yield from sender.client.source("mirror").get(known, "_id", record.id)
     else:
         try:

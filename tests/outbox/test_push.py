@@ -269,8 +269,10 @@ def test_what_a_server_that_is_down_or_a_refused_token_stops_waits_for_the_next_
         planhat.save_all([Company(name=f"N{n}") for n in range(5)])
     planhat.close()
     wrong = Planhat("wrong", api_url=emulator.url, mirror=tmp_path / "planhat.db", calls_per_min=1e6)
+    wrong.adopt_mirror(force=True)
     result = wrong.push()
     wrong.close()
+    planhat.adopt_mirror(force=True)
     assert len(result.failed) == 6 and "still waits" in result.failed[0].error
     assert {entry.state for entry in planhat.mirror.outbox} == {"pending"}
     emulator.stop()
