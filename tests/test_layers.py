@@ -64,8 +64,9 @@ ROOMS["__init__"] = {*ROOMS, "mirror"}
 
 ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
-        "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match", "key_locks",
-        "outcomes", "listing", "records", "find_by_keys", "bulk", "analytics",
+        "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match",
+        "key_locks", "outcomes", "list_page", "list_reader", "list_end", "hidden_rows", "list_walk", "unordered", "listing",
+        "records", "find_by_keys", "bulk", "analytics",
     ),
     "writes": (
         "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "preflight", "push", "sender", "single",

@@ -17,7 +17,7 @@ from ..http.flows import at_most, mapped
 from ..json_encoding import encode
 from ..models.results import first_reasons
 from ..query.split import MAX_VALUE_LENGTH
-from ..wire import bulk, listing, paths, records
+from ..wire import bulk, list_page, listing, paths, records
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
 from ..writes.single import instead
 from .account_fields import RESOURCE
@@ -161,7 +161,7 @@ class Endpoint:
         self._need("create")
         self._client.writer.guard_live()
         data = self._object(data)
-        listing.warn_of_unknown(self._resource, data)
+        list_page.warn_of_unknown(self._resource, data)
         record = yield from records.create(self._resource, {**self._resource.implied, **data})
         yield from self._client.wrote(self._resource, record, None)
         return record
@@ -170,7 +170,7 @@ class Endpoint:
         self._need("update")
         self._client.writer.guard_live()
         data = self._object(data)
-        listing.warn_of_unknown(self._resource, data)
+        list_page.warn_of_unknown(self._resource, data)
         record = yield from records.update(self._resource, key, data)
         yield from self._client.wrote(self._resource, record, data)
         return record
@@ -211,7 +211,7 @@ class Endpoint:
             if isinstance(row, Mapping):
                 row = json_row(row, f"Row {place}: ", self._client.zone)
                 unknown = row.keys() - self._resource.fields.keys() - told
-                listing.warn_of_unknown(self._resource, unknown)
+                list_page.warn_of_unknown(self._resource, unknown)
                 told |= unknown
                 if not row.get("_id"):
                     # What has no id is new, and must say what it is.
@@ -229,19 +229,25 @@ class Endpoint:
         """Check what was asked, now, and return the flow that reads it."""
         self._need("list")
         filters = {"from" if name == "from_" else name: value for name, value in filters.items()}
-        listing.check_params(self._resource, filters)
+        list_page.check_params(self._resource, filters)
         for name, number, least in (("limit", limit, 1), ("max_requests", max_requests, 0)):
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
                 raise ValidationError(f"{name} must be a whole number from {least} on, not {number!r}.")
         if sort is not None and (not isinstance(sort, str) or not sort.strip() or "," in sort):
             raise ValidationError("sort takes the name of one field, with a - before it for descending.")
         names = _names(select)
-        listing.warn_of_unknown(self._resource, [*(names or ()), *([sort] if sort else ())])
-        flow = self._read(sort, names, limit, _split(self._resource, filters))
+        list_page.warn_of_unknown(self._resource, [*(names or ()), *([sort] if sort else ())])
+        flow = self._read(sort, names, limit, _split(self._resource, filters), may_stop=bool(max_requests))
         return at_most(max_requests, flow) if max_requests else flow
 
     def _read(
-        self, sort: str | None, select: list[str] | None, limit: int | None, lists: list[dict[str, str]]
+        self,
+        sort: str | None,
+        select: list[str] | None,
+        limit: int | None,
+        lists: list[dict[str, str]],
+        *,
+        may_stop: bool,
     ) -> Flow[None]:
         seen: set[Any] = set()
 
@@ -254,7 +260,7 @@ class Endpoint:
 
         for params in lists:
             if sort in (None, "_id"):
-                pages = listing.pages(self._resource, select=select, params=params, limit=limit)
+                pages = listing.pages(self._resource, select=select, params=params, limit=limit, may_stop=may_stop)
             else:
                 pages = listing.sorted_pages(self._resource, sort or "", select=select, params=params, limit=limit)
             if self._resource.name == RESOURCE and select is None and not params:
@@ -295,7 +301,7 @@ class Companies(Endpoint):
         }
         params = texts(given)
         response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
-        return listing.rows_of(response, self._resource)
+        return list_page.rows_of(response, self._resource)
 
 
 class TimeEntries(Endpoint):

@@ -21,7 +21,7 @@ from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import EVERYTHING, All, Node, Related, Target, Test, both
 from ..queryset.aggregates import Tally, Wanted
 from ..queryset.unseen_labels import watched
-from ..wire import listing, paths, records
+from ..wire import list_page, listing, paths, records
 from ..wire.aliases import spellings_of
 from ..wire.resources import Resource, resource
 from .account_fields import RESOURCE, AccountFields
@@ -185,10 +185,11 @@ class ApiSource:
         self, way: Strategy, params: dict[str, str], select: tuple[str, ...] | None, wanted: int | None
     ) -> Flow[None]:
         """One list, which ends early when every id that was asked for has come."""
-        rows = listing.pages(way.resource, select=select, params=params, wanted=wanted)
         by_id = next((param.name for param in way.resource.params.values() if param.field == "_id"), "")
         asked = params[by_id].split(",") if by_id in params else ids_in(way.test)
-        yield from self._until_found(rows, tuple(asked) if asked is not None else None)
+        sought = tuple(asked) if asked is not None else None
+        rows = listing.pages(way.resource, select=select, params=params, wanted=wanted, may_stop=sought is not None)
+        yield from self._until_found(rows, sought)
 
     def _until_found(self, flow: Flow[None], sought: tuple[str, ...] | None) -> Flow[None]:
         """Stop a list as soon as every id that was sought has come."""
@@ -297,7 +298,7 @@ class ApiSource:
         tests = _tests(query)
         served: list[Node] = list(way.parts.served)
         requests: int | None = None
-        cost = f"ceil(rows / {page}), and one to prove the end where no page was longer"
+        cost = f"ceil(rows / {page}), and one to prove the end"
         select: tuple[str, ...] = ()
         steps = [
             Step(f"GET /{resource(name).path} for the ids of: {'; '.join(map(describe, over))}")
@@ -319,7 +320,7 @@ class ApiSource:
             for params in way.parts.lists:
                 shown = "&".join(f"{name}={_short(value)}" for name, value in params.items())
                 steps.append(Step(f"GET {paths.collection(known)}{'?' + shown if shown else ''}", f"{page} a page"))
-            select = self._select(way, query) or listing.full_select(known) or ()
+            select = self._select(way, query) or list_page.full_select(known) or ()
             if way.whole and not query.order and query.stop is not None and query.stop <= page and len(steps) == 1:
                 requests, cost = 1, ""
         here = [describe(test) for test in tests if test not in served and test != EVERYTHING]

@@ -17,7 +17,7 @@ from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from ..json_encoding import encode
 from .failures import may_be_done
-from .listing import rows_of
+from .list_page import rows_of
 from .records import once, server_time
 from .resources import Resource, resource
 

@@ -34,7 +34,7 @@ from .content_match import pair
 from .failures import reason
 from .key_locks import hold_keys
 from .keys import comparable_keys, keys_beside_id
-from .listing import page
+from .list_page import page
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, misshapen, read
 from .records import appends, flat, operations
 from .resources import BULK_MAX_ROWS, Resource

@@ -33,7 +33,8 @@ from .content_match import resembles
 from .failures import may_be_done
 from .key_locks import hold_keys
 from .keys import lookup_keys, same_key
-from .listing import ALWAYS, pages, rows_of
+from .list_page import ALWAYS, rows_of
+from .listing import pages
 from .resources import Resource
 from .resources import resource as resource_named
 

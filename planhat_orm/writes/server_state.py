@@ -17,7 +17,7 @@ from ..query.kinds import ID
 from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
-from ..wire import find_by_keys, listing, records
+from ..wire import find_by_keys, list_page, listing, records
 from ..wire.content_match import pair, places
 from ..wire.keys import comparable_keys
 from ..wire.outcomes import Outcome
@@ -99,9 +99,9 @@ def _newest(known: Resource, since: float) -> Flow[list[Raw]]:
     found: dict[str, Raw] = {}
     offset, limit = 0, min(_PAGE, known.max_limit)
     while True:
-        request = listing.request_page(known, limit=limit, offset=max(0, offset - _OVERLAP), sort="-_id")
+        request = list_page.request_page(known, limit=limit, offset=max(0, offset - _OVERLAP), sort="-_id")
         response: Response = yield request
-        rows = listing.rows_of(response, known)
+        rows = list_page.rows_of(response, known)
         floor = records.server_time(response) - (time.time() - since) - _SLACK
         ids = [str(row.get("_id")) for row in rows]
         if any(left <= right for left, right in pairwise(ids)):

@@ -111,5 +111,5 @@ def test_a_days_work_comes_out_right(online: Online, switches: dict[str, Any]) -
 def test_a_server_that_ignores_offset_and_cuts_pages_raises_rather_than_leave_records_out(online: Online) -> None:
     _, planhat = online(companies=20, page_cap=4, honours_offset=False)
     for options in ({}, {"sort": "name"}, {"limit": 2}):
-        with pytest.raises(BadAnswer, match="ignores it"):
+        with pytest.raises(BadAnswer, match="ignores the offset"):
             list(planhat.company.get_list(**options))

@@ -112,17 +112,17 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
         EVERYTHING,
         "`for company in Company.objects.all()`, 300 rows, a page is 5,000",
         2,
-        "the page, and one to prove the end",
+        "the page, and beside it one to prove the end",
         lambda: Company.objects.all(),
     )
     yield Verb(
         EVERYTHING,
         "`for contact in Enduser.objects.all()`, 4,500 rows, a page is 2,000",
-        3,
-        "ceil(rows/page): the last page is shorter",
+        4,
+        "ceil(rows/page), and one to prove the end",
         lambda: Enduser.objects.all(),
     )
-    yield Verb("iterator", "`iterator()`", 3, "the same", objects(Enduser))
+    yield Verb("iterator", "`iterator()`", 4, "the same", objects(Enduser))
     yield Verb(
         EVERYTHING,
         "`for company in filter(mrr__gt=1)`",
@@ -141,7 +141,7 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
         EVERYTHING,
         "`for licence in company.licenses`",
         2,
-        "its page, and one to prove the end",
+        "its page, and beside it one to prove the end; three where there is one licence",
         lambda: company.licenses,
     )
     yield Verb(
@@ -161,15 +161,15 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
     yield Verb(
         EVERYTHING,
         '`for licence in prefetch_related("company")`',
-        3,
-        "the licences' pages, and the companies once",
+        4,
+        "the pages of both: the companies come once",
         lambda: License.objects.prefetch_related("company"),
     )
     yield Verb("first", "`first()`", 1, "one where nothing is filtered or sorted here", objects())
     yield Verb("last", "`last()`", 2, "all pages", objects())
     yield Verb("earliest", '`earliest("create_date")`', 2, "all pages", objects(), ("create_date",))
     yield Verb("latest", '`latest("create_date")`', 2, "all pages", objects(), ("create_date",))
-    yield Verb("count", "`count()`", 3, "all pages, ids only", objects(Enduser))
+    yield Verb("count", "`count()`", 4, "all pages, ids only", objects(Enduser))
     yield Verb("exists", "`exists()`", 1, "one where nothing is filtered here", objects())
     yield Verb("in_bulk", "`in_bulk()` of 3 ids", 3, "one each", objects(), (ids[:3],))
     yield Verb("in_bulk", "`in_bulk()` of 80 ids", 1, "one list by ids", objects(), (ids[:80],))
@@ -365,12 +365,12 @@ def _by_hand(emulator: Emulator, planhat: Planhat) -> list[str]:
         assert repr(found) and found._repr_html_() and str(found.explain()) and Company(name="x").changes()
 
     assert cost(emulator, looks) == 0
-    assert cost(emulator, loop) == cost(emulator, lambda: run(planhat, loads())) == 3
+    assert cost(emulator, loop) == cost(emulator, lambda: run(planhat, loads())) == 4
     assert cost(emulator, reverse_loop) == 6
     return [
         '| `company.licenses` in a loop over all companies | `await company.aload("licenses")` | 6 | '
         "their pages, the first one's licences, and those of all others at once |",
-        '| `licence.company` in a loop over 900 licences | `await licence.aload("company")` | 3 | '
+        '| `licence.company` in a loop over 900 licences | `await licence.aload("company")` | 4 | '
         "the licences' pages, and the companies once, for all of them |",
         "| what refines or shows: `filter()`, `only()`, `repr()`, `explain()`, `changes()`, ... | the same | 0 | none |",
     ]
@@ -395,9 +395,14 @@ def _page(lines: list[str]) -> str:
             "# Costs",
             "",
             f"Requests of each verb, counted by a test in the emulator's log on a tenant of {COMPANIES} companies,",
-            f"{ENDUSERS:,} contacts and {LICENSES} licences (`make docs` writes this page). A list that fits into one page costs a",
-            "second request, which proves that it ended: servers cap pages, and a short page alone proves nothing.",
-            "A twin costs what its verb costs; both were counted.",
+            f"{ENDUSERS:,} contacts and {LICENSES} licences (`make docs` writes this page). A twin costs what its verb costs;",
+            "both were counted.",
+            "",
+            "A list costs ceil(rows/page) requests and one more, sent beside the first, which proves where it ends: servers cut",
+            "pages by rows, by bytes or by what a token may see, so neither a short page nor one without anything new is an end.",
+            "A list of no record costs two, of one record three. `first()` and `[:n]` cost one where that many came, two or three",
+            "where the list has fewer; `exists()` costs one for a yes and three for a no. How a server differs that hides rows or",
+            "cuts pages is paid for in requests, never in rows: [lists](../explanation/lists.md).",
             "",
             "| verb | in a task | requests here | in general |",
             "|---|---|---|---|",

@@ -12,7 +12,7 @@ import msgspec
 from planhat_orm.emulator import Store, Switches
 from planhat_orm.emulator.api import Api, Incoming
 from planhat_orm.emulator.times import TODAY, Moments
-from planhat_orm.http.effects import Attempt, Emit, Flow, Request, Response, Sleep, Unanswered
+from planhat_orm.http.effects import Attempt, Emit, Flow, Request, Response, Sleep, Start, Unanswered, Wait
 from planhat_orm.http.quota import Quota
 from planhat_orm.http.retry import Retry, deliver
 
@@ -65,6 +65,10 @@ class Direct:
                         answer = self.clock.now()
                     case Request():
                         answer = self.run(deliver(effect, self.retry, self._quota, self.clock))
+                    case Start(request):
+                        answer = self.run(deliver(request, self.retry, self._quota, self.clock))
+                    case Wait(begun):
+                        answer = begun
                     case Attempt(request):
                         answer = self._try(request)
                     case _:

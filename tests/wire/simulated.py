@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import md5
 from typing import Any
 
-from planhat_orm.http.effects import Emit, Flow, Request, Response
+from planhat_orm.http.effects import Emit, Flow, Request, Response, Sleep, Start, Wait
 
 
 class ListServer:
@@ -48,12 +48,15 @@ def read(flow: Flow[Any], server: ListServer, between: Callable[[], None] = lamb
         answer = None
         if isinstance(effect, Emit):
             pages.append([row["_id"] for row in effect.item])
-        else:
-            assert isinstance(effect, Request)
+        elif isinstance(effect, Wait):
+            answer = effect.begun
+        elif not isinstance(effect, Sleep):
+            assert isinstance(effect, Request | Start)
             assert len(server.requests) < 2_000, "the list does not end"
             if server.requests:
                 between()
-            answer = server.answer(effect)
+            # What is begun is answered at once: the moment is the server's to choose.
+            answer = server.answer(effect.request if isinstance(effect, Start) else effect)
         try:
             effect = flow.send(answer)
         except StopIteration:

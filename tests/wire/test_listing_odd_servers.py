@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from planhat_orm.errors import BadAnswer
@@ -25,9 +27,9 @@ def test_a_cap_below_the_limit_asked_is_no_end(cap: int) -> None:
 @pytest.mark.parametrize("flow", [pages, lambda one, **options: sorted_pages(one, "name", **options)])
 def test_a_server_that_ignores_the_offset_raises_when_there_may_be_more(flow: object) -> None:
     server = ListServer(numbered(100), offset=False)
-    with pytest.raises(BadAnswer, match="ignores it"):
+    with pytest.raises(BadAnswer, match="ignores the offset"):
         read(flow(LICENSE, limit=20), server)  # type: ignore[operator]
-    assert len(server.requests) <= 4
+    assert len(server.requests) <= 10
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
@@ -63,7 +65,7 @@ def test_the_first_of_an_unsorted_list_are_those_with_the_least_ids() -> None:
 def test_an_unsorted_list_that_never_settles_raises() -> None:
     server = ListServer(JUMBLED, sort=False)
     fresh = iter(range(10**6, 10**7))
-    with pytest.raises(BadAnswer, match="5 sweeps"):
+    with pytest.raises(BadAnswer, match="in each of 5 readings"):
         read(pages(LICENSE, limit=20), server, lambda: server.ids.append(f"{next(fresh):08d}"))
 
 
@@ -84,8 +86,8 @@ def test_a_list_that_holds_more_than_objects_is_a_bad_answer() -> None:
         direct.run(pages(LICENSE))
 
 
-def test_wanted_takes_no_more_than_it_must() -> None:
-    for wanted, requests in [(1, 1), (20, 1), (100, 1), (150, 2)]:
+def test_wanted_takes_no_more_than_it_must_and_a_page_that_was_cut_is_asked_for_its_end() -> None:
+    for wanted, requests in [(1, 1), (20, 1), (100, 1), (150, 3)]:
         server = ListServer(numbered(500), cap=100)
         got = [row for page in read(pages(LICENSE, wanted=wanted), server) for row in page]
         assert got == numbered(wanted)
@@ -97,10 +99,11 @@ def test_an_order_of_the_callers_is_read_to_its_end_without_repeats() -> None:
     got = [row for page in read(sorted_pages(LICENSE, "name"), server) for row in page]
     assert got == sorted(JUMBLED, key=server.name)
     shifting = ListServer(JUMBLED, cap=9, sort=False)
-    got = [
-        row
-        for page in read(sorted_pages(LICENSE, "-_id"), shifting, lambda: shifting.ids.insert(0, "new"))
-        for row in page
-    ]
+    numbers = count()
+
+    def insert() -> None:
+        shifting.ids.insert(0, f"new {next(numbers):05}")
+
+    got = [row for page in read(sorted_pages(LICENSE, "-_id"), shifting, insert) for row in page]
     assert len(got) == len(set(got))
     assert set(JUMBLED) <= set(got)

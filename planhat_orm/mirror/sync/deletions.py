@@ -21,11 +21,13 @@ from sqlalchemy import select, union
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
-from ...wire.listing import request_page, rows_of
+from ...wire.list_page import request_page, rows_of
+from ...wire.list_reader import ListReader, NotSortedById, ascending, ids_of, is_ascending
+from ...wire.list_walk import Page
 from ...wire.raw_records import RawRecord, slices_of
 from ..db import state, tables
 from . import thresholds
-from .paging import ListWalk, NotSortedById, NotSortedByStamp, Page, ids_of
+from .paging import NotSortedByStamp, walk_ahead
 
 if TYPE_CHECKING:
     from .job import ModelSync
@@ -140,6 +142,8 @@ class _Search:
             if not more or more[0] != ids[-1]:
                 raise _Confused
             last = len(more) == 1
+            if last:
+                yield from self._check_newest(ids[-1])
             ids += more[1:]
         if not ids:
             raise _Confused
@@ -151,6 +155,14 @@ class _Search:
         if shift and shift * (log2(max(2, pages / shift)) + 1.2) > pages:
             raise _Confused
         yield from self._between(0, start + shift, 0, shift, pages)
+
+    def _check_newest(self, id: str) -> Flow[None]:
+        """Raise `_Confused` unless a list that showed nothing after an id begins with it when read backwards."""
+        reader = ListReader(self.job.layout.resource, rows_of, self.params, requests=self.job.traffic)
+        answer = yield from self.job.traffic.ask(reader.ids_request(sort="-_id"))
+        shown = reader.ids_in(answer)
+        if len(shown) < 2 or shown[0] > id or not is_ascending(shown[::-1]):
+            raise _Confused
 
     def _between(self, low: int, high: int, shift_low: int, shift_high: int, pages: int) -> Flow[None]:
         """Find what is missing among `local[low:high]`, of which so many are missing before either end."""
@@ -201,9 +213,7 @@ class _Search:
             raw_items=True,
         )
         rows = slices_of((yield from self.job.traffic.ask(request)), resource)
-        ids = ids_of(rows)
-        if ids is None:
-            raise NotSortedById
+        ids = ascending(ids_of(rows))
         yield from self.audit.check(rows)
         yield self.job.progress(len(self.gone), "looking for deletions")
         return ids
@@ -212,9 +222,9 @@ class _Search:
 def _sweep(job: ModelSync, local: list[str], params: Mapping[str, str], audit: _Audit) -> Flow[set[str]]:
     """Read all ids, with the proof of a full pass."""
     gone: set[str] = set()
-    walk = ListWalk(job.layout.resource, job.traffic, params, select=("_id", audit.stamp), expected=len(local))
+    walk = walk_ahead(job.layout.resource, job.traffic, params, select=("_id", audit.stamp), expected=len(local))
 
-    def apply(page: Page) -> Flow[None]:
+    def apply(page: Page[RawRecord]) -> Flow[None]:
         yield from audit.check(page.rows)
         if page.proved:
             left = bisect_right(local, page.after)

@@ -14,10 +14,13 @@ from sqlalchemy import Connection
 
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME, iso
+from ...wire.list_reader import NotSortedById
+from ...wire.list_walk import Page
+from ...wire.raw_records import RawRecord
 from ...wire.resources import STAMPS, ListParam
 from ..db import state
 from ..db.state import ListCursor, State
-from .paging import OVERLAP, ListWalk, NotSortedById, Page, sweep
+from .paging import OVERLAP, sweep, walk_ahead
 
 if TYPE_CHECKING:
     from .job import Finish, ModelSync
@@ -89,7 +92,7 @@ class _Full:
         job, cursor = self.job, self.cursor
         if cursor.number != number:
             cursor.number, cursor.anchor, cursor.rank, cursor.longest = number, "", 0, 0
-        walk = ListWalk(
+        walk = walk_ahead(
             self.resource,
             job.traffic,
             params,
@@ -100,7 +103,7 @@ class _Full:
             overlap=OVERLAP if self.state.traits.overlap is None else self.state.traits.overlap,
         )
 
-        def apply(page: Page) -> Flow[None]:
+        def apply(page: Page[RawRecord]) -> Flow[None]:
             if scope and cursor.two is not False:
                 assert self.hidden is not None
                 cursor.two = all(row.get(str(self.hidden.hides)) is True for row in page.rows)
@@ -113,7 +116,7 @@ class _Full:
         self.state.traits.cap = max(OVERLAP, walk.longest) if walk.rank > walk.longest else self.resource.max_limit
         self.state.traits.overlap = max(8, walk.overlap * 7 // 8)
 
-    def _apply(self, page: Page, scope: bool | None, longest: int) -> None:
+    def _apply(self, page: Page[RawRecord], scope: bool | None, longest: int) -> None:
         job, cursor = self.job, self.cursor
         with job.writing() as connection:
             store = job.store(connection)
@@ -137,7 +140,7 @@ class _Full:
             self.state.cursor = cursor
             state.save(connection, self.state)
 
-    def _see(self, page: Page) -> None:
+    def _see(self, page: Page[RawRecord]) -> None:
         """Count the stamps, and note the latest: of all pages, and of the first one."""
         stamps = self.cursor.stamps
         for name in STAMPS:
@@ -165,7 +168,7 @@ class _Full:
         yield RunBlocking(again)
         seen: set[str] = set()
 
-        def apply(page: Page) -> Flow[None]:
+        def apply(page: Page[RawRecord]) -> Flow[None]:
             yield RunBlocking(lambda: self._apply(page, None, 0))
             yield job.progress(self.cursor.rows, "sweeping")
 

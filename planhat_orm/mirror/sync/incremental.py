@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
-from ...wire.listing import request_page
+from ...wire.list_page import request_page
 from ...wire.raw_records import RawRecord, slices_of
 from .deletions import Seen, find_deleted
 from .paging import NotSortedByStamp

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, select
 
 from ...errors import BadAnswer
 from ...http.effects import Flow, Request, RunBlocking
-from ...wire.listing import rows_of
+from ...wire.list_page import rows_of
 from ...wire.paths import collection
+from ...wire.unordered import READINGS
 from ..db import state, tables
 from ..db.changes import write_reset
 from ..db.state import ListTraits
-from .paging import SWEEPS
 
 if TYPE_CHECKING:
     from .job import Finish, ModelSync
@@ -85,7 +85,7 @@ def _window(job: ModelSync, first: int, last: int) -> Flow[list[Raw]]:
     Its order cannot be asked for. Each page begins with the last value of the one before; where it does not,
     something moved, and the days are read again. The end is a page that shows nothing else.
     """
-    for _ in range(SWEEPS):
+    for _ in range(READINGS):
         found: dict[str, Raw] = {}
         offset, before = 0, None
         while True:
@@ -98,7 +98,7 @@ def _window(job: ModelSync, first: int, last: int) -> Flow[list[Raw]]:
             before = _key(rows[-1]) if len(rows) > 1 else None
             offset += len(rows) - (before is not None)
     raise BadAnswer(
-        f"GET /dimensiondata ignores the offset, or gave another order in each of {SWEEPS} readings of the same days."
+        f"GET /dimensiondata ignores the offset, or gave another order in each of {READINGS} readings of the same days."
     )
 
 

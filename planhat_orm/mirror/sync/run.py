@@ -10,6 +10,7 @@ from sqlalchemy import insert, update
 
 from ...errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, RequestError
 from ...http.effects import Flow, RunBlocking
+from ...wire.list_reader import NotSortedById
 from ..db import state, tables
 from ..db.database import Database
 from ..db.layout import layout_for
@@ -19,7 +20,7 @@ from ..sharing import custom_fields, views
 from .incremental import incremental
 from .job import Finish, ModelSync
 from .metrics import metrics
-from .paging import NotSortedById, NotSortedByStamp
+from .paging import NotSortedByStamp
 from .strategy import by_the_best_way, choose
 
 

@@ -15,9 +15,11 @@ from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire import records
-from ...wire.listing import full_select
+from ...wire.list_page import full_select
+from ...wire.list_walk import Page
+from ...wire.raw_records import RawRecord
 from ..db import tables
-from .paging import ListWalk, Page
+from .paging import walk_ahead
 from .thresholds import SINGLY
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def scan(job: ModelSync) -> Flow[Finish]:
     gone: list[str] = []
     looked = 0
     job.traffic.mark()
-    walk = ListWalk(
+    walk = walk_ahead(
         resource,
         job.traffic,
         {hidden.name: "true"} if hidden is not None else {},
@@ -47,7 +49,7 @@ def scan(job: ModelSync) -> Flow[Finish]:
         expected=job.rows_before,
     )
 
-    def compare(page: Page) -> None:
+    def compare(page: Page[RawRecord]) -> None:
         stored = _stamps(job, page)
         there = {row["_id"]: DATETIME.comparable(row.get(stamp)) for row in page.rows}
         changed.extend(id for id, value in there.items() if stored.get(id) != value)
@@ -56,7 +58,7 @@ def scan(job: ModelSync) -> Flow[Finish]:
         if page.proved:
             gone.extend(id for id in stored if id not in there)
 
-    def apply(page: Page) -> Flow[None]:
+    def apply(page: Page[RawRecord]) -> Flow[None]:
         nonlocal looked
         yield RunBlocking(lambda: compare(page))
         looked += len(page.rows)
@@ -87,7 +89,7 @@ def scan(job: ModelSync) -> Flow[Finish]:
     return lambda connection: _finish(job, connection)
 
 
-def _stamps(job: ModelSync, page: Page) -> dict[str, Any]:
+def _stamps(job: ModelSync, page: Page[RawRecord]) -> dict[str, Any]:
     table = tables.records(job.layout)
     value = tables.value_of(job.layout, str(job.stamp), job.database.postgres)
     statement = select(table.c.id, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...http.effects import Flow
+from ...wire.list_reader import NotSortedById
 from ...wire.resources import Resource
 from ..db import state
 from ..db.state import State
@@ -12,7 +13,7 @@ from . import thresholds
 from .full import full
 from .incremental import incremental
 from .job import Finish, ModelSync
-from .paging import NotSortedById, NotSortedByStamp
+from .paging import NotSortedByStamp
 from .stamp_scan import TooMany, scan
 from .thresholds import older
 
