@@ -109,7 +109,7 @@ def sync(url: str, where: str, how: str) -> Job:
         with Planhat(api_url=url, api_token="test-token", mirror=where, calls_per_min=100_000) as planhat:
             received: list[int] = []
             planhat.on("response", lambda call: received.append(len(call[1].body)))
-            (report,) = planhat.sync(Company, full=how == "full")
+            report = planhat.sync(Company, full=how == "full")["company"]
             return {
                 "requests": len(received),
                 "bytes": sum(received),

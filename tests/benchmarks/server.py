@@ -95,6 +95,8 @@ def _handler(lists: _Lists, delay: float) -> type[BaseHTTPRequestHandler]:
             elif parts.path == "/companies":
                 time.sleep(delay)
                 body = lists.page(query)
+            elif parts.path == "/customfields":
+                body = b"[]"  # the account declares none
             else:
                 body = lists.records[parts.path.rpartition("/")[2]]
             self.send_response(200)
