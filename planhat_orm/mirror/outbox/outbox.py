@@ -9,7 +9,7 @@ discarding an entry undoes it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
 from ...wire.patches import Raw, merged, same, without
 from ..db import lease, tables
-from ..db.changes import ChangeLog, Own, chunks
+from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
 from ..db.json_text import json_text
 from ..db.layout import layouts
@@ -313,7 +313,7 @@ class Outbox:
             implied = {} if layout is None or before is not None else layout.resource.implied
             if layout is not None:
                 row = with_aliases(layout.resource, row, before or {})
-            stacks.put(new, {**implied, **merged(before or {}, row), "_id": new[1]})
+            stacks.put(new, {**implied, **_answered(before or {}, row, flat_names(entry.patch)), "_id": new[1]})
 
     def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries and undo what the mirror shows of them."""
@@ -371,7 +371,9 @@ class Outbox:
         stacks = self._stacks(connection)
         stacks.load((table, id) for id in rows)
         for id, row in rows.items():
-            stacks.put((table, id), None if row is None else {**(stacks.bottom((table, id)) or {}), **row})
+            fields = own[id].fields if id in own else frozenset[str]()
+            before = stacks.bottom((table, id)) or {}
+            stacks.put((table, id), None if row is None else _answered(before, row, fields))
         for id, whose in own.items():
             stacks.claim((table, id), whose)
         stacks.write()
@@ -404,6 +406,16 @@ class Outbox:
                 stacks.put(place, rows.get(place[1]))
         stacks.write()
         return counts
+
+
+def _answered(before: Raw, row: Raw, sent: Collection[str]) -> Raw:
+    """A record after an answer, which may show a part of it: a custom field that was sent and is not shown is gone."""
+    after = merged(before, row)
+    shown, custom = row.get("custom"), after.get("custom")
+    if isinstance(shown, dict) and isinstance(custom, dict):
+        gone = {label for label in custom if f"custom.{label}" in sent and label not in shown}
+        after["custom"] = {label: value for label, value in custom.items() if label not in gone}
+    return after
 
 
 def _join(stacks: PendingOverlay, earlier: Entry, wish: WriteIntent) -> Entry | None:
