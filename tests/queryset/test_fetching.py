@@ -114,7 +114,7 @@ def test_a_loop_that_stops_keeps_what_came(rows: Rows, calls: Calls) -> None:
     for contact in contacts:
         assert contact.id
         break
-    assert len(calls()) == 1
+    assert len(calls()) == 2  # the first page, and beside it where the list ends
     assert bool(contacts) and contacts[0].id and contacts.exists() and contacts.first() is contacts[0]
     assert calls() == []
     assert len(contacts) == contacts.count() == sum(not row.get("archived") for row in rows("enduser"))

@@ -465,10 +465,10 @@ def test_notes_are_conversations_of_one_type(rows: Rows) -> None:
     assert ids(Note.objects.filter(id__in=[other, notes[0]])) == [notes[0]]
 
 
-def test_tickets_have_no_get_of_their_own(rows: Rows, calls: Calls) -> None:
-    one = rows("ticket")[3]["_id"]
-    assert Ticket.objects.get(one).id == one
-    assert set(calls()) == {"GET /tickets"}
+def test_a_ticket_is_got_as_the_conversation_it_is(rows: Rows, calls: Calls) -> None:
+    ticket_id = rows("ticket")[3]["_id"]
+    assert Ticket.objects.get(ticket_id).id == ticket_id
+    assert calls() == [f"GET /conversations/{ticket_id}"]
 
 
 # --- names ----------------------------------------------------------------------------------------------
