@@ -313,6 +313,7 @@ def template(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "empty.db"
 
 
+@pytest.mark.filterwarnings("ignore::planhat_orm.errors.UnknownNameWarning")  # labels are made up on purpose
 def test_no_sequence_of_writes_faults_and_crashes_loses_or_doubles_anything(
     template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
