@@ -27,12 +27,12 @@ def test_all_is_well_with_a_token_and_without_a_mirror(connected: Run, tenant: E
 def test_it_looks_into_the_mirror(synced: Run) -> None:
     shown = synced("doctor")
     assert shown.code == 0
-    assert "planhat.db: 120 records" in shown.out
+    assert "planhat.db: 132 records" in shown.out
 
 
 def test_it_looks_at_the_whole_mirror(synced: Run) -> None:
     shown = synced("doctor")
-    assert "mirror: records" in shown.out and "120, all of them whole" in shown.out
+    assert "mirror: records" in shown.out and "132, all of them whole" in shown.out
     assert "mirror: structure" in shown.out and "sound" in shown.out
     Path("planhat.db").chmod(0o644)
     shown = synced("doctor")

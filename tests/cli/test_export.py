@@ -18,7 +18,7 @@ def test_each_model_becomes_a_file_without_a_request(synced: Run, tenant: Emulat
     before = tenant.calls
     shown = synced("export", "files", "--format", "csv")
     assert shown.code == 0
-    assert [row[0] for row in shown.rows] == ["files/company.csv", "files/license.csv"]
+    assert [row[0] for row in shown.rows] == ["files/company.csv", "files/custom_field.csv", "files/license.csv"]
     assert tenant.calls == before
     with Path("files/company.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))

@@ -78,7 +78,7 @@ def test_a_plan_shows_every_change_and_is_sent_only_on_a_yes(emulator: Emulator,
         return next(row for row in emulator.store.all("company") if row.get("sourceId") == key)
 
     sent = planhat(emulator, tmp_path, *options, input="y\n")
-    assert sent.returncode == 2 and "updated 29, failed 1, in 1 request" in sent.stdout
+    assert sent.returncode == 1 and "updated 29, failed 1, in 1 request" in sent.stdout
     assert "s-7" in sent.stdout and "no" in sent.stdout
     emulator.allow()
     assert "updated 1, in 1 request" in planhat(emulator, tmp_path, *options, "--yes").stdout

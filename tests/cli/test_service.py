@@ -58,7 +58,7 @@ def test_status_for_monitors(synced: Run) -> None:
     done = synced("status", "--json", "--max-age", "1h")
     assert done.code == 0, done.err
     models = {model["model"]: model for model in json.loads(done.out)["models"]}
-    assert set(models) == {"Company", "License"}
+    assert set(models) == {"Company", "CustomField", "License"}
     assert (models["Company"]["complete"], models["Company"]["stale"]) == (True, False)
     late = synced("status", "--json", "--max-age", "0.001s")
     assert late.code == 3
