@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 from planhat_orm import Company, Custom, Enduser, F, Issue, License, Model, Note, Q, QuerySet, Task, User
@@ -22,7 +21,7 @@ from planhat_orm.client.cache import ListCache
 from planhat_orm.client.relation_filters import without_hops
 from planhat_orm.client.source import ApiSource
 from planhat_orm.fields.relations import One, Relation
-from planhat_orm.http.effects import Emit, Request, Response, RunBlocking
+from planhat_orm.http.effects import Emit, Request, Response, RunBlocking, Start, Wait
 from planhat_orm.query import kinds, predicate
 from planhat_orm.query.lookups import LEGAL, LOOKUPS
 from planhat_orm.query.query import Query
@@ -687,8 +686,10 @@ class Server:
             found = [row for row in rows if row["_id"] == rest[0]]
             return Response(200, {}, data=found[0]) if found else _missing()
         params = dict(request.params)
-        assert params["sort"] == "_id"
-        rows = sorted((row for row in rows if self._shown(name, row, params)), key=lambda row: row["_id"])
+        assert params["sort"] in ("_id", "-_id")
+        backwards = params["sort"] == "-_id"
+        shown = (row for row in rows if self._shown(name, row, params))
+        rows = sorted(shown, key=lambda row: row["_id"], reverse=backwards)
         start = int(params["offset"])
         rows = rows[start : start + int(params["limit"])]
         if "select" in params:
@@ -742,13 +743,13 @@ def by_python(query: Query, tenant: Tenant) -> list[str]:
 
 
 def by_api(query: Query, tenant: Tenant) -> list[str]:
-    client = SimpleNamespace(cache=ListCache(None, time.monotonic))
+    source = ApiSource(ListCache(None, time.monotonic))
     server = Server(tenant)
 
     def answer(request: Request) -> Response:
         return server(request)
 
-    return [row["_id"] for row in _caught(ApiSource(client).pages(query), answer)]  # type: ignore[arg-type]
+    return [row["_id"] for row in _caught(source.pages(query), answer)]
 
 
 def _caught(flow: Any, answer: Callable[[Request], Response]) -> list[Row]:
@@ -765,8 +766,11 @@ def _caught(flow: Any, answer: Callable[[Request], Response]) -> list[Row]:
         if isinstance(effect, Emit):
             emitted += effect.item
             continue
+        if isinstance(effect, Start):
+            reply = effect.request  # answered when it is waited for
+            continue
         try:
-            reply = answer(effect)
+            reply = answer(effect.begun if isinstance(effect, Wait) else effect)
         except Exception as failure:
             error = failure
 
