@@ -19,7 +19,11 @@ from .conftest import COMMAND, TOKEN, Run, clean, subprocess_run
 def test_a_sync_tells_what_it_did_and_each_model_once(connected: Run) -> None:
     shown = connected("sync", "Company", "license")
     assert shown.code == 0
-    assert [row[:3] for row in shown.rows] == [["CustomField", "12", "0"], ["Company", "30", "0"], ["License", "90", "0"]]
+    assert [row[:3] for row in shown.rows] == [
+        ["CustomField", "12", "0"],
+        ["Company", "30", "0"],
+        ["License", "90", "0"],
+    ]
     assert [line.split()[0] for line in shown.err.splitlines()] == ["CustomField", "Company", "License"]
 
 
