@@ -73,7 +73,7 @@ def known(request: pytest.FixtureRequest, online: Online, tmp_path: Path) -> Ite
 def test_filters_know_the_types_and_the_labels(known: Any) -> None:
     emulator, planhat, _ = known
     objects = Company.objects.using(planhat)
-    assert [one.name for one in objects.filter(custom__Seats__gte=400)] == ["A"]
+    assert [record.name for record in objects.filter(custom__Seats__gte=400)] == ["A"]
     assert objects.filter(**{"custom__Next review day__lte": date(2026, 1, 31)}).count() == 1
     assert objects.filter(**{"custom.Next review day__lte": "2026-02-16"}).count() == 2
     before = len(emulator.log)
@@ -94,8 +94,8 @@ def test_filters_know_the_types_and_the_labels(known: Any) -> None:
 def test_order_and_figures_need_no_class(known: Any) -> None:
     _, planhat, _ = known
     objects = Company.objects.using(planhat)
-    assert [one.name for one in objects.order_by("custom__Seats")] == ["B", "A"]
-    assert [one.name for one in objects.order_by("-custom.Seats")] == ["A", "B"]
+    assert [record.name for record in objects.order_by("custom__Seats")] == ["B", "A"]
+    assert [record.name for record in objects.order_by("-custom.Seats")] == ["A", "B"]
     assert objects.aggregate(total=Sum("custom__Seats")) == {"total": 700}
     groups = objects.group_by("custom.Tier").aggregate(total=Sum("custom.Seats"))
     assert [tuple(group.values()) for group in groups] == [("A", 400), ("B", 300)]

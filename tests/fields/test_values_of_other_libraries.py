@@ -36,14 +36,14 @@ class Colour(enum.Enum):
     RED = "red"
 
 
-class Words(str):
+class TextSubclass(str):
     pass
 
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TAKEN: list[tuple[kinds.Kind, Any, Any]] = [
     (kinds.TEXT, np.str_("Live"), "Live"),
-    (kinds.TEXT, Words("Live"), "Live"),
+    (kinds.TEXT, TextSubclass("Live"), "Live"),
     (kinds.TEXT, Phase.LIVE, "Live"),
     (kinds.TEXT, uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     (kinds.TEXT, pa.scalar("Live"), "Live"),

@@ -567,7 +567,7 @@ def test_offline_holds_reads_in_threads_by_what_they_read(a: Planhat, server: Ot
         calls = len(server.log)
         assert in_thread(lambda: len(queryset.all())) == ROWS
         in_thread(record.refresh)
-        assert in_thread(lambda: [one.product for one in record.licenses]) == ["L"]
+        assert in_thread(lambda: [license_.product for license_ in record.licenses]) == ["L"]
         assert in_thread(lambda: license.company.name) == "A0"
         assert len(server.log) == calls
         assert in_thread(lambda: Company.objects.using(a).count()) == ROWS
