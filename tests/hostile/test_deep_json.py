@@ -11,13 +11,28 @@ import httpx
 import msgspec
 import pytest
 
-from planhat_orm import Company, ConfigurationError, MirrorError, Planhat, PlanhatError, ValidationError, json_decoding
+from planhat_orm import (
+    Company,
+    ConfigurationError,
+    Custom,
+    MirrorError,
+    Planhat,
+    PlanhatError,
+    ValidationError,
+    json_decoding,
+)
 from planhat_orm.cli import push
 from planhat_orm.cli.run import run
 from planhat_orm.emulator import Emulator
 from planhat_orm.webhooks import bodies
 
 DEEP = "[" * 5000 + "]" * 5000
+
+
+class Indexed(Company):
+    """An index over the cells: it reads them whenever they are written."""
+
+    tier = Custom("Tier", str, index=True)
 
 
 @pytest.mark.parametrize("text", [DEEP, '{"a":' * 5000 + "1" + "}" * 5000, "[" * 1_000_000])
@@ -45,6 +60,9 @@ def test_a_cell_of_the_mirror_is_named_as_what_it_is(read: Any, cell: str, tmp_p
         planhat.sync(Company)
         planhat.close()
         with sqlite3.connect(path) as connection:
+            declared = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%custom%'"
+            for (name,) in connection.execute(declared).fetchall():
+                connection.execute(f'DROP INDEX "{name}"')
             connection.execute("UPDATE company SET custom = ?", [cell])
         connection.close()
         with pytest.raises(MirrorError):

@@ -187,7 +187,7 @@ def test_what_a_sync_saw_first_reaches_the_handlers_too(mirrored: Any, serve: Se
     told: list[Any] = []
     hooks.on(Company, fields=["description"])(lambda company, change: told.append(company.description))
     serve(hooks)
-    until(lambda: not planhat.mirror.inbox.has_work([], [hooks.handlers[0].name], 0))
+    until(lambda: hooks._running is not None and hooks._running.worker._is_prepared)
     emulator.store.update("company", emulator.store.all("company")[0]["_id"], {"description": "synced"})
     planhat.sync(Company)
     assert until(lambda: told) == ["synced"]
