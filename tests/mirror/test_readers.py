@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 from planhat_orm import Planhat
 from tests.mirror.test_readers import versions
-planhat, stop = Planhat(api_token="none", mirror=sys.argv[1]), Path(sys.argv[2])
+planhat, stop = Planhat(api_token="test-token", api_url=sys.argv[4], mirror=sys.argv[1]), Path(sys.argv[2])
 looks = 0
 while not stop.exists():
     versions()
@@ -76,7 +76,9 @@ def test_readers_see_whole_syncs(make_emulator: Callable[..., Emulator], tmp_pat
                     return
 
         command, ready = [sys.executable, "-c", READ, str(where), str(stop)], [tmp_path / "one", tmp_path / "two"]
-        processes = [subprocess.Popen([*command, str(write)], cwd=ROOT, stdout=subprocess.PIPE) for write in ready]
+        processes = [
+            subprocess.Popen([*command, str(write), emulator.url], cwd=ROOT, stdout=subprocess.PIPE) for write in ready
+        ]
         threads = [threading.Thread(target=read) for _ in range(16)]
         for thread in threads:
             thread.start()
