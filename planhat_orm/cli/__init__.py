@@ -14,7 +14,10 @@ _EXTRA = {"typer", "rich"}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit: 0 when it did what was asked, 1 when not, 2 when the command line was wrong."""
+    """Run a command and exit: 0 when it did what was asked, 1 when not, 2 when the command line was wrong.
+
+    More codes are in docs/reference/commands.md.
+    """
     try:
         from .run import run
     except ModuleNotFoundError as missing:

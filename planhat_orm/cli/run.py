@@ -1,15 +1,18 @@
 """Running a command line: every error becomes one line on stderr and an exit code, none a traceback.
 
 Exit codes: 0 done, 1 it failed, 2 the command line was wrong (or a model, field or value in it), 130 stopped with
-Ctrl-C. Whoever reads our output and has had enough ends a command with 0.
+Ctrl-C, 143 stopped with SIGTERM. Whoever reads our output and has had enough ends a command with 0.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,10 +25,41 @@ from .app import app
 from .connect import UsageError
 
 _STOPPED = 130
+_TERMINATED = 143
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
+    came: list[int] = []
+    try:
+        with _sigterm(came):
+            code = _run(arguments)
+    except KeyboardInterrupt:
+        code = _fail("stopped.", _STOPPED)
+    return _TERMINATED if came else code
+
+
+@contextmanager
+def _sigterm(came: list[int]) -> Iterator[None]:
+    """Have SIGTERM end a command as Ctrl-C does, cleaned up; it is noted in `came`. Who ignores it goes on to."""
+
+    def stop(number: int, frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    # Only the main thread may set handlers, and only it is interrupted.
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         # Names hold letters that a terminal set to ASCII cannot show.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
