@@ -69,7 +69,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "records", "find_by_keys", "bulk", "analytics",
     ),
     "writes": (
-        "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "preflight", "push", "sender", "single",
+        "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "preflight", "push", "sender", "single",
         "destination", "batch", "reconcile", "facade",
     ),
     "client": (

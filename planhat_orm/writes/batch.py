@@ -208,33 +208,26 @@ class Batch:
 
     def _send(self, known: Iterable[RowResult] = (), requests: int = 0) -> Flow[None]:
         client, made_in = self._sender.client, self._made_in
-        doomed = sorted(self._deletes.values(), key=lambda record: -record._meta.resource.write_order)
-        saves = by_block(client, self._saves.values(), made_in, stray=False)
-        deletes = by_block(client, doomed, made_in, stray=False)
+        held = (*self._saves.values(), *self._deletes.values())
         results = [BatchResult(known, requests)]
-        for block, records in saves:
-            results.append((yield from self._send_saves(block, records)))
+        for block, records in by_block(client, held, made_in, stray=False):
+            saves = [record for record in records if id(record) in self._saves]
+            doomed = [record for record in records if id(record) in self._deletes]
+            results.append((yield from self._send_to(block, saves, doomed)))
             # From here on the outcomes tell what is to be done; which fields were meant retry() still needs.
             self.result = joined(results)
-            self._saves = _without(self._saves, records)
-        for block, records in deletes:
-            results.append((yield from self._send_deletes(block, records)))
+            self._saves = _without(self._saves, saves)
         self.result = joined(results)
         self.result.raise_for_failures()
 
-    def _send_saves(self, block: Scope | None, records: list[Model]) -> Flow[BatchResult]:
+    def _send_to(self, block: Scope | None, saves: list[Model], doomed: list[Model]) -> Flow[BatchResult]:
+        """Send what one block holds, or hand it to the batch around this one."""
         outer = batch_in(block)
         if outer is not None:
-            return outer.take(records, self._only)
+            self._deletes = _without(self._deletes, doomed)
+            return joined([outer.take(saves, self._only), outer.take_deletes(doomed)])
         sender = self._sender_for(block)
-        return (yield from sender.send(records, upsert=True, only=self._only, policy=self.on_conflict))
-
-    def _send_deletes(self, block: Scope | None, records: list[Model]) -> Flow[BatchResult]:
-        outer = batch_in(block)
-        if outer is None:
-            return (yield from self._sender_for(block).delete(records))
-        self._deletes = _without(self._deletes, records)
-        return outer.take_deletes(records)
+        return (yield from sender.send(saves, upsert=True, only=self._only, policy=self.on_conflict, doomed=doomed))
 
     def _sender_for(self, block: Scope | None) -> Sender:
         """The sender of this batch, which knows what was sent before; in an offline block what writes down."""

@@ -102,34 +102,28 @@ class RecordWriter:
     # --- many records -----------------------------------------------------------------------------------
 
     def send(
-        self, items: Iterable[Model], *, upsert: bool = False, chunk_size: int = BULK_MAX_ROWS
+        self,
+        items: Iterable[Model],
+        *,
+        upsert: bool = False,
+        chunk_size: int = BULK_MAX_ROWS,
+        doomed: Iterable[Model] = (),
     ) -> Flow[BatchResult]:
-        """Send what changed of many records as bulk upserts; inside a batch, queue them."""
-        self.guard()
-        records = list(items)
+        """Send what changed of many records as bulk upserts, and delete others singly; inside a batch, queue them."""
+        records, deletions = list(items), list(doomed)
+        self.guard(delete=bool(deletions))
+        chosen = set(map(id, deletions))
         results = []
-        for block, group in by_block(self._client, records):
+        for block, group in by_block(self._client, [*records, *deletions]):
+            saves = [record for record in group if id(record) not in chosen]
+            gone = [record for record in group if id(record) in chosen]
             batch = batch_in(block)
             if batch is not None:
-                results.append(batch.take(group))
+                results += [batch.take(saves), batch.take_deletes(gone)]
             else:
                 sender = sender_for(self._client, block)
-                results.append((yield from sender.send(group, upsert=upsert, chunk_size=chunk_size)))
-        return joined(results, records)
-
-    def delete_all(self, doomed: Iterable[Model]) -> Flow[BatchResult]:
-        """Delete many records one by one; inside a batch, queue that."""
-        records = sorted(doomed, key=lambda record: -record._meta.resource.write_order)
-        if records:
-            self.guard(delete=True)
-        results = []
-        for block, group in by_block(self._client, records):
-            batch = batch_in(block)
-            if batch is not None:
-                results.append(batch.take_deletes(group))
-            else:
-                results.append((yield from sender_for(self._client, block).delete(group)))
-        return joined(results, records)
+                results.append((yield from sender.send(saves, upsert=upsert, chunk_size=chunk_size, doomed=gone)))
+        return joined(results, [*records, *deletions])
 
     def reconcile(
         self,

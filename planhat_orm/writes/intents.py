@@ -21,8 +21,9 @@ def intent_of(record: Model, payload: Raw, op: str) -> WriteIntent:
 
 
 def deletion_of(record: Model) -> WriteIntent:
-    """A record's deletion."""
-    return WriteIntent("delete", record._meta.resource.name, record.id, {}, {})
+    """A record's deletion, with the keys that it gives up."""
+    known = record._meta.resource
+    return WriteIntent("delete", known.name, record.id, {}, known_base(record, dict.fromkeys(known.keys)))
 
 
 def queue(outbox: OutboxStore, intents: Sequence[tuple[WriteIntent, Model]]) -> Flow[None]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from ..errors import NotFound, PlanhatError, RequestError
+from ..errors import NotFound, PlanhatError, RequestError, ValidationError
 from ..http.effects import Flow
 from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
@@ -23,8 +23,9 @@ from ..wire.outcomes import STORED, Outcome, Status
 from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from . import server_state
+from .key_order import KeyOrder, key_order, waiting
 from .outbox import OutboxEntry, OutboxSession, Raw, on_outbox
-from .outcomes import Acknowledged, EntryOutcome, Outcomes, is_lost
+from .outcomes import UNSURE, Acknowledged, EntryOutcome, Outcomes, is_lost
 from .preflight import Preflight
 
 _DELETES = 50
@@ -48,11 +49,35 @@ class Push:
         self.preflight = Preflight(self.outcomes, source, check)
         self.chunk_size = chunk_size
         self.refused = ""
+        self._makers: dict[str, int] = {}
 
     def run(self, entries: Sequence[OutboxEntry]) -> Flow[None]:
-        """Send all entries, or find out that they were sent."""
-        yield from self._write_all((yield from self.preflight.ready(entries)))
-        doomed = [entry for entry in entries if entry.op == "delete"]
+        """Send all entries, or find out that they were sent.
+
+        Raises `ValidationError` before anything is sent where keys change hands as no order allows, unless such entries
+        can fail and wait for somebody to decide.
+        """
+        order = yield from key_order(entries)
+        if order.refused:
+            yield from self._refuse(entries, order.refused)
+        for layer in order.layers:
+            yield from self._run_layer(layer, order)
+
+    def _refuse(self, entries: Sequence[OutboxEntry], errors: Mapping[int, str]) -> Flow[None]:
+        if not self.outcomes.keep_failed and not any(entry.state in UNSURE for entry in entries):
+            yield from on_outbox(self.session, lambda: self.session.cancel([entry.seq for entry in entries]))
+            raise ValidationError(f"Nothing was sent. {' '.join(dict.fromkeys(errors.values()))}")
+        yield from self.outcomes.fail(errors)
+
+    def _run_layer(self, layer: Sequence[OutboxEntry], order: KeyOrder) -> Flow[None]:
+        """Send the entries of one layer: first what is written, then what is deleted."""
+        if order.givers:
+            left = waiting(order, {seq: outcome.status for seq, outcome in self.outcomes.by_seq.items()})
+            stuck = [entry for entry in layer if entry.seq in left]
+            yield from self.outcomes.postpone(stuck, "The record that has its key did not give it up.")
+            layer = [entry for entry in layer if entry.seq not in left]
+        yield from self._write_all((yield from self.preflight.ready(layer)))
+        doomed = [entry for entry in layer if entry.op == "delete"]
         # What hangs on a company goes before it.
         doomed.sort(key=lambda entry: -resource(entry.resource).write_order)
         for start in range(0, len(doomed), _DELETES):
@@ -63,7 +88,7 @@ class Push:
     def _write_all(self, writes: list[OutboxEntry]) -> Flow[None]:
         """Send creates and updates in waves: what they refer to goes before them."""
         preflight = self.preflight
-        makers = {write.record: write.seq for write in (*writes, *preflight.late) if write.makes}
+        self._makers.update((write.record, write.seq) for write in (*writes, *preflight.late) if write.makes)
         while writes or preflight.late:
             unborn = {write.record: write.seq for write in (*writes, *preflight.late) if write.makes}
             ready = [write for write in writes if not _waits(write, unborn)]
@@ -77,10 +102,10 @@ class Push:
             order = min(resource(write.resource).write_order for write in ready)
             wave = [write for write in ready if resource(write.resource).write_order == order]
             for name in dict.fromkeys(write.resource for write in wave):
-                yield from self._write(resource(name), [write for write in wave if write.resource == name], makers)
+                yield from self._write(resource(name), [write for write in wave if write.resource == name])
             writes = [write for write in writes if write.seq not in self.outcomes.by_seq]
 
-    def _write(self, known: Resource, entries: list[OutboxEntry], makers: Mapping[str, int]) -> Flow[None]:
+    def _write(self, known: Resource, entries: list[OutboxEntry]) -> Flow[None]:
         rows: dict[int, Raw] = {}
         orphans = []
         for entry in entries:
@@ -90,7 +115,7 @@ class Push:
                 orphans.append(entry)
             else:
                 rows[entry.seq] = row
-        yield from self._settle_orphans(orphans, makers)
+        yield from self._settle_orphans(orphans)
         ready = [entry for entry in entries if entry.seq in rows]
         for start in range(0, len(ready), self.chunk_size):
             part = ready[start : start + self.chunk_size]
@@ -110,10 +135,12 @@ class Push:
         always = {wire: entry.base[wire] for wire in known.sent_always if entry.base.get(wire)}
         return {"_id": record, **always, **entry.patch}
 
-    def _settle_orphans(self, entries: list[OutboxEntry], makers: Mapping[str, int]) -> Flow[None]:
+    def _settle_orphans(self, entries: list[OutboxEntry]) -> Flow[None]:
         """Fail what refers to a record that was not created; it waits where that is not known yet."""
         unknown = {seq for seq, outcome in self.outcomes.by_seq.items() if outcome.status == "unknown"}
-        waiting = [entry for entry in entries if not unknown.isdisjoint(makers.get(name, -1) for name in _named(entry))]
+        waiting = [
+            entry for entry in entries if not unknown.isdisjoint(self._makers.get(name, -1) for name in _named(entry))
+        ]
         lost = {entry.seq: "Not sent: the record it refers to was not created." for entry in entries}
         for entry in waiting:
             del lost[entry.seq]

@@ -101,9 +101,7 @@ class ReconcilePlan(Generic[M]):
         return await self._writer.arun(self._apply())
 
     def _apply(self) -> Flow[BatchResult]:
-        sent = yield from self._writer.send([*self.creates, *self.updates], upsert=True)
-        deleted = yield from self._writer.delete_all(self.deletions)
-        result = BatchResult([*sent.rows, *deleted.rows], sent.requests + deleted.requests)
+        result = yield from self._writer.send([*self.creates, *self.updates], upsert=True, doomed=self.deletions)
         result.raise_for_failures()
         return result
 

@@ -80,30 +80,44 @@ class Sender:
         only: Fields | None = None,
         policy: Policy | None = None,
         chunk_size: int = BULK_MAX_ROWS,
+        doomed: Iterable[Model] = (),
     ) -> Flow[BatchResult]:
-        """Send what changed of records, parents before children, and return the outcome of each.
+        """Send what changed of records, parents before children, delete others, and return the outcome of each.
 
         With `upsert` a record without an id that carries a key need not have all that a new one needs: it may exist
-        already. Raises `ValidationError` before the first request.
+        already. What hangs on a company is deleted before it; what is gone already is deleted. Raises
+        `ValidationError` before the first request.
         """
         records = list({id(item): item for item in items}.values())
+        deletions = sorted(doomed, key=lambda record: -record._meta.resource.write_order)
         result = BatchResult()
-        outcomes = yield from result.count(self._send(records, upsert, only or {}, policy, chunk_size))
-        result.rows = [outcomes.get(id(record)) or RowResult(record, "unchanged") for record in records]
+        outcomes = yield from result.count(self._send(records, deletions, upsert, only or {}, policy, chunk_size))
+        result.rows = [outcomes.get(id(record)) or RowResult(record, "unchanged") for record in (*records, *deletions)]
         self.notify(result.rows)
         return result
 
     def _send(
-        self, records: list[Model], upsert: bool, only: Fields, policy: Policy | None, chunk_size: int
+        self,
+        records: list[Model],
+        doomed: list[Model],
+        upsert: bool,
+        only: Fields,
+        policy: Policy | None,
+        chunk_size: int,
     ) -> Flow[dict[int, RowResult]]:
-        yield from self.prepare(records)
+        yield from self.prepare([*records, *doomed])
         changed = _checked(records, upsert, only)
         if (yield from self.compare(changed, policy, only)):
             changed = [record for record in changed if _is_changed(record, only)]
-        return (yield from self.carry(changed, only, chunk_size))
+        return (yield from self.carry(changed, only, chunk_size, doomed=doomed))
 
     def carry(
-        self, changed: Sequence[Model], only: Fields, chunk_size: int = BULK_MAX_ROWS, new: str = "upsert"
+        self,
+        changed: Sequence[Model],
+        only: Fields,
+        chunk_size: int = BULK_MAX_ROWS,
+        new: str = "upsert",
+        doomed: Sequence[Model] = (),
     ) -> Flow[dict[int, RowResult]]:
         """Send records that were checked, or write them down offline, and return their outcomes by `id()`.
 
@@ -116,29 +130,14 @@ class Sender:
                 (intent_of(record, payload, new if id(record) in unnamed else "update"), record)
                 for record, payload in zip(changed, payloads, strict=True)
             ]
+            intents += [(deletion_of(record), record) for record in doomed]
             if self.offline:
                 yield from queue(self.outbox, intents)
                 unnamed = {}  # They keep their temporary ids until they are pushed.
-                return {id(record): RowResult(record, "queued") for record in changed}
+                return {id(record): RowResult(record, "queued") for record in (*changed, *doomed)}
             return (yield from self._push(intents, chunk_size))
         finally:
             _unname(unnamed.values())
-
-    def delete(self, doomed: Sequence[Model]) -> Flow[BatchResult]:
-        """Delete records one by one, what hangs on a company before it; one that is gone already is deleted."""
-        result = BatchResult()
-        outcomes = yield from result.count(self._delete(doomed))
-        result.rows = [outcomes[id(record)] for record in doomed]
-        self.notify(result.rows)
-        return result
-
-    def _delete(self, doomed: Sequence[Model]) -> Flow[dict[int, RowResult]]:
-        yield from self.prepare(doomed)
-        intents = [(deletion_of(record), record) for record in doomed]
-        if self.offline:
-            yield from queue(self.outbox, intents)
-            return {id(record): RowResult(record, "queued") for record in doomed}
-        return (yield from self._push(intents, BULK_MAX_ROWS))
 
     def recover(self, rows: Iterable[RowResult]) -> Flow[BatchResult]:
         """Find out what became of rows whose answer was lost, and send again what was not carried out."""
