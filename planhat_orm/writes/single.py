@@ -47,10 +47,10 @@ def save(sender: Sender, record: Model, fields: tuple[str, ...] | None, policy: 
 def _save_as_row(sender: Sender, record: Model, fields: tuple[str, ...] | None) -> Flow[str]:
     """A bulk upsert of one row, where the resource has nothing else. A new record's key must be free."""
     known = record._meta.resource
-    if record.id is None and not sender.client.is_offline:
+    if record.id is None and not sender.offline:
         yield from records.refuse_taken(known, list(lookup_keys(known, record._payload(fields))))
     result = BatchResult()
-    new = "create" if sender.client.is_offline else "upsert"
+    new = "create" if sender.offline else "upsert"
     outcomes = yield from result.count(sender.carry([record], {id(record): fields}, new=new))
     result.rows = list(outcomes.values())
     sender.notify(result.rows)
