@@ -82,7 +82,7 @@ docs: $(STAMP)
 
 # The docs as a site, in build/site. It needs no network, and any warning ends it.
 site: $(STAMP)
-	$(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV) .venv-peers .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
