@@ -43,7 +43,7 @@ class CustomFields(Field[dict[str, Any]]):
         changed = {}
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
-            if same(old, new) or (old is None and new in ([], {})):
+            if same(old, new) or (old is None and _is_nothing(record, label, new)):
                 continue
             new = _shown(record, label, new)
             load = (_kind(record, label) or kinds.ANY).load
@@ -53,12 +53,30 @@ class CustomFields(Field[dict[str, Any]]):
 
     def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Return the dict to keep; None stands for one without any key. Its values are those of the API."""
+        zone = zone if zone is not None else runtime.zone()
+        return {label: _kept(None, label, element, zone) for label, element in self._labels(value).items()}
+
+    def __set__(self, record: Model, value: dict[str, Any] | None) -> None:
+        self.guard(record)
+        raw = self._raw(record)
+        before, zone = raw if isinstance(raw, dict) else {}, runtime.zone(record)
+        # What the API said stays as it is, however odd.
+        live = {
+            label: element
+            if label in before and same(before[label], element)
+            else _kept(_kind(record, label), label, element, zone)
+            for label, element in self._labels(value).items()
+        }
+        if record._live is None:
+            record._live = {}
+        record._live[self.name] = live
+
+    def _labels(self, value: Any) -> Mapping[str, Any]:
         if value is None:
             return {}
         if not isinstance(value, Mapping) or not all(isinstance(label, str) for label in value):
             raise ValidationError(refusal(self.name, ValueError("a dict with str keys"), value))
-        zone = zone if zone is not None else runtime.zone()
-        return {label: _kept(label, element, zone) for label, element in value.items()}
+        return value
 
     def sent(self, record: Model, changed: Mapping[str, tuple[Any, Any]], *, guard: bool) -> dict[str, Any]:
         """The wire values of what `difference` found; with `guard`, what does not belong there raises."""
@@ -78,6 +96,14 @@ class CustomFields(Field[dict[str, Any]]):
         return super()._read(record, raw if isinstance(raw, dict) else None)
 
 
+def _is_nothing(record: Model, label: str, value: Any) -> bool:
+    """Whether a value is the empty list or dict that reading a field without any gives."""
+    if not isinstance(value, (list, dict)) or value:
+        return False
+    kind = _kind(record, label)
+    return kind is None or (kind.copies and isinstance(value, list) == (kind in kinds.LISTS))
+
+
 def _kind(record: Model, label: str) -> Kind | None:
     """The kind of a label, as a class declares it or the account says; None while nobody does."""
     declared = record._meta.customs.get(label)
@@ -89,13 +115,24 @@ def _kind(record: Model, label: str) -> Kind | None:
 
 def wire_value(record: Model, label: str, value: Any) -> Any:
     """The value under a label as the API has it; `ValidationError` for what does not fit its kind."""
-    kind = _kind(record, label)
-    if kind is None or kind.copies:
-        return dump_custom(label, value, runtime.zone(record))
+    return _dumped(_kind(record, label), label, value, runtime.zone(record))
+
+
+def _dumped(kind: Kind | None, label: str, value: Any, zone: tzinfo) -> Any:
+    if kind is None:
+        return dump_custom(label, value, zone)
     try:
-        return kind.dump(gate.admit(kind, kind.load(value), runtime.zone(record)))
+        return kind.dump(gate.admit(kind, _from_wire(kind, value), zone))
     except ValueError as wrong:
         raise ValidationError(refusal(f"custom[{label!r}]", wrong, value)) from None
+
+
+def _from_wire(kind: Kind, value: Any) -> Any:
+    """A value of the dict, which holds those of the API: there a day is a number, and a number may be text."""
+    found = _found(value)
+    if kind is kinds.DAY:
+        return kind.load(found) if type(found) in (int, float) and found == int(found) else value
+    return kind.load(found) if kind in (kinds.NUMBER, kinds.INTEGER) and isinstance(found, str) else value
 
 
 def dump_custom(label: str, value: Any, zone: tzinfo) -> Any:
@@ -118,10 +155,10 @@ def _found(value: Any) -> Any:
         return None
 
 
-def _kept(label: str, value: Any, zone: tzinfo) -> Any:
+def _kept(kind: Kind | None, label: str, value: Any, zone: tzinfo) -> Any:
     """What the dict keeps of a value: a date waits until the kind of the field is known."""
     found = _found(value)
-    return found if type(found) is date else dump_custom(label, value, zone)
+    return found if kind is None and type(found) is date else _dumped(kind, label, value, zone)
 
 
 def _shown(record: Model, label: str, value: Any) -> Any:
@@ -204,8 +241,8 @@ class Custom(Field[T]):
         return checked
 
     def check_edit(self, old: Any, new: Any) -> None:
-        """Check what was set under the label in `custom`, in any of the spellings that are read."""
-        if self.kind.copies:
+        """Check what was set under the label in `custom`: of a list what is new in it."""
+        if isinstance(new, list):
             super().check_edit(old, new)
         else:
-            self.check(self.kind.load(new))
+            self.check(_from_wire(self.kind, new))

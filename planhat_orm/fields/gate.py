@@ -13,8 +13,20 @@ from typing import Any
 from .. import runtime
 from ..errors import ValidationError
 from ..query import lookups
-from ..query.kinds import Kind
-from .scalars import SCALAR, Refused, described, elements, is_missing, is_sequence, json_value, refusal, safe, scalar
+from ..query.kinds import ID, REF, TEXT, Kind
+from .scalars import (
+    SCALAR,
+    Refused,
+    described,
+    digits,
+    elements,
+    is_missing,
+    is_sequence,
+    json_value,
+    refusal,
+    safe,
+    scalar,
+)
 
 _MOMENT = "a datetime, a date, or ISO text such as 2026-01-31T09:00"
 _DAY = "a date, ISO text such as 2026-01-31, or a moment at midnight"
@@ -41,17 +53,35 @@ def operand(kind: Kind, op: str, value: Any, name: str) -> Any:
     return lookups.operand(kind, op, found, name)
 
 
+def key(name: str, value: Any) -> str | None:
+    """The text of a key that a record is found by, None where it is empty; `ValidationError` when it cannot be one."""
+    try:
+        text: str | None = admit(TEXT, digits(value))
+    except ValueError as wrong:
+        raise ValidationError(refusal(name, wrong, value)) from None
+    return text or None
+
+
 def _operands(kind: Kind, op: str, value: Any) -> Any:
     """The operand in Python's own types; what the lookup needs beyond that is its own business."""
-    if op in ("in", "overlap", "range") and not isinstance(value, (str, bytes, Mapping)) and hasattr(value, "__iter__"):
-        return [None if element is None else _operand(kind, op, element) for element in value]
+    if op in ("in", "overlap", "range") and (values := _several(value)) is not None:
+        return [None if element is None else _operand(kind, op, element) for element in values]
     return _operand(kind, op, value)
+
+
+def _several(value: Any) -> list[Any] | None:
+    """The elements of what is many values: a list, a set, a column, a generator; None for one value."""
+    if is_sequence(value):
+        return list(elements(value))
+    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
+        return None
+    return None if getattr(value, "ndim", 1) != 1 else list(value)
 
 
 def _operand(kind: Kind, op: str, value: Any) -> Any:
     if is_sequence(value) or isinstance(value, (Mapping, set, frozenset)):
         raise Refused("one value", described(value))
-    found, zone = scalar(value), runtime.zone()
+    found, zone = scalar(digits(value) if kind in _TEXTS and op != "isnull" else value), runtime.zone()
     if kind.name in ("datetime", "day") and op not in _BARE:
         return _day_of(found, zone) if op == "date" else _ADMIT[kind.name](found, zone)
     return safe(in_zone(found, zone) if isinstance(found, datetime) else found)
@@ -168,6 +198,7 @@ def _any(value: Any, zone: tzinfo) -> Any:
     return json_value(value, zone)
 
 
+_TEXTS = (TEXT, ID, REF)
 _MIDNIGHT = datetime.min.time()
 _BARE = frozenset({"isnull", "year", "month", "day", "week_day", "hour"})
 """Lookups on moments and days whose operand is none."""

@@ -10,7 +10,7 @@ from ..errors import ValidationError
 from ..query import kinds
 from ..query.tree import Hop, Q
 from .base import Field
-from .scalars import described
+from .scalars import Refused, described, scalar
 
 if TYPE_CHECKING:
     from ..models.base import Model
@@ -62,13 +62,17 @@ class Ref(Field[str]):
 
     def check(self, value: Any, zone: tzinfo | None = None) -> Any:
         """Accept an id or a record of the right model."""
-        if value == "" and isinstance(value, str):
-            raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
-        if value is None or isinstance(value, str):
-            return super().check(value, zone)
         model = runtime.models.get(self.model)
         if model is not None and isinstance(value, model):
             return value.id or value
+        try:
+            found = scalar(value) if value is not None else None
+        except Refused:
+            found = value
+        if found is None or isinstance(found, str):
+            if found == "":
+                raise ValidationError(f"{self.name} must be an id, not an empty text: set None to clear it.")
+            return super().check(value, zone)
         raise ValidationError(f"{self.name} must be an id or a {self.model}, not {described(value)}.")
 
 

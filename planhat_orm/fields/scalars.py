@@ -18,6 +18,8 @@ from ..query.kinds import SAFE, iso
 _DEEPEST = 64
 _OWN = frozenset({bool, int, date, type(None)})
 _LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+_FLAT = frozenset({"polars", "pyarrow"})
+"""Libraries whose columns say nothing of their dimensions: there is one."""
 _JSON = "text, a number, True or False, a moment, or a list or dict of those"
 SCALAR = "text, a number, True or False, a date or a moment"
 
@@ -50,9 +52,12 @@ def described(value: Any) -> str:
         return "NaT" if type(value).__name__ in ("NaTType", "datetime64") else "a missing value (NaN)"
     if isinstance(value, str):
         return f"{len(value)} characters of text" if value else "an empty text"
-    kind = type(value)
-    library = kind.__module__.partition(".")[0]
-    return f"{library}.{kind.__name__}" if library in _LIBRARIES else kind.__name__
+    library = _library(value)
+    return f"{library}.{type(value).__name__}" if library in _LIBRARIES else type(value).__name__
+
+
+def _library(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
 
 
 def is_missing(value: Any) -> bool:
@@ -78,7 +83,7 @@ def scalar(value: Any) -> Any:
         return _moment(value)
     if isinstance(value, date):
         return date(value.year, value.month, value.day)
-    if isinstance(value, (Decimal, Real)):
+    if isinstance(value, (Decimal, Real)) and _numpy_kind(value) != "m":  # numpy calls its durations numbers
         return _number(value)
     if isinstance(value, UUID):
         return str(value)
@@ -126,12 +131,20 @@ def _inner(key: Any, value: Any, zone: tzinfo, depth: int) -> Any:
 
 def is_sequence(value: Any) -> bool:
     """Whether a value is a list: Python's list or tuple, or an array or series of one dimension."""
-    return isinstance(value, (list, tuple)) or (hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1)
+    if isinstance(value, (list, tuple)):
+        return True
+    if isinstance(value, memoryview):
+        return False
+    if hasattr(value, "tolist") and hasattr(value, "ndim"):
+        return bool(value.ndim == 1)
+    return _library(value) in _FLAT and (hasattr(value, "to_list") or hasattr(value, "tolist"))
 
 
 def elements(value: Any) -> Any:
     """The elements of what `is_sequence`."""
-    return value if isinstance(value, (list, tuple)) else value.tolist()
+    if isinstance(value, (list, tuple)):
+        return value
+    return value.tolist() if hasattr(value, "tolist") else value.to_list()
 
 
 def safe(number: Any) -> Any:

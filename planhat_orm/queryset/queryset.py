@@ -7,7 +7,7 @@ that refines returns a new one. Every method that does I/O costs requests, and s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Model, covariant=True)
 R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
 QS = TypeVar("QS", bound="QuerySet[Any]")
 Row = Model | Mapping[str, object]
 """A record, or a dict of Python names, or of Planhat's own, and values."""
@@ -322,14 +323,14 @@ class QuerySet(Results[M], Generic[M]):
         """Do what `exists()` does, in a task."""
         return await self._arun(retrieval.exists(self))
 
-    def in_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
-        """The records of many ids by id, or by another field; missing ones are absent from the dict.
+    def in_bulk(self, keys: Iterable[K], *, key: str = "id") -> dict[K, M]:
+        """The records of many ids by id, or by another field, under the keys as given; missing ones are absent.
 
         One GET each for a few, else the pages of the whole list, until all are found.
         """
         return self._run(retrieval.in_bulk(self, keys, key))
 
-    async def ain_bulk(self, keys: Iterable[str], *, key: str = "id") -> dict[str, M]:
+    async def ain_bulk(self, keys: Iterable[K], *, key: str = "id") -> dict[K, M]:
         """Do what `in_bulk()` does, in a task."""
         return await self._arun(retrieval.in_bulk(self, keys, key))
 

@@ -215,7 +215,7 @@ def _plain(value: Anything, there: Callable[[], Resource | None], shown: str) ->
             f"{shown}: a condition makes no request, so it takes no queryset. Give list(queryset), or follow the "
             f"relation: {shown}__<field>=..."
         )
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)):
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)) and getattr(value, "ndim", 1) != 0:
         return [_plain(element, there, shown) for element in value]
     if not isinstance(value, Model):
         return value

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ValidationError
+from ..fields import gate
+from ..fields.base import Field
+from ..fields.scalars import described
 from ..http.effects import Flow
 from ..models.base import Model
+from ..query.kinds import ID, REF, TEXT
 from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.split import GET_EACH
-from ..query.tree import related_in
+from ..query.tree import F, related_in
 from ..scopes.chain import innermost
 from ..wire.paths import split_key
 from ..wire.resources import Resource
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from .queryset import QuerySet
 
 M = TypeVar("M", bound=Model)
+K = TypeVar("K", bound=Hashable)
 
 
 def get(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str, Any]) -> Flow[M]:
@@ -110,21 +115,33 @@ def exists(queryset: QuerySet[Any]) -> Flow[bool]:
     return bool((yield from queryset[:1].only()._all()))
 
 
-def in_bulk(queryset: QuerySet[M], keys: Iterable[str], key: str) -> Flow[dict[str, M]]:
+def in_bulk(queryset: QuerySet[M], keys: Iterable[K], key: str) -> Flow[dict[K, M]]:
     """The records of many keys, by key."""
     if isinstance(keys, str):
         raise ValidationError("in_bulk() takes a list of ids: in_bulk([...]).")
     field = field_of(queryset.model, key)
-    wanted = list(dict.fromkeys(keys))
-    if not wanted:
+    asked = _asked(field, list(keys))
+    if not asked:
         return {}
-    narrowed = queryset.filter(**{f"{key}__in": wanted})
+    narrowed = queryset.filter(**{f"{key}__in": list(asked.values())})
     form = _forms(queryset.model._meta.resource).get(field.wire, "_id")
-    if form == "_id" or len(wanted) > GET_EACH or queryset._from().name != "api":
+    if form == "_id" or len(asked) > GET_EACH or queryset._from().name != "api":
         found = yield from narrowed._all()
     else:
-        found = yield from _by_keys(queryset, form, wanted)
-    return {getattr(record, key): record for record in found}
+        found = yield from _by_keys(queryset, form, list(dict.fromkeys(asked.values())))
+    by_key = {field.__get__(record, type(record)): record for record in found}
+    return {given: by_key[value] for given, value in asked.items() if value in by_key}
+
+
+def _asked(field: Field[Any], keys: list[Any]) -> dict[Any, Any]:
+    """The keys as they were given, and as the field holds them."""
+    asked = {}
+    for place, given in enumerate(keys):
+        value = field.check(gate.key(field.name, given) if field.kind in (TEXT, ID, REF) else given)
+        if value is None:
+            raise ValidationError(f"in_bulk() needs a {field.name} in place {place}, not {described(given)}.")
+        asked[value if isinstance(given, str) or not isinstance(given, Hashable) else given] = value
+    return asked
 
 
 def _by_keys(queryset: QuerySet[M], form: str, keys: list[str]) -> Flow[list[M]]:
@@ -132,7 +149,7 @@ def _by_keys(queryset: QuerySet[M], form: str, keys: list[str]) -> Flow[list[M]]
     hidden = queryset.model._meta.resource.hidden_by
     found = []
     for key in keys:
-        record = yield from _by_id(queryset, form, str(key), (), {})
+        record = yield from _by_id(queryset, form, key, (), {})
         if record is None or (hidden and not queryset._query.hidden and record._wire.get(hidden.hides) is True):
             continue
         found.append(record)
@@ -158,12 +175,13 @@ def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str,
         if field is None:
             continue
         for name in (field.name, f"{field.name}__exact"):
-            value = lookups.get(name)
-            if name in lookups and (value is None or value == ""):
-                shown = "None" if value is None else "empty"
+            if name not in lookups or isinstance(lookups[name], (F, Field, Model)):
+                continue
+            value = gate.key(name, lookups[name])
+            if value is None:
+                shown = "None" if lookups[name] is None else "empty"
                 raise ValidationError(f"{name} is {shown}: get() needs the id of one record.")
-            if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-                return form, str(value), {key: lookup for key, lookup in lookups.items() if key != name}
+            return form, value, {key: lookup for key, lookup in lookups.items() if key != name}
     return None
 
 

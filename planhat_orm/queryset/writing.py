@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ..errors import AlreadyExists, FieldError, PlanhatError, ValidationError
+from ..errors import AlreadyExists, FieldError, PlanhatError, ReadOnlyError, ValidationError
+from ..fields import gate
 from ..fields.relations import Many, ManyToMany
 from ..http.effects import Flow
 from ..models.base import Model
@@ -107,7 +109,7 @@ def update_or_create(
     _keyable(queryset, key, "update_or_create")
     record = queryset.model(**key, **{name: value for name, value in defaults.items() if name not in key})
     for name in set(defaults) & set(key):
-        if defaults[name] != key[name]:
+        if gate.key(name, defaults[name]) != gate.key(name, key[name]):
             raise ValidationError(f"{name} is the key, so defaults cannot give it another value.")
     relate(queryset, [record])
     result = yield from _upsert(queryset, [record])
@@ -129,6 +131,8 @@ def bulk_upsert(
             raise ValidationError(f"Row {place} of bulk_create() has an id, so it exists: use bulk_update().")
         if must == "update" and record.id is None:
             raise ValidationError(f"Row {place} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
+        with _naming_row(place):
+            record._payload()
     relate(queryset, records)
     result = yield from _upsert(queryset, records, chunk_size=chunk_size)
     if raise_on_error:
@@ -201,8 +205,9 @@ def _keyable(queryset: QuerySet[Any], key: Mapping[str, object], verb: str) -> N
             f"{verb}() finds one {model.__name__} by one of its keys ({', '.join(names)}), not by "
             f"{', '.join(key) or 'nothing'}: two callers could not tell that they mean the same record otherwise."
         )
-    if next(iter(key.values())) in (None, ""):
-        raise ValidationError(f"{next(iter(key))} is empty: {verb}() needs a key.")
+    (name,) = key
+    if gate.key(name, key[name]) is None:
+        raise ValidationError(f"{name} is empty: {verb}() needs a key.")
 
 
 def _record(model: type[Model], row: object, place: int) -> Model:
@@ -212,7 +217,17 @@ def _record(model: type[Model], row: object, place: int) -> Model:
         return row
     if not isinstance(row, dict):
         raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
-    return model(**_python_names(model, row))
+    with _naming_row(place):
+        return model(**_python_names(model, row))
+
+
+@contextmanager
+def _naming_row(place: int) -> Iterator[None]:
+    """Errors of a row say which one."""
+    try:
+        yield
+    except (FieldError, ReadOnlyError, ValidationError) as wrong:
+        raise type(wrong)(f"Row {place}: {wrong}") from None
 
 
 def _python_names(model: type[Model], row: dict[str, Any]) -> dict[str, Any]:
