@@ -14,28 +14,34 @@ from ..models.base import Model
 from ..models.results import BatchResult
 from ..names import did_you_mean
 from ..query import kinds
-from ..writes.reconcile import ReconcilePlan, from_text
+from ..query.kinds import Kind
+from ..writes.reconcile_plan import ReconcilePlan
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
 from .out import console, say, table
 
 outbox = typer.Typer(help="List, retry and discard the writes that wait.", no_args_is_help=False)
 
-_CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "number": lambda value: from_text(kinds.NUMBER, str(value)),
-    "integer": lambda value: from_text(kinds.INTEGER, str(value)),
-    "boolean": lambda value: from_text(kinds.BOOLEAN, str(value)),
-    "date": lambda value: from_text(kinds.DAY, str(value)),
-    "moment": lambda value: from_text(kinds.DATETIME, str(value)),
-    "list": lambda value: from_text(kinds.LIST, str(value)),
+_CONVERTERS: dict[str, Callable[[Any], Any] | Kind] = {
+    "number": kinds.NUMBER,
+    "integer": kinds.INTEGER,
+    "boolean": kinds.BOOLEAN,
+    "date": kinds.DAY,
+    "moment": kinds.DATETIME,
+    "list": kinds.LIST,
     "lower": lambda value: str(value).lower(),
     "upper": lambda value: str(value).upper(),
-    "text": str,
+    "text": kinds.TEXT,
 }
-"""What a mapping file can do with a cell before it is compared."""
+"""What a mapping file can do with a cell before it is compared: a kind to read it as, or a function."""
 
 
 def push(
-    file: Annotated[Path | None, typer.Argument(help="A CSV or JSON Lines file to compare Planhat with.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            help="A CSV, Excel, Parquet, JSON or JSON Lines file to compare Planhat with; - is standard input."
+        ),
+    ] = None,
     model_name: Annotated[str | None, typer.Option("--model", help="What the file's rows are: Company, ...")] = None,
     key: Annotated[str, typer.Option(help="The field that tells which record a row is.")] = "source_id",
     mapping: Annotated[
@@ -45,6 +51,17 @@ def push(
     clear: Annotated[
         bool, typer.Option("--clear", help="An empty cell clears the field, instead of leaving it.")
     ] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Rows that share a key become one; else they are refused.")
+    ] = False,
+    dayfirst: Annotated[
+        bool | None, typer.Option("--dayfirst/--monthfirst", help="Which comes first in dates such as 03/04/2026.")
+    ] = None,
+    date_format: Annotated[
+        str | None, typer.Option("--date-format", help="How dates are written, as strptime says it: %d.%m.%Y.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Of a text file that is read wrong.")] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Of a workbook; else its first one.")] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show every change, not only the first ones, before asking.")
     ] = False,
@@ -59,16 +76,18 @@ def push(
         return
     if model_name is None:
         raise ConfigurationError("Say what the rows of the file are: --model Company.")
-    if not file.exists():
-        raise ConfigurationError(f"There is no file {file}.")
     columns = read_mapping(mapping) if mapping is not None else None
     with connect(None, api_url) as client:
         found: ReconcilePlan[Model] = (
             model(model_name)
             .objects.using(client)
-            .reconcile(file, key, columns, delete=delete, empty="clear" if clear else "skip")
-        )
-        console().print(f"{found.plan.text(None)}\n{found.summary()}" if plan else str(found))
+            .reconcile(
+                file, key, columns, delete=delete, empty="clear" if clear else "skip",
+                duplicates="merge" if merge else "raise", dayfirst=dayfirst, format=date_format, encoding=encoding,
+                sheet=sheet,
+            )
+        )  # fmt: skip
+        console().print("\n".join([found.plan.text(None), *found.notes(), found.summary()]) if plan else str(found))
         if not (found.creates or found.updates or found.deletions):
             return
         if not yes and not _agreed():

@@ -299,9 +299,7 @@ class Companies(Endpoint):
             "sourceId": source_id,
             "status": chosen and [item.strip() for item in chosen],
         }
-        params = texts(given)
-        response: Response = yield Request("GET", "/leancompanies", params=tuple(params.items()), shape=list)
-        return list_page.rows_of(response, self._resource)
+        return (yield from list_page.lean_companies(self._resource, texts(given)))
 
 
 class TimeEntries(Endpoint):

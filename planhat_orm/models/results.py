@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 Policy = Literal["raise", "ours", "theirs"] | Callable[["Conflict"], Any]
 """How a field that both sides changed is settled; a function returns the value to send."""
-STATUSES = ("created", "updated", "unchanged", "deleted", "queued", "failed", "dropped", "unknown")
+STATUSES = ("created", "updated", "unchanged", "merged", "deleted", "queued", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")
 
 
@@ -49,10 +49,10 @@ class SaveResult:
 class RowResult:
     """The outcome of one object.
 
-    `status` is created, updated, unchanged, deleted, queued (in a batch, or in the outbox, offline), failed,
-    dropped (the server ignored the row) or unknown (its answer was lost); `error` is what the server said,
-    verbatim, which may quote the record. `conflicts` are the fields that the server's record changed too, and
-    `entry` is the number of the outbox's entry.
+    `status` is created, updated, unchanged, merged (into another row with its key), deleted, queued (in a batch, or in
+    the outbox, offline), failed, dropped (the server ignored the row) or unknown (its answer was lost); `error` is what
+    the server said, verbatim, which may quote the record. `conflicts` are the fields that the server's record changed
+    too, and `entry` is the number of the outbox's entry.
     """
 
     object: Any
@@ -99,6 +99,11 @@ class BatchResult:
     def unchanged(self) -> list[RowResult]:
         """Rows that the server holds already."""
         return self._of("unchanged")
+
+    @property
+    def merged(self) -> list[RowResult]:
+        """Rows that were put into another one with the same key, as `duplicates="merge"` says."""
+        return self._of("merged")
 
     @property
     def deleted(self) -> list[RowResult]:

@@ -180,19 +180,25 @@ def _load_datetime(raw: Any) -> Any:
     return raw
 
 
-def _parse_moment(text: str) -> Any:
+def written_moment(text: str) -> datetime | None:
+    """The moment that a text is, with a zone only if it names one; None for text that is none."""
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         # `lastTouch` holds an id on old tenants; dateutil would read dates into many strings that are none.
         if _OBJECT_ID.match(text) or not _DATE_LIKE.match(text):
-            return text
+            return None
         try:
             moment, other = (dateutil_parser.parse(text, default=day, tzinfos=_zone) for day in _DAYS)
         except (ValueError, OverflowError):
-            return text
-        if moment != other:
-            return text
+            return None
+        return moment if moment == other else None
+
+
+def _parse_moment(text: str) -> Any:
+    moment = written_moment(text)
+    if moment is None:
+        return text
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:

@@ -6,11 +6,8 @@ missing there, as it is in comparisons; lists of text stay lists, other containe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from ..errors import ConfigurationError
 from ..fields import Custom
@@ -20,6 +17,7 @@ from ..models.base import Model
 from ..query import kinds
 from ..query.kinds import Kind
 from ..query.predicate import fetch
+from ..tabular.typed import TYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,57 +79,6 @@ def _guess(values: Iterable[Any]) -> Kind:
 def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any]) -> Any:
     make, value = TYPES[kind.name]
     return pyarrow.array([value(kind.load(item)) for item in raw], type=make(pyarrow))
-
-
-def _only(*types: type) -> Callable[[Any], Any]:
-    def keep(value: Any) -> Any:
-        if bool in types:
-            return value if isinstance(value, bool) else None
-        return value if isinstance(value, types) and not isinstance(value, bool) else None
-
-    return keep
-
-
-def _number(value: Any) -> float | None:
-    return kinds.NUMBER.comparable(value)  # type: ignore[no-any-return]
-
-
-def _integer(value: Any) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and number.is_integer() and abs(number) < 2**63 else None
-
-
-def _texts(value: Any) -> list[str] | None:
-    if not isinstance(value, list):
-        return None
-    return [element if isinstance(element, str) else msgspec.json.encode(element).decode() for element in value]
-
-
-def _json(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return msgspec.json.encode(value).decode()
-
-
-def _day(value: Any) -> date | None:
-    return value if isinstance(value, date) and not isinstance(value, datetime) else None
-
-
-TYPES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "text": (lambda pa: pa.string(), _only(str)),
-    "id": (lambda pa: pa.string(), _only(str)),
-    "ref": (lambda pa: pa.string(), _only(str)),
-    "number": (lambda pa: pa.float64(), _number),
-    "integer": (lambda pa: pa.int64(), _integer),
-    "boolean": (lambda pa: pa.bool_(), _only(bool)),
-    "datetime": (lambda pa: pa.timestamp("ms", tz="UTC"), _only(datetime)),
-    "day": (lambda pa: pa.date32(), _day),
-    "list": (lambda pa: pa.list_(pa.string()), _texts),
-    "refs": (lambda pa: pa.list_(pa.string()), _texts),
-    "object": (lambda pa: pa.string(), _json),
-    "any": (lambda pa: pa.string(), _json),
-}
-"""By the name of a kind: how Arrow's type for it is made, and how a loaded value becomes one of that type, or None."""
 
 
 def polars(queryset: QuerySet[Any]) -> Flow[Any]:

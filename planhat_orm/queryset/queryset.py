@@ -39,7 +39,9 @@ from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
     from ..fields.relations import Many, ManyToMany
-    from ..writes.reconcile import Mapped, ReconcilePlan, Rows
+    from ..tabular.sources import Rows
+    from ..writes.reconcile import Mapped
+    from ..writes.reconcile_plan import ReconcilePlan
 
 M = TypeVar("M", bound=Model, covariant=True)
 R = TypeVar("R")
@@ -451,16 +453,32 @@ class QuerySet(Results[M], Generic[M]):
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
+        duplicates: Literal["raise", "merge"] = "raise",
+        dayfirst: bool | None = None,
+        format: str | Mapping[str, str] | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
     ) -> ReconcilePlan[M]:
         """Compare rows of another system with these records, and return a plan to look at and `apply()`.
 
-        `rows` are dicts, a data frame, or the path of a CSV or JSON Lines file; `key` the field that matches
-        (`source_id`, `external_id`, a contact's `email`); `mapping` says which column goes to which field:
-        `{"Account ID": "source_id", "Tier": "custom.Tier", "ARR": ("mrr", lambda arr: float(arr) / 12)}`.
-        Empty cells are left alone unless `empty="clear"`; records without a row are deleted only with
-        `delete=True`. Costs the pages of the list; `apply()` sends only what differs.
+        `rows` are dicts, a data frame, an open file or the path of one (CSV, Excel, Parquet, JSON, JSON Lines, DuckDB;
+        `-` is standard input); `key` is the field that matches (`source_id`, `external_id`, `id`, a contact's `email`);
+        `mapping` says which column goes to which field: `{"Account ID": "source_id", "Tier": "custom.Tier",
+        "Owner.Email": "owner__email", "ARR": ("mrr", lambda arr: float(arr) / 12)}`. A path such as `owner__email` is a
+        key of related records, whose ids are looked up; rows whose key names none are left out and listed in
+        `plan.unresolved`. Empty cells are left alone unless `empty="clear"`; records without a row are deleted only
+        with `delete=True`; rows that share a key are refused unless `duplicates="merge"`. `dayfirst` and `format` (of
+        `strptime`, for all columns or by column) are of dates in numbers, `encoding` and `sheet` of files.
+
+        Costs the pages of the list, and one list for each kind of key that is looked up and that no mirror holds;
+        `apply()` sends only what differs. Raises `ValidationError` naming the rows that cannot be read, by line.
         """
-        return self._run(self._using().writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
+        return self._run(
+            self._using().writer.reconcile(
+                self, rows, key, mapping, delete=delete, empty=empty, duplicates=duplicates, dayfirst=dayfirst,
+                format=format, encoding=encoding, sheet=sheet,
+            )
+        )  # fmt: skip
 
     async def areconcile(
         self,
@@ -470,10 +488,19 @@ class QuerySet(Results[M], Generic[M]):
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
+        duplicates: Literal["raise", "merge"] = "raise",
+        dayfirst: bool | None = None,
+        format: str | Mapping[str, str] | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
     ) -> ReconcilePlan[M]:
         """Do what `reconcile()` does, in a task."""
-        writer = self._using().writer
-        return await self._arun(writer.reconcile(self, rows, key, mapping, delete=delete, empty=empty))
+        return await self._arun(
+            self._using().writer.reconcile(
+                self, rows, key, mapping, delete=delete, empty=empty, duplicates=duplicates, dayfirst=dayfirst,
+                format=format, encoding=encoding, sheet=sheet,
+            )
+        )  # fmt: skip
 
     def update(self, *, max_requests: int = 60, **values: object) -> BatchResult:
         """Set fields on every record found: the pages to read them, then ceil(n/5000) bulk upserts.

@@ -117,3 +117,9 @@ def rows_of(response: Response, resource: Resource) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise BadAnswer(f"A list held a JSON {type(row).__name__} among its records.", response=response)
     return [apply_aliases(resource, row) for row in rows] if resource.spellings else rows
+
+
+def lean_companies(resource: Resource, params: Mapping[str, str] | None = None) -> Flow[list[dict[str, Any]]]:
+    """Ids and names of all companies, or of those that match: one request (docs/reference/planhat-api.md section 5)."""
+    response: Response = yield Request("GET", "/leancompanies", params=tuple((params or {}).items()), shape=list)
+    return rows_of(response, resource)

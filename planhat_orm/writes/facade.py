@@ -9,14 +9,17 @@ from ..errors import PlanhatError, ReadOnlyError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
+from ..queryset.columns import RowOptions
 from ..queryset.queryset import QuerySet
 from ..runtime import Client
 from ..scopes import blocks
+from ..tabular.sources import FileOptions, Rows
 from ..wire.resources import BULK_MAX_ROWS
 from . import single
 from .batch import Batch, batch_in
 from .destination import block_of, by_block, sender_for
-from .reconcile import Mapped, ReconcilePlan, Rows, reconcile
+from .reconcile import Mapped, ReconcileOptions, reconcile
+from .reconcile_plan import ReconcilePlan
 from .sender import Sender, push
 
 M = TypeVar("M", bound=Model)
@@ -134,10 +137,18 @@ class RecordWriter:
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
+        duplicates: Literal["raise", "merge"] = "raise",
+        dayfirst: bool | None = None,
+        format: str | Mapping[str, str] | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
     ) -> Flow[ReconcilePlan[M]]:
         """Compare rows of another system with what is there, and return the plan."""
         self.guard()
-        return (yield from reconcile(self, queryset, rows, key, mapping, delete=delete, empty=empty))
+        options = ReconcileOptions(
+            delete, duplicates, RowOptions(empty, dayfirst, format), FileOptions(encoding, sheet=sheet)
+        )
+        return (yield from reconcile(self._client, queryset, rows, key, mapping, options))
 
     def push(self, on_conflict: Policy = "raise") -> Flow[BatchResult]:
         """Send what waits in the outbox."""

@@ -6,333 +6,246 @@ updates, and, only when asked for, deletions. A second run with the same rows fi
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-import msgspec
-
-from .. import json_decoding
-from ..errors import FieldError, ValidationError
-from ..fields import Custom
+from ..errors import FieldError, NotFound, PermissionDenied, ValidationError
 from ..fields.base import Field
-from ..http.effects import Flow
+from ..http.effects import Flow, RunBlocking
+from ..http.flows import collected
 from ..models.base import Model
-from ..models.results import BatchResult
 from ..names import did_you_mean
-from ..query import kinds
+from ..query.kinds import Kind
+from ..query.query import Query
+from ..queryset.columns import (
+    Binding,
+    RowOptions,
+    RowReader,
+    RowValues,
+    bindings_of,
+    is_known,
+    normal,
+    refuse,
+)
 from ..queryset.queryset import QuerySet
 from ..queryset.writing import relate
+from ..runtime import Client
+from ..tabular.cells import is_empty
+from ..tabular.sources import FileOptions, Rows, read
+from ..tabular.table import Table
 from ..wire.keys import fold
-from .plan import WritePlan, plan_of
-
-if TYPE_CHECKING:
-    from .facade import RecordWriter
+from .reconcile_plan import ReconcilePlan
+from .references import resolve
+from .row_changes import fill
 
 M = TypeVar("M", bound=Model)
-Converter = Callable[[Any], Any]
-Mapped = str | tuple[str, Converter]
-"""Where a column goes: a field's name, `custom.<label>`, or such a name with a function applied first."""
-
-
-class PolarsFrame(Protocol):
-    """A polars DataFrame, as far as it is rows."""
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """The rows as dicts."""
-        ...
-
-
-class PandasFrame(Protocol):
-    """A pandas DataFrame, as far as it is rows."""
-
-    @property
-    def columns(self) -> Iterable[Any]:
-        """The names of the columns."""
-        ...
-
-    def to_dict(self, orient: Literal["records"]) -> list[dict[Any, Any]]:
-        """The rows as dicts."""
-        ...
-
-
-Rows = str | Path | Iterable[Mapping[str, Any]] | PolarsFrame | PandasFrame
-"""Rows of another system: dicts, a data frame, or the path of a CSV or JSON Lines file."""
-
-_TRUE, _FALSE = ("true", "yes", "y", "1", "x"), ("false", "no", "n", "0", "")
+Mapped = str | tuple[str, Callable[[Any], Any] | Kind]
+"""Where a column goes: a field's name, `custom.<label>`, a key of related records such as `company__source_id`, or
+such a name with a function applied first, or a kind of values that text is read as."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where one column's values go."""
+class ReconcileOptions:
+    """How rows are compared: whether records without one are deleted, and what rows that share a key do."""
 
-    column: str
-    name: str
-    field: Field[Any] | None
-    label: str
-    convert: Converter | None
+    delete: bool
+    duplicates: Literal["raise", "merge"]
+    rows: RowOptions
+    file: FileOptions
 
-
-class ReconcilePlan(Generic[M]):
-    """What reconciling would do. `print(plan)` shows it; `apply()` does it, as bulk upserts."""
-
-    def __init__(
-        self, writer: RecordWriter, creates: list[M], updates: list[M], unchanged: int, deletions: list[M]
-    ) -> None:
-        self._writer = writer
-        self.creates = creates
-        self.updates = updates
-        self.unchanged = unchanged
-        self.deletions = deletions
-
-    @property
-    def plan(self) -> WritePlan:
-        """The changes field by field, and what they cost."""
-        return plan_of((*self.creates, *self.updates), self.deletions, self._writer.seconds)
-
-    def apply(self) -> BatchResult:
-        """Send it: ceil(changed/5000) bulk upserts, and one DELETE for each deletion. Raises `BulkError`."""
-        return self._writer.run(self._apply())
-
-    async def aapply(self) -> BatchResult:
-        """Do what `apply()` does, in a task."""
-        return await self._writer.arun(self._apply())
-
-    def _apply(self) -> Flow[BatchResult]:
-        result = yield from self._writer.send([*self.creates, *self.updates], upsert=True, doomed=self.deletions)
-        result.raise_for_failures()
-        return result
-
-    def summary(self) -> str:
-        """One line of counts."""
-        return (
-            f"create {len(self.creates)}, update {len(self.updates)}, unchanged {self.unchanged}, "
-            f"delete {len(self.deletions)}"
-        )
-
-    def __str__(self) -> str:
-        return f"{self.plan}\n{self.summary()}"
-
-    def __repr__(self) -> str:
-        return f"<ReconcilePlan {self.summary()}>"
-
-    def _repr_html_(self) -> str:
-        return self.plan._repr_html_()
-
-    def to_json(self) -> str:
-        """The plan's changes as JSON, in a stable order."""
-        return self.plan.to_json()
+    def check(self) -> None:
+        """Raise `FieldError` for what is no such option."""
+        self.rows.check()
+        if self.duplicates not in ("raise", "merge"):
+            raise FieldError(f"duplicates is 'raise' or 'merge', not {self.duplicates!r}.")
 
 
 def reconcile(
-    writer: RecordWriter,
+    client: Client,
     queryset: QuerySet[M],
     rows: Rows,
     key: str,
     mapping: Mapping[str, Mapped] | None,
-    *,
-    delete: bool = False,
-    empty: Literal["skip", "clear"] = "skip",
+    options: ReconcileOptions,
 ) -> Flow[ReconcilePlan[M]]:
     """Read what is there once, compare, and return the plan. Raises `ValidationError` naming every bad row."""
     model = queryset.model
-    if empty not in ("skip", "clear"):
-        raise FieldError(f"empty is 'skip' or 'clear', not {empty!r}.")
+    options.check()
     key_field = _key(model, key)
-    table, textual = read_rows(rows)
-    places = _places(model, mapping, table)
-    if not any(place.field is key_field for place in places):
-        raise FieldError(f"No column is mapped to the key {key!r}: add it to mapping.")
-    wanted = _values(table, places, key_field, textual, empty)
-    wires = {place.field.wire if place.field is not None else "custom" for place in places}
-    names = [item.name for item in model._meta.by_wire.values() if item.wire in wires and item.name != "id"]
-    there = yield from queryset.include_hidden().only(*names)._all()
-    known: dict[str, list[Any]] = {}
-    for record in there:
-        value = getattr(record, key)
-        if value is not None:
-            known.setdefault(fold(key_field.wire, value), []).append(record)
-    creates, updates, unchanged, problems = [], [], 0, []
-    for place, (value, values) in enumerate(wanted):
-        twins = known.get(fold(key_field.wire, value), [])
-        if len(twins) > 1:
-            problems.append(f"row {place}: {len(twins)} records have its {key} already")
-            continue
-        record = twins[0] if twins else model()
-        try:
-            _assign(record, values)
-            if not twins:
-                relate(queryset, [record])
-                record.full_clean()
-        except (ValidationError, FieldError) as wrong:
-            problems.append(f"row {place}: {wrong}")
-            continue
-        if not twins:
-            creates.append(record)
-        elif record.changes():
-            updates.append(record)
-        else:
-            unchanged += 1
-    if problems:
-        more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
-        raise ValidationError(f"{len(problems)} rows cannot be sent; nothing was. {'; '.join(problems[:10])}{more}")
-    given = {fold(key_field.wire, value) for value, _ in wanted}
-    gone = [record for value, records in known.items() if value not in given for record in records] if delete else []
-    return ReconcilePlan(writer, creates, updates, unchanged, gone)
+    file = FileOptions(options.file.encoding, options.file.delimiter, options.file.sheet, model._meta.resource.name)
+    table: Table = yield RunBlocking(lambda: read(rows, file))
+    bindings = yield from _bindings(client, model, table, mapping)
+    left_alone = [
+        binding.column for binding in bindings if binding.target.is_readonly and binding.target.field is not key_field
+    ]
+    if mapping is not None and left_alone:
+        raise FieldError(f"The column {left_alone[0]!r} goes to a field of {model.__name__} that is read-only.")
+    bindings = [binding for binding in bindings if binding.column not in left_alone]
+    left_alone += [] if mapping is not None else _unknown(client, model, table)
+    wanted, twins = _rows(client, table, bindings, key_field, options)
+    unresolved = yield from resolve(client, wanted.values(), bindings)
+    held_back = {item.row for item in unresolved}
+    records = yield from _records(queryset, bindings, key_field)
+    comparison: _Comparison[M] = _Comparison(queryset, table, key_field, records)
+    for folded, row in wanted.items():
+        if row.label not in held_back:
+            comparison.add(folded, row)
+    refuse(comparison.problems, "sent")
+    gone = [record for folded, some in records.items() if folded not in wanted for record in some]
+    return ReconcilePlan(
+        client, comparison.creates, comparison.updates, comparison.unchanged, gone if options.delete else [],
+        unresolved=unresolved, merged=[comparison.made[folded] for folded in twins if folded in comparison.made],
+        left_alone=left_alone,
+    )  # fmt: skip
 
 
 def _key(model: type[Model], key: str) -> Field[Any]:
     names = [model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire]
-    if key not in names or key == "id":
-        usable = [name for name in names if name != "id"]
-        raise FieldError(f"{model.__name__} cannot be matched by {key!r}.{did_you_mean(key, usable)}")
+    if key not in (*names, "id"):
+        raise FieldError(f"{model.__name__} cannot be matched by {key!r}.{did_you_mean(str(key), [*names, 'id'])}")
     return model._meta.fields[key]
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    return ((number, line) for number, line in enumerate(path.read_bytes().splitlines(), 1) if line.strip())
+# --- columns --------------------------------------------------------------------------------------------
 
 
-def _line(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
+def _bindings(
+    client: Client, model: type[Model], table: Table, mapping: Mapping[str, Mapped] | None
+) -> Flow[list[Binding]]:
+    """Where the columns go. The account's custom fields are asked for once where a column needs them."""
+    account = client.account_fields.of(model._meta.resource.name)
+    unknown = _unknown(client, model, table)
+    columns = [column for column in table.columns if column not in unknown]
+    if mapping is not None:
+        _check_columns(table, mapping)
     try:
-        row = json_decoding.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-        raise ValidationError(f"{path.name}, line {number} is no JSON: {wrong}.") from None
-    if not isinstance(row, Mapping):
-        raise ValidationError(f"{path.name}, line {number} holds no JSON object.")
-    return row
+        bindings = bindings_of(model, columns, mapping, account)
+        undeclared = any(binding.target.field is None for binding in bindings)
+    except FieldError:
+        if account is not None or "custom" not in model._meta.fields:
+            raise
+        bindings, undeclared = [], True
+    if undeclared and account is None and (yield from _learn(client)):
+        account = client.account_fields.of(model._meta.resource.name)
+    return bindings_of(model, columns, mapping, account) if undeclared else bindings
 
 
-def read_rows(rows: Rows) -> tuple[list[Mapping[str, Any]], bool]:
-    """The rows of a list of dicts, a CSV or JSON Lines file, or a data frame; and whether all values are text."""
-    if isinstance(rows, (str, Path)):
-        path = Path(rows)
-        if path.suffix.lower() in (".jsonl", ".ndjson"):
-            return [_line(path, number, line) for number, line in _lines(path)], False
-        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                dialect = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"
-                return list(csv.DictReader(file, dialect=dialect)), True
-        raise ValidationError(f"{path.name} is no .csv, .tsv or .jsonl file: give rows as dicts or a data frame.")
-    if hasattr(rows, "to_dicts"):
-        return list(rows.to_dicts()), False
-    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
-        return [{name: _present(value) for name, value in row.items()} for row in rows.to_dict("records")], False
-    found = list(rows)
-    for place, row in enumerate(found):
-        if not isinstance(row, Mapping):
-            raise ValidationError(f"Row {place} is a {type(row).__name__}: give dicts.")
-    return found, False
+def _unknown(client: Client, model: type[Model], table: Table) -> list[str]:
+    """The columns of an export that no field stands for: values that Planhat sent and the library does not know."""
+    account = client.account_fields.of(model._meta.resource.name)
+    candidates = table.columns if table.is_wire else {"extra"}.intersection(table.columns)
+    return [column for column in candidates if not is_known(model, column, account)]
 
 
-def _present(value: Any) -> Any:
-    # pandas has several missing values; none of them equals itself.
-    return None if value is None or value != value else value
+def _check_columns(table: Table, mapping: Mapping[str, Mapped]) -> None:
+    for column in mapping:
+        head = column.split(".")[0] if isinstance(column, str) else column
+        if table.rows and column not in table.columns and head not in table.columns:
+            raise FieldError(f"No row has a column {column!r}.{did_you_mean(str(column), table.columns)}")
 
 
-def _places(model: type[Model], mapping: Mapping[str, Mapped] | None, rows: list[Mapping[str, Any]]) -> list[Place]:
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    chosen = mapping if mapping is not None else {column: column for column in columns}
-    places = []
-    for column, goal in chosen.items():
-        name, convert = goal if isinstance(goal, tuple) else (goal, None)
-        if rows and column not in columns:
-            raise FieldError(f"No row has a column {column!r}.{did_you_mean(column, columns)}")
-        if name.startswith("custom."):
-            label = name.removeprefix("custom.")
-            declared = model._meta.customs.get(label)
-            places.append(Place(column, name, declared, label, convert))
+def _learn(client: Client) -> Flow[bool]:
+    """List the account's custom fields: one request. False where the token may not read them."""
+    if client.is_offline:
+        return False
+    try:
+        yield from collected(client.source("api").pages(Query("custom_field")))
+    except (PermissionDenied, NotFound):
+        return False
+    return True
+
+
+# --- rows -----------------------------------------------------------------------------------------------
+
+
+def _rows(
+    client: Client, table: Table, bindings: list[Binding], key: Field[Any], options: ReconcileOptions
+) -> tuple[dict[str, RowValues], list[str]]:
+    """The rows by their key as it compares, and the keys of those that were merged into an earlier row."""
+    own = next((binding for binding in bindings if binding.target.field is key), None)
+    if own is None:
+        raise FieldError(f"No column is mapped to the key {key.name!r}: add it to mapping.")
+    reader = RowReader(table, bindings, client.zone, options.rows)
+    wanted: dict[str, RowValues] = {}
+    merged: list[str] = []
+    for row in reader.rows(key):
+        value = row.values.pop(own, None)
+        if value is None:
+            if is_empty(row.cells.get(own)):
+                reader.problems.append(f"{row.label} has no {key.name}")
             continue
-        field = model._meta.fields.get(name)
-        if field is None:
-            raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.fields)}")
-        if field.readonly:
-            raise FieldError(f"{model.__name__}.{name} is read-only, so the column {column!r} cannot be written to it.")
-        places.append(Place(column, name, field, "", convert))
-    return places
-
-
-def _values(
-    rows: list[Mapping[str, Any]], places: list[Place], key: Field[Any], textual: bool, empty: str
-) -> list[tuple[Any, dict[Place, Any]]]:
-    """Each row's key and values, converted; errors are gathered, so that a file is mended in one go."""
-    found, problems = [], []
-    seen: dict[str, int] = {}
-    for number, row in enumerate(rows):
-        values: dict[Place, Any] = {}
-        for place in places:
-            if place.column not in row:
-                continue
-            raw = row[place.column]
-            if (raw is None or raw == "") and (empty == "skip" or place.field is key):
-                continue
-            try:
-                values[place] = _convert(place, raw, textual)
-            except (ValueError, TypeError, KeyError, AttributeError) as wrong:
-                problems.append(f"row {number}, column {place.column!r}: {wrong or type(wrong).__name__}")
-        mine = next((value for place, value in values.items() if place.field is key), None)
-        if mine is None:
-            problems.append(f"row {number} has no {key.name}")
+        row.key = normal(value)
+        folded = fold(key.wire, row.key)
+        earlier = wanted.setdefault(folded, row)
+        if earlier is row:
             continue
-        folded = fold(key.wire, mine)
-        if folded in seen:
-            problems.append(f"rows {seen[folded]} and {number} have the same {key.name}")
-        seen[folded] = number
-        found.append((mine, values))
-    if problems:
-        more = f" (and {len(problems) - 10} more)" if len(problems) > 10 else ""
-        raise ValidationError(
-            f"{len(problems)} rows cannot be read; nothing was sent. {'; '.join(problems[:10])}{more}"
-        )
-    return found
+        if options.duplicates == "raise":
+            reader.problems.append(f"{earlier.label} and {row.label} have the same {key.name}")
+        earlier.values.update(row.values)
+        earlier.cells.update(row.cells)
+        merged.append(folded)
+    reader.raise_for_problems()
+    return wanted, merged
 
 
-def _convert(place: Place, raw: Any, textual: bool) -> Any:
-    if place.convert is not None:
-        return place.convert(raw)
-    if raw is None or raw == "":
-        return None
-    kind = place.field.kind if place.field is not None else kinds.ANY
-    if isinstance(raw, float) and raw.is_integer() and kind.name in ("integer", "text", "id", "ref"):
-        raw = int(raw)  # a column of whole numbers in a data frame, some of which are missing
-    if kind.name in ("text", "id", "ref") and isinstance(raw, int) and not isinstance(raw, bool):
-        return str(raw)
-    # JSON has no dates: they are text in every file, and in what other systems answer.
-    written = textual or kind.name in ("datetime", "day")
-    return from_text(kind, raw) if written and isinstance(raw, str) else raw
-
-
-def from_text(kind: kinds.Kind, text: str) -> Any:
-    """A cell of a CSV file as a value of a kind; `ValueError` saying what it should be."""
-    text = text.strip()
-    if kind.name in ("number", "integer"):
-        value = kinds.NUMBER.load(text)
+def _records(queryset: QuerySet[M], bindings: Iterable[Binding], key: Field[Any]) -> Flow[dict[str, list[M]]]:
+    """The records that there are, by the key as it compares, with the fields that the columns go to."""
+    model = queryset.model
+    wires = {"custom" if binding.target.field is None else binding.target.field.wire for binding in bindings}
+    names = [
+        item.name for item in model._meta.by_wire.values() if item.wire in {*wires, key.wire} and item.name != "id"
+    ]
+    records: dict[str, list[M]] = {}
+    for record in (yield from queryset.include_hidden().only(*names)._all()):
+        value = getattr(record, key.name)
         if isinstance(value, str):
-            raise ValueError(f"must be a number, not {len(text)} characters of text")
-        return int(value) if kind.name == "integer" and float(value).is_integer() else value
-    if kind.name == "boolean":
-        if text.lower() in _TRUE:
-            return True
-        if text.lower() in _FALSE:
-            return False
-        raise ValueError("must be true or false")
-    if kind.name in ("datetime", "day"):
-        value = kind.load(text)
-        if isinstance(value, str):
-            raise ValueError("must be a date such as 2026-01-31")
-        return value
-    if kind in kinds.LISTS:
-        return [part.strip() for part in text.split(";") if part.strip()]
-    return text
+            records.setdefault(fold(key.wire, normal(value)), []).append(record)
+    return records
 
 
-def _assign(record: Any, values: dict[Place, Any]) -> None:
-    for place, value in values.items():
-        if place.label and place.field is None:
-            record.custom[place.label] = value
-        elif isinstance(place.field, Custom):
-            setattr(record, place.field.name, value)
+class _Comparison(Generic[M]):
+    """Rows against records, row by row."""
+
+    def __init__(self, queryset: QuerySet[M], table: Table, key: Field[Any], records: Mapping[str, list[M]]) -> None:
+        self._queryset = queryset
+        self._table = table
+        self._key = key
+        self._records = records
+        self.creates: list[M] = []
+        self.updates: list[M] = []
+        self.unchanged = 0
+        self.made: dict[str, M] = {}
+        self.problems: list[str] = []
+
+    def add(self, folded: str, row: RowValues) -> None:
+        """Compare one row."""
+        matches = self._records.get(folded, [])
+        if len(matches) > 1:
+            self.problems.append(f"{row.label}: {len(matches)} records have its {self._key.name} already")
+            return
+        try:
+            record = matches[0] if matches else self._new(row)
+            fill(record, row, self._table)
+            if not matches:
+                relate(self._queryset, [record])
+                record.full_clean()
+        except (ValidationError, FieldError) as wrong:
+            self.problems.append(f"{row.label}: {wrong}")
+            return
+        self._sort(record, is_new=not matches)
+        self.made[folded] = record
+
+    def _new(self, row: RowValues) -> M:
+        model: type[M] = self._queryset.model
+        if self._key.name == "id":
+            raise ValidationError(f"there is no {model.__name__} with this id, and Planhat gives new ones theirs")
+        return model(**{self._key.name: row.key})
+
+    def _sort(self, record: M, *, is_new: bool) -> None:
+        if is_new:
+            self.creates.append(record)
+        elif record.changes():
+            self.updates.append(record)
         else:
-            setattr(record, place.name, value)
+            self.unchanged += 1

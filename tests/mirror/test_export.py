@@ -228,7 +228,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(
     def full(_: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("planhat_orm.mirror.sharing.export._cell", full)
+    monkeypatch.setattr("planhat_orm.mirror.sharing.export.write_cell", full)
     with pytest.raises(OSError, match="No space"):
         mirror.export(tmp_path, "csv", models=[Company])
     assert file.read_bytes() == before and list(tmp_path.glob(".*")) == []

@@ -28,7 +28,7 @@ from planhat_orm import (
     User,
     WritePlan,
 )
-from planhat_orm.writes.reconcile import ReconcilePlan
+from planhat_orm.writes.reconcile_plan import ReconcilePlan
 
 
 class Account(Company):

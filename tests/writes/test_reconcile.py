@@ -144,7 +144,7 @@ def test_all_that_is_wrong_is_named_at_once_and_nothing_is_sent(online: Online) 
     seed(emulator, 2)
     emulator.store.insert("company", {"name": "Twin", "sourceId": "crm-1"})
     objects = Account.objects.using(planhat)
-    with pytest.raises(ValidationError, match=r"row 1 has no source_id; rows 0 and 2 have the same source_id"):
+    with pytest.raises(ValidationError, match=r"row 1 has no source_id; row 0 and row 2 have the same source_id"):
         objects.reconcile([{"source_id": "crm-0"}, {"seats": 1}, {"source_id": "crm-0"}], key="source_id")
     with pytest.raises(ValidationError, match="row 0: 2 records have its source_id already; row 1: tier has no choice"):
         objects.reconcile(

@@ -13,15 +13,13 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 from ...errors import ConfigurationError, MirrorIncomplete
 from ...json_encoding import rewrite
 from ...names import did_you_mean
-from ...query.kinds import iso
-from ...queryset.dataframes import TYPES
+from ...tabular.cells import write_cell
+from ...tabular.typed import TYPES
 from ..db import state, tables
 from ..db.codec import RowCodec
 from ..db.database import Database
@@ -118,20 +116,7 @@ def _csv(sheet: Sheet, file: Path, facts: Facts) -> None:
         writer = csv.writer(stream)
         writer.writerow(sheet.names)
         for part in sheet.parts():
-            writer.writerows(zip(*(map(_cell, values) for values in part), strict=True))
-
-
-def _cell(value: Any) -> Any:
-    """A value as CSV has it: as Planhat spells it, lists as JSON."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    return rewrite(value).decode() if isinstance(value, list) else value
+            writer.writerows(zip(*(map(write_cell, values) for values in part), strict=True))
 
 
 def _jsonl(sheet: Sheet, file: Path, facts: Facts) -> None:

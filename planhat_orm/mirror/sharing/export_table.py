@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from ...json_encoding import rewrite
 from ...query.kinds import LISTS, Kind
-from ...queryset.dataframes import TYPES
+from ...tabular.typed import TYPES
 from ..db import tables
 from ..db.json_text import read_cell
 from ..db.layout import Column, Layout

@@ -1,0 +1,307 @@
+"""Columns of a table as fields of a model: which field a name stands for, and what the cells of a row say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from typing import Any, Literal
+
+from .. import runtime
+from ..errors import ConfigurationError, FieldError, ValidationError
+from ..fields import Custom, ManyToMany, One
+from ..fields.account import Known, spelled
+from ..fields.base import Field
+from ..fields.scalars import Refused, described
+from ..models.base import Model
+from ..models.generate import python_name
+from ..names import did_you_mean
+from ..query import kinds
+from ..query.kinds import Kind
+from ..tabular.cells import Dates, is_empty, read_cell
+from ..tabular.dates import Ambiguous, reader
+from ..tabular.table import ABSENT, Table, cell_at
+
+Converter = Callable[[Any], Any]
+Empty = Literal["skip", "clear"]
+_SHOWN = 10
+_CONVERTING = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RelatedKey:
+    """A field of related records that cells name them by, such as the company's `source_id`."""
+
+    relation: One[Any] | ManyToMany[Any]
+    field: Field[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """What a column says of a record.
+
+    `field` is None for a custom field that no class declares: its `label` names it. `is_wire` says that the name is
+    Planhat's, and values are too. `related` is set where cells hold keys of other records, whose ids are looked up.
+    """
+
+    name: str
+    kind: Kind
+    field: Field[Any] | None
+    related: RelatedKey | None = None
+    label: str = ""
+    is_wire: bool = False
+    is_readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """Where one column's cells go, and how."""
+
+    column: str
+    target: Target
+    convert: Converter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """How rows are read. `dayfirst` and `format` are of dates in numbers, for all columns or, as a dict, for some."""
+
+    empty: Empty = "skip"
+    dayfirst: bool | None = None
+    format: str | Mapping[str, str] | None = None
+
+    def check(self) -> None:
+        """Raise `FieldError` for what is no such option."""
+        if self.empty not in ("skip", "clear"):
+            raise FieldError(f"empty is 'skip' or 'clear', not {self.empty!r}.")
+        if self.dayfirst not in (None, True, False):
+            raise FieldError(f"dayfirst is True or False, not {self.dayfirst!r}.")
+
+
+@dataclass(slots=True)
+class RowValues:
+    """What a row says: its `values`, None for what it clears, and the `cells` as they were. Its `key` is set apart."""
+
+    number: int
+    label: str
+    key: Any = None
+    values: dict[Binding, Any] = field(default_factory=dict)
+    cells: dict[Binding, Any] = field(default_factory=dict)
+
+
+# --- names ----------------------------------------------------------------------------------------------
+
+
+def target_of(model: type[Model], name: str, account: Known | None) -> Target:
+    """What a name stands for: a field's name in Python or on the wire, a custom field, or a key of related records."""
+    if not isinstance(name, str):
+        raise FieldError(f"A column goes to a field by its name, not to a {type(name).__name__}.")
+    meta = model._meta
+    path = spelled((*name.split("__"),), lookup=False)
+    if path[0] == "custom" and len(path) == 2 and "custom" in meta.fields:
+        return _custom(model, path[1], account, name)
+    for fields, is_wire in ((meta.fields, False), (meta.by_wire, True)):
+        if name in fields:
+            return _of_field(fields[name], is_wire)
+    relation = meta.relations.get(path[0])
+    if isinstance(relation, (One, ManyToMany)):
+        return _related(relation, path)
+    label = _label(model, name, account)
+    if label is not None:
+        return _custom(model, label, account, name)
+    raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, meta.names)}")
+
+
+def is_known(model: type[Model], name: str, account: Known | None) -> bool:
+    """Whether `target_of` has an answer for a name."""
+    try:
+        target_of(model, name, account)
+    except FieldError:
+        return False
+    return True
+
+
+def _of_field(field: Field[Any], is_wire: bool) -> Target:
+    return Target(field.name, field.kind, field, is_wire=is_wire, is_readonly=field.readonly)
+
+
+def _custom(model: type[Model], label: str, account: Known | None, name: str) -> Target:
+    declared = model._meta.customs.get(label)
+    if declared is not None:
+        return _of_field(declared, False)
+    listed, elsewhere = (account or {}).get(label), _declared(model).get(label)
+    typed_by = elsewhere or listed
+    return Target(
+        name,
+        typed_by.kind if typed_by is not None else kinds.ANY,
+        None,
+        label=label,
+        is_readonly=listed is not None and listed.readonly,
+    )
+
+
+def _declared(model: type[Model]) -> dict[str, Custom[Any]]:
+    """The custom fields that any class declares for these records: an export names its columns after them."""
+    resource = model._meta.resource.name
+    classes = [other for other in runtime.classes.values() if other._meta.resource.name == resource]
+    return {label: custom for other in classes for label, custom in other._meta.customs.items()}
+
+
+def _label(model: type[Model], name: str, account: Known | None) -> str | None:
+    """The custom field that a column is called after, by its label or by the name that exports give it."""
+    if "custom" not in model._meta.fields:
+        return None
+    declared = _declared(model)
+    labels = {**dict.fromkeys(account or ()), **dict.fromkeys(declared)}
+    if name in labels:
+        return name
+    named = [label for label, custom in declared.items() if custom.name == name]
+    if len(named) == 1:
+        return named[0]
+    bare = name.removeprefix("custom_")
+    return next((label for label in sorted(labels) if python_name(label, ()) in (name, bare)), None)
+
+
+def _related(relation: One[Any] | ManyToMany[Any], path: tuple[str, ...]) -> Target:
+    via = relation.owner._meta.fields.get(relation.via)
+    if len(path) == 1 and via is not None:
+        return _of_field(via, False)
+    far = relation.model._meta.fields.get(path[1]) if len(path) == 2 else None
+    if far is None or via is None:
+        names = [name for name, item in relation.model._meta.fields.items() if item.kind.name in ("text", "id")]
+        raise FieldError(
+            f"{'__'.join(path)!r} names no field of {relation.model.__name__}.{did_you_mean(path[-1], names)}"
+        )
+    return Target("__".join(path), far.kind, via, RelatedKey(relation, far), is_readonly=via.readonly)
+
+
+# --- rows -----------------------------------------------------------------------------------------------
+
+
+class RowReader:
+    """Reads the rows of a table as values of fields; what is wrong with any is gathered in `problems`."""
+
+    def __init__(self, table: Table, bindings: list[Binding], zone: tzinfo, options: RowOptions) -> None:
+        options.check()
+        self._table = table
+        self._bindings = bindings
+        self._zone = zone
+        self._options = options
+        self.problems: list[str] = []
+        self._dates = {binding: self._reader(binding) for binding in bindings if _is_dated(binding)}
+
+    def rows(self, key: Field[Any] | None = None) -> Iterator[RowValues]:
+        """The values of each row. A cell of the `key` that is empty clears nothing."""
+        for number, row in enumerate(self._table.rows):
+            values = RowValues(number, self._table.label(number))
+            for binding in self._bindings:
+                cell = cell_at(row, binding.column)
+                if cell is not ABSENT:
+                    self._read(binding, cell, values, binding.target.field is key)
+            yield values
+
+    def _read(self, binding: Binding, cell: Any, row: RowValues, is_key: bool) -> None:
+        row.cells[binding] = cell
+        if is_empty(cell) and binding.convert is None:
+            if self._options.empty == "clear" and not is_key:
+                row.values[binding] = None
+            return
+        try:
+            row.values[binding] = self._value(binding, cell)
+        except _CONVERTING as wrong:
+            self.problems.append(f"{row.label}, column {binding.column!r}: {_said(wrong, cell)}")
+
+    def _value(self, binding: Binding, cell: Any) -> Any:
+        target = binding.target
+        if binding.convert is not None:
+            return binding.convert(cell)
+        if isinstance(cell, Model):
+            return cell
+        if (target.is_wire or self._table.is_wire) and isinstance(cell, (bool, int, float, list, dict)):
+            return target.kind.load(cell)
+        if target.related is not None and isinstance(target.related.relation, ManyToMany):
+            return [read_cell(kinds.TEXT, item, self._zone) for item in read_cell(kinds.LIST, cell, self._zone)]
+        value = read_cell(target.kind, cell, self._zone, self._dates.get(binding))
+        return normal(value) if is_key_like(target) else value
+
+    def _reader(self, binding: Binding) -> Dates:
+        cells = (cell_at(row, binding.column) for row in self._table.rows)
+        format = self._options.format
+        chosen = format if isinstance(format, str) or format is None else format.get(binding.column)
+        try:
+            texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+            return reader(texts, self._options.dayfirst, chosen)
+        except Ambiguous as wrong:
+            raise ValidationError(f"Column {binding.column!r} cannot be read; nothing was sent: {wrong}.") from None
+        except ConfigurationError as wrong:
+            raise FieldError(str(wrong)) from None
+
+    def raise_for_problems(self) -> None:
+        """Raise `ValidationError` naming the first rows that cannot be read."""
+        refuse(self.problems, "read")
+
+
+def refuse(problems: list[str], verb: str) -> None:
+    """Raise `ValidationError` for rows that cannot be read, or sent, if there are any."""
+    if problems:
+        more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
+        count = f"{len(problems)} row{'' if len(problems) == 1 else 's'}"
+        raise ValidationError(f"{count} cannot be {verb}; nothing was sent. {'; '.join(problems[:_SHOWN])}{more}")
+
+
+def normal(value: Any) -> Any:
+    """A key without blanks around it, its letters composed: what looks alike is alike."""
+    from unicodedata import normalize
+
+    return normalize("NFC", value.strip()) if isinstance(value, str) else value
+
+
+def is_key_like(target: Target) -> bool:
+    """Whether a column holds keys: ids, and texts by which records are matched."""
+    field = target.related.field if target.related is not None else target.field
+    if field is None or isinstance(field, Custom):
+        return False
+    return field.kind in (kinds.ID, kinds.REF) or field.wire in ("externalId", "sourceId", "extId", "email")
+
+
+def _is_dated(binding: Binding) -> bool:
+    return binding.target.kind.name in ("datetime", "day") and binding.convert is None
+
+
+def _said(wrong: Exception, cell: Any) -> str:
+    if isinstance(wrong, Refused):
+        return f"must be {wrong}, not {wrong.got}"
+    return f"{wrong}" if isinstance(wrong, ValueError) else f"{type(wrong).__name__} from {described(cell)}"
+
+
+def bindings_of(
+    model: type[Model],
+    columns: Iterable[str],
+    mapping: Mapping[str, str | tuple[str, Converter | Kind]] | None,
+    account: Known | None,
+) -> list[Binding]:
+    """Where the columns go: as a mapping says, or each to the field that it is called after."""
+    chosen = mapping if mapping is not None else {column: column for column in columns}
+    bindings = []
+    for column, target in chosen.items():
+        name, convert = target if isinstance(target, tuple) else (target, None)
+        bindings.append(_binding(column, target_of(model, name, account), convert))
+    _check_once(bindings)
+    return bindings
+
+
+def _binding(column: str, target: Target, convert: Converter | Kind | None) -> Binding:
+    """A binding whose text is read as a kind, where nobody knows another; or by a function."""
+    if isinstance(convert, Kind):
+        return Binding(column, replace(target, kind=convert) if target.kind is kinds.ANY else target)
+    return Binding(column, target, convert)
+
+
+def _check_once(bindings: list[Binding]) -> None:
+    """Two columns may not say the same thing, such as `externalId` and `external_id`."""
+    seen: dict[int | str, str] = {}
+    for binding in bindings:
+        key = id(binding.target.field) if binding.target.field is not None else binding.target.label
+        if key in seen:
+            raise FieldError(f"The columns {seen[key]!r} and {binding.column!r} both go to {binding.target.name}.")
+        seen[key] = binding.column

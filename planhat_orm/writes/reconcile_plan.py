@@ -1,0 +1,99 @@
+"""What reconciling would do, to look at and to apply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from ..http.effects import Flow
+from ..models.base import Model
+from ..models.results import BatchResult, RowResult, joined
+from ..runtime import Client
+from .plan import WritePlan, plan_of
+from .references import Unresolved
+
+M = TypeVar("M", bound=Model)
+_SHOWN = 10
+
+
+class ReconcilePlan(Generic[M]):
+    """What reconciling would do. `print(plan)` shows it; `apply()` does it, as bulk upserts.
+
+    `unresolved` are the keys of related records that name none, or several: their rows are left out. `merged` are the
+    records of rows that another row with the same key was put into, one for each such row. `left_alone` are the columns
+    of fields that Planhat computes, or that the library does not know.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        creates: list[M],
+        updates: list[M],
+        unchanged: int,
+        deletions: list[M],
+        *,
+        unresolved: Sequence[Unresolved] = (),
+        merged: Sequence[M] = (),
+        left_alone: Sequence[str] = (),
+    ) -> None:
+        self._client = client
+        self.creates = creates
+        self.updates = updates
+        self.unchanged = unchanged
+        self.deletions = deletions
+        self.unresolved = tuple(unresolved)
+        self.merged = tuple(merged)
+        self.left_alone = tuple(left_alone)
+
+    @property
+    def plan(self) -> WritePlan:
+        """The changes field by field, and what they cost."""
+        return plan_of((*self.creates, *self.updates), self.deletions, self._client.seconds)
+
+    def apply(self) -> BatchResult:
+        """Send it: ceil(changed/5000) bulk upserts, and one DELETE for each deletion. Raises `BulkError`."""
+        return self._client.run(self._apply())
+
+    async def aapply(self) -> BatchResult:
+        """Do what `apply()` does, in a task."""
+        return await self._client.arun(self._apply())
+
+    def _apply(self) -> Flow[BatchResult]:
+        changed = [*self.creates, *self.updates]
+        sent = yield from self._client.writer.send(changed, upsert=True, doomed=self.deletions)
+        result = joined([sent, BatchResult(RowResult(record, "merged") for record in self.merged)])
+        result.raise_for_failures()
+        return result
+
+    def summary(self) -> str:
+        """One line of counts."""
+        rows = {item.row for item in self.unresolved}
+        return (
+            f"create {len(self.creates)}, update {len(self.updates)}, unchanged {self.unchanged}, "
+            f"delete {len(self.deletions)}"
+            + (f", merged {len(self.merged)}" if self.merged else "")
+            + (f", left out {len(rows)}" if rows else "")
+        )
+
+    def notes(self) -> list[str]:
+        """What is not sent, a line each: keys without a record, and columns of fields that Planhat computes."""
+        lines = [f"left out: {item}" for item in self.unresolved[:_SHOWN]]
+        if len(self.unresolved) > _SHOWN:
+            lines.append(f"left out: {len(self.unresolved) - _SHOWN} more")
+        return [
+            *lines,
+            *([f"left alone, as they are not yours to set: {', '.join(self.left_alone)}"] * bool(self.left_alone)),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.plan), *self.notes(), self.summary()])
+
+    def __repr__(self) -> str:
+        return f"<ReconcilePlan {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        return self.plan._repr_html_()
+
+    def to_json(self) -> str:
+        """The plan's changes as JSON, in a stable order."""
+        return self.plan.to_json()
