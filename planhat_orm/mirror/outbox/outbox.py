@@ -21,20 +21,18 @@ from ...models.conflict import Conflict, conflict_of
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
 from ...wire.patches import Raw, merged, same, without
-from ..db import lease, tables
+from ..db import lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
 from ..db.json_text import json_text
 from ..db.layout import layouts
-from ..db.state import moment, now
+from ..db.state import now
 from ..db.store import Counts
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]
 
 _AT_REST = ("pending", "conflict", "failed")
-LEASE_TIMEOUT = 900.0
-"""Seconds after which an entry is taken from a process of another machine that sent it and was not heard of since."""
 
 
 class Outbox:
@@ -46,7 +44,7 @@ class Outbox:
         self._database = database
         self._history = history
         self._lease: lease.Lease | None = None
-        self._holder: str | None = None
+        self._work: life.Holder | None = None
 
     # --- looking ----------------------------------------------------------------------------------------
 
@@ -111,20 +109,26 @@ class Outbox:
     def claim_session(self) -> Outbox:
         """This outbox for one piece of work, until `rest()`."""
         mine = Outbox(self._database, history=self._history)
-        mine._holder = lease.begin()
+        mine._work = life.Holder(self._database)
         return mine
+
+    @property
+    def _holder(self) -> str | None:
+        return None if self._work is None else self._work.name
 
     def reserve(self) -> None:
         """Be the only one that pushes, until `rest()`. Raises `MirrorError` while another one is."""
-        assert self._holder is not None, "only what is in hand can be pushed"
-        self._lease = lease.acquire(self._database, self._holder, "push", LEASE_TIMEOUT)
+        assert self._work is not None, "only what is in hand can be pushed"
+        self._lease = lease.acquire(self._work, "push")
 
     def release(self) -> None:
         """Let go of what is in hand: whatever was not settled is for the next push."""
-        if self._holder is not None:
-            lease.end(self._holder)
-        if self._lease is not None:
-            self._lease.release()
+        try:
+            if self._lease is not None:
+                self._lease.release()
+        finally:
+            if self._work is not None:
+                self._work.end()
 
     def claim(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
         """Take the entries in some states (or by number) in hand, but those that others have."""
@@ -132,19 +136,23 @@ class Outbox:
         with self._writing() as connection:
             found = find(connection, box.c.state.in_(states))
             wanted = None if seqs is None else set(seqs)
-            free = [record for record in found if self._is_free(record) and (wanted is None or record.seq in wanted)]
+            asked = [record for record in found if wanted is None or record.seq in wanted]
+            gone = {holder: self._is_gone(holder) for holder in {record.holder for record in asked}}
+            free = [record for record in asked if gone[record.holder]]
             for part in chunks([key.seq for key in free]):
                 connection.execute(update(box).where(box.c.seq.in_(part)).values(holder=self._holder))
         return [replace(key, holder=self._holder) for key in free]
 
     def _is_free(self, entry: Entry) -> bool:
-        if entry.holder is None or entry.holder == self._holder:
-            return True
-        beat = moment(entry.sent_at or entry.created_at).timestamp()
-        return lease.is_over(entry.holder, beat, LEASE_TIMEOUT)
+        return self._is_gone(entry.holder)
+
+    def _is_gone(self, holder: str | None) -> bool:
+        return holder is None or holder == self._holder or life.is_gone(self._database, holder)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        if self._work is not None:
+            self._work.begin()
         with self._database.writing(durable=True) as connection:
             if self._lease is not None:
                 self._lease.heartbeat(connection)

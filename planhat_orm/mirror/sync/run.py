@@ -14,7 +14,8 @@ from ...wire.list_reader import NotSortedById
 from ..db import state, tables
 from ..db.database import Database
 from ..db.layout import layout_for
-from ..db.lease import Lease, acquire, begin, end
+from ..db.lease import Lease, acquire
+from ..db.life import Holder
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
 from .incremental import incremental
@@ -42,10 +43,10 @@ def sync(
     report = SyncReport()
     began = time.monotonic()
     failures: list[RequestError] = []
-    holder = begin()
+    holder = Holder(database)
     lease: Lease | None = None
     try:
-        lease = yield RunBlocking(lambda: acquire(database, holder))
+        lease = yield RunBlocking(lambda: acquire(holder))
         assert lease is not None
         report.run = yield RunBlocking(lambda: _start(database, names))
         for name in names:
@@ -63,9 +64,11 @@ def sync(
         report.seconds = time.monotonic() - began
         yield RunBlocking(lambda: _end(database, names, report))
     finally:
-        end(holder)  # it may have been cut off before it heard that the right is its own
-        if lease is not None:
-            lease.release()
+        try:
+            if lease is not None:
+                lease.release()
+        finally:
+            holder.end()  # it may have been cut off before it heard that the right is its own
     if failures:
         failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.")
         raise failures[0]
