@@ -37,6 +37,9 @@ from .upkeep.rescue import Rescue
 
 __all__ = ["Mirror"]
 
+Models = Iterable[type[Model] | str] | type[Model] | str
+"""Model classes, or names of models or resources: several, or one."""
+
 
 class Mirror:
     """A copy of a tenant's records, in a SQLite file or in PostgreSQL.
@@ -54,7 +57,7 @@ class Mirror:
         self,
         where: str | os.PathLike[str],
         *,
-        models: Iterable[Any] | None = None,
+        models: Iterable[type[Model] | str] | None = None,
         history: bool | float = True,
         metric_days: int = metrics.FIRST_DAYS,
         calls_per_min: float = 200,
@@ -111,7 +114,7 @@ class Mirror:
                 self._inbox = Inbox(database)
             return self._inbox
 
-    def table(self, model: Any) -> Any:
+    def table(self, model: type[Model] | str) -> Any:
         """The SQLModel class of a model's table, for `select(T).where(T.mrr > 500)`.
 
         Notes are conversations of type note, in that table.
@@ -121,9 +124,7 @@ class Mirror:
 
         return table_class(layout_for(resources_of([model])[0]))
 
-    def sync(
-        self, models: Iterable[Any] | None = None, *, full: bool = False, with_fields: bool = False
-    ) -> Flow[SyncReport]:
+    def sync(self, models: Models | None = None, *, full: bool = False, with_fields: bool = False) -> Flow[SyncReport]:
         """Bring the mirror up to date: a flow that emits `Progress` and returns a `SyncReport`.
 
         `with_fields` brings the account's list of custom fields along, once, with models that have any: the columns of
@@ -154,7 +155,7 @@ class Mirror:
         finally:
             database.close()
 
-    def plan(self, models: Iterable[Any] | None = None, *, full: bool = False) -> SyncPlan:
+    def plan(self, models: Models | None = None, *, full: bool = False) -> SyncPlan:
         """What a sync would take, before its first call."""
         with self.database.reading() as connection:
             return plan.plan(
@@ -205,7 +206,7 @@ class Mirror:
             upgraded_from=database.upgraded,
         )
 
-    def history(self, record: Any) -> list[Change]:
+    def history(self, record: Model) -> list[Change]:
         """What changed of a record since it is mirrored, oldest first."""
         if not isinstance(record, Model):
             raise ValidationError("history() takes a record; changes(models=[Company]) is that of a whole model.")
@@ -217,7 +218,7 @@ class Mirror:
         since: datetime | date | str | None = None,
         *,
         until: datetime | date | str | None = None,
-        models: Iterable[Any] | None = None,
+        models: Models | None = None,
         fields: Iterable[str] | None = None,
         origin: Literal["mine", "theirs"] | None = None,
         after: int | None = None,
@@ -250,7 +251,7 @@ class Mirror:
         """Forget changes that were seen longer ago, and return how many. Records stay as they are."""
         return history.prune(self.database, older_than)
 
-    def search(self, words: str, models: Iterable[Any] | None = None, *, limit: int = 20) -> list[Hit]:
+    def search(self, words: str, models: Models | None = None, *, limit: int = 20) -> list[Hit]:
         """The records that hold all of some words, or words that begin so, best first.
 
         Over names, notes, conversations, tickets and the like; case, accents and signs do not matter. The first
@@ -264,9 +265,7 @@ class Mirror:
             chosen = [layout_of(item) for item in ([models] if isinstance(models, (str, type)) else models)]
         return search.search(self.database, words, chosen, limit)
 
-    def export(
-        self, path: str | os.PathLike[str], format: str = "parquet", models: Iterable[Any] | None = None
-    ) -> list[Path]:
+    def export(self, path: str | os.PathLike[str], format: str = "parquet", models: Models | None = None) -> list[Path]:
         """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files."""
         if models is not None:
             return export.export(self.database, path, self._names(models), format)
@@ -364,7 +363,7 @@ class Mirror:
                 self._database.close()
                 self._database = None
 
-    def _names(self, models: Iterable[Any] | None) -> list[str]:
+    def _names(self, models: Models | None) -> list[str]:
         if models is None:
             return resources_of(self.models)
         return resources_of([models] if isinstance(models, (str, type)) else models)
@@ -375,7 +374,7 @@ class Mirror:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str:
         raise MirrorError("A mirror holds a connection, so it is not pickled: open it in each process, by its path.")
 
     def __repr__(self) -> str:

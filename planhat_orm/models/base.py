@@ -83,7 +83,7 @@ class Model(metaclass=ModelType):
             runtime.models.setdefault(cls.__name__, cls)
         runtime.classes[cls.__module__, cls.__qualname__] = cls
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: object) -> None:
         self._wire = {}
         self._live = {}
         self._origin = Origin(scope=innermost())
@@ -109,7 +109,7 @@ class Model(metaclass=ModelType):
     if not TYPE_CHECKING:
         # A type checker that knew of it would let any name be set.
 
-        def __setattr__(self, name: str, value: Any) -> None:
+        def __setattr__(self, name: str, value: object) -> None:
             # Asked of the class, as a mixin without slots gives records a dict that takes any name.
             if not hasattr(type(getattr(type(self), name, None)), "__set__"):
                 raise self._unsettable(name)

@@ -124,7 +124,8 @@ def main() -> None:
         import planhat_orm
 
         pairs = Pairs(str(Path(planhat_orm.__file__).parent) + os.sep)
-        run(*arguments, pairs)
+        subject, url, mirror = arguments
+        run(subject, url, mirror, pairs)
         print(len(pairs.within), len(pairs.outwards))
     else:
         package_folder = Path(arguments[0]) if arguments else ROOT
