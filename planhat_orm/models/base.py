@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .. import errors, runtime
 from ..errors import FieldError, NotFound, PlanhatError, ValidationError
@@ -28,13 +28,23 @@ from .results import Policy, SaveResult
 from .state import Origin
 
 if TYPE_CHECKING:
+    from abc import ABCMeta as _ProtocolMeta
     from datetime import datetime
 
     from ..client import Planhat
+else:
+    _ProtocolMeta = type(Protocol)
 
 
-class ModelType(type):
-    """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed."""
+class ModelType(_ProtocolMeta):
+    """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed.
+
+    It is the metaclass of protocols, too, so that an ABC or a Protocol can stand beside a model as a base.
+    """
+
+    # A model is what inherits from it: the checks of ABCs would cost every record.
+    __instancecheck__ = type.__instancecheck__
+    __subclasscheck__ = type.__subclasscheck__
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> ModelType:
         """Make the class."""

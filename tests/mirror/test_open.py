@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from planhat_orm.errors import ConfigurationError, MirrorIncomplete
+from planhat_orm.errors import ConfigurationError, MirrorError, MirrorIncomplete
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.upkeep import migrate
 from planhat_orm.models.resources import Company, Note
@@ -134,3 +135,8 @@ def test_a_new_mirror_is_made_without_alembic(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.db")], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_a_mirror_is_not_pickled(mirror: Mirror) -> None:
+    with pytest.raises(MirrorError, match="open it in each process"):
+        pickle.dumps(mirror)
