@@ -21,7 +21,7 @@ from ...models.conflict import Conflict, conflict_of
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
 from ...wire.patches import Raw, merged, same, without
-from ..db import lease, life, tables
+from ..db import guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
 from ..db.json_text import json_text
@@ -285,20 +285,22 @@ class Outbox:
             }
             naming = stacks.load_naming(temporary for _, temporary in names)
             stacks.load((table, id) for (table, _), id in names.items())
+            told: dict[str, dict[str, bool]] = {}
+            made: dict[str, list[str]] = {}
             for entry in found:
                 self._overtake(stacks, entry, entry.patch)
                 stacks.take_out(entry)
-                self._settle(stacks, entry, *ends[entry.seq])
-            stacks.outdate(
-                {
-                    stacks.place(record.resource, record.record): (record, ends[record.seq][1])
-                    for record in found
-                    if not record.makes
-                }
-            )  # fmt: skip
+                (table, record), whole = self._settle(stacks, entry, *ends[entry.seq])
+                told.setdefault(table, {})[record] = whole
+                if entry.makes and not record.startswith(TEMPORARY):
+                    made.setdefault(table, []).append(record)
             gone = set(ends)
             stacks.rename([record for record in naming if record.seq not in gone], names)
             stacks.write()
+            for table, records in told.items():
+                guards.put(connection, table, records)
+            for table, ids in made.items():
+                guards.remember_made(connection, table, ids)
 
     def _overtake(self, stacks: PendingOverlay, newer: Entry, arrived: Raw) -> None:
         """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
@@ -306,14 +308,15 @@ class Outbox:
             if older.seq < newer.seq and older.op == "update" and self._is_free(older):
                 _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
 
-    def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> None:
+    def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> tuple[Place, bool]:
+        """Put what the server said under what still waits; return the record, and whether that is all of it."""
         old = stacks.place(entry.resource, entry.record)
         new: Place = (old[0], id or entry.record)
         stacks.settle(new, entry)
         if entry.op == "delete":
             stacks.put(old, None)
-            return
-        before = stacks.bottom(new)
+            return new, True
+        before, whole = stacks.bottom(new), row is not None and stacks.covers(new, row)
         if new != old:
             stacks.put(old, None)
         if row is not None and (before is not None or entry.makes):
@@ -322,6 +325,7 @@ class Outbox:
             if layout is not None:
                 row = with_aliases(layout.resource, row, before or {})
             stacks.put(new, {**implied, **_answered(before or {}, row, flat_names(entry.patch)), "_id": new[1]})
+        return new, whole
 
     def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries and undo what the mirror shows of them."""
@@ -378,6 +382,7 @@ class Outbox:
         """Put what an answer told of records under what waits, None for one that is gone; `own` is our part in it."""
         stacks = self._stacks(connection)
         stacks.load((table, id) for id in rows)
+        whole = {id: row is None or stacks.covers((table, id), row) for id, row in rows.items()}
         for id, row in rows.items():
             fields = own[id].fields if id in own else frozenset[str]()
             before = stacks.bottom((table, id)) or {}
@@ -385,6 +390,14 @@ class Outbox:
         for id, whose in own.items():
             stacks.claim((table, id), whose)
         stacks.write()
+        guards.put(connection, table, whole)
+
+    def bottoms(self, connection: Connection, table: str, ids: Iterable[str]) -> dict[str, Raw | None]:
+        """What the server said of some records, without what waits for them; None for one that is not there."""
+        stacks = self._stacks(connection)
+        places = [(table, id) for id in ids]
+        stacks.load(places)
+        return {place[1]: stacks.bottom(place) for place in places}
 
     def waiting_on(self, connection: Connection, table: str) -> set[str]:
         """The ids of a table's records that writes wait for."""

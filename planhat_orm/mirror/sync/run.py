@@ -18,6 +18,7 @@ from ..db.lease import Lease, acquire
 from ..db.life import Holder
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
+from .guarded import settle
 from .incremental import incremental
 from .job import Finish, ModelSync
 from .metrics import metrics
@@ -119,6 +120,7 @@ def _sync_model(
             finish: Finish = yield from metrics(job, metric_days)
         else:
             finish = yield from by_the_best_way(job)
+        yield from settle(job)
         yield RunBlocking(lambda: _publish(job, finish))
         if job.resumed:
             yield from _catch_up(job)
@@ -138,6 +140,7 @@ def _catch_up(job: ModelSync) -> Flow[None]:
     unchanged = job.report.unchanged
     try:
         finish = yield from incremental(job)
+        yield from settle(job)
         yield RunBlocking(lambda: _publish(job, finish))
     except (NotSortedByStamp, NotSortedById):
         return  # the next sync finds the same and takes the longer way
@@ -147,9 +150,15 @@ def _catch_up(job: ModelSync) -> Flow[None]:
 
 def _publish(job: ModelSync, finish: Finish) -> None:
     """Make what was found visible, all of it at once, together with what is known about it."""
+    found = job.state
+    known = found.as_of, found.full_as_of, found.synced_at, found.watermark
     with job.writing() as connection:
         finish(connection)
-        found = job.state
+        if job.undecided:
+            found.as_of, found.full_as_of, found.synced_at, found.watermark = known
+            job.report.notes.append(
+                f"{job.undecided:,} records were written while the list was read, and are looked at by the next sync"
+            )
         found.method, found.why = job.report.method, job.report.why
         state.save(connection, found)
 
