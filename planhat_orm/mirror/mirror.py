@@ -16,7 +16,7 @@ from ..http.effects import Flow, RunBlocking
 from ..models.base import Model
 from ..scopes.accounts import Account
 from ..wire.resources import Resource
-from .db import clock, state
+from .db import clock, guards, state
 from .db.changes import Own, Raw, flat_names
 from .db.database import Database, database_url
 from .db.layout import layout_for, layout_of, resources_of
@@ -352,6 +352,9 @@ class Mirror:
         with self.database.writing() as connection:
             if state.load(connection, table).complete:
                 self.outbox.wrote(connection, table, rows, own)
+            elif own:
+                # A first load may be under way, with pages from before.
+                guards.put(connection, table, dict.fromkeys(rows, False))
 
     def close(self) -> None:
         """Close the connections to the database."""

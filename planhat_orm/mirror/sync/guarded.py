@@ -6,7 +6,7 @@ the record is asked for by its id, whichever the guard is good for. Nothing that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,7 +35,6 @@ READ = 20
 def settle(job: ModelSync) -> Flow[None]:
     """Ask for the records of which neither the pages nor the mirror are certainly right, before all is published."""
     job.undecided = 0
-    job.read_by_id.clear()
     doubtful: list[str] = yield RunBlocking(lambda: _doubtful(job))
     if not doubtful:
         return
@@ -68,11 +67,19 @@ def _doubtful(job: ModelSync) -> list[str]:
         if not known:
             return []
         if not job.state.complete:
-            first = job.first_page or Instant(0, 0)
-            return sorted(id for id, guard in known.items() if guard.is_after(first) or guard.may_lag(first))
+            return sorted(_unsure(job, known))
         doubtful, kept = _compare(job, connection, known)
         job.unstage(connection, kept)
         return doubtful
+
+
+def _unsure(job: ModelSync, known: Mapping[str, Guard]) -> Iterator[str]:
+    """Guarded records that the pages of a first load may show as they were, and that were not asked for since."""
+    first = job.first_page or Instant(0, 0)
+    for id, guard in known.items():
+        asked = job.read_by_id.get(id)
+        if guard.is_after(asked or first) or (asked is None and guard.may_lag(first)):
+            yield id
 
 
 def _compare(job: ModelSync, connection: Connection, known: Mapping[str, Guard]) -> tuple[list[str], list[str]]:
@@ -82,13 +89,21 @@ def _compare(job: ModelSync, connection: Connection, known: Mapping[str, Guard])
     bottoms = Outbox(job.database, history=job.history).bottoms(connection, job.layout.table, list(staged))
     for id, (page, row) in staged.items():
         guard, before = known[id], bottoms.get(id)
-        if guard.is_after(page) and guard.whole:
+        if _stays(job, guard, page, row, before):
             kept.append(id)
         elif _agrees(job, row, before):
             continue
         elif guard.is_after(page) or (guard.may_lag(page) and not _is_newer(job, row, before)):
             doubtful.append(id)
     return doubtful, kept
+
+
+def _stays(job: ModelSync, guard: Guard, page: Instant, row: Raw | None, before: Raw | None) -> bool:
+    """Whether the mirror's row is certainly later than a page's: the whole record was told after it was asked for.
+
+    But for a change of others that came between our write and its acknowledgement, which the time of change shows.
+    """
+    return guard.is_after(page) and guard.whole and not _is_newer(job, row, before)
 
 
 def _staged(job: ModelSync, connection: Connection, ids: list[str]) -> dict[str, tuple[Instant, Raw | None]]:
@@ -135,19 +150,27 @@ def _take(job: ModelSync, doubtful: list[str], answers: Mapping[str, Raw | None]
         else:
             rows = [row for row in answers.values() if row is not None]
             job.store(connection).put(rows, [id for id, row in answers.items() if row is None])
-    job.read_by_id.update(answers)
+    job.read_by_id.update(dict.fromkeys(answers, asked))
     job.undecided = len(doubtful) - len(answers)
+
+
+def is_early(job: ModelSync, connection: Connection) -> bool:
+    """Whether a first load is not to be seen yet, as something was acknowledged since `settle` that it lacks."""
+    return not job.state.complete and any(_unsure(job, guards.load(connection, job.layout.table)))
 
 
 def hold_back(job: ModelSync, connection: Connection) -> None:
     """Keep what was acknowledged since `settle`, in the transaction that publishes all else."""
     known = guards.load(connection, job.layout.table)
+    if not known:
+        return
     if not job.state.complete:
-        seen = job.read_by_id
-        first = job.first_page or Instant(0, 0)
-        job.undecided += sum(guard.is_after(first) and id not in seen for id, guard in known.items())
+        job.undecided = sum(1 for _ in _unsure(job, known))
         return
     staged = _staged(job, connection, list(known))
-    late = [id for id, (page, _) in staged.items() if known[id].is_after(page)]
-    job.unstage(connection, late)
-    job.undecided += sum(not known[id].whole for id in late)
+    bottoms = Outbox(job.database, history=job.history).bottoms(connection, job.layout.table, list(staged))
+    late = {id: (page, row) for id, (page, row) in staged.items() if known[id].is_after(page)}
+    job.unstage(connection, list(late))
+    for id, (page, row) in late.items():
+        job.read_by_id.pop(id, None)
+        job.undecided += not _stays(job, known[id], page, row, bottoms.get(id))

@@ -45,8 +45,8 @@ class ModelSync:
     """The sync of one resource in one run.
 
     `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off. `first_page`
-    is the mirror's instant when its oldest page was asked for; `read_by_id` are records that were asked for one by one
-    as pages may be older than what is known of them, `undecided` is how many should have been.
+    is the mirror's instant when its oldest page was asked for; `read_by_id` are records that were asked for one by one,
+    as pages may be older than what is known of them, and when; `undecided` is how many should have been.
     """
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class ModelSync:
     resumed: bool = False
     traffic: RequestCounter = field(default_factory=RequestCounter)
     first_page: Instant | None = None
-    read_by_id: set[str] = field(default_factory=set)
+    read_by_id: dict[str, Instant] = field(default_factory=dict)
     undecided: int = 0
     _whole: bool = False
     _still_there: int = 0
@@ -118,7 +118,7 @@ class ModelSync:
         if not self.state.complete:
             self.count(store.put(rows, gone, hashes=hashes))
             return asked
-        staged: dict[str, str | None] = dict.fromkeys(gone)
+        staged: dict[str, str | None] = {}
         same: list[str] = []
         for row in rows:
             json = row.json if isinstance(row, RawRecord) else rewrite(row)
@@ -128,8 +128,10 @@ class ModelSync:
                 staged[row["_id"]] = str(json, "utf-8")
         self.report.unchanged += len(same)
         if self._is_staged(connection):
-            self.unstage(connection, [*same, *staged])
+            self.unstage(connection, [*same, *staged, *gone])
         self.stage(connection, staged, asked)
+        # Where a list ends was asked for beside its first page.
+        self.stage(connection, dict.fromkeys(gone), self.first_page)
         return asked
 
     def stage(self, connection: Connection, bodies: Mapping[str, str | None], asked: Instant) -> None:
@@ -186,6 +188,7 @@ class ModelSync:
         if self.log is None:
             write_reset(connection, self.layout.table, self.run)
         guards.put(connection, self.layout.table, dict.fromkeys(self.read_by_id, True))
+        self.read_by_id.clear()
         if self.first_page is not None:
             guards.drop(connection, self.layout.table, self.first_page)
         if self.state.complete:

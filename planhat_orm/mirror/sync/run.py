@@ -18,12 +18,15 @@ from ..db.lease import Lease, acquire
 from ..db.life import Holder
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
-from .guarded import settle
+from .guarded import is_early, settle
 from .incremental import incremental
 from .job import Finish, ModelSync
 from .metrics import metrics
 from .paging import NotSortedByStamp
 from .strategy import by_the_best_way, choose
+
+_TURNS = 5
+"""How often a first load may wait for records that are written while it looks others up."""
 
 
 def sync(
@@ -120,8 +123,7 @@ def _sync_model(
             finish: Finish = yield from metrics(job, metric_days)
         else:
             finish = yield from by_the_best_way(job)
-        yield from settle(job)
-        yield RunBlocking(lambda: _publish(job, finish))
+        yield from _settle_and_publish(job, finish)
         if job.resumed:
             yield from _catch_up(job)
     except (PermissionDenied, NotFound) as refused:
@@ -140,19 +142,40 @@ def _catch_up(job: ModelSync) -> Flow[None]:
     unchanged = job.report.unchanged
     try:
         finish = yield from incremental(job)
-        yield from settle(job)
-        yield RunBlocking(lambda: _publish(job, finish))
+        yield from _settle_and_publish(job, finish)
     except (NotSortedByStamp, NotSortedById):
         return  # the next sync finds the same and takes the longer way
     finally:
         job.report.method, job.report.unchanged = "full", unchanged
 
 
-def _publish(job: ModelSync, finish: Finish) -> None:
-    """Make what was found visible, all of it at once, together with what is known about it."""
+def _settle_and_publish(job: ModelSync, finish: Finish) -> Flow[None]:
+    """Make what was found visible, but for what it takes back of acknowledged writes.
+
+    A first load has no rows of before to keep, so it is read anew where too many records were written meanwhile, and
+    waits for those that are written while it looks the others up.
+    """
+    yield from settle(job)
+    if job.undecided and not job.state.complete:
+        job.first_page = job.state.cursor = None
+        unchanged = job.report.unchanged
+        finish = yield from by_the_best_way(job)
+        job.report.unchanged = unchanged
+        yield from settle(job)
+    for turn in range(_TURNS):
+        last = turn == _TURNS - 1
+        if (yield RunBlocking(lambda last=last: _publish(job, finish, at_once=last))):
+            return
+        yield from settle(job)
+
+
+def _publish(job: ModelSync, finish: Finish, *, at_once: bool) -> bool:
+    """Make what was found visible, all of it at once, together with what is known about it; return whether it is."""
     found = job.state
     known = found.as_of, found.full_as_of, found.synced_at, found.watermark
     with job.writing() as connection:
+        if not at_once and is_early(job, connection):
+            return False
         finish(connection)
         if job.undecided:
             found.as_of, found.full_as_of, found.synced_at, found.watermark = known
@@ -161,6 +184,7 @@ def _publish(job: ModelSync, finish: Finish) -> None:
             )
         found.method, found.why = job.report.method, job.report.why
         state.save(connection, found)
+    return True
 
 
 def _job(
