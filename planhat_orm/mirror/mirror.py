@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
@@ -34,6 +34,9 @@ from .upkeep import account, doctor, rescue
 from .upkeep.doctor import Diagnosis, Finding
 from .upkeep.migrate import open_database
 from .upkeep.rescue import Rescue
+
+if TYPE_CHECKING:
+    from .sharing.sqlmodel_classes import MirrorRow
 
 __all__ = ["Mirror"]
 
@@ -114,10 +117,11 @@ class Mirror:
                 self._inbox = Inbox(database)
             return self._inbox
 
-    def table(self, model: type[Model] | str) -> Any:
-        """The SQLModel class of a model's table, for `select(T).where(T.mrr > 500)`.
+    def table(self, model: type[Model] | str) -> type[MirrorRow]:
+        """The SQLModel class of a model's table, for `select(T).where(T.renewal_date < datetime.now(UTC))`.
 
-        Notes are conversations of type note, in that table.
+        Columns are moments, days, numbers, lists and JSON as the fields are, whatever the database holds. Rows are
+        read only: flushing one raises `ReadOnlyError`. Notes are conversations of type note, in that table.
         """
         # SQLModel and what it needs are a third of a sync's memory, and a sync needs none of it.
         from .sharing.sqlmodel_classes import table_class

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 import msgspec
 from sqlalchemy import insert, update
@@ -163,8 +164,8 @@ def _settle_and_publish(job: ModelSync, finish: Finish) -> Flow[None]:
         job.report.unchanged = unchanged
         yield from settle(job)
     for turn in range(_TURNS):
-        last = turn == _TURNS - 1
-        if (yield RunBlocking(lambda last=last: _publish(job, finish, at_once=last))):
+        is_published: bool = yield RunBlocking(partial(_publish, job, finish, at_once=turn == _TURNS - 1))
+        if is_published:
             return
         yield from settle(job)
 
