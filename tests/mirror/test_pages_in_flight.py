@@ -218,7 +218,7 @@ class World:
             if not state.load(connection, "company").complete:
                 return None
             table = tables.records(layout_for("company"))
-            return dict(connection.execute(select(table.c.id, table.c.name)).tuples().all())
+            return {row.id: row.name for row in connection.execute(select(table.c.id, table.c.name))}
 
     def finish(self) -> None:
         """Everything quiet, and later than any lag: the mirror is the server."""

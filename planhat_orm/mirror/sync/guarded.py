@@ -38,7 +38,7 @@ def settle(job: ModelSync) -> Flow[None]:
     doubtful: list[str] = yield RunBlocking(lambda: _doubtful(job))
     if not doubtful:
         return
-    readable = doubtful[:READ] if "get_by_id" in job.layout.resource.operations else []
+    readable = doubtful[:READ] if _is_readable(job) else []
     answers: dict[str, Raw | None] = {}
     for id in readable:
         try:
@@ -61,6 +61,10 @@ def _read(job: ModelSync, id: str) -> Flow[Raw | None]:
     return row if shown is None else {wire: row[wire] for wire in row if wire in shown}
 
 
+def _is_readable(job: ModelSync) -> bool:
+    return "get_by_id" in job.layout.resource.operations
+
+
 def _doubtful(job: ModelSync) -> list[str]:
     with job.writing() as connection:
         known = guards.load(connection, job.layout.table)
@@ -78,7 +82,7 @@ def _unsure(job: ModelSync, known: Mapping[str, Guard]) -> Iterator[str]:
     first = job.first_page or Instant(0, 0)
     for id, guard in known.items():
         asked = job.read_by_id.get(id)
-        if guard.is_after(asked or first) or (asked is None and guard.may_lag(first)):
+        if guard.is_after(asked or first) or (asked is None and _is_readable(job) and guard.may_lag(first)):
             yield id
 
 

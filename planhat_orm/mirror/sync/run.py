@@ -120,11 +120,8 @@ def _sync_model(
     job: ModelSync = yield RunBlocking(lambda: _job(database, name, lease, report.run, mine, history, force_full))
     try:
         yield job.progress(0, "starting")
-        if name == "metric":
-            finish: Finish = yield from metrics(job, metric_days)
-        else:
-            finish = yield from by_the_best_way(job)
-        yield from _settle_and_publish(job, finish)
+        read = partial(metrics, job, metric_days) if name == "metric" else partial(by_the_best_way, job)
+        yield from _settle_and_publish(job, (yield from read()), read)
         if job.resumed:
             yield from _catch_up(job)
     except (PermissionDenied, NotFound) as refused:
@@ -142,15 +139,14 @@ def _catch_up(job: ModelSync) -> Flow[None]:
         return
     unchanged = job.report.unchanged
     try:
-        finish = yield from incremental(job)
-        yield from _settle_and_publish(job, finish)
+        yield from _settle_and_publish(job, (yield from incremental(job)), partial(incremental, job))
     except (NotSortedByStamp, NotSortedById):
         return  # the next sync finds the same and takes the longer way
     finally:
         job.report.method, job.report.unchanged = "full", unchanged
 
 
-def _settle_and_publish(job: ModelSync, finish: Finish) -> Flow[None]:
+def _settle_and_publish(job: ModelSync, finish: Finish, read: Callable[[], Flow[Finish]]) -> Flow[None]:
     """Make what was found visible, but for what it takes back of acknowledged writes.
 
     A first load has no rows of before to keep, so it is read anew where too many records were written meanwhile, and
@@ -160,7 +156,7 @@ def _settle_and_publish(job: ModelSync, finish: Finish) -> Flow[None]:
     if job.undecided and not job.state.complete:
         job.first_page = job.state.cursor = None
         unchanged = job.report.unchanged
-        finish = yield from by_the_best_way(job)
+        finish = yield from read()
         job.report.unchanged = unchanged
         yield from settle(job)
     for turn in range(_TURNS):
