@@ -67,7 +67,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
         "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match",
         "key_locks", "outcomes", "list_page", "list_reader", "list_end", "hidden_rows", "list_walk", "unordered", "listing",
-        "records", "find_by_keys", "bulk", "analytics",
+        "records", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
     ),
     "writes": (
         "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "preflight", "push", "sender", "single",

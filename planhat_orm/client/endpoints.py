@@ -18,6 +18,7 @@ from ..json_encoding import encode
 from ..models.results import first_reasons
 from ..query.split import MAX_VALUE_LENGTH
 from ..wire import bulk, list_page, listing, paths, records
+from ..wire.bulk_sender import BulkAnswer
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
 from ..writes.single import instead
 from .account_fields import RESOURCE
@@ -35,7 +36,7 @@ class BulkResponse(dict[str, Any]):
     `outcomes` has what became of each row, in the order of the rows: `.index`, `.status`, `.id`, `.error`.
     """
 
-    def __init__(self, answer: bulk.BulkAnswer) -> None:
+    def __init__(self, answer: BulkAnswer) -> None:
         super().__init__(answer.summed)
         self.outcomes = answer.outcomes
 

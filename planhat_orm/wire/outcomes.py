@@ -41,74 +41,94 @@ class Outcome:
 class Reading:
     """One answer, read against the rows it was given for.
 
-    `outcomes` has those rows (by their place in the chunk) that the answer tells of; `open` the others.
-    `errors` are messages that name no row, and `named` the error items that do; `unchanged` counts rows
-    found equal, which are never named (None: the answer does not count them), `created_unnamed` and
-    `updated_unnamed` those that could not be told.
+    `outcomes` has those rows (by their place in the chunk) that the answer names as stored, each by a key that fits it
+    and no other; `open` are the others. `errors` are the messages of its error items, and `suspects` the open rows that
+    items seem to speak of, with what those say: a text may quote, and an index count, something else. `unchanged`
+    counts rows found equal, which are never named (None: the answer does not count them), `created_unnamed` and
+    `updated_unnamed` those that are stored and not named; `created_ids` and `updated_ids` are theirs, as far as told.
     """
 
+    rows: int
     outcomes: dict[int, Outcome]
     open: list[int]
     errors: list[str]
-    named: dict[str, list[Any]]
+    suspects: dict[int, list[str]]
     unchanged: int | None
     created_unnamed: int
     updated_unnamed: int
     created_ids: list[str]
+    updated_ids: list[str]
+
+    @property
+    def counted(self) -> int:
+        """How many of the open rows the answer counts as stored."""
+        return self.created_unnamed + self.updated_unnamed + (self.unchanged or 0)
 
     @property
     def stored(self) -> bool:
         """Whether the server holds any of the rows, by its own account."""
-        good = any(outcome.status in ("created", "updated") for outcome in self.outcomes.values())
-        return good or bool(self.unchanged or self.created_unnamed or self.updated_unnamed)
+        return bool(self.outcomes) or self.counted > 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing failed and every row is counted as stored."""
+        return not self.errors and self.counted == len(self.open)
 
 
 def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> Reading:
     """Match an answer's lists with the rows."""
     by_key = {key: place for place, row in enumerate(rows) for key in comparable_keys(resource, row)}
     outcomes: dict[int, Outcome] = {}
-    nameless_ids: list[str] = []
-
+    ids: dict[str, list[str]] = {"created": [], "updated": []}
+    named = dict.fromkeys(ids, 0)
     for list_name, status in (("insertsKeys", "created"), ("updatesKeys", "updated")):
         for entry in _entries(answer, list_name):
             record_id = str(entry["_id"]) if entry.get("_id") is not None else None
             place = _place(resource, entry, by_key, outcomes)
             if place is not None:
-                outcomes[place] = Outcome(place, status, record_id)  # type: ignore[arg-type]
-            elif status == "created" and record_id is not None:
-                nameless_ids.append(record_id)
+                outcomes[place] = _stored(resource, rows[place], place, status, record_id)
+                named[status] += 1
+            elif record_id is not None:
+                ids[status].append(record_id)
     for record_id in answer.get("modified") or ():
         place = by_key.get(("_id", str(record_id)))
         if place is not None and place not in outcomes:
             outcomes[place] = Outcome(place, "updated", str(record_id))
-
-    by_value: dict[str, set[int]] = {}
-    for (_, value), place in by_key.items():
-        by_value.setdefault(value, set()).add(place)
-    errors: list[str] = []
-    named: dict[str, list[Any]] = {}
-    for list_name in ERROR_LISTS:
-        for item in answer.get(list_name) or ():
-            place = _failed_place(resource, item, len(rows), by_key, by_value, outcomes)
-            text = message(item)
-            if place is None:
-                errors.append(text)
-            else:
-                named.setdefault(list_name, []).append(item)
-                outcomes[place] = Outcome(place, "failed", error=text)
-
-    def unnamed(name: str) -> int:
-        return max(0, _count(answer, name) - sum(1 for outcome in outcomes.values() if outcome.status == name))
-
+            named["updated"] += 1
+    for status, list_name in (("created", "upsertedIds"), ("updated", "modified")):
+        claimed = {outcome.id for outcome in outcomes.values()}
+        told = ids[status] or [item for item in answer.get(list_name) or () if isinstance(item, str)]
+        ids[status] = [item for item in told if item not in claimed]
+    errors = [message(item) for name in ERROR_LISTS for item in answer.get(name) or ()]
     return Reading(
+        rows=len(rows),
         outcomes=outcomes,
         open=[place for place in range(len(rows)) if place not in outcomes],
         errors=errors,
-        named=named,
+        suspects=_suspects(resource, rows, answer, by_key, outcomes) if errors else {},
         unchanged=_count(answer, "nonupdates") if "nonupdates" in answer else None,
-        created_unnamed=unnamed("created"),
-        updated_unnamed=unnamed("updated"),
-        created_ids=nameless_ids or [item for item in answer.get("upsertedIds") or () if isinstance(item, str)],
+        created_unnamed=max(0, _count(answer, "created") - named["created"]),
+        updated_unnamed=max(0, _count(answer, "updated") - named["updated"]),
+        created_ids=ids["created"],
+        updated_ids=ids["updated"],
+    )
+
+
+def _stored(resource: Resource, row: Mapping[str, Any], place: int, status: str, record_id: str | None) -> Outcome:
+    """What became of a row that an answer names; one for a record that is gone made a fragment of it."""
+    sent = row.get("_id")
+    if status == "created" and sent not in (None, "") and record_id is not None and record_id != str(sent):
+        return Outcome(place, "failed", str(sent), fragment_reason(resource, str(sent), record_id))
+    return Outcome(place, status, record_id)  # type: ignore[arg-type]
+
+
+def fragment_reason(resource: Resource, gone: str, *made: str) -> str:
+    """Why a row failed whose record is gone: the server made a new record of the changed fields alone."""
+    if not made:
+        return f"The {resource.name} {gone} is not there any more."
+    return (
+        f"The {resource.name} {gone} is not there any more, and Planhat made a new one of the fields that were sent: "
+        f"{' or '.join(made)}. Delete that, or keep it on purpose."
     )
 
 
@@ -141,40 +161,51 @@ def _entries(answer: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]
 def _place(
     resource: Resource, entry: Mapping[str, Any], by_key: Mapping[Key, int], taken: Mapping[int, Outcome]
 ) -> int | None:
-    for key in comparable_keys(resource, entry):
-        place = by_key.get(key)
-        if place is not None and place not in taken:
-            return place
-    return None
+    """The one row that has the keys of an entry; None where they are of two rows, or of one that is told already."""
+    places = {by_key[key] for key in comparable_keys(resource, entry) if key in by_key}
+    return places.pop() if len(places) == 1 and places.isdisjoint(taken) else None
 
 
-_WRAPPERS = ("item", "row", "record", "doc", "document", "object", "data", "keys", "payload")
+_WRAPPERS = ("keyValue", "item", "row", "record", "doc", "document", "object", "data", "keys", "payload")
 _QUOTED = re.compile(r"""["'`]([^"'`]+)["'`]|\b([0-9a-f]{24})\b""")
 
 
-def _failed_place(
+def _suspects(
     resource: Resource,
-    item: Any,
-    rows: int,
+    rows: Sequence[Mapping[str, Any]],
+    answer: Mapping[str, Any],
     by_key: Mapping[Key, int],
-    by_value: Mapping[str, set[int]],
     taken: Mapping[int, Outcome],
-) -> int | None:
-    """The row that an error item speaks of: by its keys, by an index, or by a key quoted in its text.
+) -> dict[int, list[str]]:
+    """The open rows that error items seem to speak of, by their keys, by an index, or by a key quoted in a text.
 
-    Only a quoted one: "at most 100 characters" must not be taken for the row whose external id is 100.
+    Only a quoted one: "at most 100 characters" is hardly about the row whose external id is 100.
     """
+    by_value: dict[str, set[int]] = {}
+    for (_, value), place in by_key.items():
+        by_value.setdefault(value, set()).add(place)
+    suspects: dict[int, list[str]] = {}
+    for list_name in ERROR_LISTS:
+        for item in answer.get(list_name) or ():
+            for place in _spoken_of(resource, item, len(rows), by_key, by_value):
+                if place not in taken:
+                    suspects.setdefault(place, []).append(message(item))
+    return suspects
+
+
+def _spoken_of(
+    resource: Resource, item: Any, rows: int, by_key: Mapping[Key, int], by_value: Mapping[str, set[int]]
+) -> set[int]:
     if isinstance(item, Mapping):
         for part in (item, *(item[name] for name in _WRAPPERS if isinstance(item.get(name), Mapping))):
-            place = _place(resource, part, by_key, taken)
-            if place is not None:
-                return place
+            places = {by_key[key] for key in comparable_keys(resource, part) if key in by_key}
+            if places:
+                return places
         index = item.get("index")
-        if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < rows and index not in taken:
-            return index
+        if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < rows:
+            return {index}
     words = {quoted or id for quoted, id in _QUOTED.findall(message(item))}
-    places = {place for word in words for place in by_value.get(word, ()) if place not in taken}
-    return places.pop() if len(places) == 1 else None
+    return {place for word in words for place in by_value.get(word, ())}
 
 
 def message(item: Any) -> str:
@@ -185,6 +216,8 @@ def message(item: Any) -> str:
         for name in ("message", "error", "errmsg", "reason"):
             if isinstance(item.get(name), str):
                 return str(item[name])
+        if isinstance(item.get("error"), Mapping):
+            return message(item["error"])
     return str(item)
 
 

@@ -28,7 +28,7 @@ def test_an_answer_with_part_of_the_record_keeps_the_rest(connect: Connect, answ
 
 
 @pytest.mark.parametrize("shape", ["string", "message", "index1", "code", "foreign"])
-@pytest.mark.parametrize("known", ["new", pytest.param("equal", marks=not_yet("a quoted value decides"))])
+@pytest.mark.parametrize("known", ["new", "equal"])
 def test_a_quoted_value_says_nothing_about_the_row_of_that_key(connect: Connect, shape: str, known: str) -> None:
     server, planhat = connect(error_shapes=(shape,))
     acme = server.write("company", {"name": "A"})["_id"]
@@ -44,7 +44,6 @@ def test_a_quoted_value_says_nothing_about_the_row_of_that_key(connect: Connect,
     assert [record["externalId"] for record in server.records("project")] == ["1234"]
 
 
-@not_yet("told created")
 def test_a_row_of_a_record_that_is_gone_fails_and_names_the_fragment(connect: Connect) -> None:
     server, planhat = connect(unknown_id="insert")
     gone = server.write("company", {"name": "A"})["_id"]
@@ -54,9 +53,7 @@ def test_a_row_of_a_record_that_is_gone_fails_and_names_the_fragment(connect: Co
     assert row.status == "failed" and server.records("company")[0]["_id"] in str(row.error)
 
 
-@pytest.mark.parametrize(
-    "names", [pytest.param(names, marks=not_yet("told unchanged")) for names in ("ids", "none")] + ["inserts"]
-)
+@pytest.mark.parametrize("names", ["ids", "none", "inserts"])
 def test_rows_that_an_answer_does_not_name_are_not_told_unchanged(connect: Connect, names: str) -> None:
     _, planhat = connect(names=names)
     with planhat:

@@ -11,8 +11,9 @@ import pytest
 
 from planhat_orm import BulkError, ValidationError
 from planhat_orm.http.effects import Request, Response, Unanswered
-from planhat_orm.wire import bulk
-from planhat_orm.wire.bulk import BulkAnswer, upsert
+from planhat_orm.wire import bulk_rows, bulk_sender
+from planhat_orm.wire.bulk import upsert
+from planhat_orm.wire.bulk_sender import BulkAnswer
 from planhat_orm.wire.outcomes import ERROR_LISTS, Outcome
 from planhat_orm.wire.resources import resource
 
@@ -81,7 +82,7 @@ def test_a_generator_that_fails_midway_leaves_the_outcomes_of_what_was_sent() ->
 
 
 def test_bodies_stay_below_the_limit_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MAX_BYTES", 2000)
+    monkeypatch.setattr(bulk_rows, "MAX_BYTES", 2000)
     direct = Direct()
     rows = companies(60)
     rows[30]["name"] = "x" * 5000  # too large for any request, so it goes alone
@@ -166,7 +167,7 @@ def test_looking_for_the_bad_among_rows_that_are_refused_as_one_is_bounded() -> 
     answer = direct.run(upsert(COMPANY, companies(3000)))
     assert statuses(answer) == ["failed"] * 3000
     assert all("m@rker is wrong" in outcome.error for outcome in answer.outcomes)
-    assert direct.count("PUT") <= bulk.MAX_EXTRA_REQUESTS + 1
+    assert direct.count("PUT") <= bulk_sender.MAX_EXTRA_REQUESTS + 1
 
 
 def test_one_bad_row_in_a_chunk_that_is_refused_whole_is_found_by_halving() -> None:
@@ -203,6 +204,8 @@ def test_different_messages_reach_the_rows_they_are_about() -> None:
 def test_all_statuses_of_a_bulk_answer_are_read_alike() -> None:
     for code in (200, 206, 400, 403):
         direct = Direct()
+        direct.store.insert("company", companies(4)[3])
+        direct.store.refusals["company"] = [lambda row: "no" if row["externalId"] == "c-1" else None]
         body = msgspec.json.encode(
             {
                 "created": 1, "insertsKeys": [{"_id": "new", "externalId": "c-2"}], "updated": 1, "nonupdates": 1,
@@ -210,10 +213,10 @@ def test_all_statuses_of_a_bulk_answer_are_read_alike() -> None:
                 "updatedErrors": [{"externalId": "c-1", "message": "no"}],
             }
         )  # fmt: skip
-        direct.weather = status(code, body)
+        direct.weather = times(1, status(code, body))
         answer = direct.run(upsert(COMPANY, companies(4)))
         assert statuses(answer) == ["updated", "failed", "created", "unchanged"], code
-        assert direct.count("PUT") == 1
+        assert direct.count("PUT") == 3
 
 
 def test_a_permission_error_fails_its_rows_with_the_servers_word() -> None:
@@ -280,7 +283,7 @@ def test_records_named_without_the_key_they_were_sent_with_are_counted_as_stored
 
 def test_an_answer_without_sense_leaves_keyed_rows_unknown_after_asking_again() -> None:
     direct = Direct()
-    direct.weather = status(200, b'{"created": 1, "nonupdates": 1}')
+    direct.weather = status(200, b'{"created": 3}')
     answer = direct.run(upsert(COMPANY, companies(8)))
     assert statuses(answer) == ["unknown"] * 8
     assert direct.count("PUT") == 15
@@ -448,6 +451,7 @@ def test_an_answer_that_does_not_count_what_was_equal_leaves_it_unknown_and_not_
 def test_a_permission_error_of_one_row_does_not_fail_the_others() -> None:
     direct = Direct()
     body = msgspec.json.encode({"permissionErrors": [{"externalId": "c-1", "message": "Forbidden"}]})
+    direct.store.refusals["company"] = [lambda row: "Forbidden" if row["externalId"] == "c-1" else None]
     direct.weather = times(1, status(403, body))
     answer = direct.run(upsert(COMPANY, companies(4)))
     assert statuses(answer) == ["created", "failed", "created", "created"]

@@ -36,10 +36,10 @@ def test_rows_are_told_by_key_in_any_order(seed: int) -> None:
         if isinstance(value, list):
             rng.shuffle(value)
     reading = read(COMPANY, rows, answer)
-    assert statuses(reading) == {n: kind for n, kind in kinds.items() if kind != "open"}
-    assert reading.open == [n for n, kind in kinds.items() if kind == "open"]
-    assert all(outcome.id == f"id-{n}" for n, outcome in reading.outcomes.items() if outcome.status != "failed")
-    assert all(outcome.error == f"no {n}" for n, outcome in reading.outcomes.items() if outcome.status == "failed")
+    assert statuses(reading) == {n: kind for n, kind in kinds.items() if kind not in ("open", "failed")}
+    assert reading.open == [n for n, kind in kinds.items() if kind in ("open", "failed")]
+    assert all(outcome.id == f"id-{n}" for n, outcome in reading.outcomes.items())
+    assert reading.suspects == {n: [f"no {n}"] for n, kind in kinds.items() if kind == "failed"}
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,26 @@ def test_rows_are_told_by_key_in_any_order(seed: int) -> None:
         {"message": "no", "_id": None, "externalId": "row-3"},
     ],
 )
-def test_a_bad_row_is_named_in_many_shapes(item: Any) -> None:
+def test_a_row_that_an_error_seems_to_speak_of_is_suspected_and_no_more(item: Any) -> None:
     for name in ("createdErrors", "updatedErrors", "permissionErrors", "validationErrors"):
         reading = read(COMPANY, ROWS, {name: [item]})
-        assert statuses(reading) == {3: "failed"}
-        assert reading.errors == []
-        assert reading.named == {name: [item]}
+        assert reading.suspects == {3: [message(item)]}
+        assert (reading.outcomes, len(reading.open), reading.errors) == ({}, 6, [message(item)])
+
+
+def test_a_record_that_is_made_of_a_row_with_another_id_is_a_fragment_and_no_success() -> None:
+    rows = [{"_id": "gone", "externalId": "a"}, {"_id": "kept", "externalId": "b"}]
+    inserted = [{"_id": "new", "externalId": "a"}, {"_id": "kept", "externalId": "b"}]
+    reading = read(COMPANY, rows, {"created": 2, "insertsKeys": inserted})
+    assert statuses(reading) == {0: "failed", 1: "created"}
+    assert reading.outcomes[0].id == "gone" and "new" in reading.outcomes[0].error
+
+
+def test_an_entry_with_keys_of_two_rows_names_neither() -> None:
+    reading = read(
+        COMPANY, [{"externalId": "a"}, {"sourceId": "s"}], {"updatesKeys": [{"externalId": "a", "sourceId": "s"}]}
+    )
+    assert reading.outcomes == {}
 
 
 @pytest.mark.parametrize(
@@ -68,19 +82,19 @@ def test_a_bad_row_is_named_in_many_shapes(item: Any) -> None:
 def test_a_message_that_names_no_row_is_kept_as_one(item: Any) -> None:
     rows = [{"externalId": "100"}, {"externalId": "name"}, {"externalId": "required"}]
     reading = read(COMPANY, rows, {"createdErrors": [item]})
-    assert reading.outcomes == {}
+    assert (reading.outcomes, reading.suspects) == ({}, {})
     assert reading.errors == [message(item)]
 
 
 def test_a_record_named_by_id_among_texts_is_found() -> None:
     rows = [{"_id": "65f0c1a2b3d4e5f6070010ff", "name": "x"}, {"_id": "65f0c1a2b3d4e5f607001000", "name": "x"}]
     reading = read(COMPANY, rows, {"updatedErrors": ["cannot cast 65f0c1a2b3d4e5f607001000"]})
-    assert statuses(reading) == {1: "failed"}
+    assert list(reading.suspects) == [1]
 
 
 def test_keys_of_another_record_inside_an_error_are_not_taken_for_a_row() -> None:
     item = {"message": "wrong company", "company": {"externalId": "row-2"}}
-    assert read(COMPANY, ROWS, {"createdErrors": [item]}).outcomes == {}
+    assert read(COMPANY, ROWS, {"createdErrors": [item]}).suspects == {}
 
 
 def test_numbers_and_emails_are_keys_as_the_server_writes_them() -> None:
@@ -98,6 +112,7 @@ def test_what_is_counted_but_not_named_is_counted() -> None:
     reading = read(COMPANY, ROWS, answer)
     assert statuses(reading) == {0: "created"}
     assert (reading.created_unnamed, reading.updated_unnamed, reading.unchanged) == (1, 1, 2)
+    assert reading.updated_ids == ["c"]
     assert reading.created_ids == ["b"]
     assert reading.stored
 

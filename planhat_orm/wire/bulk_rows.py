@@ -1,0 +1,99 @@
+"""The rows of one bulk upsert before they travel: merged where they share a key, sorted by what may be sent twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import ValidationError
+from ..json_encoding import encode
+from .keys import comparable_keys
+from .records import appends, flat, operations
+from .resources import Resource
+
+MAX_BYTES = 32_000_000
+"""Largest body of one bulk upsert."""
+
+Kind = Literal["keyed", "appending", "keyless"]
+"""What may be done with rows again: all; only what was surely refused; that, and their ids are still to be found."""
+
+
+@dataclass(slots=True)
+class BulkRow:
+    """A row on its way: the places it stands for (more than one when rows with one key were merged).
+
+    One that is `doubtful` may be stored by an earlier answer that named nobody: sent again, it is found equal.
+    """
+
+    places: list[int]
+    row: dict[str, Any]
+    body: bytes = b""
+    doubtful: bool = False
+
+
+Refuse = Callable[[BulkRow, str], None]
+
+
+def merged_rows(resource: Resource, start: int, chunk: Sequence[Mapping[str, Any]], refuse: Refuse) -> list[BulkRow]:
+    """Merge rows that share a key: one request refuses them, or stores one of them at random."""
+    rows: list[BulkRow] = []
+    owner: dict[tuple[str, str], BulkRow] = {}
+    for place, raw in enumerate(chunk, start):
+        row = dict(raw)
+        mine = comparable_keys(resource, row)
+        twins = list({id(owner[key]): owner[key] for key in mine if key in owner}.values())
+        twin = twins[0] if twins else BulkRow([place], row)
+        if not twins:
+            rows.append(twin)
+        elif len(twins) > 1 or _contradict(resource, twin.row, row):
+            refuse(BulkRow([place], row), "Another row of this batch has one of its keys but not the others: they "
+                   "cannot be one record.")  # fmt: skip
+            continue
+        elif any(name in operations(row) for name, _ in flat(twin.row)):
+            refuse(BulkRow([place], row), "Another row of this batch has its key and sets the array that this one "
+                   "changes: send it in a batch of its own, after that.")  # fmt: skip
+            continue
+        else:
+            before, now = twin.row.get("custom"), row.get("custom")
+            twin.row.update(row)
+            if isinstance(before, Mapping) and isinstance(now, Mapping):
+                twin.row["custom"] = {**before, **now}
+            twin.places.append(place)
+        owner.update((key, twin) for key in mine)
+    return [item for item in rows if _encoded(item, refuse)]
+
+
+def _encoded(item: BulkRow, refuse: Refuse) -> bool:
+    try:
+        item.body = encode(item.row)
+    except ValidationError as wrong:
+        refuse(item, str(wrong))
+        return False
+    return True
+
+
+def kind_of(resource: Resource, row: Mapping[str, Any]) -> Kind:
+    """What may be done with a row again."""
+    if not comparable_keys(resource, row):
+        return "keyless"
+    return "appending" if appends(row) else "keyed"
+
+
+def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    mine, theirs = dict(comparable_keys(resource, left)), dict(comparable_keys(resource, right))
+    return any(theirs.get(wire, value) != value for wire, value in mine.items())
+
+
+def by_bytes(rows: list[BulkRow]) -> Iterator[list[BulkRow]]:
+    """Cut where the body would grow over the limit; a row that is too large alone still goes alone."""
+    part: list[BulkRow] = []
+    size = 0
+    for row in rows:
+        if part and size + len(row.body) + 1 > MAX_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += len(row.body) + 1
+    if part:
+        yield part
