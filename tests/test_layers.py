@@ -46,7 +46,6 @@ AT_HOME = {
     "sqlmodel": {"mirror"},
     "sqlalchemy": {"mirror"},
     "alembic": {"mirror"},
-    "filelock": {"mirror"},
 }
 
 ROOMS: dict[str, set[str]] = {

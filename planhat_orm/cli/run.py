@@ -23,7 +23,6 @@ from ..errors import FieldError, PlanhatError, ValidationError
 from ..names import did_you_mean
 from .app import app
 from .connect import UsageError
-from .profiles import own_environment
 
 _STOPPED = 130
 _TERMINATED = 143
@@ -33,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     came: list[int] = []
     try:
-        with _sigterm(came), own_environment():
+        with _sigterm(came):
             code = _run(arguments)
     except KeyboardInterrupt:
         code = _fail("stopped.", _STOPPED)

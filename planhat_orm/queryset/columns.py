@@ -8,16 +8,20 @@ from datetime import tzinfo
 from typing import Any, Literal
 
 from .. import runtime
-from ..errors import ConfigurationError, FieldError, ValidationError
+from ..errors import ConfigurationError, FieldError, NotFound, PermissionDenied, ValidationError
 from ..fields import Custom, ManyToMany, One
 from ..fields.account import Known, spelled
 from ..fields.base import Field
 from ..fields.scalars import Refused, described
+from ..http.effects import Flow
+from ..http.flows import collected
 from ..models.base import Model
 from ..models.generate import python_name
 from ..names import did_you_mean
 from ..query import kinds
 from ..query.kinds import Kind
+from ..query.query import Query
+from ..runtime import Client
 from ..tabular.cells import Dates, is_empty, read_cell
 from ..tabular.dates import Ambiguous, reader
 from ..tabular.table import ABSENT, Table, cell_at
@@ -89,11 +93,40 @@ class RowValues:
     cells: dict[Binding, Any] = field(default_factory=dict)
 
 
+# --- the account's custom fields ------------------------------------------------------------------------
+
+
+def account_fields(client: Client, model: type[Model]) -> Flow[Known | None]:
+    """The custom fields that the account has for a model: one request where they are not known yet.
+
+    None where the model has none, and where they cannot be read: offline, or without permission.
+    """
+    if "custom" not in model._meta.fields:
+        return None
+    resource = model._meta.resource.name
+    fields = client.account_fields.of(resource)
+    if fields is None and not client.is_offline:
+        try:
+            yield from collected(client.source("api").pages(Query("custom_field")))
+        except (PermissionDenied, NotFound):
+            return None
+        fields = client.account_fields.of(resource)
+    return fields
+
+
 # --- names ----------------------------------------------------------------------------------------------
 
 
 def target_of(model: type[Model], name: str, account: Known | None) -> Target:
     """What a name stands for: a field's name in Python or on the wire, a custom field, or a key of related records."""
+    target = find_target(model, name, account)
+    if target is None:
+        raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.names)}")
+    return target
+
+
+def find_target(model: type[Model], name: str, account: Known | None) -> Target | None:
+    """What `target_of` says, or None where no field has that name."""
     if not isinstance(name, str):
         raise FieldError(f"A column goes to a field by its name, not to a {type(name).__name__}.")
     meta = model._meta
@@ -107,18 +140,7 @@ def target_of(model: type[Model], name: str, account: Known | None) -> Target:
     if isinstance(relation, (One, ManyToMany)):
         return _related(relation, path)
     label = _label(model, name, account)
-    if label is not None:
-        return _custom(model, label, account, name)
-    raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, meta.names)}")
-
-
-def is_known(model: type[Model], name: str, account: Known | None) -> bool:
-    """Whether `target_of` has an answer for a name."""
-    try:
-        target_of(model, name, account)
-    except FieldError:
-        return False
-    return True
+    return None if label is None else _custom(model, label, account, name)
 
 
 def _of_field(field: Field[Any], is_wire: bool) -> Target:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..fields import Custom
+from ..fields.account import Known
 from ..http.effects import Flow
 from ..http.flows import collected
 from ..models.base import Model
@@ -18,6 +18,7 @@ from ..query import kinds
 from ..query.kinds import Kind
 from ..query.predicate import fetch
 from ..tabular.typed import TYPES
+from .columns import account_fields, target_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,44 +27,50 @@ if TYPE_CHECKING:
 
 
 def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
-    """The records of a queryset as an Arrow table: the fields of `only()`, else one column for each that occurs.
+    """The records of a queryset as an Arrow table: the fields of `only()`, else all of the model.
 
-    Declared custom fields stand under their own names, other ones as `custom.<label>`.
+    Declared custom fields stand under their own names, other ones as `custom.<label>`: those that the account lists,
+    and those that occur. The columns are the same whatever is found.
     """
     pyarrow = _module("pyarrow")
     queryset._before_fetch()
-    rows = yield from collected(queryset._from().pages(queryset._needed()))
-    model, chosen = queryset.model, queryset._chosen
-    names = _occurring(model, rows) if chosen is None else dict.fromkeys(("id", *chosen))
+    source, model, chosen = queryset._from(), queryset.model, queryset._chosen
+    names = dict.fromkeys(model._meta.fields if chosen is None else ("id", *chosen))
+    account: Known | None = None
+    if "custom" in names:
+        client = queryset._using()
+        if source.name == "api":
+            account = yield from account_fields(client, model)
+        else:
+            account = client.account_fields.of(model._meta.resource.name)
+    rows = yield from collected(source.pages(queryset._needed()))
+    present = {"_id", "custom"}.union(*rows)
     columns: dict[str, Any] = {}
     for name in names:
-        if name == "custom":
-            continue
         field = model._meta.fields[name]
-        columns[name] = _column(pyarrow, field.kind, (fetch(row, field.keys) for row in rows))
+        if name != "custom":
+            values = (fetch(row, field.keys) for row in rows) if field.keys[0] in present else ()
+            columns[name] = _column(pyarrow, field.kind, values, len(rows))
     if "custom" in names:
-        columns.update(_undeclared(pyarrow, model, rows))
+        columns.update(_undeclared(pyarrow, model, rows, account))
     return pyarrow.table(columns)
 
 
-def _occurring(model: type[Model], rows: list[Mapping[str, Any]]) -> list[str]:
-    """The fields that some row has, and all declared custom ones."""
-    present = {"_id"}.union(*rows)
-    return [name for name, field in model._meta.fields.items() if field.wire in present or isinstance(field, Custom)]
-
-
-def _undeclared(pyarrow: Any, model: type[Model], rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _undeclared(
+    pyarrow: Any, model: type[Model], rows: list[Mapping[str, Any]], account: Known | None
+) -> dict[str, Any]:
     """A column for each custom field that the model has no name for."""
-    labels: dict[str, None] = {}
+    labels: dict[str, None] = dict.fromkeys(account or ())
     for row in rows:
         custom = row.get("custom")
         if isinstance(custom, dict):
             labels.update(dict.fromkeys(custom))
-    found = {}
+    columns = {}
     for label in sorted(labels.keys() - model._meta.customs.keys()):
         values = [fetch(row, ("custom", label)) for row in rows]
-        found[f"custom.{label}"] = _column(pyarrow, _guess(values), values)
-    return found
+        kind = target_of(model, f"custom.{label}", account).kind
+        columns[f"custom.{label}"] = _column(pyarrow, _guess(values) if kind is kinds.ANY else kind, values, len(rows))
+    return columns
 
 
 def _guess(values: Iterable[Any]) -> Kind:
@@ -76,8 +83,10 @@ def _guess(values: Iterable[Any]) -> Kind:
     return kinds.LIST if types == {list} else kinds.TEXT if types <= {str} else kinds.ANY
 
 
-def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any]) -> Any:
+def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any], count: int) -> Any:
     make, value = TYPES[kind.name]
+    if raw == ():
+        return pyarrow.nulls(count, make(pyarrow))
     return pyarrow.array([value(kind.load(item)) for item in raw], type=make(pyarrow))
 
 

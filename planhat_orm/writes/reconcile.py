@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from ..errors import FieldError, NotFound, PermissionDenied, ValidationError
+from ..errors import FieldError, ValidationError
+from ..fields.account import Known
 from ..fields.base import Field
 from ..http.effects import Flow, RunBlocking
-from ..http.flows import collected
 from ..models.base import Model
 from ..names import did_you_mean
 from ..query.kinds import Kind
-from ..query.query import Query
 from ..queryset.columns import (
     Binding,
     RowOptions,
     RowReader,
     RowValues,
+    account_fields,
     bindings_of,
-    is_known,
+    find_target,
     normal,
     refuse,
 )
@@ -75,14 +75,13 @@ def reconcile(
     key_field = _key(model, key)
     file = FileOptions(options.file.encoding, options.file.delimiter, options.file.sheet, model._meta.resource.name)
     table: Table = yield RunBlocking(lambda: read(rows, file))
-    bindings = yield from _bindings(client, model, table, mapping)
+    bindings, unknown = yield from _bindings(client, model, table, mapping)
     left_alone = [
         binding.column for binding in bindings if binding.target.is_readonly and binding.target.field is not key_field
     ]
     if mapping is not None and left_alone:
         raise FieldError(f"The column {left_alone[0]!r} goes to a field of {model.__name__} that is read-only.")
     bindings = [binding for binding in bindings if binding.column not in left_alone]
-    left_alone += [] if mapping is not None else _unknown(client, model, table)
     wanted, twins = _rows(client, table, bindings, key_field, options)
     unresolved = yield from resolve(client, wanted.values(), bindings)
     held_back = {item.row for item in unresolved}
@@ -96,7 +95,7 @@ def reconcile(
     return ReconcilePlan(
         client, comparison.creates, comparison.updates, comparison.unchanged, gone if options.delete else [],
         unresolved=unresolved, merged=[comparison.made[folded] for folded in twins if folded in comparison.made],
-        left_alone=left_alone,
+        left_alone=[*left_alone, *unknown],
     )  # fmt: skip
 
 
@@ -112,30 +111,31 @@ def _key(model: type[Model], key: str) -> Field[Any]:
 
 def _bindings(
     client: Client, model: type[Model], table: Table, mapping: Mapping[str, Mapped] | None
-) -> Flow[list[Binding]]:
-    """Where the columns go. The account's custom fields are asked for once where a column needs them."""
+) -> Flow[tuple[list[Binding], list[str]]]:
+    """Where the columns go, and those of an export that no field stands for."""
     account = client.account_fields.of(model._meta.resource.name)
-    unknown = _unknown(client, model, table)
-    columns = [column for column in table.columns if column not in unknown]
     if mapping is not None:
         _check_columns(table, mapping)
-    try:
-        bindings = bindings_of(model, columns, mapping, account)
-        undeclared = any(binding.target.field is None for binding in bindings)
-    except FieldError:
-        if account is not None or "custom" not in model._meta.fields:
-            raise
-        bindings, undeclared = [], True
-    if undeclared and account is None and (yield from _learn(client)):
-        account = client.account_fields.of(model._meta.resource.name)
-    return bindings_of(model, columns, mapping, account) if undeclared else bindings
+    if account is None and _needs_account(model, table, mapping):
+        account = yield from account_fields(client, model)
+    unknown = _unknown(model, table, account) if mapping is None else []
+    columns = [column for column in table.columns if column not in unknown]
+    return bindings_of(model, columns, mapping, account), unknown
 
 
-def _unknown(client: Client, model: type[Model], table: Table) -> list[str]:
-    """The columns of an export that no field stands for: values that Planhat sent and the library does not know."""
-    account = client.account_fields.of(model._meta.resource.name)
+def _needs_account(model: type[Model], table: Table, mapping: Mapping[str, Mapped] | None) -> bool:
+    """Whether a column goes to a custom field that no class declares, or may go to one."""
+    goals = (
+        table.columns if mapping is None else [goal if isinstance(goal, str) else goal[0] for goal in mapping.values()]
+    )
+    targets = [find_target(model, goal, None) for goal in goals]
+    return any(target is None or target.field is None for target in targets)
+
+
+def _unknown(model: type[Model], table: Table, account: Known | None) -> list[str]:
+    """The columns of an export that hold what the library does not know."""
     candidates = table.columns if table.is_wire else {"extra"}.intersection(table.columns)
-    return [column for column in candidates if not is_known(model, column, account)]
+    return [column for column in candidates if find_target(model, column, account) is None]
 
 
 def _check_columns(table: Table, mapping: Mapping[str, Mapped]) -> None:
@@ -143,17 +143,6 @@ def _check_columns(table: Table, mapping: Mapping[str, Mapped]) -> None:
         head = column.split(".")[0] if isinstance(column, str) else column
         if table.rows and column not in table.columns and head not in table.columns:
             raise FieldError(f"No row has a column {column!r}.{did_you_mean(str(column), table.columns)}")
-
-
-def _learn(client: Client) -> Flow[bool]:
-    """List the account's custom fields: one request. False where the token may not read them."""
-    if client.is_offline:
-        return False
-    try:
-        yield from collected(client.source("api").pages(Query("custom_field")))
-    except (PermissionDenied, NotFound):
-        return False
-    return True
 
 
 # --- rows -----------------------------------------------------------------------------------------------

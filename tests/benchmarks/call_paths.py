@@ -1,10 +1,10 @@
 """How far one operation runs through the package: `python -m tests.benchmarks.call_paths [PACKAGE'S FOLDER]`.
 
 Prints for one `save()`, one batch and one `filter()` how many distinct pairs of a calling and a called function lie in
-different files, the caller in the package. Each is counted from the client's construction on, without the reading of the
-records that it changes, in a process of its own, so that what the first use imports and opens is counted too, against the
-emulator, with a mirror that an earlier process has synced. The first figure counts calls between files of the package, the
-second one also those to what the package uses. Given the folder of another checkout, it counts that one's.
+different files. Each is counted in a process of its own, so that what the first use imports and opens is counted too,
+against the emulator, with a mirror that an earlier process has synced. The first figure counts calls between files of the
+package, the second one also those between the package and what it uses. Given the folder of another checkout, it counts
+that one's.
 """
 
 from __future__ import annotations
@@ -12,45 +12,40 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
+from types import CodeType, FrameType
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
-Function = tuple[str, str]
-"""Its file, and its name there."""
 SUBJECTS = ("save", "batch", "filter")
 
 
-class Pairs:
-    """The pairs of functions of different files that were called: within a package, and from it."""
+def pairs(job: Callable[[], object], package: str) -> tuple[int, int]:
+    """The pairs of functions of different files that a job runs through: within a package, and at its edges too."""
+    within: set[tuple[CodeType, CodeType]] = set()
+    edges: set[tuple[CodeType, CodeType]] = set()
 
-    def __init__(self, package: str) -> None:
-        self.package = package
-        self.within: set[tuple[Function, Function]] = set()
-        self.outwards: set[tuple[Function, Function]] = set()
-
-    def _note(self, frame: FrameType, event: str, _: object) -> None:
+    def note(frame: FrameType, event: str, _: Any) -> None:
         if event != "call" or frame.f_back is None:
             return
-        caller, called = frame.f_back.f_code, frame.f_code
-        if caller.co_filename == called.co_filename or not caller.co_filename.startswith(self.package):
+        pair = (frame.f_back.f_code, frame.f_code)
+        if pair[0].co_filename == pair[1].co_filename:
             return
-        pair = (caller.co_filename, caller.co_qualname), (called.co_filename, called.co_qualname)
-        self.outwards.add(pair)
-        if called.co_filename.startswith(self.package):
-            self.within.add(pair)
+        ours = [code.co_filename.startswith(package) for code in pair]
+        if any(ours):
+            edges.add(pair)
+        if all(ours):
+            within.add(pair)
 
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        sys.setprofile(self._note)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
+    sys.setprofile(note)
+    try:
+        job()
+    finally:
+        sys.setprofile(None)
+    return len(within), len(edges)
 
 
 def prepare(url: str, mirror: str) -> None:
@@ -61,14 +56,13 @@ def prepare(url: str, mirror: str) -> None:
         planhat.sync(Company, License)
 
 
-def run(subject: str, url: str, mirror: str, pairs: Pairs) -> None:
-    """One operation, counted."""
+def job_of(subject: str, url: str, mirror: str) -> Callable[[], object]:
+    """One operation, ready to run."""
     from planhat_orm import Company, License, Planhat
 
-    with pairs.counting():
-        planhat = Planhat("test-token", api_url=url, mirror=None if subject == "filter" else mirror, scan="allow")
+    planhat = Planhat("test-token", api_url=url, mirror=None if subject == "filter" else mirror, scan="allow")
     records = Company.objects.using(planhat)
-    companies = [] if subject == "filter" else list(records)
+    companies = list(records)
 
     def save() -> None:
         companies[0].phase = "Live"
@@ -88,8 +82,7 @@ def run(subject: str, url: str, mirror: str, pairs: Pairs) -> None:
         for company in records.filter(phase="Trial"):
             assert company.name
 
-    with pairs.counting():
-        {"save": save, "batch": batch, "filter": read}[subject]()
+    return {"save": save, "batch": batch, "filter": read}[subject]
 
 
 def counted(subject: str, package: Path) -> tuple[int, int]:
@@ -98,7 +91,7 @@ def counted(subject: str, package: Path) -> tuple[int, int]:
 
     environment = {**os.environ, "PYTHONPATH": str(package)}
 
-    def process(*arguments: str) -> str:
+    def run(*arguments: str) -> str:
         # By its path, as the other checkout has tests of its own.
         code = f"import runpy, sys; sys.argv[1:] = {arguments!r}; runpy.run_path({__file__!r}, run_name='__main__')"
         done = subprocess.run(
@@ -110,9 +103,9 @@ def counted(subject: str, package: Path) -> tuple[int, int]:
         for number in range(10):
             emulator.store.insert("company", {"name": f"C{number}", "externalId": f"c-{number}", "phase": "Trial"})
         mirror = str(Path(folder) / "planhat.db")
-        process("prepare", emulator.url, mirror)
-        within, outwards = process(subject, emulator.url, mirror).split()
-    return int(within), int(outwards)
+        run("prepare", emulator.url, mirror)
+        within, edges = run(subject, emulator.url, mirror).split()
+    return int(within), int(edges)
 
 
 def main() -> None:
@@ -123,16 +116,14 @@ def main() -> None:
     elif len(arguments) == 3:
         import planhat_orm
 
-        pairs = Pairs(str(Path(planhat_orm.__file__).parent) + os.sep)
-        subject, url, mirror = arguments
-        run(subject, url, mirror, pairs)
-        print(len(pairs.within), len(pairs.outwards))
+        package = str(Path(planhat_orm.__file__).parent) + os.sep
+        print(*pairs(job_of(*arguments), package))
     else:
         package_folder = Path(arguments[0]) if arguments else ROOT
-        print(f"{'':8}{'within':>8}{'with libraries':>17}")
+        print(f"{'':8}{'within':>8}{'edges too':>12}")
         for subject in SUBJECTS:
-            within, outwards = counted(subject, package_folder.resolve())
-            print(f"{subject:8}{within:8}{outwards:17}")
+            within, edges = counted(subject, package_folder.resolve())
+            print(f"{subject:8}{within:8}{edges:12}")
 
 
 if __name__ == "__main__":

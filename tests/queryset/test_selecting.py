@@ -86,6 +86,21 @@ def test_a_frame_has_the_fields_of_only_and_no_other_custom_ones(frame: str) -> 
     assert {"seats", "custom.Plan", "name"} <= set(rest) and "tier" not in rest and "custom.Tier" not in rest
 
 
+@pytest.mark.parametrize("model", [Account, Company, License])
+def test_an_empty_frame_has_the_columns_and_types_of_a_full_one(model: Any) -> None:
+    full, empty = model.objects.to_arrow(), model.objects.filter(id="0" * 24).to_arrow()
+    assert full.num_rows > 0 and empty.num_rows == 0
+    assert empty.schema == full.schema
+    assert model.objects.filter(id="0" * 24).to_polars().schema == model.objects.to_polars().schema
+    assert list(model.objects.filter(id="0" * 24).to_pandas().dtypes) == list(model.objects.to_pandas().dtypes)
+
+
+def test_the_list_of_custom_fields_is_asked_for_once_for_frames(calls: Calls) -> None:
+    Company.objects.to_arrow()
+    Company.objects.to_arrow()
+    assert sum("customfields" in call for call in calls()) <= 2, "one page and the look at its end"
+
+
 def test_a_notebook_shows_the_fields_of_only() -> None:
     queryset = Account.objects.only("name", "tier")
     assert len(queryset) > 0

@@ -17,11 +17,11 @@ import msgspec
 from sqlalchemy import Connection, Table, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ...errors import MirrorError
 from ..db import lease
 from ..db.database import Database
 from ..db.json_text import read_cell
-from ..db.lease import HeldByAnother, Lease
-from ..db.life import Holder
+from ..db.lease import Lease
 from . import tables
 
 MOST_TRIES = 8
@@ -91,22 +91,17 @@ class Inbox:
 
     def acquire(self) -> Lease | None:
         """The right to work on what waits, or None while another process has it."""
-        holder = Holder(self._mirror)
+        holder = lease.begin()
         try:
-            return lease.acquire(holder, "inbox")
-        except HeldByAnother:
-            holder.end()
+            return lease.acquire(self._mirror, holder, "inbox")
+        except MirrorError:
+            lease.end(holder)
             return None
-        except BaseException:
-            holder.end()
-            raise
 
     def release(self, held: Lease) -> None:
         """Give the right back."""
-        try:
-            held.release()
-        finally:
-            held.holder.end()
+        lease.end(held.holder)
+        held.release()
 
     # --- events -----------------------------------------------------------------------------------------
 
