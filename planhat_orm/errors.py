@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .http.effects import Request, Response
+    from .models.conflict import Conflict
 
 
 class PlanhatError(Exception):
@@ -243,7 +244,7 @@ class ConflictError(PlanhatError):
     `conflicts` lists each field, with its value as it was read, as it is here, and as it is there.
     """
 
-    def __init__(self, message: str, *, conflicts: list[Any] | None = None) -> None:
+    def __init__(self, message: str, *, conflicts: list[Conflict] | None = None) -> None:
         super().__init__(message)
         self.conflicts = conflicts or []
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 
 def camel(name: str) -> str:
@@ -14,8 +15,11 @@ def camel(name: str) -> str:
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """Return the choice that `name` most likely meant, or None when nothing is close."""
     wrong, known = name.lower(), list(choices)
+    meant = next((word for word in _SYNONYMS.get(wrong, ()) if word in known), None)
+    if meant is not None or len(wrong) > _LONGEST:
+        return meant
     edits, _, best = min(
-        ((_edits(wrong, choice.lower()), abs(len(wrong) - len(choice)), choice) for choice in known),
+        ((_edits(wrong, choice.lower()), abs(len(wrong) - len(choice)), choice) for choice in _comparable(known)),
         default=(len(wrong) + 1, 0, ""),
     )
     if edits <= max(1, min(2, len(wrong) // 3)):
@@ -27,6 +31,10 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     if edits <= len(wrong) // 3:
         return best
     return words if alike else None
+
+
+def _comparable(names: Iterable[str]) -> list[str]:
+    return [name for name in names if len(name) <= _LONGEST]
 
 
 def _shared(left: str, right: str) -> float:
@@ -50,12 +58,62 @@ def _edits(left: str, right: str) -> int:
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" or, when nothing is close, the list of what there is.
+    """Return " Did you mean 'x'?" or, when nothing is close, what there is, of many names the nearest.
 
-    Made to be put behind an error's first sentence.
+    Made to be put behind an error's first sentence. `mrr>=1000` in a name's place is answered with the lookup.
     """
     known = sorted(choices)
+    compared = _COMPARISON.fullmatch(name[: 2 * _LONGEST])
+    if compared is not None:
+        field, sign, value = compared.groups()
+        field = field if field in known else nearest(field, known)
+        if field is not None:
+            return f" Did you mean {field + _LOOKUPS[sign]!r}, as in {field}{_LOOKUPS[sign]}={value or '...'}?"
     match = nearest(name, known)
     if match is not None:
         return f" Did you mean {match!r}?"
-    return f" There is: {', '.join(known)}." if known else ""
+    if len(known) <= _LISTED:
+        return f" There is: {', '.join(known)}." if known else ""
+    wrong = name.lower()[:_LONGEST]
+    close = sorted(
+        _comparable(known), key=lambda choice: (-_shared(wrong, choice.lower()), _edits(wrong, choice.lower()))
+    )
+    return f" There is: {', '.join(sorted(close[:_LISTED]))}, and {len(known) - _LISTED} more."
+
+
+_LONGEST = 100
+"""Names with more letters are compared with none: it would take seconds, and they are no names."""
+_LISTED = 10
+_COMPARISON = re.compile(r"\s*(\w+)\s*(>=|<=|==|>|<|=)\s*(.*?)\s*", re.DOTALL)
+_LOOKUPS = {">=": "__gte", "<=": "__lte", ">": "__gt", "<": "__lt", "==": "", "=": ""}
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "health": ("h",),
+    "health_score": ("h",),
+    "name": ("nick_name", "title", "subject", "action", "product"),
+    "title": ("name", "action", "subject"),
+    "due": ("due_date", "end_time"),
+    "due_date": ("end_time",),
+    "deadline": ("due_date", "end_time"),
+    "created": ("create_date", "created_at"),
+    "created_at": ("create_date",),
+    "create_date": ("created_at",),
+    "updated": ("last_updated", "updated_at"),
+    "updated_at": ("last_updated",),
+    "last_updated": ("updated_at",),
+    "customer": ("company",),
+    "account": ("company",),
+    "csm": ("owner",),
+    "account_manager": ("owner",),
+    "amount": ("value", "amount_total"),
+    "revenue": ("mrr", "value"),
+    "start": ("from_date", "start_date", "start_time"),
+    "start_date": ("from_date", "start_time"),
+    "end": ("to_date", "end_date", "end_time"),
+    "end_date": ("to_date", "end_time"),
+}
+"""What people call a field that Planhat calls otherwise, the likeliest first."""
+
+
+def quoted(name: str) -> str:
+    """A name as an error shows it: as Python writes it, and cut where it is no name any more."""
+    return repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")

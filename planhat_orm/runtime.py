@@ -147,7 +147,7 @@ class Client(Protocol):
         """Run a flow in this thread."""
         ...
 
-    def iterate(self, flow: Flow[Any]) -> Generator[Any, None, Any]:
+    def iterate(self, flow: Flow[object]) -> Generator[Any, None, Any]:
         """Run a flow in this thread and yield what it emits."""
         ...
 
@@ -155,7 +155,7 @@ class Client(Protocol):
         """Run a flow in this task."""
         ...
 
-    def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
+    def aiterate(self, flow: Flow[object]) -> AsyncGenerator[Any, None]:
         """Run a flow in this task and yield what it emits."""
         ...
 
@@ -163,7 +163,7 @@ class Client(Protocol):
         """How long so many requests take under the quota."""
         ...
 
-    def notify(self, event: str, payload: Any) -> None:
+    def notify(self, event: str, payload: object) -> None:
         """Tell those who asked to be told."""
         ...
 

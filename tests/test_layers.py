@@ -46,6 +46,7 @@ AT_HOME = {
     "sqlmodel": {"mirror"},
     "sqlalchemy": {"mirror"},
     "alembic": {"mirror"},
+    "filelock": {"mirror"},
 }
 
 ROOMS: dict[str, set[str]] = {

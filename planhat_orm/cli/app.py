@@ -13,9 +13,11 @@ from . import (
     emulator,
     export,
     history,
+    init,
     metrics,
     mirror,
     models,
+    profiles,
     push,
     query,
     report,
@@ -34,6 +36,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+_WITHOUT_SETTINGS = {"demo", "emulator", "init"}
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -47,18 +51,26 @@ def planhat(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", envvar="PLANHAT_PROFILE", help='The account that "planhat init" wrote down.'),
+    ] = None,
 ) -> None:
     """Planhat's records on the command line: a local copy, questions to it, and an emulator to try things on.
 
-    Settings come from PLANHAT_API_TOKEN, PLANHAT_TENANT_TOKEN,
-    PLANHAT_API_URL, PLANHAT_MIRROR and PLANHAT_CALLS_PER_MIN.
+    Settings come from a profile ("planhat init"), or from
+    PLANHAT_API_TOKEN, PLANHAT_TENANT_TOKEN, PLANHAT_API_URL,
+    PLANHAT_MIRROR and PLANHAT_CALLS_PER_MIN, also in a file .env.
     "planhat doctor" checks them; "planhat demo" needs none of them.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
+    elif context.invoked_subcommand not in _WITHOUT_SETTINGS:
+        profiles.choose(profile)
 
 
 app.command("demo")(demo.demo)
+app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("sync")(sync.sync)
 app.command("plan")(sync.plan)

@@ -86,7 +86,9 @@ def _look(mirror: str, api_url: str | None) -> Iterator[Finding]:
         return
     with client:
         settings = client.settings
-        yield Finding("settings", f"{settings.api_url}, {settings.calls_per_min:g} calls a minute")
+        profile = os.environ.get("PLANHAT_PROFILE")
+        origin = f"profile {profile}: " if profile else ""
+        yield Finding("settings", f"{origin}{settings.api_url}, {settings.calls_per_min:g} calls a minute")
         yield from _token(client)
         tenant = "set" if settings.tenant_token else "PLANHAT_TENANT_TOKEN is not set"
         yield Finding("tenant token", f"{tenant} (needed only to send metrics and activities)")

@@ -23,6 +23,7 @@ from ..errors import FieldError, PlanhatError, ValidationError
 from ..names import did_you_mean
 from .app import app
 from .connect import UsageError
+from .profiles import own_environment
 
 _STOPPED = 130
 _TERMINATED = 143
@@ -32,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     came: list[int] = []
     try:
-        with _sigterm(came):
+        with _sigterm(came), own_environment():
             code = _run(arguments)
     except KeyboardInterrupt:
         code = _fail("stopped.", _STOPPED)

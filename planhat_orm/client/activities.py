@@ -15,6 +15,7 @@ from .analytics_base import AnalyticsEndpoint, checked, raise_for
 if TYPE_CHECKING:
     from ..runtime import Client
 
+Record = dict[str, Any]
 _SEND = "send activities with planhat.user_activity.create_activity({...})"
 _NO_READ = "Planhat does not give activities back over its API"
 
@@ -39,7 +40,7 @@ class UserActivities(AnalyticsEndpoint):
         raise_on_error: bool = False,
         *,
         at_least_once: bool = False,
-    ) -> Any:
+    ) -> Record:
         """Send one activity, or with `bulk=True` a list of them. Needs the tenant token.
 
         Each needs `email` or `externalId`. One POST for every 32 MB (one in all with `auto_chunk=False`). A lost
@@ -56,7 +57,7 @@ class UserActivities(AnalyticsEndpoint):
         raise_on_error: bool = False,
         *,
         at_least_once: bool = False,
-    ) -> Any:
+    ) -> Record:
         """Do what `create_activity()` does, in a task."""
         return await self._client.arun(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
 
@@ -66,7 +67,7 @@ class UserActivities(AnalyticsEndpoint):
         *,
         raise_on_error: bool = False,
         at_least_once: bool = False,
-    ) -> Any:
+    ) -> Record:
         """Send an event in Segment's shape (`identify` or `track`), or several, one POST each. Needs the tenant token.
 
         All are looked at before the first one is sent. A lost answer raises `AmbiguousWrite`, unless `at_least_once`.
@@ -79,11 +80,13 @@ class UserActivities(AnalyticsEndpoint):
         *,
         raise_on_error: bool = False,
         at_least_once: bool = False,
-    ) -> Any:
+    ) -> Record:
         """Do what `segment()` does, in a task."""
         return await self._client.arun(self._segment(data, raise_on_error, at_least_once))
 
-    def _create(self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
+    def _create(
+        self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool
+    ) -> Flow[Record]:
         self._client.writer.guard_live()
         answer: analytics.Received
         if bulk or not isinstance(data, Mapping):
@@ -99,7 +102,7 @@ class UserActivities(AnalyticsEndpoint):
         raise_for(answer, raise_on_error, "activities")
         return answer
 
-    def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Any]:
+    def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Record]:
         self._client.writer.guard_live()
         given = [data] if isinstance(data, Mapping) else data if isinstance(data, Iterable) else [data]
         events = list(json_rows(given, self._client.zone))

@@ -21,7 +21,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SAFE_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
 
 
-def build(method: str, path: str, params: Mapping[str, Any] | None, json: Any, *, idempotent: bool | None) -> Request:
+def build(
+    method: str, path: str, params: Mapping[str, Any] | None, json: object, *, idempotent: bool | None
+) -> Request:
     """The request for a route; `ValidationError` for what is none, before anything is sent."""
     verb = method.upper() if isinstance(method, str) else method
     if verb not in METHODS:

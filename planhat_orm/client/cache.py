@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachetools import TTLCache
 
 from ..errors import ConfigurationError
 from ..wire import paths
 
+if TYPE_CHECKING:
+    from ..models.base import Model
+
 
 class ListCache:
     """Full lists by resource name, each with its own time to live."""
 
-    def __init__(self, seconds: Mapping[Any, float] | None, now: Callable[[], float]) -> None:
+    def __init__(self, seconds: Mapping[type[Model], float] | None, now: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._lists: dict[str, TTLCache[str, list[dict[str, Any]]]] = {}
         self._writes: dict[str, int] = {}

@@ -99,7 +99,7 @@ class Endpoint:
         select: str | Iterable[str] | None = None,
         limit: int | None = None,
         max_requests: int = 0,
-        **filters: Any,
+        **filters: object,
     ) -> Iterator[Page]:
         """Yield the pages of a list, each record once, until the last.
 
@@ -117,7 +117,7 @@ class Endpoint:
         select: str | Iterable[str] | None = None,
         limit: int | None = None,
         max_requests: int = 0,
-        **filters: Any,
+        **filters: object,
     ) -> AsyncIterator[Page]:
         """Do what `get_list()` does, in a task: `async for page in ...`."""
         return self._client.aiterate(self._list(sort, select, limit, max_requests, filters))
@@ -225,7 +225,7 @@ class Endpoint:
         select: str | Iterable[str] | None,
         limit: int | None,
         max_requests: int,
-        filters: Mapping[str, Any],
+        filters: Mapping[str, object],
     ) -> Flow[Any]:
         """Check what was asked, now, and return the flow that reads it."""
         self._need("list")
@@ -336,7 +336,7 @@ def _names(select: str | Iterable[str] | None) -> list[str] | None:
     return ["_id", *chosen]
 
 
-def texts(filters: Mapping[str, Any]) -> dict[str, str]:
+def texts(filters: Mapping[str, object]) -> dict[str, str]:
     """Filters as an URL has them; `ValidationError` for one that is empty."""
     found = {}
     for name, value in filters.items():
@@ -356,14 +356,15 @@ def texts(filters: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _split(resource: Resource, filters: Mapping[str, Any]) -> list[dict[str, str]]:
+def _split(resource: Resource, filters: Mapping[str, object]) -> list[dict[str, str]]:
     """The parameters of each list to be asked for: many companies are cut into URLs that are short enough.
 
     Where a comma list is not documented (docs/reference/planhat-api.md section 6) each company is a list of its own.
     """
     params = texts(filters)
     for name in params:
-        several = isinstance(filters[name], (list, tuple, set, frozenset)) and len(filters[name]) > 1
+        given = filters[name]
+        several = isinstance(given, (list, tuple, set, frozenset)) and len(given) > 1
         if several and name != "companyId" and not resource.params.get(name, ListParam(name)).many:
             raise ValidationError(f"The filter {name} takes one value: ask once for each.")
     value = params.get("companyId", "")

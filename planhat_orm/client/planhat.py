@@ -11,20 +11,21 @@ from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from .. import runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
 from ..http.effects import Flow, Request, Response, RunBlocking
+from ..http.events import RetryEvent, WaitEvent
 from ..http.flows import tap
 from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
 from ..http.secrets import Secrets, Token
 from ..http.session import MAX_ANSWER, TIMEOUT, Session
 from ..models.base import Model
-from ..models.results import BatchResult, Policy
+from ..models.results import BatchResult, Policy, RowResult
 from ..names import did_you_mean
 from ..scopes import blocks, clients
 from ..scopes.accounts import Account
@@ -46,14 +47,13 @@ from .source import ApiSource
 if TYPE_CHECKING:
     from ..mirror import Mirror
     from ..mirror.outbox.outbox import Outbox
-    from ..mirror.report import SyncReport
+    from ..mirror.report import Progress, SyncReport
     from ..reports.charts import Charts
 
 T = TypeVar("T")
 logger = logging.getLogger("planhat_orm")
 
 EVENTS = ("request", "response", "saved", "failed", "wait", "retry", "progress", "sync")
-Event = Literal["request", "response", "saved", "failed", "wait", "retry", "progress", "sync"]
 
 
 class Planhat:
@@ -127,7 +127,7 @@ class Planhat:
         allow_delete: bool = True,
         scan: Literal["warn", "allow", "raise"] = "warn",
         custom: Literal["refuse", "warn"] = "refuse",
-        cache: Mapping[Any, float] | None = None,
+        cache: Mapping[type[Model], float] | None = None,
         timeout: float | None = None,
         max_answer: int = MAX_ANSWER,
         retry: Retry | None = None,
@@ -184,7 +184,7 @@ class Planhat:
         self.account_fields: AccountFields = AccountFields(_mirrored_fields(self), clock.now)
         self._holdings = Holdings(self._session)
         weakref.finalize(self, self._holdings.end)
-        self._listeners: dict[str, list[Callable[[Any], None]]] = {event: [] for event in EVENTS}
+        self._listeners: dict[str, list[Callable[[Any], object]]] = {event: [] for event in EVENTS}
         self._entered: list[Scope] = []
         self._lock = threading.Lock()
         self._registration = clients.register(self, chosen.account, _whole(chosen.mirror))
@@ -196,7 +196,7 @@ class Planhat:
         self._registration.is_open = True
         return self._holdings.driver.run(flow)
 
-    def iterate(self, flow: Flow[Any]) -> Generator[Any, None, Any]:
+    def iterate(self, flow: Flow[object]) -> Generator[Any, None, Any]:
         """Run a flow in this thread and yield what it emits."""
         self._registration.is_open = True
         # Not the driver's generator itself: what runs needs the client, too.
@@ -207,7 +207,7 @@ class Planhat:
         self._registration.is_open = True
         return await self._holdings.async_driver.run(flow)
 
-    async def aiterate(self, flow: Flow[Any]) -> AsyncGenerator[Any, None]:
+    async def aiterate(self, flow: Flow[object]) -> AsyncGenerator[Any, None]:
         """Run a flow in this task and yield what it emits."""
         self._registration.is_open = True
         items = self._holdings.async_driver.iterate(flow)
@@ -242,7 +242,28 @@ class Planhat:
         waiting = max(0, requests - self._session.quota.budget())
         return waiting * 60.0 / self.settings.calls_per_min
 
-    def on(self, event: Event, call: Callable[[Any], None]) -> None:
+    @overload
+    def on(self, event: Literal["request"], call: Callable[[Request], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["response"], call: Callable[[tuple[Request, Response]], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["saved", "failed"], call: Callable[[RowResult], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["wait"], call: Callable[[WaitEvent], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["retry"], call: Callable[[RetryEvent], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["progress"], call: Callable[[Progress], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["sync"], call: Callable[[SyncReport], object]) -> None: ...
+
+    def on(self, event: str, call: Callable[[Any], object]) -> None:
         """Have `call` told of what happens: for logs, metrics and progress.
 
         | event | `call` gets |
@@ -261,14 +282,14 @@ class Planhat:
             raise ConfigurationError(f"There is no event {event!r}.{did_you_mean(event, EVENTS)}")
         self._listeners[event].append(call)
 
-    def notify(self, event: str, payload: Any) -> None:
+    def notify(self, event: str, payload: object) -> None:
         """Tell everybody who asked to be told of `event`; the cache is told of writes, on their way out and back."""
-        if event in ("request", "response"):
-            request: Request = payload if event == "request" else payload[0]
-            if request.method != "GET":
-                self.cache.wrote(request.path)
-                if event == "response":
-                    self.account_fields.saw(request, payload[1])
+        match payload:
+            case Request(method=method, path=path) if method != "GET":
+                self.cache.wrote(path)
+            case (Request(method=method, path=path) as request, Response() as response) if method != "GET":
+                self.cache.wrote(path)
+                self.account_fields.saw(request, response)
         for call in self._listeners[event]:
             call(payload)
 
@@ -278,7 +299,7 @@ class Planhat:
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        json: Any = None,
+        json: object = None,
         idempotent: bool | None = None,
     ) -> Response:
         """Send one request to any route of the main host, under the same quota, retries and errors as all others.
@@ -298,14 +319,14 @@ class Planhat:
         path: str,
         *,
         params: Mapping[str, Any] | None = None,
-        json: Any = None,
+        json: object = None,
         idempotent: bool | None = None,
     ) -> Response:
         """Do what `request()` does, in a task."""
         return await self.arun(self._request(method, path, params, json, idempotent))
 
     def _request(
-        self, method: str, path: str, params: Mapping[str, Any] | None, json: Any, idempotent: bool | None
+        self, method: str, path: str, params: Mapping[str, Any] | None, json: object, idempotent: bool | None
     ) -> Flow[Response]:
         request = any_route.build(method, path, params, json, idempotent=idempotent)
         if request.method != "GET":
@@ -364,9 +385,9 @@ class Planhat:
 
     def sync(
         self,
-        *models: type[Any],
+        *models: type[Model],
         full: bool = False,
-        progress: Callable[[Any], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> SyncReport:
         """Bring the mirror up to date, all models or some, and return the report.
 
@@ -377,17 +398,17 @@ class Planhat:
 
     async def a_sync(
         self,
-        *models: type[Any],
+        *models: type[Model],
         full: bool = False,
-        progress: Callable[[Any], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> SyncReport:
         """Do what `sync()` does, in a task. (`async` is a word of Python's own, so the name has a gap.)"""
         return await self.arun(self._sync(models, full, progress))
 
     def _sync(
-        self, models: tuple[type[Any], ...], full: bool, progress: Callable[[Any], None] | None
+        self, models: tuple[type[Model], ...], full: bool, progress: Callable[[Progress], None] | None
     ) -> Flow[SyncReport]:
-        def listen(event: Any) -> None:
+        def listen(event: Progress) -> None:
             self.notify("progress", event)
             if progress is not None:
                 progress(event)
@@ -548,15 +569,15 @@ class Planhat:
         mirror = f", mirror={self.settings.mirror!r}" if self.settings.mirror else ""
         return f"<Planhat {self.settings.api_url}{mirror}, {self.calls} calls>"
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str:
         raise PlanhatError("A client holds tokens and connections, so it is not pickled: make one in each process.")
 
 
-def _notifier(client: Planhat) -> Callable[[str, Any], None]:
+def _notifier(client: Planhat) -> Callable[[str, object], None]:
     """What tells a client of events without keeping it alive."""
     reference = weakref.ref(client)
 
-    def notify(event: str, payload: Any) -> None:
+    def notify(event: str, payload: object) -> None:
         told = reference()
         if told is not None:
             told.notify(event, payload)

@@ -75,12 +75,12 @@ class Field(Generic[T]):
     # --- reading and setting ----------------------------------------------------------------------------
 
     @overload
-    def __get__(self, record: None, owner: Any) -> Self: ...
+    def __get__(self, record: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, record: Model, owner: Any) -> T: ...
+    def __get__(self, record: Model, owner: type) -> T: ...
 
-    def __get__(self, record: Model | None, owner: Any) -> Self | T:
+    def __get__(self, record: Model | None, owner: type) -> Self | T:
         if record is None:
             return self
         live = record._live
@@ -136,7 +136,7 @@ class Field(Generic[T]):
         if self.create_only and record.id is not None:
             raise ReadOnlyError(f"{type(record).__name__}.{self.name} can be set on a new record only.")
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Return `value` as the field keeps it; `ValidationError` naming the field when it cannot be.
 
         `zone` is the one that moments without any are read in.
@@ -152,13 +152,13 @@ class Field(Generic[T]):
             raise Refused(f"from {least} to {most}", str(value))
         return value
 
-    def check_edit(self, old: Any, new: Any) -> None:
+    def check_edit(self, old: object, new: object) -> None:
         """Check what was added to a list in place, which no assignment saw; what came from the API may be odd."""
         if self.kind in LISTS and isinstance(new, list):
             before = old if isinstance(old, list) else []
             self.check([record for record in new if not any(same(record, other) for other in before)])
 
-    def difference(self, record: Model, live: Any) -> tuple[Any, Any] | None:
+    def difference(self, record: Model, live: object) -> tuple[object, object] | None:
         """The (old, new) pair when `live` differs from what the API said, else None."""
         raw = self._raw(record)
         old = None if raw is _MISSING else raw
@@ -174,7 +174,7 @@ class Field(Generic[T]):
         selected = record._origin.selected
         return selected is not None and self.wire not in selected
 
-    def dump(self, value: Any) -> Any:
+    def dump(self, value: object) -> object:
         """The value as the API wants it."""
         return self.kind.dump(value)
 

@@ -51,7 +51,7 @@ class CustomFields(Field[dict[str, Any]]):
                 changed[label] = (copy.deepcopy(old), new)
         return changed or None
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Return the dict to keep; None stands for one without any key. Its values are those of the API."""
         zone = zone if zone is not None else runtime.zone()
         return {label: _kept(None, label, element, zone) for label, element in self._labels(value).items()}
@@ -229,7 +229,7 @@ class Custom(Field[T]):
         checked = self.check(value, runtime.zone(record))
         _labels(record)[self.label] = None if checked is None else self.kind.dump(checked)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Return `value` as the field keeps it; `ValidationError` when it is of another type or no choice."""
         checked = super().check(value, zone)
         if self.choices:
@@ -240,7 +240,7 @@ class Custom(Field[T]):
                     )
         return checked
 
-    def check_edit(self, old: Any, new: Any) -> None:
+    def check_edit(self, old: object, new: object) -> None:
         """Check what was set under the label in `custom`: of a list what is new in it."""
         if isinstance(new, list):
             super().check_edit(old, new)

@@ -25,7 +25,7 @@ class Key(Str):
     Planhat compares these ids as text and takes numbers too (docs/reference/planhat-api.md section 4).
     """
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Take a whole number as text."""
         return super().check(digits(value), zone)
 
@@ -36,11 +36,11 @@ class Choice(Field[str]):
     def __init__(self, *choices: str, **facts: Any) -> None:
         super().__init__(kinds.TEXT, choices=choices, **facts)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Refuse a value that is none of the choices, naming the nearest one."""
         checked = super().check(value, zone)
         if checked is not None and checked not in self.choices:
-            raise ValidationError(f"{self.name} has no choice {checked!r}.{did_you_mean(checked, self.choices)}")
+            raise ValidationError(f"{self.name} has no choice {checked!r}.{did_you_mean(str(checked), self.choices)}")
         return checked
 
 
@@ -50,7 +50,7 @@ class Id(Field[str]):
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.ID, **facts)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Refuse an empty id."""
         checked = super().check(value, zone)
         if checked == "":
@@ -106,10 +106,10 @@ class StrList(Field[list[str]]):
     def __init__(self, **facts: Any) -> None:
         super().__init__(kinds.LIST, **facts)
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Refuse a list that holds anything but text."""
         checked = super().check(value, zone)
-        wrong = next((check for check in checked or () if not isinstance(check, str)), "")
+        wrong = next((item for item in checked if not isinstance(item, str)), "") if isinstance(checked, list) else ""
         if wrong != "":
             raise ValidationError(f"{self.name} must be a list of text (str), not of {type(wrong).__name__}.")
         return checked

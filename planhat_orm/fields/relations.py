@@ -27,12 +27,12 @@ class Ref(Field[str]):
         self.model = model
 
     @overload
-    def __get__(self, record: None, owner: Any) -> Self: ...
+    def __get__(self, record: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, record: Model, owner: Any) -> str: ...
+    def __get__(self, record: Model, owner: type) -> str: ...
 
-    def __get__(self, record: Model | None, owner: Any) -> Self | str:
+    def __get__(self, record: Model | None, owner: type) -> Self | str:
         if record is None:
             return self
         value: Any = super().__get__(record, owner)
@@ -60,7 +60,7 @@ class Ref(Field[str]):
             + (", or give it an external_id or source_id." if resource.name == "company" else ".")
         )
 
-    def check(self, value: Any, zone: tzinfo | None = None) -> Any:
+    def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Accept an id or a record of the right model."""
         model = runtime.models.get(self.model)
         if model is not None and isinstance(value, model):
@@ -105,12 +105,12 @@ class One(Relation[M]):
     """
 
     @overload
-    def __get__(self, record: None, owner: Any) -> Self: ...
+    def __get__(self, record: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, record: Model, owner: Any) -> M: ...
+    def __get__(self, record: Model, owner: type) -> M: ...
 
-    def __get__(self, record: Model | None, owner: Any) -> Self | M:
+    def __get__(self, record: Model | None, owner: type) -> Self | M:
         if record is None:
             return self
         pending = (record._live or {}).get(self.via)
@@ -149,12 +149,12 @@ class Many(Relation[M]):
     """
 
     @overload
-    def __get__(self, record: None, owner: Any) -> Self: ...
+    def __get__(self, record: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, record: Model, owner: Any) -> QuerySet[M]: ...
+    def __get__(self, record: Model, owner: type) -> QuerySet[M]: ...
 
-    def __get__(self, record: Model | None, owner: Any) -> Self | QuerySet[M]:
+    def __get__(self, record: Model | None, owner: type) -> Self | QuerySet[M]:
         if record is None:
             return self
         return runtime.queryset_for(self.model)._related_to(record, self)  # type: ignore[no-any-return]
@@ -169,12 +169,12 @@ class ManyToMany(Relation[M]):
     """The records whose ids a list holds: `issue.companies`, by way of `issue.company_ids`."""
 
     @overload
-    def __get__(self, record: None, owner: Any) -> Self: ...
+    def __get__(self, record: None, owner: type) -> Self: ...
 
     @overload
-    def __get__(self, record: Model, owner: Any) -> QuerySet[M]: ...
+    def __get__(self, record: Model, owner: type) -> QuerySet[M]: ...
 
-    def __get__(self, record: Model | None, owner: Any) -> Self | QuerySet[M]:
+    def __get__(self, record: Model | None, owner: type) -> Self | QuerySet[M]:
         if record is None:
             return self
         return runtime.queryset_for(self.model)._listed_in(record, self)  # type: ignore[no-any-return]

@@ -52,7 +52,7 @@ class Session:
     timeout: float = TIMEOUT
     max_answer: int = MAX_ANSWER
     connection: ConnectionOptions = field(default_factory=ConnectionOptions)
-    notify: Callable[[str, Any], None] = field(default=lambda event, payload: None, repr=False)
+    notify: Callable[[str, object], None] = field(default=lambda event, payload: None, repr=False)
     account: Account | None = None
     calls: int = 0
     _lock: forks.Lock = field(default_factory=forks.Lock, repr=False)

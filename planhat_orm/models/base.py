@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .. import errors, runtime
 from ..errors import FieldError, NotFound, PlanhatError, ValidationError
@@ -28,13 +28,23 @@ from .results import Policy, SaveResult
 from .state import Origin
 
 if TYPE_CHECKING:
+    from abc import ABCMeta as _ProtocolMeta
     from datetime import datetime
 
     from ..client import Planhat
+else:
+    _ProtocolMeta = type(Protocol)
 
 
-class ModelType(type):
-    """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed."""
+class ModelType(_ProtocolMeta):
+    """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed.
+
+    It is the metaclass of protocols, too, so that an ABC or a Protocol can stand beside a model as a base.
+    """
+
+    # A model is what inherits from it: the checks of ABCs would cost every record.
+    __instancecheck__ = type.__instancecheck__
+    __subclasscheck__ = type.__subclasscheck__
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> ModelType:
         """Make the class."""
@@ -83,7 +93,7 @@ class Model(metaclass=ModelType):
             runtime.models.setdefault(cls.__name__, cls)
         runtime.classes[cls.__module__, cls.__qualname__] = cls
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: object) -> None:
         self._wire = {}
         self._live = {}
         self._origin = Origin(scope=innermost())
@@ -109,7 +119,7 @@ class Model(metaclass=ModelType):
     if not TYPE_CHECKING:
         # A type checker that knew of it would let any name be set.
 
-        def __setattr__(self, name: str, value: Any) -> None:
+        def __setattr__(self, name: str, value: object) -> None:
             # Asked of the class, as a mixin without slots gives records a dict that takes any name.
             if not hasattr(type(getattr(type(self), name, None)), "__set__"):
                 raise self._unsettable(name)

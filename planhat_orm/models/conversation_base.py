@@ -76,7 +76,7 @@ class ConversationBase(Model):
     use_subject = Bool(doc="Sent in the official create example.")
     comments = List(doc="[{by, text}] accepted on create by an old client.")
     days = Day(readonly=True, doc="Date as epoch days.")
-    created_at = DateTime(readonly=True, doc="Creation time.")
+    created_at = DateTime(readonly=True, doc="Empty in what Planhat sends today: `create_date` is the creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ConfigurationError, FieldError
 from ..fields import Custom, Field
 from ..fields.relations import Relation
-from ..names import did_you_mean
+from ..names import did_you_mean, quoted
 from ..wire.resources import Resource
 
 
@@ -30,7 +30,7 @@ class Meta:
 
     def unknown(self, owner: type, name: str) -> FieldError:
         """The error for a name that is no field: with the nearest one."""
-        return FieldError(f"{owner.__name__} has no field {name!r}.{did_you_mean(name, self.names)}")
+        return FieldError(f"{owner.__name__} has no field {quoted(name)}.{did_you_mean(name, self.names)}")
 
 
 def _own(meta: Meta, name: str) -> Any:

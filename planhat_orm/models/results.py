@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Policy = Literal["raise", "ours", "theirs"] | Callable[["Conflict"], Any]
+Policy = Literal["raise", "ours", "theirs"] | Callable[["Conflict"], object]
 """How a field that both sides changed is settled; a function returns the value to send."""
 STATUSES = ("created", "updated", "unchanged", "merged", "deleted", "queued", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")

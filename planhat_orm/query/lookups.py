@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ..errors import FieldError, ValidationError
-from ..names import did_you_mean
+from ..names import did_you_mean, quoted
 from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, LISTS, NUMBER, OBJECT, REF, REFS, TEXT, Kind
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -109,7 +109,7 @@ def check_lookup(kind: Kind, op: str, name: str) -> None:
     if op in legal:
         return
     if op not in LOOKUPS:
-        raise FieldError(f"There is no lookup {op!r} (in {name}__{op}).{did_you_mean(op, legal)}")
+        raise FieldError(f"There is no lookup {quoted(op)} (in {name}__{op}).{did_you_mean(op, legal)}")
     raise FieldError(f"{name} holds {noun(kind)}, which takes {', '.join(sorted(legal))}, not {op!r}.")
 
 

@@ -17,7 +17,7 @@ from ..fields.base import Field
 from ..fields.gate import operand
 from ..fields.likely import warn_of_unlikely
 from ..models.base import Model
-from ..names import did_you_mean
+from ..names import did_you_mean, quoted
 from ..query.combine import conjunction, disjunction
 from ..query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, REF, TEXT, Kind
 from ..query.lookups import LOOKUPS, check_lookup, noun
@@ -83,7 +83,9 @@ def field_of(model: type[Model], name: str) -> Field[Anything]:
         relation = model._meta.relations.get(name)
         if relation is not None and relation.via in model._meta.fields:
             raise FieldError(f"{name!r} is a relation of {model.__name__}: its field is {relation.via!r}.") from None
-        raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.fields)}") from None
+        raise FieldError(
+            f"{model.__name__} has no field {quoted(name)}.{did_you_mean(name, model._meta.fields)}"
+        ) from None
 
 
 def _leaf(model: type[Model], path: tuple[str, ...], value: Anything) -> Node:
@@ -137,7 +139,7 @@ def _walk(
         relation = meta.relations.get(part)
         if relation is None:
             known = [*meta.names, *(_OF_RELATIONS if hops and not rest else ())]
-            raise FieldError(f"{owner.__name__} has no field {part!r}.{did_you_mean(part, known)}")
+            raise FieldError(f"{owner.__name__} has no field {quoted(part)}.{did_you_mean(part, known)}")
         if not rest or (len(rest) == 1 and rest[0] in LOOKUPS and rest[0] not in relation.model._meta.names):
             return (relation, hops), rest  # type: ignore[return-value]
         hops = (*hops, relation.hop(owner))  # type: ignore[attr-defined]

@@ -1,16 +1,20 @@
 """Results: fetched page by page, as far as they are read, and kept.
 
 `for x in rows: break`, `bool(rows)` and `rows[0]` stop early and keep what came; the next loop goes on
-from there. Displaying a result never fetches anything.
+from there. Threads share the pages; each task reads all of them for itself, and the first to end keeps them.
+Displaying a result never fetches anything.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .. import forks
 from ..errors import FieldError, PlanhatError, WhichClient
 from ..scopes import clients
+from .shared_pages import SharedPages
 
 if TYPE_CHECKING:
     from ..http.effects import Flow
@@ -18,16 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", covariant=True)
 
+_keeping = forks.Lock()
+"""Held to say which rows some results have; never while they are fetched."""
+
 
 class Results(Generic[T]):
     """A lazy sequence of what a query finds."""
 
-    __slots__ = ("_bound", "_complete", "_cursor", "_rows")
+    __slots__ = ("_bound", "_complete", "_rows", "_shared")
 
     def __init__(self) -> None:
         self._rows: list[Any] = []
         self._complete = False
-        self._cursor: Generator[Any, None, Any] | None = None
+        self._shared: SharedPages | None = None
         self._bound: Client | None = None
         """The client that the rows came from, where only fetching them settled which."""
 
@@ -39,13 +46,6 @@ class Results(Generic[T]):
     def _chosen_client(self) -> Client | None:
         """The client that was chosen when this was made, if one was."""
         raise AssertionError("a subclass says whether one was")
-
-    def _bind(self) -> Client:
-        """The client to fetch rows from that are kept: it stays the one of these results."""
-        client = self._using()
-        if self._chosen_client() is None:
-            self._bound = client
-        return client
 
     def _check_bound(self) -> None:
         """Raise `WhichClient` where the code around chose another account than the rows that are kept came from."""
@@ -66,32 +66,66 @@ class Results(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         self._check_bound()
+        if self._complete:
+            yield from self._rows
+            return
+        shared = self._joined()
         place = 0
         while True:
-            while place < len(self._rows):
-                yield self._rows[place]
+            while place < len(shared.rows):
+                yield shared.rows[place]
                 place += 1
-            if not self._more():
+            if not self._reach(shared, place):
                 return
 
-    def _more(self) -> bool:
-        """Fetch one page more; False when there is none."""
-        if self._complete:
-            return False
-        if self._cursor is None:
-            self._before_fetch()
-            self._cursor = self._bind().iterate(self._pages())
+    def _joined(self) -> SharedPages:
+        """The pages that are being read, or new ones. A forked child starts over."""
+        with _keeping:
+            if self._complete:
+                return SharedPages(self._rows)
+            if self._shared is None or self._shared.pid != os.getpid():
+                self._shared = SharedPages()
+                self._rows = self._shared.rows
+            return self._shared
+
+    def _reach(self, shared: SharedPages, count: int) -> bool:
+        """Whether there are more rows than `count`, fetching a page where that takes one."""
         try:
-            page = next(self._cursor)
-        except StopIteration:
-            self._complete, self._cursor = True, None
-            return False
+            more = shared.reach(count, self._begin)
         except BaseException:
-            # What came is not the whole: forget it, so that the next reading starts over.
-            self._rows, self._cursor = [], None
+            if shared.is_broken:  # what came is not the whole: forget it, so that the next reading starts over
+                self._forget(shared)
             raise
-        self._rows.extend(page)
-        return True
+        if not count:
+            self._check_bound()  # another thread may have settled the client meanwhile
+        if shared.complete:
+            self._keep(shared.rows, self._bound)
+        return more
+
+    def _begin(self) -> Generator[Any, None, Any]:
+        self._before_fetch()
+        client = self._using()
+        with _keeping:
+            self._bind(client)
+        return client.iterate(self._pages())
+
+    def _bind(self, client: Client | None) -> None:
+        """Note the client that rows which are kept come from: it stays the one of these results."""
+        if self._chosen_client() is None:
+            self._bound = self._bound or client
+
+    def _keep(self, rows: list[Any], client: Client | None) -> None:
+        """Keep the rows of whoever comes to the end first."""
+        with _keeping:
+            account = client.account if client is not None else None
+            if not self._complete and (self._bound is None or self._bound.account == account):
+                self._bind(client)
+                self._rows, self._complete, self._shared = rows, True, None
+
+    def _forget(self, shared: SharedPages) -> None:
+        with _keeping:
+            if self._shared is shared and not self._complete:
+                self._rows, self._shared = [], None
 
     def _at(self, place: int) -> Any:
         """One result, fetching pages up to it."""
@@ -100,29 +134,26 @@ class Results(Generic[T]):
             raise TypeError(f"Results are taken by number or slice, not by {type(place).__name__}.")
         if place < 0:
             raise FieldError("Counting from the end is not possible: use order_by('-...').first(), or last().")
-        while len(self._rows) <= place:
-            if not self._more():
-                raise IndexError(f"There is nothing at {place}: there are {len(self._rows)}.")
-        return self._rows[place]
+        rows = self._fetched(place + 1)
+        if len(rows) <= place:
+            raise IndexError(f"There is nothing at {place}: there are {len(rows)}.")
+        return rows[place]
 
-    def _fill(self) -> list[Any]:
+    def _fetched(self, count: float) -> list[Any]:
+        """The rows, at least so many of them, or all there are."""
         self._check_bound()
-        while self._more():
+        if self._complete:
+            return self._rows
+        shared = self._joined()
+        while len(shared.rows) < count and self._reach(shared, len(shared.rows)):
             pass
-        return self._rows
+        return shared.rows
 
     def __len__(self) -> int:
-        return len(self._fill())
+        return len(self._fetched(float("inf")))
 
     def __bool__(self) -> bool:
-        self._check_bound()
-        return bool(self._rows) or self._more_until_any()
-
-    def _more_until_any(self) -> bool:
-        while not self._rows:
-            if not self._more():
-                return False
-        return True
+        return bool(self._fetched(1))
 
     # Reading, in tasks.
 
@@ -134,7 +165,8 @@ class Results(Generic[T]):
             return
         self._before_fetch()
         rows: list[Any] = []
-        pages = self._using().aiterate(self._pages())
+        client = self._using()
+        pages = client.aiterate(self._pages())
         try:
             async for page in pages:
                 rows.extend(page)
@@ -142,14 +174,12 @@ class Results(Generic[T]):
                     yield row
         finally:
             await pages.aclose()
-        self._bind()
-        self._rows, self._complete = rows, True
+        self._keep(rows, client)
 
     async def _afill(self) -> list[Any]:
-        if not self._complete:
-            async for _ in self:
-                pass
-        return self._rows
+        if self._complete:
+            return self._rows
+        return [row async for row in self]
 
     # Displaying.
 

@@ -69,8 +69,9 @@ def get_or_none(queryset: QuerySet[M], args: tuple[Any, ...], lookups: dict[str,
 def first(queryset: QuerySet[M]) -> Flow[M | None]:
     """The first record, or None."""
     queryset._check_bound()
-    if queryset._rows or queryset._complete:
-        return queryset._rows[0] if queryset._rows else None
+    complete, rows = queryset._complete, queryset._rows
+    if rows or complete:
+        return rows[0] if rows else None
     queryset._before_fetch()
     found = yield from queryset[:1]._all()
     return found[0] if found else None
@@ -109,8 +110,9 @@ def count(queryset: QuerySet[Any]) -> Flow[int]:
 def exists(queryset: QuerySet[Any]) -> Flow[bool]:
     """Whether there is any record."""
     queryset._check_bound()
-    if queryset._rows or queryset._complete:
-        return bool(queryset._rows)
+    complete, rows = queryset._complete, queryset._rows
+    if rows or complete:
+        return bool(rows)
     queryset._before_fetch()
     return bool((yield from queryset[:1].only()._all()))
 

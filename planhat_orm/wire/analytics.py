@@ -186,6 +186,7 @@ def check_rows(
     for place, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise ValidationError(f"Row {place} is a {type(row).__name__}: give dicts.")
+        row = _flat(kind, place, row)
         missing = [name for name in kind.required if row.get(name) in (None, "")]
         missing += [" or ".join(group) for group in kind.required_any if not any(row.get(name) for name in group)]
         if missing:
@@ -194,6 +195,22 @@ def check_rows(
                 raise ValidationError(f"{text}; the server would ignore it silently.")
             logger.warning("%s: Planhat answers 200 and most likely keeps nothing of it.", text)
         yield row
+
+
+def _flat(kind: Resource, place: int, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row whose ids are bare: `values_list("external_id")` without `flat=True` gives them in lists of one."""
+    lists = {name: value for name, value in row.items() if isinstance(value, (list, dict)) and _is_scalar(kind, name)}
+    for name, value in lists.items():
+        if not isinstance(value, list) or len(value) != 1 or isinstance(value[0], (list, dict)):
+            what = "an object" if isinstance(value, dict) else f"a list of {len(value)}"
+            raise ValidationError(f"Row {place}: {name} must be one value, not {what}.")
+    return {**row, **{name: value[0] for name, value in lists.items()}} if lists else row
+
+
+def _is_scalar(kind: Resource, name: str) -> bool:
+    if name in kind.required or name == "date":
+        return True
+    return name in kind.fields and kind.fields[name].type.partition(" ")[0] not in ("array", "object")
 
 
 def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[bytes]]:

@@ -1,10 +1,10 @@
 """How far one operation runs through the package: `python -m tests.benchmarks.call_paths [PACKAGE'S FOLDER]`.
 
 Prints for one `save()`, one batch and one `filter()` how many distinct pairs of a calling and a called function lie in
-different files. Each is counted in a process of its own, so that what the first use imports and opens is counted too,
-against the emulator, with a mirror that an earlier process has synced. The first figure counts calls between files of the
-package, the second one also those between the package and what it uses. Given the folder of another checkout, it counts
-that one's.
+different files, the caller in the package. Each is counted from the client's construction on, without the reading of the
+records that it changes, in a process of its own, so that what the first use imports and opens is counted too, against the
+emulator, with a mirror that an earlier process has synced. The first figure counts calls between files of the package, the
+second one also those to what the package uses. Given the folder of another checkout, it counts that one's.
 """
 
 from __future__ import annotations
@@ -12,40 +12,45 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import CodeType, FrameType
-from typing import Any
+from types import FrameType
 
 ROOT = Path(__file__).parents[2]
+Function = tuple[str, str]
+"""Its file, and its name there."""
 SUBJECTS = ("save", "batch", "filter")
 
 
-def pairs(job: Callable[[], object], package: str) -> tuple[int, int]:
-    """The pairs of functions of different files that a job runs through: within a package, and at its edges too."""
-    within: set[tuple[CodeType, CodeType]] = set()
-    edges: set[tuple[CodeType, CodeType]] = set()
+class Pairs:
+    """The pairs of functions of different files that were called: within a package, and from it."""
 
-    def note(frame: FrameType, event: str, _: Any) -> None:
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.within: set[tuple[Function, Function]] = set()
+        self.outwards: set[tuple[Function, Function]] = set()
+
+    def _note(self, frame: FrameType, event: str, _: object) -> None:
         if event != "call" or frame.f_back is None:
             return
-        pair = (frame.f_back.f_code, frame.f_code)
-        if pair[0].co_filename == pair[1].co_filename:
+        caller, called = frame.f_back.f_code, frame.f_code
+        if caller.co_filename == called.co_filename or not caller.co_filename.startswith(self.package):
             return
-        ours = [code.co_filename.startswith(package) for code in pair]
-        if any(ours):
-            edges.add(pair)
-        if all(ours):
-            within.add(pair)
+        pair = (caller.co_filename, caller.co_qualname), (called.co_filename, called.co_qualname)
+        self.outwards.add(pair)
+        if called.co_filename.startswith(self.package):
+            self.within.add(pair)
 
-    sys.setprofile(note)
-    try:
-        job()
-    finally:
-        sys.setprofile(None)
-    return len(within), len(edges)
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
 
 
 def prepare(url: str, mirror: str) -> None:
@@ -56,13 +61,14 @@ def prepare(url: str, mirror: str) -> None:
         planhat.sync(Company, License)
 
 
-def job_of(subject: str, url: str, mirror: str) -> Callable[[], object]:
-    """One operation, ready to run."""
+def run(subject: str, url: str, mirror: str, pairs: Pairs) -> None:
+    """One operation, counted."""
     from planhat_orm import Company, License, Planhat
 
-    planhat = Planhat("test-token", api_url=url, mirror=None if subject == "filter" else mirror, scan="allow")
+    with pairs.counting():
+        planhat = Planhat("test-token", api_url=url, mirror=None if subject == "filter" else mirror, scan="allow")
     records = Company.objects.using(planhat)
-    companies = list(records)
+    companies = [] if subject == "filter" else list(records)
 
     def save() -> None:
         companies[0].phase = "Live"
@@ -82,7 +88,8 @@ def job_of(subject: str, url: str, mirror: str) -> Callable[[], object]:
         for company in records.filter(phase="Trial"):
             assert company.name
 
-    return {"save": save, "batch": batch, "filter": read}[subject]
+    with pairs.counting():
+        {"save": save, "batch": batch, "filter": read}[subject]()
 
 
 def counted(subject: str, package: Path) -> tuple[int, int]:
@@ -91,7 +98,7 @@ def counted(subject: str, package: Path) -> tuple[int, int]:
 
     environment = {**os.environ, "PYTHONPATH": str(package)}
 
-    def run(*arguments: str) -> str:
+    def process(*arguments: str) -> str:
         # By its path, as the other checkout has tests of its own.
         code = f"import runpy, sys; sys.argv[1:] = {arguments!r}; runpy.run_path({__file__!r}, run_name='__main__')"
         done = subprocess.run(
@@ -103,9 +110,9 @@ def counted(subject: str, package: Path) -> tuple[int, int]:
         for number in range(10):
             emulator.store.insert("company", {"name": f"C{number}", "externalId": f"c-{number}", "phase": "Trial"})
         mirror = str(Path(folder) / "planhat.db")
-        run("prepare", emulator.url, mirror)
-        within, edges = run(subject, emulator.url, mirror).split()
-    return int(within), int(edges)
+        process("prepare", emulator.url, mirror)
+        within, outwards = process(subject, emulator.url, mirror).split()
+    return int(within), int(outwards)
 
 
 def main() -> None:
@@ -116,14 +123,16 @@ def main() -> None:
     elif len(arguments) == 3:
         import planhat_orm
 
-        package = str(Path(planhat_orm.__file__).parent) + os.sep
-        print(*pairs(job_of(*arguments), package))
+        pairs = Pairs(str(Path(planhat_orm.__file__).parent) + os.sep)
+        subject, url, mirror = arguments
+        run(subject, url, mirror, pairs)
+        print(len(pairs.within), len(pairs.outwards))
     else:
         package_folder = Path(arguments[0]) if arguments else ROOT
-        print(f"{'':8}{'within':>8}{'edges too':>12}")
+        print(f"{'':8}{'within':>8}{'with libraries':>17}")
         for subject in SUBJECTS:
-            within, edges = counted(subject, package_folder.resolve())
-            print(f"{subject:8}{within:8}{edges:12}")
+            within, outwards = counted(subject, package_folder.resolve())
+            print(f"{subject:8}{within:8}{outwards:17}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ Run = Callable[..., Result]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith("PLANHAT_")}
+    """An environment without settings, and without the profiles of whoever runs the tests."""
+    without = {name: value for name, value in environment.items() if not name.startswith("PLANHAT_")}
+    return {**without, "PLANHAT_CONFIG": "no-profiles.toml"}
 
 
 def subprocess_run(
@@ -59,6 +61,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("PLANHAT_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PLANHAT_CONFIG", str(tmp_path / "profiles.toml"))
 
     def command(*arguments: str) -> Result:
         capsys.readouterr()

@@ -114,8 +114,14 @@ def test_a_list_that_a_write_overtook_is_not_kept(planhat: Planhat, emulator: Em
     user = User.objects.first()
     assert user is not None
     pages = planhat.iterate(planhat.source("api").pages(User.objects.fresh()._query))
-    planhat.on("response", lambda pair: done or done.append(_write(planhat, user.id)))
-    done: list[None] = []
+    user_id, answers = user.id, []
+
+    def write_once(answer: object) -> None:
+        answers.append(answer)
+        if len(answers) == 1:
+            _write(planhat, user_id)
+
+    planhat.on("response", write_once)
     list(pages)
     assert User.objects.get(user.id).nick_name == "Overtaken"
 

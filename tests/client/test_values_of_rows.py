@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -80,3 +81,28 @@ def test_a_number_that_is_none_clears_no_field_in_a_batch(online: Online, tmp_pa
     company.custom["When"] = datetime(2026, 1, 31)
     company.save()
     assert company.changes() == {}
+
+
+def test_in_bulk_answers_with_the_keys_that_were_asked(online: Online) -> None:
+    emulator, planhat = online()
+    emulator.store.insert("company", {"name": "A", "externalId": "1001"})
+    choices: list[list[int | str]] = [[1001], ["1001"], [1001, "1001"]]
+    for keys in choices:
+        assert list(Company.objects.using(planhat).in_bulk(keys, key="external_id")) == keys
+    with pytest.raises(ValidationError, match="external_id in place 1, not None"):
+        Company.objects.using(planhat).in_bulk(["a", None], key="external_id")
+
+
+def test_metrics_take_ids_as_values_list_gives_them_and_refuse_other_lists_by_name(online: Online) -> None:
+    _, planhat = online()
+    requests: list[Any] = []
+    planhat.on("request", requests.append)
+    row = {"dimensionId": "d", "value": 1}
+    planhat.metrics.bulk_insert_metrics([{**row, "externalId": ("a",)}])
+    planhat.user_activity.create_activity({"email": ("a@b.c",), "action": "x", "info": {"tags": ["b"]}})
+    sent = [json.loads(request.body) for request in requests]
+    assert sent[0][0]["externalId"] == "a"
+    assert (sent[1]["email"], sent[1]["info"]) == ("a@b.c", {"tags": ["b"]})
+    for wrong in ((), ("a", "b"), {"a": 1}, [["a"]]):
+        with pytest.raises(ValidationError, match="Row 1: externalId must be one value"):
+            planhat.metrics.bulk_insert_metrics([{**row, "externalId": "a"}, {**row, "externalId": wrong}])

@@ -27,7 +27,7 @@ from ..online import Online
 def heard(planhat: Planhat, *events: Any) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {event: [] for event in events}
     for event, items in found.items():
-        planhat.on(event, items.append)  # type: ignore[arg-type]
+        planhat.on(event, items.append)  # type: ignore[call-overload]
     return found
 
 
@@ -117,7 +117,7 @@ def test_the_log_has_a_line_at_info_for_each_sync_pause_and_retry(
 
 def test_there_is_no_other_event() -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'wait'"):
-        Planhat().on("waits", print)  # type: ignore[arg-type]
+        Planhat().on("waits", print)  # type: ignore[call-overload]
 
 
 def test_neither_event_shows_what_a_request_holds() -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import StatementError
+from sqlmodel import Session, select
 
-from planhat_orm.errors import ConfigurationError, MirrorIncomplete
+from planhat_orm.errors import ConfigurationError, MirrorError, MirrorIncomplete, ReadOnlyError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.upkeep import migrate
 from planhat_orm.models.resources import Company, Note
 from planhat_orm.query.query import Query
 
 from .conftest import Runner
+from .test_search import put
 
 
 def test_nothing_is_opened_before_it_is_used(tmp_path: Path) -> None:
@@ -134,3 +139,45 @@ def test_a_new_mirror_is_made_without_alembic(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.db")], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_a_mirror_is_not_pickled(mirror: Mirror) -> None:
+    with pytest.raises(MirrorError, match="open it in each process"):
+        pickle.dumps(mirror)
+
+
+def test_columns_of_a_table_class_have_pythons_types(either: Mirror) -> None:
+    C, T = either.table(Company), either.table("conversation")
+    put(either, "company", [{"_id": f"{n:024x}", "name": f"C{n}", "renewalDate": f"2026-0{n}-01T00:00:00.000Z",
+                             "tags": ["a", n], "custom": {"Tier": n}} for n in range(1, 6)])  # fmt: skip
+    put(either, "conversation", [{"_id": f"{n:024x}", "type": "call", "days": 20_000 + n} for n in range(3)])
+    with Session(either.engine) as session:
+        until = datetime(2026, 3, 1, tzinfo=UTC)
+        rows = session.exec(select(C).where(C.renewal_date <= until).order_by(C.name)).all()
+        assert [row.renewal_date for row in rows] == [datetime(2026, n, 1, tzinfo=UTC) for n in (1, 2, 3)]
+        assert [row.tags for row in rows] == [["a", 1], ["a", 2], ["a", 3]]
+        assert [row.custom for row in rows] == [{"Tier": 1}, {"Tier": 2}, {"Tier": 3}]
+        assert len(session.exec(select(C).where(C.renewal_date <= until.date())).all()) == 3
+        assert len(session.exec(select(C).where(C.renewal_date.in_([until, "2026-01-01"]))).all()) == 2
+        calls = session.exec(select(T).where(T.days > date(2024, 10, 4)).order_by(T.days)).all()
+        assert [row.days for row in calls] == [date(2024, 10, 5), date(2024, 10, 6)]
+        with pytest.raises(StatementError, match="with a time zone"):
+            session.exec(select(C).where(C.renewal_date <= datetime(2026, 3, 1))).all()
+
+
+@pytest.mark.parametrize("how", ["change", "add", "delete"])
+def test_a_row_of_a_table_class_is_not_written(either: Mirror, how: str) -> None:
+    C = either.table(Company)
+    put(either, "company", [{"_id": f"{1:024x}", "name": "C"}])
+    with Session(either.engine) as session:
+        row = session.exec(select(C)).one()
+        if how == "change":
+            row.name = "x"
+        elif how == "delete":
+            session.delete(row)
+        else:
+            session.add(C(id="new", name="N"))
+        with pytest.raises(ReadOnlyError, match="save()"):
+            session.commit()
+    with Session(either.engine) as session:
+        assert [row.name for row in session.exec(select(C)).all()] == ["C"]

@@ -21,6 +21,7 @@ from planhat_orm.errors import MirrorError
 from planhat_orm.http.drivers import AsyncDriver
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import lease, state
+from planhat_orm.mirror.db.life import Holder
 from planhat_orm.mirror.sync import thresholds
 from planhat_orm.query.query import Query
 from tests.scale import sized
@@ -51,10 +52,12 @@ def test_only_one_syncs_at_a_time(make_emulator: Callable[..., Emulator], mirror
     first = mirror.sync("Company")
     run.driver._perform(first.send(None))
     first.send(mirror.database)
-    held = lease.acquire(mirror.database, lease.begin())
+    holder = Holder(mirror.database)
+    held = lease.acquire(holder)
     with pytest.raises(MirrorError, match="being synced by process"):
         run(mirror.sync("Company"))
     held.release()
+    holder.end()
     first.close()
     run(mirror.sync("Company"))
 
@@ -74,10 +77,10 @@ def test_a_sync_that_is_cut_off_while_it_takes_the_right_keeps_nobody_waiting(
     assert_equal(mirror, emulator, "company")
 
 
-def test_a_holder_that_was_silent_for_long_cannot_write_any_more(
-    make_emulator: Callable[..., Emulator], mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+def test_a_holder_that_lost_its_lock_cannot_write_any_more(
+    make_emulator: Callable[..., Emulator], mirror: Mirror, tmp_path: Path
 ) -> None:
-    """The sleeper stops between two pages, and wakes up when another process has synced."""
+    """Somebody deletes its lock file between two pages, and another process syncs."""
     emulator = make_emulator(page_cap=5)
     ids = companies(emulator, 20)
     run = Runner(emulator.url)
@@ -87,7 +90,8 @@ def test_a_holder_that_was_silent_for_long_cannot_write_any_more(
 
     def sleep() -> None:
         if emulator.calls and not others:
-            monkeypatch.setattr(lease, "LEASE_TIMEOUT", -1.0)
+            for file in tmp_path.glob("*.lock"):
+                file.unlink()
             emulator.store.update("company", ids[-1], {"name": "new"})
             others.append(Runner(emulator.url)(mirror.sync("Company", full=True)))
 

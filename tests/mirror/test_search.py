@@ -128,6 +128,19 @@ def test_titles_weigh_more_and_the_words_are_marked(either: Mirror) -> None:
     assert len(hit.snippet) < 200 and hit.snippet.endswith("...")
 
 
+def test_what_is_named_so_comes_first(either: Mirror) -> None:
+    people = [{"_id": f"{n:024x}", "companyId": "c", "email": f"p{n}@foods.com", "name": f"P{n}"} for n in range(40)]
+    people.append({"_id": f"{99:024x}", "companyId": "c", "email": "ann@example.com", "name": "Foodsmith"})
+    put(either, "enduser", people)
+    companies = [{"_id": f"{n:024x}", "name": f"Company {n}", "description": "foods, foods, foods"} for n in range(40)]
+    companies += [{"_id": f"{100 + n:024x}", "name": name} for n, name in enumerate(["Foods AG", "North Foods"])]
+    put(either, "company", companies)
+    titles = [hit.title for hit in either.search("foods", limit=20)]
+    assert {*titles[:2]} == {"Foods AG", "North Foods"}
+    assert titles[2] == "Foodsmith"
+    assert len(titles) == 20
+
+
 def test_a_search_among_notes_finds_no_other_conversation(either: Mirror) -> None:
     rows = [{"_id": f"v{n}", "type": kind, "subject": "Renewal"} for n, kind in enumerate(["note", "email", "note"])]
     put(either, "conversation", rows)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from abc import ABC, abstractmethod
 from datetime import date
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pytest
 
@@ -289,3 +290,39 @@ def test_only_what_every_way_of_creating_needs_is_asked_for_here() -> None:
     Issue(title="Export stops").full_clean()
     with pytest.raises(ValidationError, match="needs company_id"):
         License(currency="EUR", value=1).full_clean()
+
+
+# --- beside other bases ---------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Named(Protocol):
+    def shown(self) -> str: ...
+
+
+class Scored(ABC):
+    @abstractmethod
+    def score(self) -> int: ...
+
+
+class NamedCompany(Company, Named):
+    def shown(self) -> str:
+        return self.name.upper()
+
+
+class ScoredCompany(Scored, Company):
+    def score(self) -> int:
+        return 7
+
+
+def test_an_abc_or_a_protocol_stands_beside_a_model() -> None:
+    assert isinstance(NamedCompany(name="a"), Named) and NamedCompany(name="a").shown() == "A"
+    scored = ScoredCompany(name="a")
+    assert scored.score() == 7 and isinstance(scored, Scored) and isinstance(scored, Company)
+    assert not isinstance(scored, NamedCompany) and issubclass(ScoredCompany, Model)
+
+    class Open(Scored, Company):
+        """Without what the ABC asks for."""
+
+    with pytest.raises(TypeError, match="abstract"):
+        Open(name="a")  # type: ignore[abstract]

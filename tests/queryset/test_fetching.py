@@ -136,15 +136,6 @@ def test_in_bulk_by_id_and_by_key(rows: Rows, calls: Calls) -> None:
         Company.objects.in_bulk("abc")
 
 
-def test_in_bulk_answers_with_the_keys_that_were_asked(emulator: Emulator) -> None:
-    emulator.store.insert("company", {"name": "A", "externalId": "1001"})
-    choices: list[list[int | str]] = [[1001], ["1001"], [1001, "1001"]]
-    for keys in choices:
-        assert list(Company.objects.in_bulk(keys, key="external_id")) == keys
-    with pytest.raises(ValidationError, match="external_id in place 1, not None"):
-        Company.objects.in_bulk(["a", None], key="external_id")
-
-
 def test_in_bulk_by_key_hides_what_lists_hide(rows: Rows) -> None:
     hidden = next(row for row in rows("enduser") if row.get("archived") and row.get("externalId"))
     keys = [hidden["externalId"]]

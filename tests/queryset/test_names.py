@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import Count, F, FieldError, License, Q, Sum
+from planhat_orm import Count, F, FieldError, License, Q, Sum, Task
 
 from .conftest import Account, Calls
 
@@ -61,6 +61,10 @@ WRONG: dict[str, tuple[Act, str]] = {
     "setting": (lambda: setattr(Account(name="x"), "phse", "y"), "phase"),
     "save": (lambda: Account.from_wire({"_id": "0" * 24}).save(fields=["phse"]), "phase"),
     "refresh": (lambda: Account.from_wire({"_id": "0" * 24}).refresh(fields=["phse"]), "phase"),
+    "a comparison in a name's place": (lambda: Account.objects.filter(**{"mrr>=1000": True}), "mrr__gte"),
+    "what people call health": (lambda: Account.objects.filter(health=5), "h"),
+    "what people call a name": (lambda: Account.objects.filter(owner__name="x"), "nick_name"),
+    "what people call a due date": (lambda: Task.objects.filter(due_date=None), "end_time"),
     "aload": (lambda: asyncio.run(Account.from_wire({"_id": "0" * 24}).aload("ownr")), "owner"),
 }  # fmt: skip
 
@@ -71,3 +75,16 @@ def test_a_misspelt_name_gives_the_nearest_before_any_request(place: str, calls:
     with pytest.raises(FieldError, match=f"Did you mean '{meant}'"):
         act()
     assert calls() == []
+
+
+def test_a_name_that_is_near_none_is_answered_with_the_ten_nearest() -> None:
+    with pytest.raises(FieldError) as caught:
+        Account.objects.filter(xyzzy=1)
+    listed = str(caught.value).partition("There is: ")[2]
+    assert len(listed.split(", ")) == 11 and listed.endswith(" more.")
+
+
+def test_a_name_of_100_000_letters_is_answered_at_once_and_in_short() -> None:
+    with pytest.raises(FieldError) as caught:
+        Account.objects.filter(**{"x" * 100_000: 1})
+    assert len(str(caught.value)) < 500

@@ -472,7 +472,7 @@ def test_requests_and_answers_can_be_watched(plain: Plain) -> None:
         Company(name="New", external_id="n").save()
     assert methods == ["PUT"] and statuses == [200]
     with pytest.raises(PlanhatError, match="no event 'saves'"):
-        planhat.on("saves", print)  # type: ignore[arg-type]
+        planhat.on("saves", print)  # type: ignore[call-overload]
     assert emulator.calls == 1
 
 

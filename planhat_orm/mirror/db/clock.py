@@ -50,6 +50,12 @@ def read(connection: Connection) -> Instant:
     return Instant(*connection.execute(select(tables.clock.c.n, tables.clock.c.at).where(_ROW)).one())
 
 
+def present(connection: Connection) -> Instant:
+    """The number of the last transaction that changed records, and the time by now."""
+    last = read(connection)
+    return Instant(last.n, max(last.at, wall()))
+
+
 def wall() -> int:
     """This machine's time."""
     return time.time_ns() // 1000

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from ...query.kinds import iso
 from ...wire.resources import Resource
 from . import tables
+from .clock import Instant
 from .layout import Layout
 
 LATE = timedelta(minutes=10)
@@ -54,7 +55,8 @@ class ListCursor(msgspec.Struct, omit_defaults=True):
     `number` says which list is being read, `two` whether there are two, as far as that is known. `anchor` is the
     greatest id covered, `rank` where the next page begins, `longest` how many records the longest page had. `stamps`
     counts each time of change and holds the latest, `first` that of the first page. `doubtful` are records that were
-    not listed where they should be. `date` and `sent` are the server's and this machine's time of the first request.
+    not listed where they should be. `date` and `sent` are the server's and this machine's time of the first request,
+    `asked` and `asked_at` the mirror's.
     """
 
     number: int = msgspec.field(default=0, name="list")
@@ -69,6 +71,13 @@ class ListCursor(msgspec.Struct, omit_defaults=True):
     doubtful: list[str] = []
     date: str | None = None
     sent: str | None = None
+    asked: int = 0
+    asked_at: int = 0
+
+    @property
+    def first_page(self) -> Instant:
+        """The mirror's instant when the first page was asked for."""
+        return Instant(self.asked, self.asked_at)
 
     def restart(self) -> None:
         """Begin the pass anew, with what is known of the lists."""

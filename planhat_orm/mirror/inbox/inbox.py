@@ -17,11 +17,11 @@ import msgspec
 from sqlalchemy import Connection, Table, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ...errors import MirrorError
 from ..db import lease
 from ..db.database import Database
 from ..db.json_text import read_cell
-from ..db.lease import Lease
+from ..db.lease import HeldByAnother, Lease
+from ..db.life import Holder
 from . import tables
 
 MOST_TRIES = 8
@@ -91,17 +91,22 @@ class Inbox:
 
     def acquire(self) -> Lease | None:
         """The right to work on what waits, or None while another process has it."""
-        holder = lease.begin()
+        holder = Holder(self._mirror)
         try:
-            return lease.acquire(self._mirror, holder, "inbox")
-        except MirrorError:
-            lease.end(holder)
+            return lease.acquire(holder, "inbox")
+        except HeldByAnother:
+            holder.end()
             return None
+        except BaseException:
+            holder.end()
+            raise
 
     def release(self, held: Lease) -> None:
         """Give the right back."""
-        lease.end(held.holder)
-        held.release()
+        try:
+            held.release()
+        finally:
+            held.holder.end()
 
     # --- events -----------------------------------------------------------------------------------------
 

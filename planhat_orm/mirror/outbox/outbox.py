@@ -21,20 +21,18 @@ from ...models.conflict import Conflict, conflict_of
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
 from ...wire.patches import Raw, merged, same, without
-from ..db import lease, tables
+from ..db import guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
 from ..db.json_text import json_text
 from ..db.layout import layouts
-from ..db.state import moment, now
+from ..db.state import now
 from ..db.store import Counts
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]
 
 _AT_REST = ("pending", "conflict", "failed")
-LEASE_TIMEOUT = 900.0
-"""Seconds after which an entry is taken from a process of another machine that sent it and was not heard of since."""
 
 
 class Outbox:
@@ -46,7 +44,7 @@ class Outbox:
         self._database = database
         self._history = history
         self._lease: lease.Lease | None = None
-        self._holder: str | None = None
+        self._work: life.Holder | None = None
 
     # --- looking ----------------------------------------------------------------------------------------
 
@@ -111,20 +109,26 @@ class Outbox:
     def claim_session(self) -> Outbox:
         """This outbox for one piece of work, until `rest()`."""
         mine = Outbox(self._database, history=self._history)
-        mine._holder = lease.begin()
+        mine._work = life.Holder(self._database)
         return mine
+
+    @property
+    def _holder(self) -> str | None:
+        return None if self._work is None else self._work.name
 
     def reserve(self) -> None:
         """Be the only one that pushes, until `rest()`. Raises `MirrorError` while another one is."""
-        assert self._holder is not None, "only what is in hand can be pushed"
-        self._lease = lease.acquire(self._database, self._holder, "push", LEASE_TIMEOUT)
+        assert self._work is not None, "only what is in hand can be pushed"
+        self._lease = lease.acquire(self._work, "push")
 
     def release(self) -> None:
         """Let go of what is in hand: whatever was not settled is for the next push."""
-        if self._holder is not None:
-            lease.end(self._holder)
-        if self._lease is not None:
-            self._lease.release()
+        try:
+            if self._lease is not None:
+                self._lease.release()
+        finally:
+            if self._work is not None:
+                self._work.end()
 
     def claim(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
         """Take the entries in some states (or by number) in hand, but those that others have."""
@@ -132,19 +136,23 @@ class Outbox:
         with self._writing() as connection:
             found = find(connection, box.c.state.in_(states))
             wanted = None if seqs is None else set(seqs)
-            free = [record for record in found if self._is_free(record) and (wanted is None or record.seq in wanted)]
+            asked = [record for record in found if wanted is None or record.seq in wanted]
+            gone = {holder: self._is_gone(holder) for holder in {record.holder for record in asked}}
+            free = [record for record in asked if gone[record.holder]]
             for part in chunks([key.seq for key in free]):
                 connection.execute(update(box).where(box.c.seq.in_(part)).values(holder=self._holder))
         return [replace(key, holder=self._holder) for key in free]
 
     def _is_free(self, entry: Entry) -> bool:
-        if entry.holder is None or entry.holder == self._holder:
-            return True
-        beat = moment(entry.sent_at or entry.created_at).timestamp()
-        return lease.is_over(entry.holder, beat, LEASE_TIMEOUT)
+        return self._is_gone(entry.holder)
+
+    def _is_gone(self, holder: str | None) -> bool:
+        return holder is None or holder == self._holder or life.is_gone(self._database, holder)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        if self._work is not None:
+            self._work.begin()
         with self._database.writing(durable=True) as connection:
             if self._lease is not None:
                 self._lease.heartbeat(connection)
@@ -277,20 +285,22 @@ class Outbox:
             }
             naming = stacks.load_naming(temporary for _, temporary in names)
             stacks.load((table, id) for (table, _), id in names.items())
+            told: dict[str, dict[str, bool]] = {}
+            made: dict[str, list[str]] = {}
             for entry in found:
                 self._overtake(stacks, entry, entry.patch)
                 stacks.take_out(entry)
-                self._settle(stacks, entry, *ends[entry.seq])
-            stacks.outdate(
-                {
-                    stacks.place(record.resource, record.record): (record, ends[record.seq][1])
-                    for record in found
-                    if not record.makes
-                }
-            )  # fmt: skip
+                (table, record), whole = self._settle(stacks, entry, *ends[entry.seq])
+                told.setdefault(table, {})[record] = whole
+                if entry.makes and not record.startswith(TEMPORARY):
+                    made.setdefault(table, []).append(record)
             gone = set(ends)
             stacks.rename([record for record in naming if record.seq not in gone], names)
             stacks.write()
+            for table, records in told.items():
+                guards.put(connection, table, records)
+            for table, ids in made.items():
+                guards.remember_made(connection, table, ids)
 
     def _overtake(self, stacks: PendingOverlay, newer: Entry, arrived: Raw) -> None:
         """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
@@ -298,14 +308,15 @@ class Outbox:
             if older.seq < newer.seq and older.op == "update" and self._is_free(older):
                 _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
 
-    def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> None:
+    def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> tuple[Place, bool]:
+        """Put what the server said under what still waits; return the record, and whether that is all of it."""
         old = stacks.place(entry.resource, entry.record)
         new: Place = (old[0], id or entry.record)
         stacks.settle(new, entry)
         if entry.op == "delete":
             stacks.put(old, None)
-            return
-        before = stacks.bottom(new)
+            return new, True
+        before, whole = stacks.bottom(new), row is not None and stacks.covers(new, row)
         if new != old:
             stacks.put(old, None)
         if row is not None and (before is not None or entry.makes):
@@ -314,6 +325,7 @@ class Outbox:
             if layout is not None:
                 row = with_aliases(layout.resource, row, before or {})
             stacks.put(new, {**implied, **_answered(before or {}, row, flat_names(entry.patch)), "_id": new[1]})
+        return new, whole
 
     def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries and undo what the mirror shows of them."""
@@ -370,6 +382,7 @@ class Outbox:
         """Put what an answer told of records under what waits, None for one that is gone; `own` is our part in it."""
         stacks = self._stacks(connection)
         stacks.load((table, id) for id in rows)
+        whole = {id: row is None or stacks.covers((table, id), row) for id, row in rows.items()}
         for id, row in rows.items():
             fields = own[id].fields if id in own else frozenset[str]()
             before = stacks.bottom((table, id)) or {}
@@ -377,6 +390,14 @@ class Outbox:
         for id, whose in own.items():
             stacks.claim((table, id), whose)
         stacks.write()
+        guards.put(connection, table, whole)
+
+    def bottoms(self, connection: Connection, table: str, ids: Iterable[str]) -> dict[str, Raw | None]:
+        """What the server said of some records, without what waits for them; None for one that is not there."""
+        stacks = self._stacks(connection)
+        places = [(table, id) for id in ids]
+        stacks.load(places)
+        return {place[1]: stacks.bottom(place) for place in places}
 
     def waiting_on(self, connection: Connection, table: str) -> set[str]:
         """The ids of a table's records that writes wait for."""

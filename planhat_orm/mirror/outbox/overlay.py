@@ -234,24 +234,10 @@ class PendingOverlay:
             insert(tables.aliases), [{"temporary": temporary, "id": id} for temporary, id in ids.items()]
         )
 
-    def outdate(self, settled: Mapping[Place, tuple[Entry, Raw | None]]) -> None:
-        """Bring what an unfinished sync read before some writes were carried out, and keeps aside, up to them."""
-        stage = tables.stage
-        if self._connection.execute(select(stage.c.record).limit(1)).first() is None:
-            return
-        for (table, id), (entry, row) in settled.items():
-            mine = (stage.c.resource == table) & (stage.c.record == id)
-            body = self._connection.execute(select(stage.c.body).where(mine)).scalar()
-            if body is None:
-                continue
-            if entry.op == "delete":
-                self._connection.execute(delete(stage).where(mine))
-                continue
-            read_before = read_cell(body)
-            merge = three_way(entry.base, {key: item for key, item in (row or {}).items() if key != "_id"}, read_before)
-            if merge.send:
-                newer = json_text(merged(read_before, merge.send))
-                self._connection.execute(update(stage).where(mine).values(body=newer))
+    def covers(self, place: Place, row: Raw) -> bool:
+        """Whether what the server told of a record is all that the mirror holds of it."""
+        before = self._bottoms.get(place)
+        return before is not None and before.keys() <= row.keys()
 
     # --- writing ----------------------------------------------------------------------------------------
 

@@ -25,7 +25,9 @@ from ..db.layout import Layout, tables
 if TYPE_CHECKING:
     from ..db.database import Database
 
-TITLES = ("name", "title", "subject", "action", "email")
+NAMES = ("name", "title", "subject", "action")
+"""What a record is called by."""
+TITLES = (*NAMES, "email")
 BODIES = ("description", "snippet", "comment", "transcript", "position", "first_name", "last_name", "external_id")
 PREFIX = "search__"
 
@@ -72,21 +74,39 @@ def search(database: Database, words: str, searched: Iterable[Layout] | None, li
     find = _find_postgres if database.postgres else _find_sqlite
     with database.reading() as connection:
         hits = [hit for layout in chosen for hit in _hits(layout, find(connection, layout, pairs), asked, limit)]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.model, hit.id))[:limit]
+    return [hit for _, hit in sorted(hits, key=_order)[:limit]]
 
 
-def _hits(layout: Layout, found: Iterator[Sequence[Any]], asked: list[str], limit: int) -> Iterator[Hit]:
-    """The first hits, best first, whose visible text holds all words."""
+def _order(ranked: tuple[int, Hit]) -> tuple[int, float, str, str]:
+    """Where a hit stands among those of all tables, whose scores say nothing of each other: named so first."""
+    rank, hit = ranked
+    return rank, -hit.score, hit.model, hit.id
+
+
+def _hits(layout: Layout, found: Iterator[Sequence[Any]], asked: list[str], limit: int) -> Iterator[tuple[int, Hit]]:
+    """The first hits, best first, whose visible text holds all words, each with its rank."""
     names = columns(layout)
     count = 0
     for id, score, *texts in found:
         if count == limit:
             return
         seen = [_visible(text) for text in texts]
-        if all(any(_begins(token, word) for item in seen for token in _words(item)) for word in asked):
+        if _holds(asked, seen):
             count += 1
             title = next((item for name, item in zip(names, seen, strict=True) if name in TITLES and item), "")
-            yield Hit(layout.name, id, title, _snippet(seen, asked), float(score))
+            called = [item for name, item in zip(names, seen, strict=True) if name in NAMES]
+            yield _rank(asked, called), Hit(layout.name, id, title, _snippet(seen, asked), float(score))
+
+
+def _holds(asked: list[str], texts: list[str]) -> bool:
+    """Whether each word begins one of some texts'."""
+    return all(any(_begins(token, word) for text in texts for token in _words(text)) for word in asked)
+
+
+def _rank(asked: list[str], called: list[str]) -> int:
+    """0 where a record's name holds the words, 1 where it holds their beginnings, 2 where it does neither."""
+    tokens = {token for text in called for token in _words(text)}
+    return 0 if tokens.issuperset(asked) else 1 if _holds(asked, called) else 2
 
 
 def _plain(word: str) -> str:
@@ -202,6 +222,7 @@ def _find_sqlite(connection: Connection, layout: Layout, words: Mapping[str, str
     names = columns(layout)
     index = PREFIX + layout.table
     weights = ", ".join("4.0" if name in TITLES else "1.0" for name in names)
+    called = [name for name in names if name in NAMES]
     statement = text(
         f"SELECT t.id, -bm25({index}, {weights}) AS score, {', '.join(f't.{name}' for name in names)} "
         f'FROM {index} JOIN "{layout.table}" t ON t.pk = {index}.rowid WHERE {index} MATCH :asked{_shown(layout)} '
@@ -209,8 +230,13 @@ def _find_sqlite(connection: Connection, layout: Layout, words: Mapping[str, str
     )
     # SQLite takes the accents off Latin letters only; those of other scripts have to be asked for.
     asked = " AND ".join(f'("{plain}"* OR "{typed}"*)' for plain, typed in words.items())
+    named = set[str]()
+    if called:
+        for row in connection.execute(statement, {"asked": f"{{{' '.join(called)}}} : ({asked})"}).yield_per(_PART):
+            named.add(row[0])
+            yield row
     result = connection.execute(statement, {"asked": asked})
-    yield from result.yield_per(_PART)
+    yield from (row for row in result.yield_per(_PART) if row[0] not in named)
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------
@@ -221,12 +247,12 @@ _SEPARATORS = r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u20
 """What stands between words. Left to PostgreSQL, addresses and names with dots would each be one word."""
 
 
-def _document(connection: Connection, layout: Layout) -> str:
-    """The expression that is indexed: words as `_words` makes them."""
+def _document(connection: Connection, layout: Layout, names: Iterable[str] | None = None) -> str:
+    """The expression that is indexed, or that of some columns: words as `_words` makes them."""
     known = set(connection.exec_driver_sql("SELECT collname FROM pg_collation").scalars())
     collation = next((f' COLLATE "{item}"' for item in _COLLATIONS if item in known), "")
     parts = []
-    for name in columns(layout):
+    for name in columns(layout) if names is None else names:
         seen = rf"regexp_replace(coalesce({name}, ''), '<[^<>]*>', ' ', 'g')"
         plain = rf"lower(regexp_replace(normalize({seen}, NFD), '[\u0300-\u036f]', '', 'g'){collation})"
         words = f"regexp_replace({plain}, '{_SEPARATORS}', ' ', 'g')"
@@ -241,10 +267,11 @@ def _postgres_index(connection: Connection, layout: Layout) -> list[str]:
 
 def _find_postgres(connection: Connection, layout: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:
     document = _document(connection, layout)
+    called = _document(connection, layout, [name for name in columns(layout) if name in NAMES]) or "NULL::tsvector"
     statement = (
         f"SELECT t.id, ts_rank(({document}), q) AS score, {', '.join(f't.{name}' for name in columns(layout))} "
         f"FROM \"{layout.table}\" t, to_tsquery('simple', %s) q WHERE ({document}) @@ q{_shown(layout)} "
-        f"ORDER BY score DESC, t.id"
+        f"ORDER BY coalesce(({called}) @@ q, false) DESC, score DESC, t.id"
     )
     asked = " & ".join(f"'{word}':*" for word in words)
     yield from connection.exec_driver_sql(statement, (asked,)).yield_per(_PART)

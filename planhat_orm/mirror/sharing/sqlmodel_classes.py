@@ -6,38 +6,112 @@ and the user's `SQLModel.metadata.create_all()` must not know of them.
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import JSON, Column, Table
+from sqlalchemy import JSON, Dialect, Integer, TypeDecorator, event
+from sqlalchemy import Column as TableColumn
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import InstrumentedAttribute, registry
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
+from ...errors import ReadOnlyError
+from ...query import kinds
+from ...query.kinds import Kind
 from ..db import tables
-from ..db.layout import Layout
+from ..db.layout import Column, Layout
 
+_JSON = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 _PYTHON: dict[str, Any] = {"text": str, "number": float, "integer": int, "boolean": bool, "json": Any}
-_JSON = JSON().with_variant(postgresql.JSONB(), "postgresql")
+_OF_KIND: dict[Kind, Any] = {
+    kinds.DATETIME: datetime,
+    kinds.DAY: date,
+    kinds.LIST: list[Any],
+    kinds.REFS: list[Any],
+    kinds.OBJECT: dict[str, Any],
+}
 
 
-class MirrorBase(SQLModel, registry=registry()):
-    """The base of the mirror's table classes."""
+class Moment(TypeDecorator[datetime]):
+    """A moment, which the table holds as ISO text of UTC: it takes datetimes with a time zone, dates and ISO text."""
+
+    impl = tables.TEXT
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """The text that a condition compares with."""
+        return None if value is None else kinds.DATETIME.operand(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """The moment of a cell."""
+        loaded = kinds.DATETIME.load(value)
+        return loaded if isinstance(loaded, datetime) else None
+
+
+class Day(TypeDecorator[date]):
+    """A day, which the table holds as a number since 1970: it takes dates and ISO text."""
+
+    impl = Integer
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type of the table's column."""
+        return dialect.type_descriptor(tables.INTEGER)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """The number that a condition compares with."""
+        return None if value is None else kinds.DAY.operand(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        """The day of a cell."""
+        loaded = kinds.DAY.load(value)
+        return loaded if isinstance(loaded, date) else None
+
+
+if TYPE_CHECKING:
+    from sqlmodel.main import SQLModelMetaclass
+
+    class _Columns(SQLModelMetaclass):
+        def __getattr__(cls, name: str) -> InstrumentedAttribute[Any]: ...
+
+    class MirrorRow(SQLModel, metaclass=_Columns):
+        """A row of a mirror's table: `pk`, and each field under its Python name."""
+
+        pk: int | None
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+
+    class MirrorRow(SQLModel, registry=registry()):
+        """A row of a mirror's table: `pk`, and each field under its Python name."""
+
+
+def _refuse(mapper: Any, connection: Any, row: Any) -> NoReturn:
+    raise ReadOnlyError(
+        f"A row of the mirror's table {mapper.local_table.name} is a copy of what Planhat holds, so it is not written. "
+        "Change the record and save() it."
+    )
+
+
+for _moment in ("before_insert", "before_update", "before_delete"):
+    event.listen(MirrorRow, _moment, _refuse, propagate=True)
 
 
 @cache
-def table_class(layout: Layout) -> Any:
-    """The class of a resource's table: `pk`, and each field under its Python name.
+def table_class(layout: Layout) -> type[MirrorRow]:
+    """The class of a resource's table: `pk`, and each field under its Python name, with Python's types.
 
-    Moments are ISO text and days are numbers since 1970, as the columns hold them.
+    Flushing a row raises `ReadOnlyError`.
     """
     source = tables.records(layout)
     annotations: dict[str, Any] = {"pk": int | None}
-    fields: dict[str, Any] = {"pk": Field(default=None, sa_column=_copy(source, "pk", None))}
+    fields: dict[str, Any] = {"pk": Field(default=None, sa_column=_copy(source.c["pk"], None))}
     for column in layout.columns:
-        annotations[column.name] = _PYTHON[column.storage] | None
-        kind = _JSON if column.storage == "json" else None
-        fields[column.name] = Field(default=None, sa_column=_copy(source, column.name, kind))
+        annotations[column.name] = _OF_KIND.get(column.kind, _PYTHON[column.storage]) | None
+        fields[column.name] = Field(default=None, sa_column=_copy(source.c[column.name], _type(column)))
     name = "".join(part.capitalize() for part in layout.table.split("_")) + "Row"
     namespace = {
         "__annotations__": annotations,
@@ -49,9 +123,18 @@ def table_class(layout: Layout) -> Any:
         **fields,
     }
     metaclass: Any = type(SQLModel)
-    return metaclass(name, (MirrorBase,), namespace, table=True)
+    made: type[MirrorRow] = metaclass(name, (MirrorRow,), namespace, table=True)
+    return made
 
 
-def _copy(source: Table, name: str, kind: Any) -> Column[Any]:
-    column = source.c[name]
-    return Column(column.name, kind or column.type, primary_key=column.primary_key, nullable=column.nullable)
+def _type(column: Column) -> TypeEngine[Any] | None:
+    """What a column of the class is, where that is not what the table's is."""
+    if column.kind is kinds.DATETIME:
+        return Moment()
+    if column.kind is kinds.DAY:
+        return Day()
+    return _JSON if column.storage == "json" else None
+
+
+def _copy(column: TableColumn[Any], kind: TypeEngine[Any] | None) -> TableColumn[Any]:
+    return TableColumn(column.name, kind or column.type, primary_key=column.primary_key, nullable=column.nullable)

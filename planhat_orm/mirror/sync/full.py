@@ -79,6 +79,7 @@ class _Full:
         with job.writing() as connection:
             if self.state.cursor is not None:
                 self.cursor, job.resumed = self.state.cursor, True
+                job.first_page = self.cursor.first_page
                 job.report.notes.append(f"resumed after {self.cursor.rank} records")
             else:
                 job.clear_stage(connection)
@@ -129,7 +130,9 @@ class _Full:
                 gone = []
                 self.doubtful -= ids
             hashes = stored if page.proved else store.hashes(list(ids))
-            job.take(connection, store, page.rows, hashes, gone)
+            asked = job.take(connection, store, page.rows, hashes, gone)
+            if not cursor.rows and not cursor.number:
+                cursor.asked, cursor.asked_at = asked.n, asked.at
             self._see(page)
             cursor.anchor, cursor.rank, cursor.longest = page.anchor, page.rank, longest
             cursor.rows += len(page.rows)

@@ -14,8 +14,9 @@ from ...http.effects import Emit, Flow, RunBlocking
 from ...json_encoding import rewrite
 from ...wire import records
 from ...wire.raw_records import RawRecord
-from ..db import state, tables
+from ..db import clock, guards, state, tables
 from ..db.changes import ChangeLog, Raw, write_reset
+from ..db.clock import Instant
 from ..db.codec import digest
 from ..db.database import Database
 from ..db.layout import Layout
@@ -24,6 +25,7 @@ from ..db.state import State, now
 from ..db.store import Counts, Store
 from ..outbox.outbox import Outbox
 from ..report import ModelReport, Progress
+from .guarded import hold_back
 from .paging import RequestCounter
 
 _PUBLISH = 2000
@@ -42,8 +44,13 @@ Finish = Callable[[Connection], None]
 class ModelSync:
     """The sync of one resource in one run.
 
-    `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off.
+    `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off. `first_page`
+    is the mirror's instant when its oldest page was asked for; `read_by_id` are records that were asked for one by one,
+    as pages may be older than what is known of them, and when; `undecided` is how many should have been.
     """
+
+    def __post_init__(self) -> None:
+        self.traffic.clock = self._present
 
     database: Database
     layout: Layout
@@ -56,6 +63,9 @@ class ModelSync:
     forced: bool = False
     resumed: bool = False
     traffic: RequestCounter = field(default_factory=RequestCounter)
+    first_page: Instant | None = None
+    read_by_id: dict[str, Instant] = field(default_factory=dict)
+    undecided: int = 0
     _whole: bool = False
     _still_there: int = 0
 
@@ -99,14 +109,16 @@ class ModelSync:
         rows: Sequence[Raw | RawRecord],
         hashes: Mapping[str, bytes],
         gone: Iterable[str],
-    ) -> None:
-        """Keep what differs: in the table on a first load, aside on any later sync."""
+    ) -> Instant:
+        """Keep what differs: in the table on a first load, aside on any later sync; return when it was asked for."""
         self._check_whole(rows)
+        asked = self.traffic.oldest()
+        self.first_page = asked if self.first_page is None or asked.n < self.first_page.n else self.first_page
         gone = list(gone)
         if not self.state.complete:
             self.count(store.put(rows, gone, hashes=hashes))
-            return
-        staged: dict[str, str | None] = dict.fromkeys(gone)
+            return asked
+        staged: dict[str, str | None] = {}
         same: list[str] = []
         for row in rows:
             json = row.json if isinstance(row, RawRecord) else rewrite(row)
@@ -116,12 +128,18 @@ class ModelSync:
                 staged[row["_id"]] = str(json, "utf-8")
         self.report.unchanged += len(same)
         if self._is_staged(connection):
-            self._unstage(connection, [*same, *staged])
-        if staged:
-            connection.execute(
-                insert(tables.stage),
-                [{"resource": self.layout.table, "record": id, "body": body} for id, body in staged.items()],
-            )
+            self.unstage(connection, [*same, *staged, *gone])
+        self.stage(connection, staged, asked)
+        # Where a list ends was asked for beside its first page.
+        self.stage(connection, dict.fromkeys(gone), self.first_page)
+        return asked
+
+    def stage(self, connection: Connection, bodies: Mapping[str, str | None], asked: Instant) -> None:
+        """Keep records aside, None for one that is gone, as they were when they were asked for."""
+        values = {"resource": self.layout.table, "asked": asked.n, "sent_at": asked.at}
+        if bodies:
+            rows = [{**values, "record": id, "body": body} for id, body in bodies.items()]
+            connection.execute(insert(tables.stage), rows)
 
     def _check_whole(self, rows: Sequence[Raw | RawRecord]) -> None:
         """Refuse records that lost all those fields at once that only `select` brings.
@@ -148,6 +166,7 @@ class ModelSync:
         floor = self.state.floor
         stamp = (self.stamp, floor) if look_for_silent and self.stamp is not None and floor is not None else None
         after, found = "", Counts()
+        hold_back(self, connection)
         while True:
             statement = select(stage.c.record, stage.c.body).where(mine, stage.c.body.is_not(None))
             part = connection.execute(
@@ -168,6 +187,10 @@ class ModelSync:
         self.count(found)
         if self.log is None:
             write_reset(connection, self.layout.table, self.run)
+        guards.put(connection, self.layout.table, dict.fromkeys(self.read_by_id, True))
+        self.read_by_id.clear()
+        if self.first_page is not None:
+            guards.drop(connection, self.layout.table, self.first_page)
         if self.state.complete:
             self.state.learn_delta(found.new + found.changed)
         if look_for_silent:
@@ -228,7 +251,21 @@ class ModelSync:
                 gone.append(id)
             except PermissionDenied:
                 continue  # not to be seen is not to be deleted
-        return gone
+        return (yield from self.without_late(gone))
+
+    def without_late(self, gone: list[str]) -> Flow[list[str]]:
+        """Records that the server does not find, but for those made so lately that it may not find them yet."""
+
+        def work() -> set[str]:
+            with self.reading() as connection:
+                return guards.made_lately(connection, self.layout.table, gone)
+
+        late: set[str] = (yield RunBlocking(work)) if gone else set()
+        return [id for id in gone if id not in late]
+
+    def _present(self) -> Instant:
+        with self.reading() as connection:
+            return clock.present(connection)
 
     # --- learning ----------------------------------------------------------------------------------------
 
@@ -257,7 +294,8 @@ class ModelSync:
         mine = select(tables.stage.c.record).where(tables.stage.c.resource == self.layout.table).limit(1)
         return connection.execute(mine).first() is not None
 
-    def _unstage(self, connection: Connection, ids: list[str]) -> None:
+    def unstage(self, connection: Connection, ids: list[str]) -> None:
+        """Forget what was kept aside of some records."""
         for start in range(0, len(ids), 500):
             part = ids[start : start + 500]
             connection.execute(

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from ...errors import RequestError
-from ...http.effects import Flow, Request, Response, Start, Wait
+from ...http.effects import Flow, Request, Response, RunBlocking, Start, Wait
 from ...http.flows import intercept
 from ...http.headers import date_of
 from ...query.kinds import iso
@@ -22,6 +22,7 @@ from ...wire.raw_records import RawRecord, slices_of
 from ...wire.resources import Resource
 from ...wire.unordered import UnorderedList
 from ..db import state
+from ..db.clock import Instant
 
 OVERLAP = 16
 AHEAD = 7
@@ -40,13 +41,16 @@ class RequestCounter(Requests):
     """Counts what a sync asks, and reads the server's clock off the first answer since `mark()`.
 
     `first_date` is before the server looked into its data: the answer's `Date` less the time that the answer took.
-    `first_sent` is this machine's clock at that request.
+    `first_sent` is this machine's clock at that request. `clock` tells the mirror's instant, which each request is
+    asked at.
     """
 
     requests: int = 0
     bytes: int = 0
     first_date: str | None = None
     first_sent: str | None = None
+    clock: Callable[[], Instant] | None = None
+    _oldest: Instant | None = None
 
     def mark(self) -> None:
         """Begin to look for the first answer again."""
@@ -54,39 +58,51 @@ class RequestCounter(Requests):
 
     def ask(self, request: Request) -> Flow[Response]:
         """Send one request."""
-        sent = state.now()
+        asked, sent = (yield from self._present()), state.now()
         try:
             answer: Response = yield request
         except RequestError as error:
             self.requests += max(1, error.attempts)
             raise
         self.requests += answer.attempts
-        self._look_at(answer, sent)
+        self._look_at(answer, sent, asked)
         return answer
 
     def begin(self, request: Request) -> Flow[tuple[Any, str]]:
         """Send one request and go on; `finish` takes what is returned."""
         self.requests += 1
-        sent = state.now()
-        return (yield Start(request)), sent
+        asked, sent = (yield from self._present()), state.now()
+        return ((yield Start(request)), asked), sent
 
     def finish(self, begun: tuple[Any, str]) -> Flow[Response]:
         """Wait for the answer to a request that was begun."""
         try:
-            answer: Response = yield Wait(begun[0])
+            answer: Response = yield Wait(begun[0][0])
         except RequestError as error:
             self.requests += max(1, error.attempts) - 1
             raise
         self.requests += answer.attempts - 1
-        self._look_at(answer, begun[1])
+        self._look_at(answer, begun[1], begun[0][1])
         return answer
+
+    def oldest(self) -> Instant:
+        """The mirror's instant when the oldest of the answers was asked for that came since this was last called."""
+        oldest, self._oldest = self._oldest or Instant(0, 0), None
+        return oldest
 
     def counting(self, flow: Flow[T]) -> Flow[T]:
         """Run a flow that sends requests of its own, and count them."""
         return intercept(flow, Request, self.ask)
 
-    def _look_at(self, answer: Response, sent: str) -> None:
+    def _present(self) -> Flow[Instant]:
+        if self.clock is None:
+            return Instant(0, 0)
+        present: Instant = yield RunBlocking(self.clock)
+        return present
+
+    def _look_at(self, answer: Response, sent: str, asked: Instant) -> None:
         self.bytes += len(answer.body)
+        self._oldest = asked if self._oldest is None else min(asked, self._oldest, key=lambda instant: instant.n)
         if self.first_sent is None:
             self.first_sent = sent
             self.first_date = _date(answer)

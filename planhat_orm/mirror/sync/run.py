@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 import msgspec
 from sqlalchemy import insert, update
@@ -14,14 +15,19 @@ from ...wire.list_reader import NotSortedById
 from ..db import state, tables
 from ..db.database import Database
 from ..db.layout import layout_for
-from ..db.lease import Lease, acquire, begin, end
+from ..db.lease import Lease, acquire
+from ..db.life import Holder
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
+from .guarded import is_early, settle
 from .incremental import incremental
 from .job import Finish, ModelSync
 from .metrics import metrics
 from .paging import NotSortedByStamp
 from .strategy import by_the_best_way, choose
+
+_TURNS = 5
+"""How often a first load may wait for records that are written while it looks others up."""
 
 
 def sync(
@@ -42,10 +48,10 @@ def sync(
     report = SyncReport()
     began = time.monotonic()
     failures: list[RequestError] = []
-    holder = begin()
+    holder = Holder(database)
     lease: Lease | None = None
     try:
-        lease = yield RunBlocking(lambda: acquire(database, holder))
+        lease = yield RunBlocking(lambda: acquire(holder))
         assert lease is not None
         report.run = yield RunBlocking(lambda: _start(database, names))
         for name in names:
@@ -63,9 +69,11 @@ def sync(
         report.seconds = time.monotonic() - began
         yield RunBlocking(lambda: _end(database, names, report))
     finally:
-        end(holder)  # it may have been cut off before it heard that the right is its own
-        if lease is not None:
-            lease.release()
+        try:
+            if lease is not None:
+                lease.release()
+        finally:
+            holder.end()  # it may have been cut off before it heard that the right is its own
     if failures:
         failures[0].add_note(f"The sync brought all models up to date but these: {', '.join(report.failed)}.")
         raise failures[0]
@@ -112,11 +120,8 @@ def _sync_model(
     job: ModelSync = yield RunBlocking(lambda: _job(database, name, lease, report.run, mine, history, force_full))
     try:
         yield job.progress(0, "starting")
-        if name == "metric":
-            finish: Finish = yield from metrics(job, metric_days)
-        else:
-            finish = yield from by_the_best_way(job)
-        yield RunBlocking(lambda: _publish(job, finish))
+        read = partial(metrics, job, metric_days) if name == "metric" else partial(by_the_best_way, job)
+        yield from _settle_and_publish(job, (yield from read()), read)
         if job.resumed:
             yield from _catch_up(job)
     except (PermissionDenied, NotFound) as refused:
@@ -134,21 +139,49 @@ def _catch_up(job: ModelSync) -> Flow[None]:
         return
     unchanged = job.report.unchanged
     try:
-        finish = yield from incremental(job)
-        yield RunBlocking(lambda: _publish(job, finish))
+        yield from _settle_and_publish(job, (yield from incremental(job)), partial(incremental, job))
     except (NotSortedByStamp, NotSortedById):
         return  # the next sync finds the same and takes the longer way
     finally:
         job.report.method, job.report.unchanged = "full", unchanged
 
 
-def _publish(job: ModelSync, finish: Finish) -> None:
-    """Make what was found visible, all of it at once, together with what is known about it."""
+def _settle_and_publish(job: ModelSync, finish: Finish, read: Callable[[], Flow[Finish]]) -> Flow[None]:
+    """Make what was found visible, but for what it takes back of acknowledged writes.
+
+    A first load has no rows of before to keep, so it is read anew where too many records were written meanwhile, and
+    waits for those that are written while it looks the others up.
+    """
+    yield from settle(job)
+    if job.undecided and not job.state.complete:
+        job.first_page = job.state.cursor = None
+        unchanged = job.report.unchanged
+        finish = yield from read()
+        job.report.unchanged = unchanged
+        yield from settle(job)
+    for turn in range(_TURNS):
+        is_published: bool = yield RunBlocking(partial(_publish, job, finish, at_once=turn == _TURNS - 1))
+        if is_published:
+            return
+        yield from settle(job)
+
+
+def _publish(job: ModelSync, finish: Finish, *, at_once: bool) -> bool:
+    """Make what was found visible, all of it at once, together with what is known about it; return whether it is."""
+    found = job.state
+    known = found.as_of, found.full_as_of, found.synced_at, found.watermark
     with job.writing() as connection:
+        if not at_once and is_early(job, connection):
+            return False
         finish(connection)
-        found = job.state
+        if job.undecided:
+            found.as_of, found.full_as_of, found.synced_at, found.watermark = known
+            job.report.notes.append(
+                f"{job.undecided:,} records were written while the list was read, and are looked at by the next sync"
+            )
         found.method, found.why = job.report.method, job.report.why
         state.save(connection, found)
+    return True
 
 
 def _job(

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import MirrorError
-from ..db import lease, state, tables
+from ..db import life, state, tables
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Layout, layout_for
@@ -78,11 +78,18 @@ def check_after_a_death(database: Database) -> None:
     if database.postgres:
         return
     with database.reading() as connection:
-        holders = connection.execute(select(tables.leases).where(tables.leases.c.holder.is_not(None))).all()
-    if any(lease.is_over(holder.holder, holder.beat or 0.0, lease.LEASE_TIMEOUT) for holder in holders):
+        holders = _holders(connection)
+    if any(life.is_gone(database, holder) for holder in holders):
         problems = _problems(database, "quick_check")
         if problems:
             raise MirrorError(f"The mirror {database.path} is damaged: {problems[0]}. {_RESCUE}")
+
+
+def _holders(connection: Connection) -> list[str]:
+    row = tables.leases
+    return [
+        str(holder) for holder in connection.execute(select(row.c.holder).where(row.c.holder.is_not(None))).scalars()
+    ]
 
 
 def _problems(database: Database, pragma: str) -> list[str]:
@@ -188,13 +195,13 @@ def _search(database: Database) -> Iterator[Finding]:
 def _syncs(database: Database) -> Iterator[Finding]:
     with database.reading() as connection:
         states = state.load_all(connection)
-        holders = connection.execute(select(tables.leases).where(tables.leases.c.holder.is_not(None))).all()
+        holders = _holders(connection)
     unfinished = sorted(name for name, found in states.items() if not found.complete)
-    dead = [holder for holder in holders if lease.is_over(holder.holder, holder.beat or 0.0, lease.LEASE_TIMEOUT)]
+    dead = [holder for holder in holders if life.is_gone(database, holder)]
     if unfinished:
         yield Finding("models", f"not synced to their end: {', '.join(unfinished)}", "planhat sync", True)
     elif dead:
-        yield Finding("syncs", f"{lease.shown(dead[0].holder)} stopped in the middle of one", "planhat sync goes on")
+        yield Finding("syncs", f"{life.shown(dead[0])} stopped in the middle of one", "planhat sync goes on")
     else:
         yield Finding(
             "models", f"{len(states)}, all complete" if states else "none yet", "" if states else "planhat sync"

@@ -147,7 +147,7 @@ class Company(Model, resource="company"):
     arr_total = Number(readonly=True, doc="Lifetime sum, not the yearly figure.")
     days_in_phase = Int(readonly=True, doc="Days since the phase last changed.")
     sentiment_score = Number(readonly=True, doc="How conversations sound, as Planhat judges it.")
-    created_at = DateTime(readonly=True, doc="Creation time.")
+    created_at = DateTime(readonly=True, doc="Empty in what Planhat sends today: `create_date` is the creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 

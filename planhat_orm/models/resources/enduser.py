@@ -66,7 +66,7 @@ class Enduser(Model, resource="enduser"):
     description = Str(doc="Free text.")
     last_updated = DateTime(readonly=True, doc="Last change of any kind.")
     company_external_id = Key(readonly=True, doc="External id of the company.")
-    created_at = DateTime(readonly=True, doc="Creation time.")
+    created_at = DateTime(readonly=True, doc="Empty in what Planhat sends today: `create_date` is the creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
 
