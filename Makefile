@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
-.PHONY: demo test coverage check bench torture test-lowest test-pages site docs test-peers clean help
+.PHONY: demo test coverage check bench torture test-lowest test-pages site docs dist test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-lowest  the tests with the oldest dependencies that are promised to work"
 	@echo "make test-peers  other people's clients against the emulator"
 	@echo "make site     the docs as a site with search, in build/site"
+	@echo "make dist     build the packages, and run the tutorial with the wheel in an empty environment"
 	@echo "make docs     write the generated parts of docs/ anew"
 
 $(STAMP): pyproject.toml
@@ -83,6 +84,18 @@ docs: $(STAMP)
 # The docs as a site, in build/site. It needs no network, and any warning ends it.
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+# What would be published: built, looked at, and used as by somebody who has nothing else of it.
+dist: $(STAMP)
+	rm -rf dist build/dist
+	$(PYTHON) -m venv build/dist
+	build/dist/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	build/dist/bin/python -m pip install --quiet --disable-pip-version-check --group dist
+	build/dist/bin/python -m build --outdir dist .
+	build/dist/bin/python -m twine check --strict dist/*
+	$(PYTHON) -m venv --clear build/dist
+	build/dist/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[all]"
+	build/dist/bin/python tests/docs/try_tutorial.py
 
 clean:
 	rm -rf $(VENV) .venv-peers .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
