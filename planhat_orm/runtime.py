@@ -54,15 +54,14 @@ class Source(Protocol):
     name: str
 
     def pages(self, query: Query) -> Flow[None]:
-        """Emit lists of wire records that satisfy the query, in its order, within its slice."""
+        """Emit lists of wire records that satisfy the query, in its order, within its slice.
+
+        Of a query with groups, lists of dicts of comparables by name.
+        """
         ...
 
     def count(self, query: Query) -> Flow[int]:
         """Return how many records satisfy the query."""
-        ...
-
-    def aggregate(self, query: Query, wanted: Any, by: tuple[Any, ...] = ()) -> Flow[list[dict[str, Any]]]:
-        """Return one dict of figures (comparables), or one for each group with the group's values by name."""
         ...
 
     def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:

@@ -74,8 +74,8 @@ ORDER: dict[str, tuple[str, ...]] = {
         "destination", "batch", "row_changes", "references", "reconcile_plan", "reconcile", "facade",
     ),
     "client": (
-        "settings", "cache", "account_fields", "relation_filters", "source", "endpoints", "any_route", "analytics_base",
-        "metrics", "activities", "automations", "holdings", "planhat",
+        "settings", "cache", "account_fields", "strategy", "relation_filters", "links", "evaluation", "explain", "source",
+        "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "planhat",
     ),
 }  # fmt: skip
 """The modules of a package from the lowest up: each imports only such as stand before it."""

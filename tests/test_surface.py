@@ -32,7 +32,7 @@ from planhat_orm.fields import (
 )
 from planhat_orm.fields.relations import Many, ManyToMany, One
 from planhat_orm.models import resources as declared
-from planhat_orm.queryset import Grouped, Values, ValuesList
+from planhat_orm.queryset import Groups, Values, ValuesList
 from planhat_orm.wire.resources import FieldInfo, resources
 
 MODELS: list[type[Model]] = [getattr(declared, name) for name in declared.__all__]
@@ -165,12 +165,13 @@ _WITHOUT_RELATION: dict[str, set[str]] = {"Conversation": {"created_owner_id"}, 
 
 REFINING = {
     QuerySet: """all filter exclude order_by reverse only defer prefetch_related select_related using include_hidden
-    fresh as_of distinct values values_list group_by explain as_manager model""",
+    fresh as_of distinct values values_list group_by annotate none union intersection difference dates explain
+    as_manager model""",
     Model: """changes from_wire full_clean before_save synced_at to_wire to_dict clone id objects DoesNotExist
     MultipleObjectsReturned""",
     Values: "distinct",
     ValuesList: "distinct",
-    Grouped: "",
+    Groups: "annotate filter exclude order_by using values_list explain",
     Planhat: """arun run iterate aiterate calls calls_per_min seconds on notify source mirror charts offline outbox batch
     account make_default threads wrote removed metrics user_activity automation""",
 }

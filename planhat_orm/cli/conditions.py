@@ -19,7 +19,7 @@ from ..errors import FieldError, ValidationError
 from ..query.kinds import ANY, BOOLEAN, INTEGER, NUMBER, Kind
 from ..query.lookups import LOOKUPS
 from ..queryset import QuerySet
-from ..queryset.resolve import target
+from ..queryset.paths import target
 
 _TEXTS = frozenset(
     {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex", "iregex"}

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import Planhat
-from ..queryset import Avg, Count, Max, Min, QuerySet, Sum
-from ..queryset.aggregates import Aggregate
+from ..query.expressions import Aggregate, Avg, Count, Max, Min, Sum
+from ..queryset import QuerySet
 from .conditions import field_name, narrowed, split
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
 from .out import Format, say, write
@@ -88,8 +88,8 @@ def _figures(
     means: list[str] | None = None,
     least: list[str] | None = None,
     most: list[str] | None = None,
-) -> dict[str, Aggregate]:
-    figures: dict[str, Aggregate] = {"count": Count()} if count else {}
+) -> dict[str, Aggregate[Any]]:
+    figures: dict[str, Aggregate[Any]] = {"count": Count()} if count else {}
     for word, kind, names in (("sum", Sum, sums), ("avg", Avg, means), ("min", Min, least), ("max", Max, most)):
         figures |= {f"{word} {name}": kind(name) for name in _names(names)}
     return figures
@@ -99,7 +99,7 @@ def _show_figures(
     client: Planhat,
     asked: QuerySet[Any],
     online: bool | None,
-    figures: dict[str, Aggregate],
+    figures: dict[str, Aggregate[Any]],
     by: list[str],
     form: Format,
 ) -> None:

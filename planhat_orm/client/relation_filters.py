@@ -1,7 +1,7 @@
 """Conditions over relations, answered by the API in two steps: the ids over there, then the records here.
 
 Conditions that lead to the same resource are answered from one reading of it, except those that its list can
-narrow down by itself.
+narrow down by itself. A query in a condition (`company__in=queryset`) is asked first.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any as Anything
 from ..http.effects import Flow
 from ..http.flows import collected
 from ..query import kinds
-from ..query.predicate import Row, fetch, predicate
+from ..query.predicate import Environment, Row, fetch, predicate
 from ..query.query import Query
 from ..query.split import ids_in, split
-from ..query.tree import All, Any, Node, Not, Related, Target, Test, related_in
+from ..query.tree import All, Any, InQuery, Node, Not, Related, Target, Test
+from ..query.walk import needs_relations, parts_of, related_in, replaced, wires_in
 from ..runtime import Source
 from ..wire.references import references
 from ..wire.resources import resource
@@ -23,21 +24,45 @@ from ..wire.resources import resource
 Reading = tuple[str, list[Related]]
 
 
-def without_hops(where: Node, source: Source) -> Flow[Node]:
-    """Replace every condition over a relation by one on the ids that satisfy it.
+def without_relations(query: Query, source: Source) -> Flow[Query]:
+    """The query with every condition over a relation, and every query in it, replaced by one on ids.
 
-    Costs the pages of each reading.
+    Costs the pages of each reading. What values and figures look at over relations stays.
     """
+    parts = (query.where, query.order, query.annotations, query.distinct, query.groups, query.having)
+    parts = yield from _without_queries(parts, source)
+    where, order, annotations, distinct, groups, having = parts
+    where = yield from _without_related(where, source, query.zone)
+    return query.changed(
+        where=where, order=order, annotations=annotations, distinct=distinct, groups=groups, having=having
+    )
+
+
+def _without_queries(item: Anything, source: Source) -> Flow[Anything]:
+    answers: dict[int, Test] = {}
+    for part in parts_of(item):
+        if isinstance(part, InQuery):
+            inner = part.query.changed(select=frozenset({part.value.keys[0], "_id"}), annotations=())
+            rows = yield from collected(source.pages(inner))
+            op = "overlap" if part.target.kind in kinds.LISTS else "in"
+            answers[id(part)] = Test(part.target, op, _ids(rows, part.value.keys))
+    return replaced(item, lambda part: answers.get(id(part), part)) if answers else item
+
+
+def _without_related(where: Node, source: Source, zone: str) -> Flow[Node]:
     answers: dict[int, Test] = {}
     for name, conditions in readings(where):
         # Over there the conditions may go on over relations of their own.
-        there: Anything = yield from without_hops(All(tuple(item.where for item in conditions)), source)
-        condition = Any(there.children) if len(conditions) > 1 else there.children[0]
-        select = frozenset({"_id", *wires(there), *(item.hop.far for item in conditions)})
-        query = Query(name, where=condition, hidden=conditions[0].hidden, select=select)
+        there: list[Node] = []
+        for item in conditions:
+            there.append((yield from _without_related(item.where, source, zone)))
+        select = frozenset({"_id", *wires_in(tuple(there)), *(item.hop.far for item in conditions)})
+        condition = Any(tuple(there)) if len(there) > 1 else there[0]
+        query = Query(name, where=condition, hidden=conditions[0].hidden, select=select, zone=zone)
         rows = yield from collected(source.pages(query))
-        for item, test in zip(conditions, there.children, strict=True):
-            answers[id(item)] = _on_ids(item, filter(predicate(test), rows))
+        for item, test in zip(conditions, there, strict=True):
+            chosen = filter(predicate(test, Environment(zone)), rows) if len(there) > 1 else rows
+            answers[id(item)] = _on_ids(item, chosen)
     return _replaced(where, answers)
 
 
@@ -47,7 +72,7 @@ def readings(where: Node) -> list[Reading]:
     shared: dict[tuple[str, bool], list[Related]] = {}
     for node in related_in(where):
         name = node.hop.resource
-        if is_narrowed(node):
+        if is_narrowed(node) or _reads_values(node.where):
             found.append((name, [node]))
         elif (name, node.hidden) in shared:
             shared[name, node.hidden].append(node)
@@ -55,6 +80,18 @@ def readings(where: Node) -> list[Reading]:
             shared[name, node.hidden] = [node]
             found.append((name, shared[name, node.hidden]))
     return found
+
+
+def _reads_values(where: Node) -> bool:
+    """Whether a condition compares values of other records, which only its own reading works out."""
+    match where:
+        case All(children) | Any(children):
+            return any(map(_reads_values, children))
+        case Not(child):
+            return _reads_values(child)
+        case Related():
+            return False
+    return needs_relations(where)
 
 
 def is_narrowed(node: Related) -> bool:
@@ -68,14 +105,19 @@ def is_narrowed(node: Related) -> bool:
 def _on_ids(node: Related, rows: Iterable[Row]) -> Test:
     """The condition as one on the ids that the records over there have, or refer to."""
     hop = node.hop
+    kind = kinds.REFS if hop.many_near else kinds.REF
+    return Test(Target(node.name, (hop.near,), kind), "overlap" if hop.many_near else "in", _ids(rows, (hop.far,)))
+
+
+def _ids(rows: Iterable[Row], keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids that a field of some records holds."""
     ids: dict[str, None] = {}
     for row in rows:
-        raw = fetch(row, (hop.far,))
+        raw = fetch(row, keys)
         for reference in references(raw) if isinstance(raw, list) else [kinds.REF.comparable(raw)]:
             if isinstance(reference, str):
                 ids[reference] = None
-    kind = kinds.REFS if hop.many_near else kinds.REF
-    return Test(Target(node.name, (hop.near,), kind), "overlap" if hop.many_near else "in", tuple(ids))
+    return tuple(ids)
 
 
 def _replaced(where: Node, answers: dict[int, Test]) -> Node:
@@ -87,17 +129,3 @@ def _replaced(where: Node, answers: dict[int, Test]) -> Node:
         case Not(child):
             return Not(_replaced(child, answers))
     return answers.get(id(where), where)
-
-
-def wires(where: Node) -> set[str]:
-    """The wire fields that a tree looks at."""
-    match where:
-        case All(children) | Any(children):
-            return {wire for child in children for wire in wires(child)}
-        case Not(child):
-            return wires(child)
-        case Related(_, hop):
-            return {hop.near}
-        case Test(target, _, value):
-            other: Anything = {value.keys[0]} if isinstance(value, Target) else set()
-            return {target.keys[0], *other}

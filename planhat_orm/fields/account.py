@@ -16,6 +16,7 @@ from .. import runtime
 from ..errors import FieldError, ReadOnlyError, UnknownNameWarning, ValidationError
 from ..names import did_you_mean, nearest
 from ..query import kinds
+from ..query.dates import PARTS
 from ..query.kinds import Kind
 from ..query.lookups import LOOKUPS
 
@@ -169,12 +170,15 @@ def _warn_of_likely(record: Any, label: str, old: Any) -> None:
 def spelled(path: tuple[str, ...], *, lookup: bool = True) -> tuple[str, ...]:
     """A path with a custom field as `("custom", label, *lookup)`, however it was spelled.
 
-    `custom.Label` is one step, and a label may hold the two underscores that separate steps elsewhere. Without
-    `lookup` all that follows is the label.
+    `custom.Label` is one step, and a label may hold the two underscores that separate steps elsewhere. A part of a
+    date (`month`) may follow, and with `lookup` a lookup too.
     """
     for place, part in enumerate(path):
         if part == "custom" or part.startswith("custom."):
             rest = [part.removeprefix("custom."), *path[place + 1 :]] if part != "custom" else [*path[place + 1 :]]
-            last = [rest.pop()] if lookup and len(rest) > 1 and rest[-1] in LOOKUPS else []
+            last: list[str] = []
+            for ends in (LOOKUPS, PARTS) if lookup else (PARTS,):
+                if len(rest) > 1 and rest[-1] in ends:
+                    last.insert(0, rest.pop())
             return (*path[:place], "custom", *(["__".join(rest)] if rest else []), *last)
     return path

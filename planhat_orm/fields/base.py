@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from .. import runtime
 from ..errors import FieldError, NotLoaded, ReadOnlyError, ValidationError
 from ..names import camel
+from ..query.conditions import Q
+from ..query.expressions import Expression
 from ..query.kinds import LISTS, Kind
-from ..query.tree import F, Q
+from ..query.moments import Moment, Span
 from ..wire.patches import same
 from . import gate
 from .scalars import Refused, refusal
@@ -192,16 +194,16 @@ class Field(Generic[T]):
     def __ne__(self, other: object) -> Q:  # type: ignore[override]
         return ~self._condition("exact", other)
 
-    def __lt__(self, other: T | Field[Any] | F) -> Q:
+    def __lt__(self, other: T | Field[Any] | Expression[Any] | Moment | Span) -> Q:
         return self._condition("lt", other)
 
-    def __le__(self, other: T | Field[Any] | F) -> Q:
+    def __le__(self, other: T | Field[Any] | Expression[Any] | Moment | Span) -> Q:
         return self._condition("lte", other)
 
-    def __gt__(self, other: T | Field[Any] | F) -> Q:
+    def __gt__(self, other: T | Field[Any] | Expression[Any] | Moment | Span) -> Q:
         return self._condition("gt", other)
 
-    def __ge__(self, other: T | Field[Any] | F) -> Q:
+    def __ge__(self, other: T | Field[Any] | Expression[Any] | Moment | Span) -> Q:
         return self._condition("gte", other)
 
     def __hash__(self) -> int:

@@ -7,7 +7,7 @@ is taken (see `scalars`); a moment without a zone, as an object or as text, is r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from .. import runtime
@@ -82,15 +82,22 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
     if is_sequence(value) or isinstance(value, (Mapping, set, frozenset)):
         raise Refused("one value", described(value))
     found, zone = scalar(digits(value) if kind in _TEXTS and op != "isnull" else value), runtime.zone()
-    if kind.name in ("datetime", "day") and op not in _BARE:
-        return _day_of(found, zone) if op == "date" else _ADMIT[kind.name](found, zone)
+    if kind.name in ("datetime", "day") and op != "isnull":
+        return _ADMIT[kind.name](found, zone)
     return safe(in_zone(found, zone) if isinstance(found, datetime) else found)
 
 
-def _day_of(value: Any, zone: tzinfo) -> date:
-    """A day as it is, or a moment with its zone."""
-    found = _parsed(value, _MOMENT)
-    return in_zone(found, zone) if isinstance(found, datetime) else found
+def local_day(value: Any) -> date:
+    """A day as it is, or that of a moment in the client's time zone."""
+    zone = runtime.zone()
+    found = _parsed(scalar(value), _MOMENT)
+    return in_zone(found, zone).astimezone(zone).date() if isinstance(found, datetime) else found
+
+
+def whole_number(value: Any) -> int:
+    """A whole number, of whatever library."""
+    found: int = _integer(value, UTC)
+    return found
 
 
 def json_row(row: Mapping[str, Any], label: str, zone: tzinfo) -> dict[str, Any]:
@@ -200,8 +207,6 @@ def _any(value: Any, zone: tzinfo) -> Any:
 
 _TEXTS = (TEXT, ID, REF)
 _MIDNIGHT = datetime.min.time()
-_BARE = frozenset({"isnull", "year", "month", "day", "week_day", "hour"})
-"""Lookups on moments and days whose operand is none."""
 _ADMIT: Mapping[str, Callable[[Any, tzinfo], Any]] = {
     "text": _text,
     "id": _text,

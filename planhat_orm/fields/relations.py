@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from .. import runtime
 from ..errors import ValidationError
 from ..query import kinds
-from ..query.tree import Hop, Q
+from ..query.conditions import Q
+from ..query.tree import Hop
 from .base import Field
 from .scalars import Refused, described, scalar
 

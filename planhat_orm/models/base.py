@@ -130,6 +130,16 @@ class Model(metaclass=ModelType):
             except AttributeError as error:
                 raise FieldError(str(error)) from None
 
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                # Why a field or relation has no value is an AttributeError, too: raise that one.
+                return object.__getattribute__(self, name)
+            values = None if name.startswith("_") else self._origin.annotated.get(self._wire.get("_id"))
+            if values is None or name not in values:
+                sentence = f"{type(self).__name__!r} object has no attribute {name!r}"
+                raise AttributeError(sentence, name=name, obj=self)
+            return values[name]
+
         def _unsettable(self, name: str) -> FieldError:
             relation = self._meta.relations.get(name)
             if relation is not None:

@@ -28,9 +28,17 @@ class Meta:
         """Every name that can be set or filtered by."""
         return [*self.fields, *self.relations]
 
+    @property
+    def label_fields(self) -> tuple[str, ...]:
+        """The fields that say the name of a record, the best one first."""
+        return tuple(name for name in _LABELS if name in self.fields)
+
     def unknown(self, owner: type, name: str) -> FieldError:
         """The error for a name that is no field: with the nearest one."""
         return FieldError(f"{owner.__name__} has no field {quoted(name)}.{did_you_mean(name, self.names)}")
+
+
+_LABELS = ("name", "nick_name", "title", "subject", "product", "action", "email")
 
 
 def _own(meta: Meta, name: str) -> Any:

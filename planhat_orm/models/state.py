@@ -22,8 +22,8 @@ class Origin:
     """
 
     __slots__ = (
-        "_peers", "account", "asked", "client", "deleted", "prefetched", "related", "scope", "selected", "source",
-        "synced_at", "waiting", "whole",
+        "_peers", "account", "aliases", "annotated", "asked", "client", "deleted", "prefetched", "related", "scope",
+        "selected", "source", "synced_at", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +48,8 @@ class Origin:
         self.whole: dict[str, list[Any]] = {}
         self.waiting: dict[str, dict[str, list[Any]]] = {}
         self.asked: dict[str, set[str]] = {}
+        self.aliases: tuple[tuple[str, Any], ...] = ()
+        self.annotated: dict[str, dict[str, Any]] = {}
         self._peers: list[weakref.ref[Any]] = []
 
     def add_peers(self, records: Iterable[Any]) -> None:
@@ -67,5 +69,6 @@ class Origin:
         """The same origin for one record that parts from its peers."""
         other = Origin(self.client, self.source, self.selected, self.synced_at, scope=self.scope, account=self.account)
         other.related, other.whole = self.related, self.whole
+        other.aliases, other.annotated = self.aliases, self.annotated
         other.deleted = deleted
         return other

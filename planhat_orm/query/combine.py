@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import FieldError
-from .tree import All, Any, Node, Related, leaves_in
+from .tree import All, Any, Node, Related
+from .walk import leaves_in
 
 MOST = 256
 """Leaves that conditions under OR may be spread into, before another way to ask is suggested."""

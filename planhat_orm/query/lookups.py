@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from typing import Any
 
 from ..errors import FieldError, ValidationError
 from ..names import did_you_mean, quoted
+from .dates import PARTS
 from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, LISTS, NUMBER, OBJECT, REF, REFS, TEXT, Kind
 
-_EPOCH = date(1970, 1, 1).toordinal()
 _EQUALITY = frozenset({"exact", "in", "isnull"})
 _ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
 _PATTERN = frozenset(
     {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex", "iregex"}
 )
-_PARTS = frozenset({"year", "month", "day", "week_day", "hour", "date"})
+_PARTS = frozenset(PARTS)
 
 LEGAL: dict[Kind, frozenset[str]] = {
     TEXT: _EQUALITY | _ORDER | _PATTERN,
@@ -65,22 +64,6 @@ def _folded(compare: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
     return _texts(lambda value, operand: compare(value.casefold(), operand.casefold()))
 
 
-def _part(value: Any, name: str) -> Any:
-    """A date part of a comparable: text of a moment (in UTC), or epoch days."""
-    if isinstance(value, int):
-        day = date.fromordinal(value + _EPOCH)
-        moment = datetime(day.year, day.month, day.day)
-    else:
-        moment = datetime.fromisoformat(value)
-    if name == "week_day":
-        return moment.isoweekday() % 7 + 1  # Sunday is 1, as in Django
-    return moment.date().isoformat() if name == "date" else getattr(moment, name)
-
-
-def _part_equals(name: str) -> Callable[[Any, Any], bool]:
-    return lambda value, operand: bool(_part(value, name) == operand)
-
-
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "exact": equal,
     "in": lambda value, operands: any(equal(value, operand) for operand in operands),
@@ -98,9 +81,10 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "iendswith": _folded(lambda value, operand: value.endswith(operand)),
     "regex": _texts(lambda value, operand: re.search(operand, value) is not None),
     "iregex": _texts(lambda value, operand: re.search(operand, value, re.IGNORECASE) is not None),
-    **{name: _part_equals(name) for name in _PARTS},
 }
-"""Each lookup on a present comparable; `isnull`, and lists, are the predicate's business."""
+"""Each lookup on a present comparable; `isnull`, lists, and parts of dates are the predicate's business."""
+COMPARISONS = _EQUALITY | _ORDER
+"""The lookups that can follow a part of a date, or compare worked-out values."""
 
 
 def check_lookup(kind: Kind, op: str, name: str) -> None:
@@ -140,12 +124,6 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise ValueError("a pair (lowest, highest)")
         return (kind.operand(value[0]), kind.operand(value[1]))
-    if op in _PARTS:
-        if op == "date":
-            return date.fromordinal(DAY.operand(_utc(value)) + _EPOCH).isoformat()
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError("a whole number (int)")
-        return value
     if op in _PATTERN and kind not in LISTS:
         if kind is ANY and op == "contains":
             return kind.operand(value)
@@ -158,10 +136,6 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
                 raise ValueError(f"a regular expression ({broken})") from None
         return value
     return kind.operand(value)
-
-
-def _utc(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo is not None else value
 
 
 _NOUNS = {

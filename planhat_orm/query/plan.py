@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..html import table
-from .tree import EVERYTHING, All, Any, Node, Not, Related, Target, Test
+from .tree import EVERYTHING, All, Any, Expr, InQuery, Node, Not, Related, Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ def describe(node: Node) -> str:
             return f"not {_inner(child)}"
         case Related(name, _, where):
             return _over(name, where)
+        case InQuery(target, query):
+            return f"{target.name} in {query.resource}({describe(query.where)})"
         case Test(target, op, value):
             return f"{target.name} {_SIGNS.get(op, op)} {_shown(value)}"
 
@@ -82,7 +84,7 @@ def _over(name: str, where: Node) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Target):
+    if isinstance(value, Expr):
         return value.name
     if isinstance(value, tuple) and len(value) > 5:
         return f"{len(value)} values"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..wire.resources import Resource
 from .kinds import LISTS
-from .tree import All, Node, Test
+from .tree import NOTHING, All, Node, Target, Test
 
 MAX_VALUE_LENGTH = 2000
 """Longest list of ids in one URL, in characters (docs/reference/planhat-api.md section 3)."""
@@ -38,12 +38,15 @@ class Split:
 
 def split(where: Node, resource: Resource) -> Split:
     """Find the list parameters that express conditions of `where`."""
+    if where == NOTHING:
+        return Split((), (), impossible=True)
     lists: list[dict[str, str]] = [{}]
     served: list[Test] = []
     for test in where.children if isinstance(where, All) else (where,):
-        if not isinstance(test, Test) or len(test.target.keys) != 1:
+        wire = field_of(test)
+        if not isinstance(test, Test) or wire is None:
             continue
-        param = next((p for p in resource.params.values() if p.field == test.target.keys[0]), None)
+        param = next((p for p in resource.params.values() if p.field == wire), None)
         values = _values(test)
         if param is None or values is None or any(param.name in params for params in lists):
             continue
@@ -60,12 +63,19 @@ def split(where: Node, resource: Resource) -> Split:
 def ids_in(where: Node) -> tuple[str, ...] | None:
     """The ids that a top-level condition asks for; None when there is no such condition."""
     for test in where.children if isinstance(where, All) else (where,):
-        if isinstance(test, Test) and test.target.keys == ("_id",):
+        if isinstance(test, Test) and field_of(test) == "_id":
             if test.op == "exact" and isinstance(test.value, str):
                 return (test.value,)
             if test.op == "in":
                 return tuple(value for value in test.value if isinstance(value, str))
     return None
+
+
+def field_of(node: Node) -> str | None:
+    """The wire field of the record itself that a test looks at; None for any other condition."""
+    if not isinstance(node, Test) or not isinstance(node.target, Target) or node.target.hops:
+        return None
+    return node.target.keys[0] if len(node.target.keys) == 1 else None
 
 
 def _values(test: Test) -> tuple[str, ...] | None:

@@ -1,17 +1,20 @@
-"""The expression tree: what `filter()` was asked, in two forms.
+"""The expression tree: what a query asks, about wire keys and kinds, frozen.
 
-`Q` is what a user writes: names and values, combined with `& | ~`. Resolved against a model it becomes
-`Test | All | Any | Not`: frozen, about wire keys and kinds, and read in three ways (API parameters, Python
-predicate, SQL). Truth is two-valued: a comparison with a missing value is false, and `~` is its complement.
+A `Node` is a condition, an `Expr` a value. Each is read in three ways: API parameters, Python, SQL. Truth is
+two-valued: a comparison with a missing value is false, and `Not` is an exact complement. A value is a comparable
+of its kind (see `kinds`), or None.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 from typing import Any as Anything
-from typing import Literal
 
-from .kinds import Kind
+from .kinds import DAY, INTEGER, NUMBER, Kind
+
+if TYPE_CHECKING:
+    from .query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,18 @@ class Hop:
     many_near: bool = False
     many_far: bool = False
 
+    @property
+    def to_one(self) -> bool:
+        """Whether it leads to one record at most."""
+        return self.far == "_id" and not self.many_near
+
+
+# --- values ---------------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The value a test looks at: over `hops`, then down `keys` of the wire record. A test's own target has no hops."""
+    """A field: over `hops`, each to one record, then down `keys` of the wire record."""
 
     name: str
     keys: tuple[str, ...]
@@ -40,10 +51,157 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
-    """One comparison. `value` is an operand of the target's kind, or another Target (from `F`)."""
+class Constant:
+    """A value that is the same for all records: a comparable of `kind`, or a `Relative` moment."""
 
-    target: Target
+    value: Anything
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """The value, as a plan shows it."""
+        return repr(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left op right`. Numbers give numbers; two moments, or two days, the days between them; a moment or day and a
+    number of days another one. What divides by zero, or is not finite, is None."""
+
+    op: Literal["+", "-", "*", "/"]
+    left: Expr
+    right: Expr
+    kind: Kind = NUMBER
+
+    @property
+    def name(self) -> str:
+        """The sum, as a plan shows it."""
+        left, right = (
+            f"({side.name})" if isinstance(side, Arithmetic) else side.name for side in (self.left, self.right)
+        )
+        return f"{left} {self.op} {right}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a moment, in the query's time zone, or of a day: `year`, `month`, `hour`, ..., or its `date`."""
+
+    part: str
+    of: Expr
+
+    @property
+    def kind(self) -> Kind:
+        """Parts are whole numbers, a date is a day."""
+        return DAY if self.part == "date" else INTEGER
+
+    @property
+    def name(self) -> str:
+        """The path, as a lookup has it."""
+        return f"{self.of.name}__{self.part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trunc:
+    """The first day of the year, quarter, month or week (from Monday) of a moment or day, or the day itself."""
+
+    unit: str
+    of: Expr
+
+    @property
+    def kind(self) -> Kind:
+        """A day."""
+        return DAY
+
+    @property
+    def name(self) -> str:
+        """The call, as a plan shows it."""
+        return f"trunc({self.of.name}, '{self.unit}')"
+
+
+@dataclass(frozen=True, slots=True)
+class Coalesce:
+    """The first value that is there."""
+
+    values: tuple[Expr, ...]
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """The call, as a plan shows it."""
+        return f"coalesce({', '.join(value.name for value in self.values)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The value of the first condition that holds, else `default`."""
+
+    branches: tuple[tuple[Node, Expr], ...]
+    default: Expr | None
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """A short name for the plan."""
+        return "case"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure over many records: those that `hops` lead to, or without hops those of a group.
+
+    Each record counts once. `where` holds a condition for each level: the record itself, then the records behind
+    each hop; `hidden` says for each hop whether the records count that lists leave out. `value` is read from the
+    last ones (None: the record itself). Of no value, `count` is 0 and any other figure `default`.
+    """
+
+    function: str
+    value: Expr | None = None
+    hops: tuple[Hop, ...] = ()
+    where: tuple[Node, ...] = ()
+    hidden: tuple[bool, ...] = ()
+    distinct: bool = False
+    default: Constant | None = None
+    path: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Counts are whole numbers; the least and the greatest are of the value's kind."""
+        if self.function == "count":
+            return INTEGER
+        return self.value.kind if self.function in ("min", "max") and self.value is not None else NUMBER
+
+    @property
+    def name(self) -> str:
+        """The call, as a plan shows it."""
+        parts = [self.path] if self.path else []
+        if self.value is not None:
+            parts.append(self.value.name)
+        return f"{self.function}({'distinct ' if self.distinct else ''}{'__'.join(parts) or '*'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Each element of a list, as a set; a record without any is in the group of None. Only groups are made of it."""
+
+    of: Target
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """The list's name."""
+        return self.of.name
+
+
+Expr = Target | Constant | Arithmetic | Part | Trunc | Coalesce | Case | Figure | Item
+
+# --- conditions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison. `value` is an operand of the target's kind, or another expression."""
+
+    target: Expr
     op: str
     value: Anything
 
@@ -84,104 +242,24 @@ class Related:
     shared: bool = True
 
 
-Node = Test | All | Any | Not | Related
+@dataclass(frozen=True, slots=True)
+class InQuery:
+    """True when a value is one of those that `value` has in the records of another query."""
+
+    target: Target
+    query: Query
+    value: Target
+
+
+Node = Test | All | Any | Not | Related | InQuery
 
 EVERYTHING = All()
+NOTHING = Any()
 
 
 def both(left: Node, right: Node) -> Node:
     """Combine with AND, flat, so that every top-level condition stays visible to the API split."""
+    if NOTHING in (left, right):
+        return NOTHING
     parts = [part for node in (left, right) for part in (node.children if isinstance(node, All) else (node,))]
     return parts[0] if len(parts) == 1 else All(tuple(parts))
-
-
-def tests_in(node: Node) -> list[Test]:
-    """Every test of a tree that looks at the record itself, not at related ones."""
-    return [leaf for leaf in leaves_in(node) if isinstance(leaf, Test)]
-
-
-def related_in(node: Node) -> list[Related]:
-    """Every condition of a tree on related records; those inside another one are not listed."""
-    return [leaf for leaf in leaves_in(node) if isinstance(leaf, Related)]
-
-
-def leaves_in(node: Node) -> list[Test | Related]:
-    """The tests and the conditions on related records that a tree is made of."""
-    if isinstance(node, (Test, Related)):
-        return [node]
-    children = (node.child,) if isinstance(node, Not) else node.children
-    return [leaf for child in children for leaf in leaves_in(child)]
-
-
-class Q:
-    """A condition by names, as in Django: `Q(phase="Live") | ~Q(tags__contains="vip")`.
-
-    Names are checked when the condition meets a model, in `filter()`. `Company.mrr >= 1000` is the same as
-    `Q(mrr__gte=1000)`. Custom fields with spaces: `Q.custom("Renewal in days", lt=30)`.
-    """
-
-    __slots__ = ("children", "connector", "negated")
-
-    def __init__(self, *conditions: Q, **lookups: Anything) -> None:
-        for condition in conditions:
-            if not isinstance(condition, Q):
-                raise TypeError(f"Q() takes conditions and lookups by name, not {condition!r}.")
-        self.connector: Literal["and", "or"] = "and"
-        self.negated = False
-        self.children: tuple[Q | tuple[tuple[str, ...], Anything], ...] = (
-            *conditions,
-            *((tuple(name.split("__")), value) for name, value in lookups.items()),
-        )
-
-    @classmethod
-    def custom(cls, label: str, value: Anything = ..., **lookups: Anything) -> Q:
-        """A condition on the custom field `label`, which may have spaces: `Q.custom("Seats", gte=10)`."""
-        if value is not ...:
-            lookups["exact"] = value
-        return cls._of(tuple((("custom", label, op), operand) for op, operand in lookups.items()))
-
-    @classmethod
-    def _of(
-        cls,
-        children: tuple[Q | tuple[tuple[str, ...], Anything], ...],
-        connector: Literal["and", "or"] = "and",
-        negated: bool = False,
-    ) -> Q:
-        made = cls()
-        made.children, made.connector, made.negated = children, connector, negated
-        return made
-
-    def __and__(self, other: Q) -> Q:
-        return Q._of((self, other)) if isinstance(other, Q) else NotImplemented
-
-    def __or__(self, other: Q) -> Q:
-        return Q._of((self, other), "or") if isinstance(other, Q) else NotImplemented
-
-    def __invert__(self) -> Q:
-        return Q._of((self,), "and", negated=True)
-
-    def __bool__(self) -> bool:
-        raise TypeError("A condition is neither true nor false by itself: combine with & | ~, not and/or/not.")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Q):
-            return NotImplemented
-        mine = (self.connector, self.negated, self.children)
-        return mine == (other.connector, other.negated, other.children)
-
-    def __hash__(self) -> int:
-        return hash((self.connector, self.negated, len(self.children)))
-
-    def __repr__(self) -> str:
-        parts = [
-            repr(child) if isinstance(child, Q) else f"{'__'.join(child[0])}={child[1]!r}" for child in self.children
-        ]
-        text = f" {'|' if self.connector == 'or' else '&'} ".join(parts)
-        return f"~Q({text})" if self.negated else f"Q({text})"
-
-
-@dataclass(frozen=True, slots=True)
-class F:
-    """Another field of the same record, to compare with: `filter(mrr__gt=F("renewal_mrr"))`."""
-
-    name: str

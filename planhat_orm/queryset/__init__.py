@@ -4,9 +4,8 @@ They know how a chain of verbs becomes a query, and its rows records, values or 
 source's business: an API or a mirror, both behind one protocol.
 """
 
-from .aggregates import Avg, Count, Max, Min, Sum
-from .grouping import Grouped
+from .groups import Groups
 from .queryset import QuerySet
 from .values import Values, ValuesList
 
-__all__ = ["Avg", "Count", "Grouped", "Max", "Min", "QuerySet", "Sum", "Values", "ValuesList"]
+__all__ = ["Groups", "QuerySet", "Values", "ValuesList"]

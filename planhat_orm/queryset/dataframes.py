@@ -17,6 +17,7 @@ from ..models.base import Model
 from ..query import kinds
 from ..query.kinds import Kind
 from ..query.predicate import fetch
+from ..query.query import ANNOTATIONS
 from ..tabular.typed import TYPES
 from .columns import account_fields, target_of
 
@@ -30,7 +31,7 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
     """The records of a queryset as an Arrow table: the fields of `only()`, else all of the model.
 
     Declared custom fields stand under their own names, other ones as `custom.<label>`: those that the account lists,
-    and those that occur. The columns are the same whatever is found.
+    and those that occur; annotations come last. The columns are the same whatever is found.
     """
     pyarrow = _module("pyarrow")
     queryset._before_fetch()
@@ -43,7 +44,7 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
             account = yield from account_fields(client, model)
         else:
             account = client.account_fields.of(model._meta.resource.name)
-    rows = yield from collected(source.pages(queryset._needed()))
+    rows = yield from collected(source.pages(queryset._asked()))
     present = {"_id", "custom"}.union(*rows)
     columns: dict[str, Any] = {}
     for name in names:
@@ -53,6 +54,9 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
             columns[name] = _column(pyarrow, field.kind, values, len(rows))
     if "custom" in names:
         columns.update(_undeclared(pyarrow, model, rows, account))
+    for name, expr in queryset._query.annotations:
+        values = [row[ANNOTATIONS][name] for row in rows]
+        columns[name] = _column(pyarrow, _guess(values) if expr.kind is kinds.ANY else expr.kind, values, len(rows))
     return pyarrow.table(columns)
 
 
@@ -90,18 +94,53 @@ def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any], count: int) -> Any:
     return pyarrow.array([value(kind.load(item)) for item in raw], type=make(pyarrow))
 
 
-def polars(queryset: QuerySet[Any]) -> Flow[Any]:
+def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Table]:
+    """The named values of records as an Arrow table; a name may go over relations, and be a custom field's."""
+    values = queryset.values(*names)
+    values._before_fetch()
+    rows = yield from collected(values._pages())
+    namespace = values._queryset._namespace()
+    kinds_of = {name: namespace.value(name).kind for name in values._names}
+    table = arrow_of_rows(rows, kinds_of)
+    shown = zip(names, kinds_of, strict=True)
+    return table.rename_columns([given if isinstance(given, str) else name for given, name in shown])
+
+
+def arrow_of_rows(rows: list[dict[str, Any]], kinds_of: Mapping[str, Kind]) -> pa.Table:
+    """Dicts of loaded values as an Arrow table."""
+    pyarrow = _module("pyarrow")
+    columns = {}
+    for name, kind in kinds_of.items():
+        values = [row[name] for row in rows]
+        columns[name] = _column(pyarrow, _guess(values) if kind is kinds.ANY else kind, values, len(rows))
+    return pyarrow.table(columns)
+
+
+def polars(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:
     """The records as a polars DataFrame."""
-    module = _module("polars")
-    found = yield from arrow(queryset)
-    return module.from_arrow(found)
+    _module("polars")
+    return polars_of((yield from table_of(queryset, names)))
 
 
-def pandas(queryset: QuerySet[Any]) -> Flow[Any]:
-    """The records as a pandas DataFrame, with Arrow's types, so that whole numbers with gaps stay whole."""
-    module = _module("pandas")
-    found = yield from arrow(queryset)
-    return found.to_pandas(types_mapper=module.ArrowDtype)
+def pandas(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:
+    """The records as a pandas DataFrame."""
+    _module("pandas")
+    return pandas_of((yield from table_of(queryset, names)))
+
+
+def table_of(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Table]:
+    """The records as an Arrow table: the named values, or all fields."""
+    return (yield from named_columns(queryset, names) if names else arrow(queryset))
+
+
+def polars_of(table: pa.Table) -> Any:
+    """A table as a polars DataFrame."""
+    return _module("polars").from_arrow(table)
+
+
+def pandas_of(table: pa.Table) -> Any:
+    """A table as a pandas DataFrame, with Arrow's types, so that whole numbers with gaps stay whole."""
+    return table.to_pandas(types_mapper=_module("pandas").ArrowDtype)
 
 
 def _module(name: str) -> Any:

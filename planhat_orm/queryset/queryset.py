@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from .. import runtime
 from ..errors import FieldError, PlanhatError, WhichClient
+from ..fields.base import Field
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
@@ -22,18 +23,26 @@ from ..models.manager import Objects
 from ..models.results import BatchResult
 from ..models.state import Origin
 from ..names import did_you_mean
+from ..query.conditions import Q
+from ..query.expressions import Aggregate, Expression, Trunc
 from ..query.kinds import LISTS
+from ..query.moments import zone_name
 from ..query.plan import Plan, describe
-from ..query.query import Query
-from ..query.tree import Node, Not, Q, tests_in
+from ..query.query import ANNOTATIONS, Query
+from ..query.settle import settled
+from ..query.tree import NOTHING, Node, Not, Target
+from ..query.walk import tests_in
 from ..scopes import clients
 from ..scopes.accounts import Account
 from ..scopes.chain import Scope, innermost
-from . import dataframes, grouping, prefetch, retrieval, writing
-from .aggregates import Aggregate
+from ..wire.resources import Resource
+from . import annotating, dataframes, prefetch, retrieval, writing
+from .combining import KEY, combined
 from .full_scan import warn_full_scan
-from .grouping import Grouped
-from .resolve import conditions, field_of, order, target
+from .groups import Groups, GroupValues, bounds
+from .namespace import Namespace
+from .order import ordered_by
+from .paths import field_of, walk, words
 from .results import Results
 from .values import Values, ValuesList, read
 
@@ -58,7 +67,7 @@ class QuerySet(Results[M], Generic[M]):
     pages as they are read; `async for` does the same in a task.
     """
 
-    __slots__ = ("_account", "_chosen", "_client", "_owner", "_prefetch", "_query", "_scope", "_source",
+    __slots__ = ("_account", "_aliases", "_chosen", "_client", "_owner", "_prefetch", "_query", "_scope", "_source",
                  "_through", "model")  # fmt: skip
 
     def __init__(self, model: type[Any]) -> None:
@@ -75,6 +84,7 @@ class QuerySet(Results[M], Generic[M]):
         # What is made through a relation belongs to this record, however the queryset is refined.
         self._through: tuple[Model, Many[Any] | ManyToMany[Any]] | None = None
         self._chosen: tuple[str, ...] | None = None
+        self._aliases: annotating.Aliases = ()
 
     def _clone(self, query: Query | None = None, **state: Any) -> Self:
         other = type(self)(self.model)
@@ -86,7 +96,12 @@ class QuerySet(Results[M], Generic[M]):
         other._prefetch = state.get("prefetch", self._prefetch)
         other._chosen = state.get("chosen", self._chosen)
         other._through = self._through
+        other._aliases = state.get("aliases", self._aliases)
         return other
+
+    def _namespace(self) -> Namespace:
+        """What names mean here: fields of the model, and annotations."""
+        return Namespace(self.model, dict(self._query.annotations), source=self._source, client=self._client)
 
     # --- refining: no request ---------------------------------------------------------------------------
 
@@ -112,29 +127,61 @@ class QuerySet(Results[M], Generic[M]):
         <QuerySet Company: (phase = 'Live' or tags contains 'vip') and h < 4 and mrr >= 1000, not fetched>
         """
         self._refuse_slice("filter")
-        with runtime.asked_by(self._client):
-            return self._narrowed(conditions(self.model, args, lookups))
+        return self._narrowed(self._namespace().condition(*args, **lookups))
 
     def exclude(self, *args: Q, **lookups: Any) -> Self:
         """Only records that do not satisfy the conditions: the exact complement of `filter()`."""
         self._refuse_slice("exclude")
-        with runtime.asked_by(self._client):
-            return self._narrowed(Not(conditions(self.model, args, lookups)))
+        return self._narrowed(Not(self._namespace().condition(*args, **lookups)))
 
     def _narrowed(self, condition: Node) -> Self:
         """With one more condition; one on the very field that hides records brings the hidden ones in."""
         query = self._query.narrowed(condition)
         hidden = self.model._meta.resource.hidden_by
-        own = [test.target.keys for test in tests_in(condition)]
+        own = [test.target.keys for test in tests_in(condition) if isinstance(test.target, Target)]
         if hidden is not None and (hidden.hides,) in own:
             query = query.changed(hidden=True)
         return self._clone(query)
 
-    def order_by(self, *names: str) -> Self:
-        """Sort by fields, `"-mrr"` descending; missing values come last, ties in the order of ids."""
+    def order_by(self, *names: str | Field[Any] | Expression[Any]) -> Self:
+        """Sort by fields or other values, `"-mrr"` descending; missing values come last, ties in the order of ids."""
         self._refuse_slice("order_by")
-        with runtime.asked_by(self._client):
-            return self._clone(self._query.changed(order=order(self.model, names)))
+        return self._clone(self._query.changed(order=ordered_by(self._namespace(), names)))
+
+    def annotate(self, **values: Any) -> Self:
+        """The records with values worked out for each: `annotate(open=Count("tickets"), yearly=F("mrr") * 12)`.
+
+        They are attributes of the records, can be filtered and sorted by, and are never saved. A figure sees what its
+        own `filter=` says, whatever is filtered before or after. From the mirror it is one SQL statement; from
+        the API each related list is read once and the figures are worked out here (`explain()` shows which).
+        """
+        self._refuse_slice("annotate")
+        found = annotating.named(self._namespace(), self.model, values)
+        query = self._query.changed(annotations=tuple(found.items()))
+        kept = tuple((alias, value) for alias, value in self._aliases if alias not in values)
+        return self._clone(query, aliases=(*kept, *values.items()))
+
+    def none(self) -> Self:
+        """No records at all, without asking."""
+        return self._clone(self._query.changed(where=NOTHING))
+
+    def union(self, *others: QuerySet[Any]) -> Self:
+        """The records of any of the querysets, each once; `a | b` is the same."""
+        return combined("union", self, others)
+
+    def intersection(self, *others: QuerySet[Any]) -> Self:
+        """The records that all of the querysets have; `a & b` is the same."""
+        return combined("intersection", self, others)
+
+    def difference(self, *others: QuerySet[Any]) -> Self:
+        """The records that none of the other querysets has."""
+        return combined("difference", self, others)
+
+    def __or__(self, other: QuerySet[Any]) -> Self:
+        return self.union(other) if isinstance(other, QuerySet) else NotImplemented
+
+    def __and__(self, other: QuerySet[Any]) -> Self:
+        return self.intersection(other) if isinstance(other, QuerySet) else NotImplemented
 
     def reverse(self) -> Self:
         """The reverse of the order given by `order_by()`."""
@@ -205,22 +252,33 @@ class QuerySet(Results[M], Generic[M]):
         client = self._using()
         return self._clone(source=client.mirror.as_of(moment))  # type: ignore[attr-defined]
 
-    def distinct(self) -> Self:
-        """The same records: no record comes twice. (`values(...).distinct()` drops equal rows.)"""
-        return self._clone()
+    def distinct(self, *names: str | Field[Any] | Expression[Any]) -> Self:
+        """The first record, in this order, of those with equal values; of no names the same records.
 
-    def values(self, *names: str) -> Values:
-        """Dicts of Python names and values instead of records; of all fields when none is named."""
-        return Values(self, self._value_names(names))
+        No record comes twice anyhow. (`values(...).distinct()` drops equal rows.)
+        """
+        self._refuse_slice("distinct")
+        return self._clone(
+            self._query.changed(distinct=tuple(expr for expr, _ in ordered_by(self._namespace(), names)))
+        )
 
-    def values_list(self, *names: str, flat: bool = False, named: bool = False) -> ValuesList:
+    def values(self, *names: str | Field[Any] | Expression[Any]) -> Values:
+        """Dicts of Python names and values instead of records; of all fields and annotations when none is named.
+
+        Names go over relations to one record, `values("company__name", "owner__label")`; `label` is the name there.
+        """
+        return Values(self._with_values(names), self._value_names(names))
+
+    def values_list(
+        self, *names: str | Field[Any] | Expression[Any], flat: bool = False, named: bool = False
+    ) -> ValuesList[Any]:
         """Tuples instead of records; with `flat=True` the values of one field, with `named=True` namedtuples."""
         chosen = self._value_names(names)
         if flat and len(chosen) != 1:
             raise FieldError(f"values_list(flat=True) takes one field, not {len(chosen)}.")
         if flat and named:
             raise FieldError("values_list() gives bare values (flat=True) or tuples with names (named=True), not both.")
-        return ValuesList(self, chosen, flat=flat, named=named)
+        return ValuesList(self._with_values(names), chosen, flat=flat, named=named)
 
     @overload
     def __getitem__(self, place: int) -> M: ...
@@ -230,11 +288,7 @@ class QuerySet(Results[M], Generic[M]):
 
     def __getitem__(self, place: int | slice) -> M | Self:
         if isinstance(place, slice):
-            if place.step is not None:
-                raise FieldError("A slice of a queryset takes no step: use list(queryset)[::step].")
-            start, stop = place.start or 0, place.stop
-            if start < 0 or (stop is not None and stop < 0):
-                raise FieldError("Counting from the end is not possible: order_by('-...') and count from the front.")
+            start, stop = bounds(place)
             self._check_bound()
             part = self._clone(self._query.sliced(start, stop))
             if self._complete:
@@ -336,45 +390,58 @@ class QuerySet(Results[M], Generic[M]):
         """Do what `in_bulk()` does, in a task."""
         return await self._arun(retrieval.in_bulk(self, keys, key))
 
-    def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+    def aggregate(self, **aggregates: Aggregate[Any]) -> dict[str, Any]:
         """Figures over the records: `aggregate(total=Sum("mrr"), n=Count())`. Fetches those fields only."""
-        return self._run(grouping.aggregate(self, aggregates))
+        return Groups(self).aggregate(**aggregates)[0]
 
-    async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+    async def aaggregate(self, **aggregates: Aggregate[Any]) -> dict[str, Any]:
         """Do what `aggregate()` does, in a task."""
-        return await self._arun(grouping.aggregate(self, aggregates))
+        return (await Groups(self).aaggregate(**aggregates))[0]
 
-    def group_by(self, *names: str) -> Grouped:
-        """Figures for each value of some fields: `group_by("phase").aggregate(total=Sum("mrr"))`."""
-        return Grouped(self, names)
+    def group_by(self, *names: str | Field[Any], **values: Any) -> Groups:
+        """The records by some values: `group_by("owner", month=Trunc("renewal_date", "month")).annotate(n=Count())`.
 
-    def to_arrow(self) -> Any:
+        A name may go over relations that lead to one record, and be a part of a date (`renewal_date__month`), a custom
+        field, or a list: then a record is in the group of each of its elements.
+        """
+        if not names and not values:
+            raise FieldError("group_by() needs a field: group_by('phase').")
+        return Groups(self, names, values)
+
+    def dates(
+        self, name: str, unit: Literal["year", "quarter", "month", "week", "day"], order: Literal["ASC", "DESC"] = "ASC"
+    ) -> GroupValues:
+        """The years, months or days in which a field has a value, as their first days, each once."""
+        found = Groups(self, (), {"first_day": Trunc(name, unit)}).filter(first_day__isnull=False)
+        return found.order_by("-first_day" if order == "DESC" else "first_day").values_list("first_day", flat=True)
+
+    def to_arrow(self, *names: str | Field[Any] | Expression[Any]) -> Any:
         """The records as an Arrow table with typed columns; custom fields are columns too. Needs `[frames]`."""
-        return self._run(dataframes.arrow(self))
+        return self._run(dataframes.table_of(self, names))
 
-    async def ato_arrow(self) -> Any:
+    async def ato_arrow(self, *names: str | Field[Any] | Expression[Any]) -> Any:
         """Do what `to_arrow()` does, in a task."""
-        return await self._arun(dataframes.arrow(self))
+        return await self._arun(dataframes.table_of(self, names))
 
-    def to_polars(self) -> Any:
+    def to_polars(self, *names: str | Field[Any] | Expression[Any]) -> Any:
         """The records as a polars DataFrame. Needs `[frames]`."""
-        return self._run(dataframes.polars(self))
+        return self._run(dataframes.polars(self, names))
 
-    async def ato_polars(self) -> Any:
+    async def ato_polars(self, *names: str | Field[Any] | Expression[Any]) -> Any:
         """Do what `to_polars()` does, in a task."""
-        return await self._arun(dataframes.polars(self))
+        return await self._arun(dataframes.polars(self, names))
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self, *names: str | Field[Any] | Expression[Any]) -> Any:
         """The records as a pandas DataFrame with Arrow's types. Needs `[frames]`."""
-        return self._run(dataframes.pandas(self))
+        return self._run(dataframes.pandas(self, names))
 
-    async def ato_pandas(self) -> Any:
+    async def ato_pandas(self, *names: str | Field[Any] | Expression[Any]) -> Any:
         """Do what `to_pandas()` does, in a task."""
-        return await self._arun(dataframes.pandas(self))
+        return await self._arun(dataframes.pandas(self, names))
 
     def explain(self) -> Plan:
         """Where this is answered, what the source filters, what is filtered here, and what it costs. No request."""
-        plan = self._from().explain(self._needed())
+        plan = self._from().explain(self._asked())
         notes = [f"then the {path.replace('__', ', and their ')} of these records" for path in self._prefetch]
         return replace(plan, notes=(*plan.notes, *notes)) if notes else plan
 
@@ -564,7 +631,8 @@ class QuerySet(Results[M], Generic[M]):
             raise PlanhatError("A queryset that reads one moment of a mirror is not pickled: pickle list(it).")
         client = self._client or self._bound
         account = client.account.portable() if client is not None else self._account
-        return _unpickle, (type(self), self.model, self._query, self._source, self._prefetch, self._chosen, account)
+        state = (self._query, self._source, self._prefetch, self._chosen, self._aliases, account)
+        return _unpickle, (type(self), self.model, *state)
 
     # --- flows ------------------------------------------------------------------------------------------
 
@@ -595,8 +663,19 @@ class QuerySet(Results[M], Generic[M]):
         return await self._using().arun(flow)
 
     def _before_fetch(self) -> None:
+        self._warn(None)
+
+    def _warn(self, plan: Plan | None) -> None:
+        """Warn of a query that makes the API list everything; `plan` is its plan, where there is one already."""
         if self._from().name == "api":
-            warn_full_scan(self._using(), self.explain())
+            warn_full_scan(self._using(), self.explain() if plan is None else plan)
+
+    def _settled(self, query: Query) -> Query:
+        """A query as it is asked now, in the client's time zone."""
+        return settled(query, datetime.now(UTC), zone_name(self._using().zone))
+
+    def _asked(self) -> Query:
+        return self._settled(self._needed())
 
     def _needed(self) -> Query:
         """The query with the fields that the prefetches need added to `only()`."""
@@ -612,8 +691,9 @@ class QuerySet(Results[M], Generic[M]):
             if at_hand is not None:
                 yield Emit(at_hand)
                 return
-        query = self._needed()
+        query = self._asked()
         client, model, names, made = self._using(), self.model, self._prefetch, self._origin
+        aliases, kinds = self._aliases, {name: expr.kind for name, expr in query.annotations}
         scope = innermost() or self._scope
         shared = made(client, source, query, scope)
         # The queryset holds this flow: knew the flow it too, what is open would stay so when both are forgotten.
@@ -624,7 +704,10 @@ class QuerySet(Results[M], Generic[M]):
             if not keep_peers:
                 origin = made(client, source, query, scope)
                 origin.related, origin.whole = shared.related, shared.whole
+            values = [row.pop(ANNOTATIONS) for row in rows] if kinds else []
             records = client.writer.unify([model.from_wire(row, origin) for row in rows])
+            for record, annotated in zip(records, values, strict=False):
+                annotating.attach(record, annotated, kinds, aliases)
             origin.add_peers(records)
             for name in names:
                 yield from prefetch.load_path(records, name, source)
@@ -674,19 +757,52 @@ class QuerySet(Results[M], Generic[M]):
             found._complete = True
         return found
 
-    def _value_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _value_names(self, names: tuple[Any, ...]) -> tuple[str, ...]:
         if not names:
-            return tuple(self.model._meta.fields)
-        for name in names:
-            if name in self.model._meta.fields:
+            return (*self.model._meta.fields, *dict(self._query.annotations))
+        return tuple(self._value_name(name) for name in names)
+
+    def _value_name(self, item: Any) -> str:
+        """The name of a value: a path, or what an expression is called here."""
+        if isinstance(item, Field):
+            return field_of(self.model, item.name).name
+        if isinstance(item, Expression):
+            given = next((alias for alias, expression in self._aliases if expression is item), None)
+            return repr(item) if given is None else given
+        if not isinstance(item, str):
+            raise FieldError(f"values() takes names of fields, not a {type(item).__name__}.")
+        return item
+
+    def _with_values(self, items: tuple[Any, ...]) -> Self:
+        """With an annotation for each value that no record holds as it is: an expression, a part of a date, a label."""
+        added: dict[str, Any] = {}
+        for item in items:
+            name = self._value_name(item)
+            if name in dict(self._query.annotations) or self._is_held(name):
                 continue
-            with runtime.asked_by(self._client):
-                hops = target(self.model, name).hops
-            if any(hop.near == "_id" or hop.many_near for hop in hops):
-                raise FieldError(
-                    f"{name} has many values for one {self.model.__name__}: query the other model instead."
-                )
-        return names
+            added[name] = self._namespace().value(name if isinstance(item, str) else item)
+        if not added:
+            return self
+        aliases = tuple((self._value_name(item), item) for item in items if isinstance(item, Expression))
+        query = self._query.changed(annotations=(*self._query.annotations, *added.items()))
+        return self._clone(query, aliases=(*self._aliases, *aliases))
+
+    def _is_held(self, name: str) -> bool:
+        """Whether a name is that of a field, perhaps of a related record."""
+        if name in self.model._meta.fields:
+            return True
+        path = words(name)
+        if len(path) == 1 and name not in self.model._meta.relations:
+            raise annotating.unknown(self.model, dict(self._query.annotations), name)
+        with runtime.asked_by(self._client):
+            place = walk(self.model, path)
+        if not place.to_one:
+            raise FieldError(f"{name} has many values for one {self.model.__name__}: query the other model instead.")
+        return isinstance(place.value, Target) and not place.rest
+
+    def _as_values(self, shown: str) -> tuple[Query, Target, Resource | None]:
+        """The query of this queryset as a condition takes it, the value that is compared, and whose id that is."""
+        return self._query.changed(select=None, annotations=()), KEY, self.model._meta.resource
 
     def _refuse_slice(self, verb: str) -> None:
         if self._query.is_sliced:
@@ -724,11 +840,13 @@ def _unpickle(
     source: str | None,
     prefetch: tuple[str, ...],
     chosen: tuple[str, ...] | None,
+    aliases: annotating.Aliases = (),
     account: Account | None = None,
 ) -> QuerySet[Any]:
     made = cls(model)
     made._client, made._account = None, account
     made._query, made._source, made._prefetch, made._chosen = query, source, prefetch, chosen
+    made._aliases = aliases
     return made
 
 

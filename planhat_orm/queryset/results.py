@@ -18,7 +18,10 @@ from .shared_pages import SharedPages
 
 if TYPE_CHECKING:
     from ..http.effects import Flow
+    from ..query.query import Query
+    from ..query.tree import Target
     from ..runtime import Client
+    from ..wire.resources import Resource
 
 T = TypeVar("T", covariant=True)
 
@@ -58,6 +61,9 @@ class Results(Generic[T]):
 
     def _pages(self) -> Flow[None]:
         raise AssertionError("a subclass emits lists of results")
+
+    def _as_values(self, shown: str) -> tuple[Query, Target, Resource | None]:
+        raise FieldError(f"{shown}__in takes a queryset, or values_list(name, flat=True) of one.")
 
     def _before_fetch(self) -> None:
         """Called once before the first page is asked for."""

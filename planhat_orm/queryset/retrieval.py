@@ -11,16 +11,17 @@ from ..fields.base import Field
 from ..fields.scalars import described
 from ..http.effects import Flow
 from ..models.base import Model
+from ..query.expressions import Expression
 from ..query.kinds import ID, REF, TEXT
-from ..query.predicate import predicate
+from ..query.predicate import Environment, predicate
 from ..query.query import Query
 from ..query.split import GET_EACH
-from ..query.tree import F, related_in
+from ..query.walk import needs_relations
 from ..scopes.chain import innermost
 from ..wire.paths import split_key
 from ..wire.resources import Resource
 from . import prefetch
-from .resolve import field_of
+from .paths import field_of
 
 if TYPE_CHECKING:
     from .queryset import QuerySet
@@ -104,7 +105,7 @@ def count(queryset: QuerySet[Any]) -> Flow[int]:
     if queryset._complete:
         return len(queryset._rows)
     queryset._before_fetch()
-    return (yield from queryset._from().count(queryset._query))
+    return (yield from queryset._from().count(queryset._asked()))
 
 
 def exists(queryset: QuerySet[Any]) -> Flow[bool]:
@@ -177,7 +178,7 @@ def _direct(queryset: QuerySet[Any], lookups: dict[str, Any]) -> tuple[str, str,
         if field is None:
             continue
         for name in (field.name, f"{field.name}__exact"):
-            if name not in lookups or isinstance(lookups[name], (F, Field, Model)):
+            if name not in lookups or isinstance(lookups[name], (Expression, Field, Model)):
                 continue
             value = gate.key(name, lookups[name])
             if value is None:
@@ -204,11 +205,11 @@ def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], 
     row = yield from source.get(queryset.model._meta.resource, form, value)
     if row is None:
         return None
-    where = narrowed._query.where
-    if related_in(where):
+    where = narrowed._asked().where
+    if needs_relations(where) or narrowed._query.annotations:
         found: list[M] = yield from narrowed.filter(id=row["_id"])._all()
         return found[0] if found else None
-    if not predicate(where)(row):
+    if not predicate(where, Environment(narrowed._asked().zone))(row):
         return None
     scope = innermost() or queryset._scope
     origin = queryset._origin(queryset._using(), source, Query(queryset._query.resource), scope)

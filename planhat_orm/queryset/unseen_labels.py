@@ -12,13 +12,14 @@ from ..http.flows import mapped
 from ..names import nearest
 from ..query.kinds import ANY
 from ..query.query import Query
-from ..query.tree import tests_in
+from ..query.tree import Target
+from ..query.walk import tests_in
 
 
 def labels_of(query: Query) -> set[str]:
     """The labels that a query looks for in the records themselves and that nobody knows the kind of."""
-    tests = [test for test in tests_in(query.where) if test.op != "isnull"]
-    keys = [test.target.keys for test in tests if test.target.kind is ANY]
+    targets = [test.target for test in tests_in(query.where) if test.op != "isnull"]
+    keys = [target.keys for target in targets if isinstance(target, Target) and target.kind is ANY]
     return {parts[1] for parts in keys if len(parts) == 2 and parts[0] == "custom"}
 
 

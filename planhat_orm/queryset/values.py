@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
-from ..fields.account import kind_of, spelled
+from ..fields.account import kind_of
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
 from ..query.kinds import Kind
 from ..query.predicate import fetch
+from ..query.tree import Target
+from .paths import words
 from .results import Results
 
 if TYPE_CHECKING:
+    from ..query.query import Query
     from ..runtime import Client
+    from ..wire.resources import Resource
     from .queryset import QuerySet
 
 T = TypeVar("T", covariant=True)
@@ -97,10 +101,11 @@ class _Rows(Results[T]):
 
     def _pages(self) -> Flow[None]:
         queryset = self._queryset
-        relations = tuple(dict.fromkeys(path for name in self._names if (path := self._relations(name))))
+        held = [name for name in self._names if name not in dict(queryset._query.annotations)]
+        relations = tuple(dict.fromkeys(path for name in held if (path := self._relations(name))))
         if relations:
             queryset = queryset.prefetch_related(*relations)
-        wires = {"_id"} | {wire for name in self._names if (wire := self._wire(name)) is not None}
+        wires = {"_id"} | {wire for name in held if (wire := self._wire(name)) is not None}
         queryset = queryset._clone(queryset._query.changed(select=frozenset(wires)))
         seen: list[Any] = []
         known: set[Any] = set()
@@ -118,7 +123,7 @@ class _Rows(Results[T]):
         """The relations that a name goes over, as a path."""
         path: list[str] = []
         model = self._queryset.model
-        for part in spelled((*name.split("__"),), lookup=False):
+        for part in words(name):
             if part not in model._meta.relations:
                 break
             path.append(part)
@@ -129,9 +134,10 @@ class _Rows(Results[T]):
         meta = self._queryset.model._meta
         if name in meta.fields:
             return str(meta.fields[name].wire)
-        if name.startswith(("custom__", "custom.")):
+        first = words(name)[0]
+        if first == "custom":
             return "custom"
-        relation = meta.relations.get(name.split("__")[0])
+        relation = meta.relations.get(first)
         if relation is None:
             return None
         via: str = meta.fields[relation.via].wire
@@ -150,7 +156,7 @@ class Values(_Rows[dict[str, Any]]):
         return {name: read(record, name) for name in self._names}
 
 
-class ValuesList(_Rows[Any]):
+class ValuesList(_Rows[T]):
     """Tuples of converted values, namedtuples, or bare values."""
 
     __slots__ = ("_flat", "_make")
@@ -169,6 +175,16 @@ class ValuesList(_Rows[Any]):
         other._flat, other._make = self._flat, self._make
         return other
 
+    def _as_values(self, shown: str) -> tuple[Query, Target, Resource | None]:
+        """The query of these values as a condition takes it, and the value that is compared."""
+        queryset = self._queryset
+        if not self._flat or self._distinct:
+            raise FieldError(f"{shown}__in takes a queryset, or values_list(name, flat=True) of one.")
+        value = queryset._namespace().value(self._names[0])
+        if not isinstance(value, Target) or value.hops:
+            raise FieldError(f"{shown}__in takes values of a field of {queryset.model.__name__}, not {value.name}.")
+        return queryset._query.changed(select=None, annotations=()), value, None
+
     def _row(self, record: Model) -> Any:
         if self._flat:
             return read(record, self._names[0])
@@ -178,9 +194,12 @@ class ValuesList(_Rows[Any]):
 def read(record: Any, name: str) -> Any:
     """The converted value of a field, `custom__Label` or `relation__field`; None where a step is missing."""
     fields = record._meta.fields
+    annotated = record._origin.annotated.get(record.id)
+    if annotated is not None and name in annotated:
+        return annotated[name]
     if name in fields:
         return _loaded(fields[name].kind, fetch(record._wire, fields[name].keys))
-    head, *steps = spelled((*name.split("__"),), lookup=False)
+    head, *steps = words(name)
     rest = "__".join(steps)
     if head == "custom":
         return _loaded(kind_of(record._meta, rest, record), fetch(record._wire, ("custom", rest)))

@@ -14,7 +14,7 @@ from ..models.base import Model
 from ..models.results import BatchResult, SaveResult
 from ..query.kinds import LISTS
 from . import retrieval
-from .resolve import field_of
+from .paths import field_of
 
 if TYPE_CHECKING:
     from .queryset import QuerySet

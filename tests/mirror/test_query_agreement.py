@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.query.generated import QUERIES_PER_TENANT, Mirrored, by_api, by_python, disagreements
+from tests.query.generated import QUERIES_PER_TENANT, disagreements
+from tests.query.readings import Mirrored, by_api, by_python
 from tests.scale import sized
 
 TENANTS = sized(3, 126)

@@ -16,7 +16,7 @@ from planhat_orm.mirror.db.store import Store
 from planhat_orm.models.resources import Company
 from planhat_orm.query import kinds
 from planhat_orm.query.query import Query
-from planhat_orm.query.tree import Target
+from planhat_orm.query.tree import Figure, Target
 from planhat_orm.query.tree import Test as Leaf
 
 from .conftest import Runner
@@ -123,9 +123,9 @@ def test_metric_values_are_mirrored_by_day(make_emulator: Callable[..., Emulator
     second = run(either.sync("Metric"))["metric"]
     assert (second.new, second.changed) == (2, 0) and second.requests <= 3
     may = Query("metric", where=Leaf(Target("time", ("time",), kinds.DATETIME), "lt", "2026-06-01T00:00:00.000Z"))
-    [figures] = run(
-        either.source.aggregate(may, {"n": ("count", None), "sum": ("sum", Target("value", ("value",), kinds.NUMBER))})
-    )
+    total = Figure("sum", Target("value", ("value",), kinds.NUMBER))
+    asked = may.changed(groups=(), annotations=(("n", Figure("count")), ("sum", total)))
+    [figures] = run.rows(either.source.pages(asked))
     assert figures == {"n": 29, "sum": sum(range(1, 29)) + 31}
 
 

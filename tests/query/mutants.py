@@ -10,41 +10,30 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import and_, false, func, not_, or_, true
 
-from planhat_orm.client import relation_filters, source
+from planhat_orm.client import evaluation, relation_filters, source, strategy
 from planhat_orm.http.effects import Emit
 from planhat_orm.mirror.db.json_text import json_text
-from planhat_orm.mirror.reading import compiler, sqlite
-from planhat_orm.query import combine, lookups, predicate, split
+from planhat_orm.mirror.reading import compiler, expressions, sqlite
+from planhat_orm.mirror.reading.joins import Cell, columns_of
+from planhat_orm.query import combine, dates, groups, lookups, predicate, split
 from planhat_orm.query.lookups import COMPARE, LOOKUPS
-from planhat_orm.query.tree import All, Node, Not, Related
+from planhat_orm.query.tree import All, Node, Not, Part, Related, Target
 from planhat_orm.query.tree import Any as Either
 from planhat_orm.query.tree import Test as Leaf
 
-from . import generated
-from .generated import QUERIES_PER_TENANT, Mirrored, by_api, by_python, disagreements
+from .generated import QUERIES_PER_TENANT, disagreements
+from .mutation import Mutant, Patch
+from .readings import Mirrored, by_api, by_python
+from .value_mutants import VALUES
 
-Patch = pytest.MonkeyPatch
 MOST = 5_040
 """Queries that a mutant may live: as many as the property test asks."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One mistake: in which reading, and how to make it."""
-
-    name: str
-    reading: str
-    make: Callable[[Patch], None]
-
-    def __str__(self) -> str:
-        return f"{self.reading}: {self.name}"
 
 
 # --- every lookup, always true and never true -----------------------------------------------------------
@@ -59,7 +48,12 @@ def blind(node: Node, op: str, answer: bool) -> Node:
             return Either(tuple(blind(child, op, answer) for child in children))
         case Not(child):
             return Not(blind(child, op, answer))
-    return (All() if answer else Either()) if node.op == op else node
+    return (All() if answer else Either()) if isinstance(node, Leaf) and of(node) == op else node
+
+
+def of(leaf: Leaf) -> str:
+    """The lookup of a test, or the part of a date that it looks at."""
+    return leaf.target.part if isinstance(leaf.target, Part) else leaf.op
 
 
 def constant(reading: str, op: str, answer: bool) -> Mutant:
@@ -68,16 +62,15 @@ def constant(reading: str, op: str, answer: bool) -> Mutant:
             test = compiler.Compiler._test
             said = true() if answer else false()
             patch.setattr(
-                compiler.Compiler, "_test", lambda self, t, *rest: said if t.op == op else test(self, t, *rest)
+                compiler.Compiler, "_test", lambda self, t, *rest: said if of(t) == op else test(self, t, *rest)
             )
             return
         whole = predicate.predicate
-        home = source if reading == "API" else generated.predicate
         if reading == "Python":
             inner = predicate._test
-            patch.setattr(predicate, "_test", lambda t: (lambda row: answer) if t.op == op else inner(t))
+            patch.setattr(predicate, "_test", lambda t, env: (lambda row: answer) if of(t) == op else inner(t, env))
         else:
-            patch.setattr(home, "predicate", lambda node: whole(blind(node, op, answer)))
+            patch.setattr(source, "predicate", lambda node, env: whole(blind(node, op, answer), env))
 
     return Mutant(f"{op} is {'always' if answer else 'never'} true", reading, make)
 
@@ -101,9 +94,15 @@ def both_text(function: Callable[[str, str], bool]) -> Callable[[Any, Any], bool
     return lambda value, operand: isinstance(value, str) and isinstance(operand, str) and function(value, operand)
 
 
-def part(name: str, read: Callable[[Any], Any]) -> Callable[[Any, Any], bool]:
-    whole = lookups._part
-    return lambda value, operand: read(whole(value, "date") if name == "date" else whole(value, name)) == operand
+def part(name: str, mistake: str, read: Callable[[Any], Any]) -> Mutant:
+    """Another idea of a part of a date."""
+    whole = dates.part_of
+
+    def part_of(value: Any, asked: str, zone: str) -> Any:
+        found = whole(value, asked, zone)
+        return read(found) if asked == name and found is not None else found
+
+    return Mutant(f"{name}: {mistake}", "Python", lambda patch: patch.setattr(predicate, "part_of", part_of))
 
 
 LOWER = {
@@ -135,22 +134,25 @@ PYTHON = [
     compare("match for search", "regex", both_text(lambda a, b: re.match(b, a) is not None)),
     compare("folded", "regex", both_text(lambda a, b: re.search(b, a, re.I) is not None)),
     compare("not folded", "iregex", both_text(lambda a, b: re.search(b, a) is not None)),
-    compare("Monday is 1", "week_day", part("week_day", lambda day: (day + 5) % 7 + 1)),
-    compare("counts from 0", "month", part("month", lambda month: month - 1)),
-    compare("two digits", "year", part("year", lambda year: year % 100)),
-    compare("counts from 1", "hour", part("hour", lambda hour: hour + 1)),
-    compare("counts from 0", "day", part("day", lambda day: day - 1)),
-    compare("the month only", "date", lambda a, b: lookups._part(a, "date")[:7] == b[:7]),
+    part("week_day", "Monday is 1", lambda day: (day + 5) % 7 + 1),
+    part("month", "counts from 0", lambda month: month - 1),
+    part("year", "two digits", lambda year: year % 100),
+    part("hour", "counts from 1", lambda hour: hour + 1),
+    part("day", "counts from 0", lambda day: day - 1),
+    part("quarter", "counts from 0", lambda quarter: quarter - 1),
+    part("week", "counts from 0", lambda week: week - 1),
+    part("date", "the month only", lambda day: day // 30),
 ]  # fmt: skip
 
 
 def absent_only(patch: Patch) -> None:
     inner = predicate._test
 
-    def test(leaf: Leaf) -> predicate.Predicate:
-        if leaf.op != "isnull":
-            return inner(leaf)
-        return lambda row: (leaf.target.keys[0] not in row) is leaf.value
+    def test(leaf: Leaf, environment: Any) -> predicate.Predicate:
+        target = leaf.target
+        if leaf.op != "isnull" or not isinstance(target, Target):
+            return inner(leaf, environment)
+        return lambda row: (target.keys[0] not in row) is leaf.value
 
     patch.setattr(predicate, "_test", test)
 
@@ -169,44 +171,50 @@ def overlap_of_all(patch: Patch) -> None:
     patch.setattr(predicate, "_overlap", lambda raw, ops: bool(ops) and all(inner(raw, (op,)) for op in ops))
 
 
-def missing_first(patch: Patch) -> None:
-    inner = predicate.ordered
+def sorting(change: Callable[[Callable[..., list[Any]]], Callable[..., list[Any]]]) -> Callable[[Patch], None]:
+    """Another idea of the order of records and groups."""
 
-    def ordered(rows: Any, order: Any) -> list[Any]:
-        found = inner(rows, order)
-        for target, _ in reversed(order):
-            found.sort(key=lambda row: target.kind.comparable(predicate.fetch(row, target.keys)) is not None)
+    def make(patch: Patch) -> None:
+        changed = change(predicate.ordered)
+        patch.setattr(evaluation, "ordered", changed)
+        patch.setattr(groups, "ordered", changed)
+
+    return make
+
+
+def missing_first(inner: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    def ordered(rows: Any, order: Any, environment: Any) -> list[Any]:
+        found = inner(rows, order, environment)
+        for expr, _ in reversed(order):
+            read = predicate.value(expr, environment)
+            found.sort(key=lambda row: read(row) is not None)
         return found
 
-    patch.setattr(predicate, "ordered", ordered)
+    return ordered
 
 
-def one_order(patch: Patch) -> None:
-    inner = predicate.ordered
-    patch.setattr(predicate, "ordered", lambda rows, order: inner(rows, order[:1]))
+def one_order(inner: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    return lambda rows, order, environment: inner(rows, order[:1], environment)
 
 
-def ties_reversed(patch: Patch) -> None:
-    inner = predicate.ordered
-    patch.setattr(
-        predicate,
-        "ordered",
-        lambda rows, order: (
-            inner(rows, order) if not order or not order[0][1] else inner(rows, ((order[0][0], False),))[::-1]
-        ),
-    )
+def ties_reversed(inner: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    def ordered(rows: Any, order: Any, environment: Any) -> list[Any]:
+        if not order or not order[0][1]:
+            return inner(rows, order, environment)
+        return inner(rows, ((order[0][0], False),), environment)[::-1]
+
+    return ordered
 
 
 def three_valued(patch: Patch) -> None:
     """NOT of a comparison with nothing is false, as in SQL."""
     whole = predicate.predicate
 
-    def negated(node: Node) -> predicate.Predicate:
+    def negated(node: Node, environment: Any = predicate.ALONE) -> predicate.Predicate:
         if isinstance(node, Not) and isinstance(node.child, Leaf) and node.child.op != "isnull":
-            leaf, test = node.child, whole(node.child)
-            present = leaf.target.kind.comparable
-            return lambda row: present(predicate.fetch(row, leaf.target.keys)) is not None and not test(row)
-        return whole(node)
+            read, test = predicate.value(node.child.target, environment), whole(node.child, environment)
+            return lambda row: read(row) is not None and not test(row)
+        return whole(node, environment)
 
     patch.setattr(predicate, "predicate", negated)
 
@@ -245,9 +253,9 @@ PYTHON += [
     Mutant("contains: true is 1 in a list", "Python", list_equality),
     Mutant("contains: a text is a list of one", "Python", text_is_a_list),
     Mutant("overlap: of all values", "Python", overlap_of_all),
-    Mutant("order: missing values first", "Python", missing_first),
-    Mutant("order: by the first field only", "Python", one_order),
-    Mutant("order: ties reversed", "Python", ties_reversed),
+    Mutant("order: missing values first", "Python", sorting(missing_first)),
+    Mutant("order: by the first field only", "Python", sorting(one_order)),
+    Mutant("order: ties reversed", "Python", sorting(ties_reversed)),
     Mutant("not: three-valued", "Python", three_valued),
 ]
 
@@ -271,13 +279,15 @@ def served(name: str, change: Callable[[Leaf], tuple[str, ...] | None]) -> Mutan
 
 
 def under_or(patch: Patch) -> None:
-    inner = source.split  # type: ignore[attr-defined]
-    patch.setattr(source, "split", lambda where, known: inner(_flat(where, Either), known))
+    inner = strategy.split  # type: ignore[attr-defined]
+    patch.setattr(strategy, "split", lambda where, known: inner(_flat(where, Either), known))
 
 
 def under_not(patch: Patch) -> None:
-    inner = source.split  # type: ignore[attr-defined]
-    patch.setattr(source, "split", lambda where, known: inner(where.child if isinstance(where, Not) else where, known))
+    inner = strategy.split  # type: ignore[attr-defined]
+    patch.setattr(
+        strategy, "split", lambda where, known: inner(where.child if isinstance(where, Not) else where, known)
+    )
 
 
 def _flat(where: Node, kind: type) -> Node:
@@ -285,19 +295,19 @@ def _flat(where: Node, kind: type) -> Node:
 
 
 def ids_cut(patch: Patch) -> None:
-    inner = source.ids_in  # type: ignore[attr-defined]
-    patch.setattr(source, "ids_in", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
+    inner = strategy.ids_in  # type: ignore[attr-defined]
+    patch.setattr(strategy, "ids_in", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
 
 
 def ids_under_or(patch: Patch) -> None:
-    inner = source.ids_in  # type: ignore[attr-defined]
-    patch.setattr(source, "ids_in", lambda where: inner(_flat(where, Either)))
+    inner = strategy.ids_in  # type: ignore[attr-defined]
+    patch.setattr(strategy, "ids_in", lambda where: inner(_flat(where, Either)))
 
 
 def no_recheck(patch: Patch) -> None:
     """Trust what the server did with `companyId=a,b` on a resource that takes one value."""
     whole = predicate.predicate
-    patch.setattr(source, "predicate", lambda node: whole(blind(node, "in", True)))
+    patch.setattr(source, "predicate", lambda node, env: whole(blind(node, "in", True), env))
 
 
 def hop_shows_lists(patch: Patch) -> None:
@@ -320,7 +330,7 @@ def hop_takes_one(patch: Patch) -> None:
 
 
 def select_too_little(patch: Patch) -> None:
-    patch.setattr(source, "wires", lambda where: set())
+    patch.setattr(strategy, "wires_in", lambda where: set())
 
 
 def hidden_shown(patch: Patch) -> None:
@@ -337,7 +347,7 @@ def tasks_of_one_list(patch: Patch) -> None:
 
 
 def wanted_too_few(patch: Patch) -> None:
-    patch.setattr(source.Strategy, "whole", property(lambda self: True))
+    patch.setattr(strategy.Strategy, "whole", property(lambda self: True))
 
 
 def lists_in_their_order(patch: Patch) -> None:
@@ -405,14 +415,14 @@ def direct(name: str, op: str, write: Callable[[Any, Any, Any], Any]) -> Mutant:
     """A lookup on a column, written another way."""
 
     def make(patch: Patch) -> None:
-        inner = compiler.Compiler._direct
+        inner = expressions.direct
 
-        def _direct(self: Any, table: Any, value: Any, kind: Any, wanted: str, operand: Any) -> Any:
+        def other(self: Any, source: Any, value: Any, kind: Any, wanted: str, operand: Any) -> Any:
             if wanted == op and op in lookups.LEGAL[kind]:
                 return write(self, value, operand)
-            return inner(self, table, value, kind, wanted, operand)
+            return inner(self, source, value, kind, wanted, operand)
 
-        patch.setattr(compiler.Compiler, "_direct", _direct)
+        patch.setattr(expressions, "direct", other)
 
     return Mutant(f"{op}: {name}", "mirror", make)
 
@@ -421,10 +431,10 @@ def quick(name: str, method: str, change: Callable[..., Any]) -> Mutant:
     return words(name, method, change)
 
 
-def no_coalesce(self: Any, node: Node, table: Any, home: Any) -> Any:
+def no_coalesce(self: Any, node: Node, joins: Any) -> Any:
     if isinstance(node, Not):
-        return not_(self.where(node.child, table, home))
-    return where(self, node, table, home)
+        return not_(self.where(node.child, joins))
+    return where(self, node, joins)
 
 
 where = compiler.Compiler.where
@@ -460,32 +470,43 @@ def asks(name: str, change: Callable[[str], str]) -> Mutant:
 
 
 def order_of(nulls_first: bool = False, ties: bool = True, first_only: bool = False) -> Callable[..., Any]:
-    def order(self: Any, query: Any, table: Any) -> list[Any]:
+    def order(self: Any, query: Any, joins: Any) -> list[Any]:
         terms: list[Any] = []
-        for target, descending in query.order[: 1 if first_only else None]:
-            value = self.comparable(target, table, compiler.layout_for(query.resource))  # type: ignore[attr-defined]
+        for expr, descending in query.order[: 1 if first_only else None]:
+            columns = columns_of(self.value(expr, joins))
             if not nulls_first:
-                terms.append(value.is_(None))
-            terms.append(value.desc() if descending else value.asc())
-        return [*terms, table.c.id.asc() if ties else table.c.id.desc()]
+                terms.append(columns[0].is_(None))
+            terms += [column.desc() if descending else column.asc() for column in columns]
+        return [*terms, joins.table.c.id.asc() if ties else joins.table.c.id.desc()]
 
     return order
 
 
 def hops_hide(patch: Patch) -> None:
-    inner = compiler.Compiler._belongs
+    inner = compiler.Compiler.belongs
     patch.setattr(
-        compiler.Compiler, "_belongs", lambda self, table, home, hidden: inner(self, table, home, hidden=False)
+        compiler.Compiler, "belongs", lambda self, table, layout, hidden: inner(self, table, layout, hidden=False)
     )
 
 
 def no_resource(patch: Patch) -> None:
-    patch.setattr(compiler.Compiler, "_belongs", lambda self, table, home, hidden: true())
+    patch.setattr(compiler.Compiler, "belongs", lambda self, table, layout, hidden: true())
 
 
-def column_only(self: Any, target: Any, table: Any, home: Any) -> Any:
-    value = self.value(target, table, home)
-    return self.dialect.missing(value) if isinstance(value, compiler.Cell) else value.is_(None)
+def column_only(self: Any, target: Any, joins: Any) -> Any:
+    found = self.place(target, joins)
+    return self.dialect.missing(found) if isinstance(found, Cell) else found.is_(None)
+
+
+def other_part(name: str, other: str) -> Mutant:
+    """A part of a date is taken for another."""
+    inner = sqlite.SqliteDialect.part
+
+    def part(self: Any, source: Any, kind: Any, value: Any, asked: str, zone: str) -> Any:
+        fits = not (asked == name and other == "hour" and kind.name == "day")
+        return inner(self, source, kind, value, other if asked == name and fits else asked, zone)
+
+    return words(f"{name}: {other}", "part", part)
 
 
 MIRROR = [
@@ -518,11 +539,13 @@ MIRROR = [
     direct("nothing is in a list with nothing", "in", lambda self, value, operand: value.in_(operand[1:])),
     asks("regex: folded", lambda op: {"regex": "iregex"}.get(op, op)),
     asks("iregex: not folded", lambda op: {"iregex": "regex"}.get(op, op)),
-    asks("month: day", lambda op: {"month": "day"}.get(op, op)),
-    asks("week_day: day", lambda op: {"week_day": "day"}.get(op, op)),
-    asks("year: month", lambda op: {"year": "month"}.get(op, op)),
-    asks("hour: day", lambda op: {"hour": "day"}.get(op, op)),
-    asks("day: hour", lambda op: {"day": "hour"}.get(op, op)),
+    other_part("month", "day"),
+    other_part("week_day", "day"),
+    other_part("year", "month"),
+    other_part("hour", "day"),
+    other_part("day", "hour"),
+    other_part("quarter", "month"),
+    other_part("week", "month"),
     reader("not: three-valued", "where", no_coalesce),
     reader("isnull: what is kept in extra is missing", "_missing", column_only),
     reader("order: missing values first", "order", order_of(nulls_first=True)),
@@ -530,14 +553,19 @@ MIRROR = [
     reader("order: by the first field only", "order", order_of(first_only=True)),
     Mutant("relations see only what lists show", "mirror", hops_hide),
     Mutant("hidden records and other types show", "mirror", no_resource),
-    Mutant("slices are ignored", "mirror", lambda patch: patch.setattr(compiler, "_sliced", lambda statement, query: statement)),
-    Mutant("two fields never compare", "mirror", lambda patch: patch.setattr(compiler.Compiler, "_pair", lambda self, *sides: false())),
-    words("two cells compare the other way", "pair", lambda self, table, left, op, right: pair(self, table, right, op, left)),
+    Mutant("slices are ignored", "mirror", lambda patch: patch.setattr(compiler, "sliced", lambda statement, query: statement)),
+    Mutant("two values never compare", "mirror", lambda patch: patch.setattr(expressions, "compared", lambda *sides: false())),
+    Mutant("two values compare the other way", "mirror", lambda patch: patch.setattr(expressions, "compared", turned)),
 ]  # fmt: skip
 matches_ask = sqlite.SqliteDialect._ask
-pair = sqlite.SqliteDialect.pair
+compared = expressions.compared
 
-MUTANTS = [*CONSTANT, *PYTHON, *API, *MIRROR]
+
+def turned(op: str, left: Any, left_kind: Any, right: Any, right_kind: Any) -> Any:
+    return compared(op, right, right_kind, left, left_kind)
+
+
+MUTANTS = [*CONSTANT, *PYTHON, *API, *MIRROR, *VALUES]
 
 
 def lived(mutant: Mutant, mirrored: Mirrored, most: int = MOST) -> int | None:

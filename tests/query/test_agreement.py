@@ -11,22 +11,28 @@ from collections.abc import Iterator
 import pytest
 
 from planhat_orm.query.lookups import LOOKUPS
-from planhat_orm.query.tree import Node, leaves_in
+from planhat_orm.query.query import Query
+from planhat_orm.query.tree import (
+    Arithmetic,
+    Case,
+    Coalesce,
+    Constant,
+    Figure,
+    InQuery,
+    Item,
+    Node,
+    Part,
+    Related,
+    Target,
+    Trunc,
+)
 from planhat_orm.query.tree import Test as Leaf
+from planhat_orm.query.walk import leaves_in, parts_of
 from tests.scale import sized
 
-from .generated import (
-    QUERIES_PER_TENANT,
-    Asker,
-    Dice,
-    Emulated,
-    Mirrored,
-    by_api,
-    by_python,
-    disagreements,
-    oracle,
-    records,
-)
+from .generated import QUERIES_PER_TENANT, asked, disagreements
+from .oracle import oracle, records
+from .readings import Emulated, Mirrored, by_api, by_python
 
 TENANTS = sized(126, 2000)
 SERVED = sized(2, 126)
@@ -63,7 +69,7 @@ def leaves_with_depth(node: Node, depth: int = 0) -> Iterator[tuple[Leaf, int]]:
     for leaf in leaves_in(node):
         if isinstance(leaf, Leaf):
             yield leaf, depth
-        else:
+        elif isinstance(leaf, Related):
             yield from leaves_with_depth(leaf.where, depth + 1)
 
 
@@ -71,18 +77,44 @@ def test_the_generated_queries_ask_for_everything() -> None:
     ops: Counter[str] = Counter()
     hits: Counter[str] = Counter()
     hops: Counter[int] = Counter()
+    shapes: Counter[type] = Counter()
+    kinds_of_query: Counter[str] = Counter()
     for seed in range(40):
-        dice = Dice(seed)
-        tenant = dice.tenant()
-        asker = Asker(dice, tenant)
-        for _ in range(QUERIES_PER_TENANT):
-            query = asker.queryset()._query
-            depths = [(leaf, depth) for leaf, depth in leaves_with_depth(query.where)]
-            ops.update(leaf.op for leaf, _ in depths)
-            hops.update(depth for _, depth in depths)
-            count = len(oracle(query, tenant, asker.calls))
-            hits["none" if not count else "all" if count == len(records(tenant, query.resource)) else "some"] += 1
+        tenant, queries = asked(seed)
+        for ask, query in queries:
+            for leaf, depth in leaves_with_depth(query.where):
+                ops[leaf.target.part if isinstance(leaf.target, Part) else leaf.op] += 1
+                hops[depth] += 1
+            shapes.update(type(part) for part in parts_of((query.where, query.annotations, query.groups, query.having)))
+            kinds_of_query.update(what for what, is_so in traits(query).items() if is_so)
+            if query.groups is None:
+                count = len(oracle(query, tenant, ask.keep))
+                every = len(records(tenant, query.resource))
+                hits["none" if not count else "all" if count == every else "some"] += 1
     assert ops.keys() == LOOKUPS
     assert min(ops.values()) >= 10, ops
     assert set(hops) >= {0, 1, 2}
     assert min(hits[name] for name in ("none", "some", "all")) >= 0.15 * hits.total(), hits
+    wanted = (Target, Constant, Arithmetic, Part, Trunc, Coalesce, Case, Figure, Item, Related, InQuery)
+    assert min(shapes[shape] for shape in wanted) >= 10, shapes
+    assert min(kinds_of_query.values()) >= 10 and len(kinds_of_query) == len(traits(Query("company"))), kinds_of_query
+
+
+def traits(query: Query) -> dict[str, bool]:
+    """What may be special about a query."""
+    figures = [part for part in parts_of((query.annotations, query.having)) if isinstance(part, Figure)]
+    return {
+        "annotated": bool(query.annotations) and query.groups is None,
+        "grouped": bool(query.groups),
+        "all in one group": query.groups == (),
+        "with conditions on groups": query.groups is not None and query.having != Query("company").having,
+        "groups in an order": query.groups is not None and bool(query.order),
+        "some of the groups": query.groups is not None and query.is_sliced,
+        "the first of each": bool(query.distinct),
+        "figures over relations": any(figure.hops for figure in figures),
+        "figures over relations of groups": query.groups is not None and any(figure.hops for figure in figures),
+        "figures with conditions": any(figure.where != Figure("count").where for figure in figures),
+        "figures of different values": any(figure.distinct for figure in figures),
+        "figures with a default": any(figure.default is not None for figure in figures),
+        "in another zone": query.zone != "UTC",
+    }

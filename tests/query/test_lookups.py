@@ -9,16 +9,20 @@ import pytest
 
 from planhat_orm import FieldError, ValidationError
 from planhat_orm.query import kinds
+from planhat_orm.query.dates import PARTS
 from planhat_orm.query.lookups import LEGAL, LOOKUPS, check_lookup, operand
 from planhat_orm.query.predicate import ordered, predicate
-from planhat_orm.query.tree import Target
+from planhat_orm.query.tree import Part, Target
 from planhat_orm.query.tree import Test as Leaf
+from planhat_orm.queryset.operands import part_operand
 
 X: dict[kinds.Kind, Target] = {kind: Target("x", ("x",), kind) for kind in LEGAL}
 
 
 def matches(kind: kinds.Kind, op: str, wanted: Any, raw: Any) -> bool:
     check_lookup(kind, op, "x")
+    if op in PARTS:
+        return predicate(Leaf(Part(op, X[kind]), "exact", part_operand(op, "exact", wanted, "x")))({"x": raw})
     return predicate(Leaf(X[kind], op, operand(kind, op, wanted, "x")))({"x": raw})
 
 
@@ -166,8 +170,12 @@ def test_a_wrong_operand_is_refused_with_the_name_and_without_the_value(
     kind: kinds.Kind, op: str, value: Any, needed: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
-        operand(kind, op, value, "secret_field")
-    assert str(caught.value).startswith(f"secret_field__{op} needs ")
+        if op in PARTS:
+            part_operand(op, "exact", value, "secret_field")
+        else:
+            operand(kind, op, value, "secret_field")
+    shown = f"{op}__exact" if op in PARTS else op
+    assert str(caught.value).startswith(f"secret_field__{shown} needs ")
     assert needed in str(caught.value)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.scale import LONG
 
-from .generated import Mirrored, by_api, by_python, disagreements
+from .generated import disagreements
 from .mutants import MUTANTS, Mutant, lived
+from .readings import Mirrored, by_api, by_python
 
 FEW = 4
 """Mutants of each reading in a short run; which ones follows from the seed."""

@@ -16,7 +16,7 @@ import pytest
 
 from planhat_orm import Company, Count, Enduser, License, Model, Planhat, QuerySet, Sum
 from planhat_orm.emulator import Emulator
-from planhat_orm.queryset import Grouped, Values, ValuesList
+from planhat_orm.queryset import Groups, Values, ValuesList
 
 from ..test_surface import ONLY_ASYNC, verbs
 
@@ -212,6 +212,28 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
     )
     yield Verb(
         EVERYTHING,
+        '`group_by("owner").annotate(n=Count())`',
+        4,
+        "all pages, those fields only, and the users once for their names",
+        lambda: Company.objects.group_by("owner").annotate(n=Count()),
+    )
+    for verb in ("count", "first", "to_arrow", "to_polars", "to_pandas"):
+        yield Verb(
+            verb,
+            f'`group_by("phase").annotate(n=Count()).{verb}()`',
+            2,
+            "all pages, those fields only",
+            lambda: Company.objects.group_by("phase").annotate(n=Count()),
+        )
+    yield Verb(
+        EVERYTHING,
+        '`annotate(n=Count("licenses"))`',
+        4,
+        "all pages, and those of the related list once",
+        lambda: Company.objects.annotate(n=Count("licenses")),
+    )
+    yield Verb(
+        EVERYTHING,
         '`for row in values("name")`',
         2,
         "all pages, that field only",
@@ -378,7 +400,7 @@ def _by_hand(emulator: Emulator, planhat: Planhat) -> list[str]:
 
 def test_no_verb_is_missing_in_the_table(tenant: tuple[Emulator, Planhat, Planhat]) -> None:
     counted = {verb.name for verb in table(*tenant[1:])}
-    known = {name for owner in (QuerySet, Model, Values, ValuesList, Grouped) for name in verbs(owner)}
+    known = {name for owner in (QuerySet, Model, Values, ValuesList, Groups) for name in verbs(owner)}
     assert known <= counted, f"{known - counted} cost nobody knows what"
     assert {"aload"} == ONLY_ASYNC
 

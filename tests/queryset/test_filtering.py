@@ -190,8 +190,9 @@ def test_two_fields_of_a_class(rows: Rows) -> None:
         ({"mrr__gt": F("mmr")}, "Did you mean 'mrr'"),
         ({"mrr__in": F("arr")}, "not 'in'"),
         ({"name__contains": F("city")}, "not 'contains'"),
-        ({"mrr__gt": F("owner__email")}, "does not go over relations"),
-        ({"licenses__value__gt": F("mrr")}, "does not go over relations"),
+        ({"mrr__gt": F("owner__email")}, "cannot be compared"),
+        ({"mrr__gt": F("licenses__value")}, "meets many values for one Company: take one figure of them"),
+        ({"licenses__value__gt": F("mrr")}, r"meets many records, and F\(\) compares values of one"),
         ({"mrr__gt": F("name")}, "cannot be compared"),
         ({"name": F("renewal_date")}, "cannot be compared"),
         ({"mrr__gt": F("tags")}, "cannot be compared"),
@@ -349,9 +350,14 @@ def test_a_relation_compared_with_something_else_is_refused() -> None:
         model = License if "name" not in lookups else Company  # type: ignore[operator]
         with pytest.raises(ValidationError, match=match):
             model.objects.filter(**lookups)
-    for lookups in ({"company__in": Company.objects.filter(status="customer")}, {"company": Company.objects.all()},
-                    {"company_id__in": Company.objects.values_list("id", flat=True)}):  # fmt: skip
-        with pytest.raises(FieldError, match=r"takes no queryset. Give list\(queryset\), or follow the relation"):
+    for lookups, match in [
+        ({"company": Company.objects.all()}, "takes a queryset by the lookup in: company__in=queryset"),
+        ({"company__in": User.objects.all()}, "takes a queryset of company, not of user"),
+        ({"company__in": Company.objects.values("id")}, "takes a queryset, or values_list"),
+        ({"company__in": Company.objects.values_list("mrr", flat=True)}, "company holds an id, and mrr a number"),
+        ({"company__in": Company.objects.using("mirror")}, "read from different sources"),
+    ]:
+        with pytest.raises(FieldError, match=match):
             License.objects.filter(**lookups)
     with pytest.raises(FieldError, match="takes exact, in and isnull, not 'gt'"):
         License.objects.filter(company__gt="x")

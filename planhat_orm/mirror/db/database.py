@@ -56,10 +56,12 @@ class Database:
 
     def _engine(self) -> Engine:
         if self.postgres:
-            return create_engine(self.url, hide_parameters=True, pool_pre_ping=True)
+            return create_engine(self.url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True)
         engine = create_engine(
             self.url,
             hide_parameters=True,
+            # Elements of a list are joined to their table by what they are opened from, which the linter does not see.
+            enable_from_linting=False,
             poolclass=QueuePool,
             pool_size=8,
             max_overflow=-1,

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from ...query import kinds
+from ...query.dates import days_later, local_time
 from ...query.kinds import Kind
 from ...query.lookups import COMPARE
 from ...query.predicate import Predicate, fetch, predicate
+from ...query.tally import parts_of, total_of
 from ...query.tree import Target, Test
 
 _decode = msgspec.json.Decoder().decode
@@ -39,12 +41,6 @@ def matches(kind: str, op: str, cell: str | None, operand: str) -> bool:
     return _predicate(kind, op, operand)({"": None if cell is None else _decode(cell)})
 
 
-def compare_pair(op: str, kind: str, cell: str | None, other_kind: str, other: str | None) -> bool:
-    """A comparison of two JSON cells."""
-    left, right = comparable(kind, cell), comparable(other_kind, other)
-    return left is not None and right is not None and COMPARE[op](left, right)
-
-
 def comparable(kind: str, cell: str | None) -> Any:
     """What a JSON cell compares by as a value of a kind."""
     return None if cell is None else KINDS[kind].comparable(_decode(cell))
@@ -56,13 +52,56 @@ def dig(cell: str | None, keys: str) -> str | None:
     return None if found is None else msgspec.json.encode(found).decode()
 
 
+def local(value: str | None, zone: str) -> str | None:
+    """A moment as the clocks of a time zone show it."""
+    if value is None:
+        return None
+    moment = local_time(value, zone)
+    return None if moment is None else f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}"
+
+
+def later(value: Any, days: float | None) -> Any:
+    """A moment or day so many days later."""
+    return None if value is None or days is None else days_later(value, days)
+
+
+def total(whole: int, fractions: int, large: str) -> float | None:
+    """A sum of which some numbers are large."""
+    more, rest = large.split()
+    return total_of(whole + int(more), fractions + int(rest))
+
+
+class LargeSum:
+    """Adds large numbers up exactly; takes numbers, and such sums."""
+
+    def __init__(self) -> None:
+        self._whole = 0
+        self._fractions = 0
+
+    def step(self, value: Any) -> None:
+        """Add one."""
+        if isinstance(value, str):
+            whole, fractions = map(int, value.split())
+        else:
+            whole, fractions = parts_of(float(value))
+        self._whole += whole
+        self._fractions += fractions
+
+    def finalize(self) -> str | None:
+        """The sum as text, or NULL of none."""
+        return f"{self._whole} {self._fractions}" if self._whole or self._fractions else None
+
+
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
     for name, count, function in (
         ("planhat_compare", 3, compare),
         ("planhat_matches", 4, matches),
-        ("planhat_compare_pair", 5, compare_pair),
         ("planhat_comparable", 2, comparable),
         ("planhat_dig", 2, dig),
+        ("planhat_local", 2, local),
+        ("planhat_days_later", 2, later),
+        ("planhat_total", 3, total),
     ):
         connection.create_function(name, count, function, deterministic=True)
+    connection.create_aggregate("planhat_large_sum", 1, LargeSum)  # type: ignore[arg-type]

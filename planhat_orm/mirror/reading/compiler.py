@@ -1,189 +1,129 @@
 """The SQL reading of a query tree, in the parts that both databases say the same way.
 
 Truth is two-valued: a comparison with a missing value is NULL in SQL, which AND and OR pass on harmlessly and
-every NOT first turns into false. A step over a relation is `near IN (SELECT far ...)`, so any depth works. What
-the databases say differently, or not at all, is in `Dialect`.
+every NOT first turns into false. A condition over a relation is `near IN (SELECT far ...)`, so any depth works; a
+value over one is a LEFT JOIN. What the databases say differently, or not at all, is in `Dialect`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import count
 from typing import Any as Anything
-from typing import Protocol
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, not_, or_, select, true
+from sqlalchemy import FromClause, Select, and_, false, func, not_, or_, select, true
 
-from ...query.kinds import ANY, BOOLEAN, DATETIME, ID, LISTS, OBJECT, REF, TEXT, Kind
+from ...query.kinds import ANY
 from ...query.query import Query
-from ...query.tree import All, Any, Node, Not, Related, Target, Test
+from ...query.tree import All, Any, Expr, Figure, Hop, InQuery, Item, Node, Not, Related, Target, Test
+from ...query.walk import parts_of
 from ..db import tables
 from ..db.layout import Column, Layout, layout_for
-
-Sql = ColumnElement[Anything]
-
-_DIRECT = {"exact": "__eq__", "gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__"}
-_TEXTS = (TEXT, ID, REF, DATETIME)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value inside a JSON column: at `path` of `base`, to be read as `kind`."""
-
-    base: Sql
-    path: tuple[str, ...]
-    kind: Kind
-
-
-class Dialect(Protocol):
-    """What SQLite and PostgreSQL say differently."""
-
-    def json(self, column: Sql) -> Sql:
-        """A JSON column as text, to be selected."""
-        ...
-
-    def missing(self, cell: Cell) -> Sql:
-        """Whether nothing, or null, is at the cell. Never NULL."""
-        ...
-
-    def among(self, value: Sql, operands: Sequence[Anything]) -> Sql:
-        """Whether a column is one of many values."""
-        ...
-
-    def contains(self, value: Sql, operand: str) -> Sql:
-        """Whether a text holds another."""
-        ...
-
-    def starts(self, value: Sql, operand: str) -> Sql:
-        """Whether a text starts with another."""
-        ...
-
-    def ends(self, value: Sql, operand: str) -> Sql:
-        """Whether a text ends with another."""
-        ...
-
-    def lookup(self, table: FromClause, value: Sql, op: str, operand: Anything) -> Sql:
-        """Any other lookup on a column of comparables."""
-        ...
-
-    def matches(self, table: FromClause, cell: Cell, op: str, operand: Anything) -> Sql:
-        """A lookup on a JSON cell."""
-        ...
-
-    def pair(self, table: FromClause, left: Sql | Cell, op: str, right: Sql | Cell) -> Sql:
-        """A comparison of two values of a row, one of them at least in JSON."""
-        ...
-
-    def members(self, column: Sql) -> tuple[Sql, Sql]:
-        """The elements of a JSON list as a column of a FROM of its own, and the condition that one is text."""
-        ...
-
-    def raw(self, extra: Sql, column: Sql, wire: str) -> Sql:
-        """The JSON of a value that is spread over its column and `_extra`."""
-        ...
-
-    def comparable(self, cell: Cell) -> Sql:
-        """What a cell compares by."""
-        ...
+from . import expressions, figures, grouping
+from .dialect import Dialect
+from .joins import Cell, Joins, Sql, Value, columns_of
 
 
 class Compiler:
     """Writes the statements of queries."""
 
-    def __init__(self, dialect: Dialect, *, hidden: bool = False) -> None:
+    def __init__(self, dialect: Dialect, *, hidden: bool = False, zone: str = "UTC") -> None:
         self.dialect = dialect
         self.hidden = hidden
+        self.zone = zone
+        self._labels = count()
+
+    def labelled(self, columns: Sequence[Sql]) -> list[Sql]:
+        """Columns under names that nothing else in the statement has, so that GROUP BY can use them."""
+        return [column.label(f"c{next(self._labels)}") for column in columns]
+
+    # --- statements -------------------------------------------------------------------------------------
 
     def rows(self, query: Query, columns: Sequence[Column]) -> Select[Anything]:
-        """The statement that selects `columns` and `_extra` of the records."""
-        table, where = self._from(query)
+        """The statement that selects `columns`, `_extra`, and the columns of the annotations, of the records."""
+        joins, where = self.records(query)
+        table = joins.table
         shown = [
             self.dialect.json(table.c[column.name]) if column.storage == "json" else table.c[column.name]
             for column in columns
         ]
-        statement = select(*shown, table.c["_extra"]).where(where).order_by(*self.order(query, table))
-        return _sliced(statement, query)
+        values = [column for _, expr in query.annotations for column in columns_of(self.value(expr, joins))]
+        order = self.order(query, joins)
+        chosen = (*shown, table.c["_extra"], *(column.label(f"v{place}") for place, column in enumerate(values)))
+        if query.distinct:
+            where = and_(where, table.c.pk.in_(self._first_of_each(query)))
+        return sliced(select(*chosen).select_from(joins.source).where(where).order_by(*order), query)
+
+    def keys(self, query: Query) -> Select[Anything]:
+        """The statement that selects the primary keys of the records, within the query's slice."""
+        joins, where = self.records(query)
+        order = self.order(query, joins) if query.is_sliced else ()
+        if query.distinct:
+            where = and_(where, joins.table.c.pk.in_(self._first_of_each(query)))
+        return sliced(select(joins.table.c.pk).select_from(joins.source).where(where).order_by(*order), query)
 
     def count(self, query: Query) -> Select[Anything]:
-        """The statement that counts the records, within the query's slice."""
-        table, where = self._from(query)
-        if not query.is_sliced:
-            return select(func.count()).select_from(table).where(where)
-        return select(func.count()).select_from(_sliced(select(table.c.pk).where(where), query).subquery())
+        """The statement that counts the records, or groups, within the query's slice."""
+        if query.groups is not None:
+            return select(func.count()).select_from(self.groups(query).subquery())
+        if query.picks:
+            return select(func.count()).select_from(self.keys(query).subquery())
+        joins, where = self.records(query)
+        return select(func.count()).select_from(joins.source).where(where)
 
-    def matching(self, query: Query) -> tuple[FromClause, Sql]:
-        """The table to aggregate over, and the condition; a sliced query's rows are cut out first."""
-        table, where = self._from(query)
-        if not query.is_sliced:
-            return table, where
-        chosen = _sliced(select(table.c.pk).where(where).order_by(*self.order(query, table)), query).subquery()
-        return table, table.c.pk.in_(select(chosen.c.pk))
+    def groups(self, query: Query) -> Select[Anything]:
+        """The statement that selects the values and figures of groups."""
+        return grouping.statement(self, query)
 
-    def order(self, query: Query, table: FromClause) -> list[Sql]:
-        """ORDER BY: missing values last either way, `_id` as the last word."""
-        terms: list[Sql] = []
-        for target, descending in query.order:
-            value = self.comparable(target, table, layout_for(query.resource))
-            terms += [value.is_(None), value.desc() if descending else value.asc()]
-        return [*terms, table.c.id]
-
-    def comparable(self, target: Target, table: FromClause, layout: Layout) -> Sql:
-        """What a target compares by, as an expression."""
-        value = self.value(target, table, layout)
-        return self.dialect.comparable(value) if isinstance(value, Cell) else value
-
-    def present(self, target: Target, table: FromClause, layout: Layout) -> Sql:
-        """Whether there is a value at a target, of whatever type."""
-        return not_(self._missing(target, table, layout))
-
-    # --- conditions -------------------------------------------------------------------------------------
-
-    def _from(self, query: Query) -> tuple[FromClause, Sql]:
+    def records(self, query: Query) -> tuple[Joins, Sql]:
+        """The table of the records, and the condition that chooses them; a slice is not taken yet."""
         layout = layout_for(query.resource)
-        table: FromClause = tables.records(layout)
-        return table, and_(self._belongs(table, layout, hidden=self.hidden), self.where(query.where, table, layout))
+        joins = Joins(self, tables.records(layout), layout, narrow=_is_narrow(query.where, layout))
+        visible = self.belongs(joins.table, layout, hidden=query.hidden)
+        return joins, and_(visible, self.where(query.where, joins))
 
-    def _belongs(self, table: FromClause, layout: Layout, *, hidden: bool) -> Sql:
-        """The rows of a resource in its table that Planhat's own lists would show."""
-        conditions: list[Sql] = [true()]
-        if layout.only is not None:
-            conditions.append(table.c[layout.only[0].name] == layout.only[1])
-        param = layout.resource.hidden_by
-        if param is not None and not hidden:
-            conditions.append(table.c[layout.by_wire[str(param.hides)].name].is_not(true()))
-        return and_(*conditions)
+    def _first_of_each(self, query: Query) -> Select[Anything]:
+        """The primary keys of the first record of each combination of values."""
+        joins, where = self.records(query)
+        values = [column for expr in query.distinct for column in columns_of(self.value(expr, joins))]
+        place = func.row_number().over(partition_by=values, order_by=self.order(query, joins)).label("place")
+        numbered = select(joins.table.c.pk, place).select_from(joins.source).where(where).subquery()
+        return select(numbered.c.pk).where(numbered.c.place == 1)
 
-    def where(self, node: Node, table: FromClause, layout: Layout) -> Sql:
-        """The condition of a tree on the rows of `table`."""
-        match node:
-            case All(children):
-                return and_(true(), *(self.where(child, table, layout) for child in children))
-            case Any(children):
-                return or_(false(), *(self.where(child, table, layout) for child in children))
-            case Not(child):
-                return not_(func.coalesce(self.where(child, table, layout), false()))
-            case Related():
-                return self._related(node, table, layout)
-            case Test():
-                return self._test(node, table, layout)
+    def order(self, query: Query, joins: Joins) -> list[Sql]:
+        """ORDER BY: missing values last either way, `_id` as the last word."""
+        return [*self.terms(query.order, joins), joins.table.c.id]
 
-    def _related(self, node: Related, table: FromClause, layout: Layout) -> Sql:
-        hop = node.hop
-        there = layout_for(hop.resource)
-        far = tables.records(there).alias()
-        inside = and_(self._belongs(far, there, hidden=node.hidden), self.where(node.where, far, there))
-        near = table.c[layout.by_wire[hop.near].name]
-        key = far.c[there.by_wire[hop.far].name]
-        if hop.many_near:
-            member, is_text = self.dialect.members(near)
-            return select(1).where(is_text, member.in_(select(key).where(inside))).correlate(table).exists()
-        if hop.many_far:
-            member, is_text = self.dialect.members(key)
-            return near.in_(select(member).select_from(far).where(is_text, inside))
-        return near.in_(select(key).where(inside))
+    def terms(self, order: tuple[tuple[Expr, bool], ...], joins: Joins) -> list[Sql]:
+        """The terms of ORDER BY for some values."""
+        terms: list[Sql] = []
+        for expr, descending in order:
+            columns = columns_of(self.value(expr, joins))
+            if not (isinstance(expr, Figure) and expr.function == "count"):
+                terms.append(columns[0].is_(None))
+            terms += [column.desc() if descending else column.asc() for column in columns]
+        return terms
 
-    def value(self, target: Target, table: FromClause, layout: Layout) -> Sql | Cell:
-        """Where a target's value is: a column of comparables, or a cell of JSON."""
+    # --- values -----------------------------------------------------------------------------------------
+
+    def value(self, expr: Expr, joins: Joins) -> Value:
+        """What an expression compares by."""
+        return expressions.value(self, expr, joins)
+
+    def figure(self, figure: Figure, joins: Joins) -> Value:
+        """A figure of each record over the records that are related to it."""
+        return figures.of_records(self, figure, joins)
+
+    def comparable(self, target: Target, joins: Joins, source: FromClause | None = None) -> Value:
+        """What a field compares by; `source` is what the statement selects from, where that is more than the table."""
+        found = self.place(target, joins)
+        if isinstance(found, Cell):
+            return self.dialect.comparable(joins.source if source is None else source, found)
+        return found
+
+    def place(self, target: Target, joins: Joins) -> Sql | Cell:
+        """Where a field's value is: a column of comparables, or a cell of JSON."""
+        table, layout = joins.table, joins.layout
         first, *rest = target.keys
         column = layout.by_wire.get(first)
         if column is not None and column.storage == "json":
@@ -196,83 +136,146 @@ class Compiler:
             return Cell(raw, tuple(rest), target.kind)
         return table.c[column.name]
 
-    def _missing(self, target: Target, table: FromClause, layout: Layout) -> Sql:
+    def listed(self, item: Item, joins: Joins) -> Sql:
+        """The JSON of a list that is grouped by its elements."""
+        found = self.place(item.of, joins)
+        assert isinstance(found, Cell)
+        return self.dialect.document(found)
+
+    def present(self, target: Target, joins: Joins) -> Sql:
+        """Whether there is a value at a field, of whatever type."""
+        return not_(self._missing(target, joins.over(target.hops) if target.hops else joins))
+
+    def _missing(self, target: Target, joins: Joins) -> Sql:
         """Absent or null. What did not fit its column is in `_extra`, and not missing."""
-        column = layout.by_wire.get(target.keys[0])
-        unkept = self.dialect.missing(Cell(table.c["_extra"], target.keys[:1], ANY))
+        column = joins.layout.by_wire.get(target.keys[0])
+        unkept = self.dialect.missing(Cell(joins.table.c["_extra"], target.keys[:1], ANY))
         if column is None or len(target.keys) > 1:
-            value = self.value(target, table, layout)
-            assert isinstance(value, Cell)
-            return self.dialect.missing(value)
-        return and_(table.c[column.name].is_(None), unkept)
+            found = self.place(target, joins)
+            assert isinstance(found, Cell)
+            return self.dialect.missing(found)
+        return and_(joins.table.c[column.name].is_(None), unkept)
 
-    def _test(self, test: Test, table: FromClause, layout: Layout) -> Sql:
+    # --- conditions -------------------------------------------------------------------------------------
+
+    def belongs(self, table: FromClause, layout: Layout, *, hidden: bool) -> Sql:
+        """The rows of a resource in its table that Planhat's own lists would show."""
+        conditions: list[Sql] = [true()]
+        if layout.only is not None:
+            conditions.append(table.c[layout.only[0].name] == layout.only[1])
+        param = layout.resource.hidden_by
+        if param is not None and not hidden:
+            conditions.append(table.c[layout.by_wire[str(param.hides)].name].is_not(true()))
+        return and_(*conditions)
+
+    def where(self, node: Node, joins: Joins) -> Sql:
+        """The condition of a tree on the rows of a table."""
+        match node:
+            case All(children):
+                return and_(true(), *(self.where(child, joins) for child in children))
+            case Any(children):
+                return or_(false(), *(self.where(child, joins) for child in children))
+            case Not(child):
+                return not_(func.coalesce(self.where(child, joins), false()))
+            case Related():
+                return self._related(node, joins)
+            case InQuery():
+                return self._in_query(node, joins)
+            case Test():
+                return self._test(node, joins)
+
+    def _related(self, node: Related, joins: Joins) -> Sql:
+        hop = node.hop
+        far = self.far(hop, node.hidden)
+        inside = and_(far.visible, self.where(node.where, far.joins))
+        source = far.joins.source
+        near, key = joins.column(hop.near), far.joins.column(hop.far)
+        if hop.many_near:
+            elements, member, is_text = self.dialect.members(near)
+            keys = select(key).select_from(source).where(inside)
+            return select(1).select_from(elements).where(is_text, member.in_(keys)).correlate(joins.table).exists()
+        if hop.many_far:
+            elements, member, is_text = self.dialect.members(key)
+            return near.in_(select(member).select_from(source, elements).where(is_text, inside))
+        return near.in_(select(key).select_from(source).where(inside))
+
+    def far(self, hop: Hop, hidden: bool) -> Far:
+        """The records that a hop leads to, as a table of their own."""
+        layout = layout_for(hop.resource)
+        joins = Joins(self, tables.records(layout).alias(), layout)
+        return Far(joins, self.belongs(joins.table, layout, hidden=hidden))
+
+    def _in_query(self, node: InQuery, joins: Joins) -> Sql:
+        inner = Compiler(self.dialect, hidden=node.query.hidden, zone=node.query.zone)
+        found, where = inner.records(node.query)
+        if node.query.distinct:
+            where = and_(where, found.table.c.pk.in_(inner._first_of_each(node.query)))
+        order = inner.order(node.query, found) if node.query.is_sliced else ()
+        column = columns_of(inner.comparable(node.value, found))[0]
+        chosen = select(column).select_from(found.source).where(where).order_by(*order)
+        # Not correlated: the outer statement may be about the same table.
+        values = sliced(chosen, node.query).correlate(None)
+        left = self.place(node.target, joins)
+        if isinstance(left, Cell) and left.kind.column == "json":
+            elements, member, is_text = self.dialect.members(left.base)
+            return select(1).select_from(elements).where(is_text, member.in_(values)).correlate(joins.table).exists()
+        return columns_of(self.value(node.target, joins))[0].in_(values)
+
+    def _test(self, test: Test, joins: Joins) -> Sql:
         target, op, operand = test.target, test.op, test.value
+        if isinstance(target, Target) and not target.hops and target not in joins.known:
+            if op == "isnull":
+                missing = self._missing(target, joins)
+                return missing if operand else not_(missing)
+            if not isinstance(operand, Expr):
+                found = self.place(target, joins)
+                if isinstance(found, Cell):
+                    return self.dialect.matches(joins.source, found, op, operand)
+                return expressions.worked_out(self, joins.source, found, target.kind, op, operand)
+        left = self.value(target, joins)
         if op == "isnull":
-            missing = self._missing(target, table, layout)
-            return missing if operand else not_(missing)
-        value = self.value(target, table, layout)
-        if isinstance(operand, Target):
-            return self._pair(target, value, op, operand, table, layout)
-        if isinstance(value, Cell):
-            return self.dialect.matches(table, value, op, operand)
-        if target.kind in (*LISTS, OBJECT):
-            return false()
-        return self._direct(table, value, target.kind, op, operand)
-
-    def _direct(self, table: FromClause, value: Sql, kind: Kind, op: str, operand: Anything) -> Sql:
-        if op in _DIRECT:
-            if kind is BOOLEAN and op != "exact":
-                return false()
-            return getattr(value, _DIRECT[op])(operand)  # type: ignore[no-any-return]
-        if op == "in":
-            return self.dialect.among(value, operand) if operand else false()
-        if op == "range":
-            return and_(value >= operand[0], value <= operand[1])
-        if op == "contains":
-            return self.dialect.contains(value, operand)
-        if op == "startswith":
-            return self.dialect.starts(value, operand)
-        if op == "endswith":
-            return self.dialect.ends(value, operand)
-        return self.dialect.lookup(table, value, op, operand)
-
-    def _pair(
-        self, target: Target, left: Sql | Cell, op: str, operand: Target, table: FromClause, layout: Layout
-    ) -> Sql:
-        right = self.value(operand, table, layout)
-        if isinstance(left, Cell) or isinstance(right, Cell):
-            return self.dialect.pair(table, left, op, right)
-        if _family(target.kind) != _family(operand.kind) or (target.kind is BOOLEAN and op != "exact"):
-            return false()
-        return getattr(left, _DIRECT[op])(right)  # type: ignore[no-any-return]
+            nothing = columns_of(left)[0]
+            return nothing.is_(None) if operand else nothing.is_not(None)
+        if isinstance(operand, Expr):
+            return expressions.compared(op, left, target.kind, self.value(operand, joins), operand.kind)
+        return expressions.worked_out(self, joins.source, left, target.kind, op, operand)
 
 
-def _family(kind: Kind) -> str:
-    """Which comparables can be compared with each other: text, numbers, booleans."""
-    return "text" if kind in _TEXTS else "boolean" if kind is BOOLEAN else "number"
+class Far:
+    """The records behind a hop: their table, and the condition that their list shows them."""
+
+    __slots__ = ("joins", "visible")
+
+    def __init__(self, joins: Joins, visible: Sql) -> None:
+        self.joins = joins
+        self.visible = visible
 
 
-def _sliced(statement: Select[Anything], query: Query) -> Select[Anything]:
+def sliced(statement: Select[Anything], query: Query) -> Select[Anything]:
+    """The statement within a query's slice."""
     if query.limit is not None:
         statement = statement.limit(query.limit)
     return statement.offset(query.start) if query.start else statement
 
 
+def _is_narrow(where: Node, layout: Layout) -> bool:
+    """Whether an index leads to the few rows that a condition chooses: one value of an indexed column."""
+    for test in where.children if isinstance(where, All) else (where,):
+        if isinstance(test, Test) and isinstance(test.target, Target) and not test.target.hops and test.op == "exact":
+            column = layout.by_wire.get(test.target.keys[0])
+            if column is not None and len(test.target.keys) == 1 and (column.indexed or column.wire == "_id"):
+                return True
+    return False
+
+
 def touched(query: Query) -> set[str]:
     """The tables that a query reads."""
     found = {layout_for(query.resource).table}
-
-    def visit(node: Node) -> None:
-        match node:
-            case All(children) | Any(children):
-                for child in children:
-                    visit(child)
-            case Not(child):
-                visit(child)
-            case Related(_, hop, where):
-                found.add(layout_for(hop.resource).table)
-                visit(where)
-
-    visit(query.where)
+    parts = (query.where, query.order, query.annotations, query.distinct, query.groups, query.having)
+    for part in parts_of(parts):
+        match part:
+            case InQuery(_, inner):
+                found |= touched(inner)
+            case Hop(resource=name):
+                found.add(layout_for(name).table)
     return found

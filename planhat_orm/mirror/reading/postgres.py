@@ -13,10 +13,13 @@ from typing import Any
 
 from sqlalchemy import JSON as PlainJSON
 from sqlalchemy import (
+    Boolean,
     Connection,
     Double,
     FromClause,
     Integer,
+    Numeric,
+    Select,
     Text,
     and_,
     any_,
@@ -28,21 +31,55 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from ...query.kinds import ANY, BOOLEAN, ID, TEXT
+from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, TEXT
 from ..db import sqlite_functions
 from ..db.json_text import json_text
-from .compiler import Cell, Sql
+from .joins import Cell, Mixed, Sql, Value
+from .postgres_values import PostgresValues
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 
 
-class PostgresDialect:
+def _distinct(source: FromClause, value: Sql) -> Select[Any]:
+    """The different values that there are."""
+    return select(value).select_from(source).where(value.is_not(None)).distinct()
+
+
+def _each(listed: Sql) -> FromClause:
+    source = case((func.jsonb_typeof(listed) == "array", listed), else_=literal_column("'[]'::jsonb"))
+    return func.jsonb_array_elements(source).table_valued(column("value", JSONB), joins_implicitly=True).alias()
+
+
+def _plain_text(value: Sql) -> Sql:
+    """A JSON scalar as text."""
+    return value.op("#>>", return_type=Text())(literal_column("'{}'::text[]")).collate("C")
+
+
+def _as_double(value: Sql) -> Sql:
+    """A JSON number as a double; NULL where it is none."""
+    number = cast(_plain_text(value), Numeric(asdecimal=False))
+    return case((func.abs(number) < literal_column(f"{2**1024 - 2**970}::numeric"), cast(number, Double())))
+
+
+def _mixed(value: Sql) -> Mixed:
+    """A JSON value of any type."""
+    type_ = func.jsonb_typeof(value)
+    number = case((type_ == "number", _as_double(value)))
+    text = _plain_text(value)
+    return Mixed(
+        case((type_ == "boolean", 0), (number.is_not(None), 1), (type_ == "string", 2)),
+        case((type_ == "boolean", case((text == "true", 1.0), else_=0.0)), else_=number),
+        case((type_ == "string", text)),
+    )
+
+
+class PostgresDialect(PostgresValues):
     """PostgreSQL's words for a query; without a connection they only say that Python decides."""
 
     def __init__(self, connection: Connection | None = None) -> None:
@@ -75,16 +112,16 @@ class PostgresDialect:
         """The last characters are the operand."""
         return func.right(value, len(operand)) == operand if operand else value.is_not(None)
 
-    def lookup(self, table: FromClause, value: Sql, op: str, operand: Any) -> Sql:
+    def lookup(self, source: FromClause, value: Sql, op: str, operand: Any) -> Sql:
         """Python chooses among the column's values."""
         wanted = json_text(operand)
         if self._connection is None:
             return func.decided_in_python(value, op, wanted)
-        found = self._connection.execute(select(value).where(value.is_not(None)).distinct()).scalars()
+        found = self._connection.execute(_distinct(source, value)).scalars()
         chosen = [record for record in found if sqlite_functions.compare(op, record, wanted)]
         return self.among(value, chosen) if chosen else false()
 
-    def matches(self, table: FromClause, cell: Cell, op: str, operand: Any) -> Sql:
+    def matches(self, source: FromClause, cell: Cell, op: str, operand: Any) -> Sql:
         """The indexed expression for the equality of text; else Python chooses among the cells."""
         quick = self._quick(cell, op, operand)
         if quick is not None:
@@ -92,54 +129,71 @@ class PostgresDialect:
         text, wanted = self._text(cell), json_text(operand)
         if self._connection is None:
             return func.decided_in_python(text, op, wanted)
-        found = self._connection.execute(select(text).where(text.is_not(None)).distinct()).scalars()
+        found = self._connection.execute(_distinct(source, text)).scalars()
         chosen = [record for record in found if sqlite_functions.matches(cell.kind.name, op, record, wanted)]
         return text == any_(literal(chosen, ARRAY(Text()))) if chosen else false()
 
-    def pair(self, table: FromClause, left: Sql | Cell, op: str, right: Sql | Cell) -> Sql:
-        """Python chooses among the pairs of values."""
-        (kind, one), (other_kind, other) = self._side(left), self._side(right)
-        if self._connection is None:
-            return func.decided_in_python(one, op, other)
-        found = self._connection.execute(
-            select(one, other).where(one.is_not(None), other.is_not(None)).distinct()
-        ).all()
-        chosen = [tuple(row) for row in found if sqlite_functions.compare_pair(op, kind, row[0], other_kind, row[1])]
-        return tuple_(one, other).in_(chosen) if chosen else false()
-
-    def members(self, listed: Sql) -> tuple[Sql, Sql]:
+    def members(self, listed: Sql) -> tuple[FromClause, Sql, Sql]:
         """The elements of a list; anything that is no list has none."""
-        source = case((func.jsonb_typeof(listed) == "array", listed), else_=literal_column("'[]'::jsonb"))
-        each = func.jsonb_array_elements(source).table_valued(column("value", JSONB), joins_implicitly=True)
-        value = each.alias().c.value
-        return value.op("#>>", return_type=Text())(literal_column("'{}'::text[]")), func.jsonb_typeof(value) == "string"
+        each = _each(listed)
+        value = each.c.value
+        return each, _plain_text(value), func.jsonb_typeof(value) == "string"
+
+    def elements(self, listed: Sql) -> tuple[FromClause, Mixed]:
+        """The elements of a list as values of any type."""
+        each = _each(listed)
+        return each, _mixed(each.c.value)
+
+    def document(self, cell: Cell) -> Sql:
+        """Binary JSON, which can be compared and taken apart."""
+        return self._value(cell)
 
     def raw(self, extra: Sql, value: Sql, wire: str) -> Sql:
         """The entry of `_extra`, or the column's value as JSON."""
         return func.coalesce(self._text(Cell(extra, (wire,), ANY)), cast(func.to_jsonb(value), Text))
 
-    def comparable(self, cell: Cell) -> Sql:
-        """Python reads the distinct cells; the statement looks each one up."""
+    def comparable(self, source: FromClause, cell: Cell) -> Value:
+        """What holds what the field should, as it is; Python reads the distinct other cells, and they are looked up."""
+        kind, value = cell.kind, self._value(cell)
+        if kind is ANY:
+            return _mixed(value)
+        if kind in (*LISTS, OBJECT):
+            return cast(null(), Text)
+        type_ = func.jsonb_typeof(value)
+        if kind is BOOLEAN:
+            return case((type_ == "boolean", cast(_plain_text(value), Boolean())))
+        if kind in (NUMBER, INTEGER):
+            odd = and_(type_ == "string", value.is_not(None))
+            return case((type_ == "number", _as_double(value)), (odd, self._looked_up(source, cell, odd, Double())))
+        if kind in (DATETIME, DAY):
+            odd = type_.is_not(None)
+            return self._looked_up(source, cell, odd, Integer() if kind is DAY else Text())
+        odd = and_(type_ != "string", value.is_not(None))
+        return case((type_ == "string", _plain_text(value)), (odd, self._looked_up(source, cell, odd, Text())))
+
+    def _looked_up(self, source: FromClause, cell: Cell, odd: Sql, wanted: Any) -> Sql:
+        """What Python reads in the cells that are `odd`, by a table of them."""
         text, kind = self._text(cell), cell.kind
         if self._connection is None:
             return func.decided_in_python(text, kind.name)
-        found = self._connection.execute(select(text).where(text.is_not(None)).distinct()).scalars()
+        found = self._connection.execute(_distinct(source, text).where(odd)).scalars()
         known = {record: sqlite_functions.comparable(kind.name, record) for record in found}
-        if kind is BOOLEAN:
-            known = {trait: None if value is None else int(value) for trait, value in known.items()}
+        known = {record: value for record, value in known.items() if value is not None}
+        if not known:
+            return cast(null(), wanted)
         looked_up = literal(json_text(known), Text()).cast(JSONB).op("->>", return_type=Text())(text)
-        if kind is BOOLEAN:
-            return cast(looked_up, Integer)
-        return (
-            looked_up.collate("C")
-            if any(isinstance(trait, str) for trait in known.values())
-            else cast(looked_up, Double)
-        )
+        return looked_up.collate("C") if isinstance(wanted, Text) else cast(looked_up, wanted)
 
-    def _side(self, value: Sql | Cell) -> tuple[str, Sql]:
-        if isinstance(value, Cell):
-            return value.kind.name, self._text(value)
-        return ANY.name, cast(func.to_jsonb(value), Text)
+    def same(self, left: Sql, right: Sql) -> Sql:
+        """IS NOT DISTINCT FROM."""
+        return left.is_not_distinct_from(right)
+
+    def _value(self, cell: Cell) -> Sql:
+        """The JSON at a cell."""
+        found: Sql = cell.base if isinstance(cell.base.type, JSONB) else cast(cell.base, JSONB)
+        for key in cell.path:
+            found = found.op("->", return_type=JSONB())(_label(key))
+        return found
 
     def _text(self, cell: Cell) -> Sql:
         """The JSON at a cell, as text."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, literal_column, select
+from sqlalchemy import Connection, Select
 
 from ... import gc_pause
 from ...errors import ConfigurationError, MirrorIncomplete, StaleMirror
 from ...http.effects import Emit, Flow, RunBlocking
-from ...query.kinds import ANY, BOOLEAN, TEXT
+from ...query.kinds import ANY, Kind
 from ...query.plan import Plan, Step, describe
-from ...query.query import Query
+from ...query.query import ANNOTATIONS, Named, Query
 from ...query.tree import All, Target, Test
 from ...queryset.unseen_labels import labels_of, warn_of_unseen
 from ...wire.resources import Resource
@@ -22,12 +22,13 @@ from ..db import state
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Column, Layout, layout_for
-from .compiler import Compiler, Dialect, touched
+from .compiler import Compiler, touched
+from .dialect import Dialect
+from .joins import decoded, width
 from .postgres import PostgresDialect
 from .sqlite import SqliteDialect
 
 PAGE = 2000
-Wanted = Mapping[str, tuple[str, Target | None]]
 
 
 class MirrorSource:
@@ -83,21 +84,10 @@ class MirrorSource:
 
         return (yield RunBlocking(work))  # type: ignore[no-any-return]
 
-    def aggregate(self, query: Query, wanted: Wanted, group_by: tuple[Target, ...] = ()) -> Flow[list[dict[str, Any]]]:
-        """Return the figures of all matching records, or of each group, by alias and by the group targets' names."""
-
-        def work() -> list[dict[str, Any]]:
-            with self._open(query) as connection:
-                self.check(connection, query)
-                return self._aggregate(connection, query, wanted, group_by)
-
-        return (yield RunBlocking(work))  # type: ignore[no-any-return]
-
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
-        reader = Compiler(self._dialect(None), hidden=query.hidden)
-        columns = _chosen(layout_for(query.resource), query)
-        statement: Select[Any] = reader.count(query) if verb in ("count", "exists") else reader.rows(query, columns)
+        reader = Compiler(self._dialect(None), hidden=query.hidden, zone=query.zone)
+        statement: Select[Any] = reader.count(query) if verb in ("count", "exists") else _statement(reader, query)
         text = str(statement.compile(self.database.engine))
         return Plan(
             source=self.name,
@@ -162,57 +152,40 @@ class MirrorSource:
         return PostgresDialect(connection) if self.database.postgres else SqliteDialect()
 
     def _reader(self, connection: Connection, query: Query) -> Compiler:
-        return Compiler(self._dialect(connection), hidden=query.hidden)
+        return Compiler(self._dialect(connection), hidden=query.hidden, zone=query.zone)
 
     def _pages(self, connection: Connection, query: Query) -> Generator[list[dict[str, Any]], None, None]:
-        layout = layout_for(query.resource)
-        columns = _chosen(layout, query)
-        rows = RowCodec(layout, postgres=self.database.postgres)
-        statement = self._reader(connection, query).rows(query, columns)
+        statement = _statement(self._reader(connection, query), query)
+        decode = self._decoder(query)
         # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
         with connection.execution_options(stream_results=True).execute(statement) as result:
-            keys = None if query.select is None else query.select | {"_id"}
             while True:
                 with gc_pause.gc_paused():
-                    page = rows.decode_rows(columns, result.fetchmany(PAGE), keys)
+                    page = decode(result.fetchmany(PAGE))
                 if not page:
                     return
                 yield page
 
-    def _aggregate(
-        self, connection: Connection, query: Query, wanted: Wanted, group_by: tuple[Target, ...]
-    ) -> list[dict[str, Any]]:
-        reader, layout = self._reader(connection, query), layout_for(query.resource)
-        table, where = reader.matching(query)
-        groups = [reader.comparable(target, table, layout).label(f"g{n}") for n, target in enumerate(group_by)]
-        figures = [
-            self._figure(reader, table, layout, function, target).label(f"f{n}")
-            for n, (function, target) in enumerate(wanted.values())
-        ]
-        statement = select(*groups, *figures).select_from(table).where(where)
-        if groups:
-            # By their labels: an expression with parameters is another one each time it is written.
-            names = [f"g{n}" for n in range(len(groups))]
-            statement = statement.group_by(*names).order_by(*(literal_column(name).nulls_last() for name in names))
-        names = [*(target.name for target in group_by), *wanted]
-        kinds = [
-            *(t.kind for t in group_by),
-            *(t.kind if t and f in ("min", "max") else TEXT for f, t in wanted.values()),
-        ]
-        return [
-            {
-                name: bool(value) if kind is BOOLEAN and value is not None else value
-                for name, kind, value in zip(names, kinds, row, strict=True)
-            }
-            for row in connection.execute(statement)
-        ]
+    def _decoder(self, query: Query) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
+        """How rows of the statement become records with their annotations, or groups."""
+        if query.groups is not None:
+            return _named_values((*query.groups, *query.annotations))
+        layout = layout_for(query.resource)
+        columns = _chosen(layout, query)
+        codec = RowCodec(layout, postgres=self.database.postgres)
+        keys = None if query.select is None else query.select | {"_id"}
+        if not query.annotations:
+            return lambda rows: codec.decode_rows(columns, rows, keys)
+        values, width = _named_values(query.annotations), len(columns) + 1
 
-    def _figure(self, reader: Compiler, table: Any, layout: Layout, function: str, target: Target | None) -> Any:
-        if target is None:
-            return func.count()
-        if function == "count":
-            return func.count(case((reader.present(target, table, layout), 1)))
-        return getattr(func, function)(reader.comparable(target, table, layout))
+        def annotated(rows: Sequence[Any]) -> list[dict[str, Any]]:
+            records = codec.decode_rows(columns, [row[:width] for row in rows], keys)
+            found = values([row[width:] for row in rows])
+            for record, named in zip(records, found, strict=True):
+                record[ANNOTATIONS] = named
+            return records
+
+        return annotated
 
 
 class _Reading:
@@ -244,6 +217,26 @@ class _Reading:
         if self._context is not None:
             self._context.__exit__(None, None, None)
             self._context = None
+
+
+def _statement(compiler: Compiler, query: Query) -> Select[Any]:
+    if query.groups is not None:
+        return compiler.groups(query)
+    return compiler.rows(query, _chosen(layout_for(query.resource), query))
+
+
+def _named_values(named: Named) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
+    """How rows of the columns of some values become dicts of comparables."""
+    places: list[tuple[str, Kind, slice]] = []
+    first = 0
+    for name, expr in named:
+        places.append((name, expr.kind, slice(first, first + width(expr.kind))))
+        first += width(expr.kind)
+
+    def read(rows: Sequence[Any]) -> list[dict[str, Any]]:
+        return [{name: decoded(kind, row[place]) for name, kind, place in places} for row in rows]
+
+    return read
 
 
 def _chosen(layout: Layout, query: Query) -> list[Column]:

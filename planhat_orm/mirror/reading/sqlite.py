@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    REAL,
     Boolean,
     ColumnElement,
     FromClause,
+    Integer,
     and_,
     case,
     cast,
@@ -22,19 +24,24 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    null,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy import Text as SqlText
 
-from ...query.kinds import ANY, BOOLEAN, ID, INTEGER, LISTS, NUMBER, TEXT, Kind
+from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, TEXT, Kind
 from ..db.json_text import json_text, path
-from .compiler import Cell, Sql
+from .joins import Cell, Mixed, Sql, Value
+from .sqlite_values import SqliteValues
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}").fullmatch
 _EXACT = 2**53
 _MOST = 1.7976931348623157e308
 _MANY = 200
+_FIRST_DAY, _LAST_DAY = -719162, 2932896
+_MOMENT = "%Y-%m-%dT%H:%M:%fZ"
 _OPERATORS = {"exact": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -44,7 +51,17 @@ def quoted(keys: tuple[str, ...]) -> ColumnElement[str] | None:
     return None if found is None else literal_column("'" + found.replace("'", "''") + "'")
 
 
-class SqliteDialect:
+def _mixed(type_: Sql, value: Sql) -> Mixed:
+    """A JSON value of any type, by its type and what it is in SQL."""
+    number = and_(type_.in_(("integer", "real")), value.between(-_MOST, _MOST))
+    return Mixed(
+        case((type_.in_(("true", "false")), 0), (number, 1), (type_ == "text", 2)),
+        case((type_ == "true", 1.0), (type_ == "false", 0.0), (number, cast(value, REAL))),
+        case((type_ == "text", value)),
+    )
+
+
+class SqliteDialect(SqliteValues):
     """SQLite's words for a query."""
 
     def json(self, column: Sql) -> Sql:
@@ -74,40 +91,64 @@ class SqliteDialect:
         """The last characters are the operand."""
         return func.substr(value, -len(operand)) == operand if operand else value.is_not(None)
 
-    def lookup(self, table: FromClause, value: Sql, op: str, operand: Any) -> Sql:
+    def lookup(self, source: FromClause, value: Sql, op: str, operand: Any) -> Sql:
         """Python decides."""
         return func.planhat_compare(op, value, json_text(operand)) == 1
 
-    def matches(self, table: FromClause, cell: Cell, op: str, operand: Any) -> Sql:
+    def matches(self, source: FromClause, cell: Cell, op: str, operand: Any) -> Sql:
         """Over the indexed expression where that is exact, else Python decides."""
         quick = self._quick(cell, op, operand)
         return quick if quick is not None else self._ask(cell, op, operand)
 
-    def pair(self, table: FromClause, left: Sql | Cell, op: str, right: Sql | Cell) -> Sql:
-        """Python compares."""
-        return func.planhat_compare_pair(op, *self._side(left), *self._side(right)) == 1
-
-    def members(self, listed: Sql) -> tuple[Sql, Sql]:
+    def members(self, listed: Sql) -> tuple[FromClause, Sql, Sql]:
         """The elements of a list; anything that is no list has none."""
+        each = self._each(listed)
+        return each, each.c.value, each.c.type == "text"
+
+    def elements(self, listed: Sql) -> tuple[FromClause, Mixed]:
+        """The elements of a list as values of any type."""
+        each = self._each(listed)
+        return each, _mixed(each.c.type, each.c.value)
+
+    def _each(self, listed: Sql) -> FromClause:
         source = case((func.json_type(listed) == "array", listed), else_="[]")
         each = func.json_each(source).table_valued(
             column("value", SqlText), column("type", SqlText), joins_implicitly=True
         )
-        each = each.alias()
-        return each.c.value, each.c.type == "text"
+        return each.alias()
+
+    def document(self, cell: Cell) -> Sql:
+        """JSON is text here."""
+        return self._json(cell)
 
     def raw(self, extra: Sql, value: Sql, wire: str) -> Sql:
         """The entry of `_extra`, or the column's value as JSON."""
         return func.coalesce(self._json(Cell(extra, (wire,), ANY)), self._quoted(value))
 
-    def comparable(self, cell: Cell) -> Sql:
-        """Python reads the cell."""
-        return func.planhat_comparable(cell.kind.name, self._json(cell))
+    def comparable(self, source: FromClause, cell: Cell) -> Value:
+        """What holds what the field should, as it is; Python reads the rest."""
+        kind, type_, value = cell.kind, self._type(cell), self._scalar(cell)
+        if kind is ANY:
+            return _mixed(type_, value)
+        if kind in (*LISTS, OBJECT):
+            return cast(null(), SqlText)
+        if kind is BOOLEAN:
+            return type_coerce(case((type_ == "true", 1), (type_ == "false", 0)), Boolean())
+        asked = (type_.is_not(None), func.planhat_comparable(kind.name, self._json(cell)))
+        if kind in (NUMBER, INTEGER):
+            numbers = and_(type_.in_(("integer", "real")), value.between(-_MOST, _MOST))
+            return type_coerce(case((numbers, cast(value, REAL)), (type_ == "text", asked[1])), REAL())
+        if kind is DAY:
+            whole = and_(type_ == "integer", value.between(_FIRST_DAY, _LAST_DAY))
+            return type_coerce(case((whole, value), asked), Integer())
+        if kind is DATETIME:
+            as_written = func.strftime(_MOMENT, value, "+0 days") == value
+            return case((and_(type_ == "text", value >= "0001", as_written), value), asked)
+        return case((type_ == "text", value), asked)
 
-    def _side(self, value: Sql | Cell) -> tuple[str, Sql]:
-        if isinstance(value, Cell):
-            return value.kind.name, self._json(value)
-        return ANY.name, self._quoted(value)
+    def same(self, left: Sql, right: Sql) -> Sql:
+        """IS compares values here."""
+        return left.op("IS", is_comparison=True)(right)
 
     def _quoted(self, value: Sql) -> Sql:
         if isinstance(value.type, Boolean):

@@ -1,0 +1,287 @@
+"""Mistakes in values, figures and groups, in Python's reading and in the mirror's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Integer, cast, func, literal
+
+from planhat_orm.client import evaluation, links
+from planhat_orm.mirror.reading import aggregates, compiler, expressions, figures, grouping, sqlite, sqlite_values
+from planhat_orm.mirror.reading.joins import Joins, Mixed, columns_of
+from planhat_orm.query import dates, groups, predicate, tally
+from planhat_orm.query.tree import EVERYTHING
+
+from .mutation import Mutant, Patch
+
+
+def python(name: str, home: Any, attribute: str, replacement: Any) -> Mutant:
+    return Mutant(name, "Python", lambda patch: patch.setattr(home, attribute, replacement))
+
+
+def mirror(name: str, home: Any, attribute: str, replacement: Any) -> Mutant:
+    return Mutant(name, "mirror", lambda patch: patch.setattr(home, attribute, replacement))
+
+
+# --- Python ---------------------------------------------------------------------------------------------
+
+
+def fan_out(*args: Any) -> Any:
+    """A record counts once for each way to it."""
+    follow = records_over(*args)
+    return lambda row: [far for far in follow(row) for _ in range(2)]
+
+
+records_over = predicate.records_over
+
+
+def filter_dropped(hops: Any, environment: Any, where: Any = (), hidden: Any = ()) -> Any:
+    return records_over(hops, environment, (where[0], *([EVERYTHING] * len(hops))) if where else (), hidden)
+
+
+def hidden_counted(hops: Any, environment: Any, where: Any = (), hidden: Any = ()) -> Any:
+    return records_over(hops, environment, where, tuple(True for _ in hidden))
+
+
+def of_all_figures(change: Callable[..., Any]) -> Callable[[Patch], None]:
+    def make(patch: Patch) -> None:
+        patch.setattr(predicate, "records_over", change)
+        patch.setattr(groups, "records_over", change)
+
+    return make
+
+
+def zero_for_nothing(op: str) -> Any:
+    calculate = on_numbers(op)
+    return lambda left, right: 0.0 if op == "/" and right == 0 else calculate(left, right)
+
+
+def whole_division(op: str) -> Any:
+    calculate = on_numbers(op)
+
+    def divide(left: Any, right: Any) -> Any:
+        found = calculate(left, right)
+        return float(int(found)) if op == "/" and found is not None else found
+
+    return divide
+
+
+on_numbers = predicate._on_numbers
+result, add = tally.Tally.result, tally.Tally.add
+
+
+def sum_of_nothing(self: Any) -> Any:
+    return 0.0 if self.figure.function == "sum" and not self.count else result(self)
+
+
+def every_value(self: Any, value: Any) -> None:
+    self._seen = None
+    add(self, value)
+
+
+def plain_parts(value: float) -> tuple[int, int]:
+    """To six decimals only."""
+    whole, fractions = parts_of(value)
+    return whole, fractions // 1000 * 1000
+
+
+parts_of, items, truncated = tally.parts_of, predicate.items, dates.truncated
+
+
+def items_doubled(item: Any) -> Any:
+    read = items(item)
+    return lambda row: [*read(row), *read(row)]
+
+
+def no_group_of_nothing(item: Any) -> Any:
+    read = items(item)
+    return lambda row: [value for value in read(row) if value is not None]
+
+
+def from_sunday(value: Any, unit: str, zone: str) -> Any:
+    found = truncated(value, unit, zone)
+    if unit != "week" or found is None:
+        return found
+    day = dates.part_of(value, "date", zone)
+    return None if day is None else day - (day + 4) % 7
+
+
+def in_utc(value: Any, part: str, zone: str) -> Any:
+    return dates.part_of(value, part, "UTC")
+
+
+def having_after_limit(self: Any) -> Any:
+    query = self._query
+    self._query = query.changed(having=EVERYTHING)
+    rows = group_rows(self)
+    self._query = query.changed(start=0, stop=None)
+    kept = group_rows(self)
+    return [row for row in rows if row in kept]
+
+
+group_rows = groups.Groups.rows
+
+
+def seen_each_time(figure: Any, environment: Any) -> Any:
+    """A record counts in a group once for each record that leads to it."""
+    inner = adder(figure, environment)
+
+    def add_again(total: Any, row: Any) -> None:
+        total.seen = set()
+        inner(total, row)
+
+    return add_again
+
+
+adder, first_of_each, index = groups._adder, predicate.first_of_each, links.Links._index
+
+PYTHON = [
+    Mutant("a figure counts a record once for each way to it", "Python", of_all_figures(fan_out)),
+    Mutant("a figure drops its filter", "Python", of_all_figures(filter_dropped)),
+    Mutant("a figure counts what lists hide", "Python", of_all_figures(hidden_counted)),
+    python("a figure of a group counts a record twice", groups, "_adder", seen_each_time),
+    python("dividing by zero gives zero", predicate, "_on_numbers", zero_for_nothing),
+    python("division gives whole numbers", predicate, "_on_numbers", whole_division),
+    python("the sum of nothing is zero", tally.Tally, "result", sum_of_nothing),
+    python("distinct is lost", tally.Tally, "add", every_value),
+    python("a sum has six decimals", tally, "parts_of", plain_parts),
+    python("an element counts twice", groups, "items", items_doubled),
+    python("records without elements are in no group", groups, "items", no_group_of_nothing),
+    python("weeks start on Sunday", predicate, "truncated", from_sunday),
+    python("parts of dates are in UTC", predicate, "part_of", in_utc),
+    python("conditions on groups come after the slice", groups.Groups, "rows", having_after_limit),
+    python("the last of each is kept", evaluation, "first_of_each", lambda rows, *rest: first_of_each(rows[::-1], *rest)),
+    python("figures find what lists hide", links.Links, "_index", lambda self, hop, hidden: index(self, hop, True)),
+    python("a choice takes the last branch", predicate, "_case", lambda expr, env: case_(replace(expr, branches=expr.branches[::-1]), env)),
+]  # fmt: skip
+case_ = predicate._case
+
+# --- the mirror -----------------------------------------------------------------------------------------
+
+chain, counted, grouped = figures.chain, figures.counted, figures.grouped
+finished, is_apart = figures.finished, grouping._is_apart
+statement, outer = grouping.statement, grouping._outer
+
+
+def no_filter(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
+    return chain(self, replace(figure, where=tuple([EVERYTHING] * len(figure.where))), layout, start)
+
+
+def all_seen(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
+    return chain(self, replace(figure, hidden=tuple(True for _ in figure.hidden)), layout, start)
+
+
+def repeated(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
+    made = chain(self, figure, layout, start)
+    made.__class__ = _Repeated
+    return made
+
+
+class _Repeated(figures.Chain):
+    """Never told that it repeats."""
+
+    @property  # type: ignore[override]
+    def repeats(self) -> bool:
+        return False
+
+    @repeats.setter
+    def repeats(self, value: bool) -> None:
+        return
+
+
+def inner_joins(self: Any, other: Any, condition: Any, *, inner: bool = False) -> None:
+    self._source = self._source.join(other, condition, isouter=False)
+
+
+def everywhere(change: Callable[..., Any]) -> Callable[[Patch], None]:
+    def make(patch: Patch) -> None:
+        patch.setattr(figures, "chain", change)
+        patch.setattr(grouping, "chain", change)
+
+    return make
+
+
+arithmetic, trunc, part = sqlite.SqliteDialect.arithmetic, sqlite.SqliteDialect.trunc, sqlite.SqliteDialect.part
+total, sum_parts = sqlite.SqliteDialect.total, sqlite.SqliteDialect.sum_parts
+
+
+def zero_in_sql(self: Any, op: str, left: Any, right: Any) -> Any:
+    found = arithmetic(self, op, left, right)
+    return func.coalesce(found, 0.0) if op == "/" else found
+
+
+def whole_in_sql(self: Any, op: str, left: Any, right: Any) -> Any:
+    found = arithmetic(self, op, left, right)
+    return cast(found, Integer) * 1.0 if op == "/" else found
+
+
+def infinite(self: Any, op: str, left: Any, right: Any) -> Any:
+    return (left * 1.0).op(op)(right * 1.0)
+
+
+def sunday_in_sql(self: Any, source: Any, kind: Any, value: Any, unit: str, zone: str) -> Any:
+    if unit != "week":
+        return trunc(self, source, kind, value, unit, zone)
+    day = self.part(source, kind, value, "date", zone)
+    return day - sqlite_values._modulo(day + 4, 7)
+
+
+def having_dropped_after(self: Any, query: Any, joins: Any) -> Any:
+    """Conditions on groups come after the slice."""
+    return outer(
+        self,
+        query.changed(start=0, stop=None) if query.having == EVERYTHING else query.changed(having=EVERYTHING),
+        joins,
+    )
+
+
+aggregate_parts, aggregate_count = aggregates.Aggregate.parts, aggregates.Aggregate._count
+elements = sqlite.SqliteDialect.elements
+in_query = compiler.Compiler._in_query
+
+
+def whole_query(self: Any, node: Any, joins: Any) -> Any:
+    """A slice in a condition is lost."""
+    return in_query(self, replace(node, query=node.query.changed(start=0, stop=None)), joins)
+
+
+MIRROR = [
+    Mutant("a figure drops its filter", "mirror", everywhere(no_filter)),
+    Mutant("a figure counts what lists hide", "mirror", everywhere(all_seen)),
+    Mutant("a figure counts a record once for each way to it", "mirror", everywhere(repeated)),
+    mirror("joins leave records out", Joins, "join", inner_joins),
+    mirror("dividing by zero gives zero", sqlite.SqliteDialect, "arithmetic", zero_in_sql),
+    mirror("division gives whole numbers", sqlite.SqliteDialect, "arithmetic", whole_in_sql),
+    mirror("what is not finite is a number", sqlite.SqliteDialect, "arithmetic", infinite),
+    mirror("the sum of nothing is zero", sqlite.SqliteDialect, "total", lambda self, parts: func.coalesce(total(self, parts), 0.0)),
+    mirror("distinct is lost", aggregates.Aggregate, "_count", lambda self, value: func.count(columns_of(value)[0])),
+    mirror("an element of any type is text", sqlite, "_mixed", lambda type_, value: Mixed(literal(2), value * 1.0, value)),
+    mirror("weeks start on Sunday", sqlite.SqliteDialect, "trunc", sunday_in_sql),
+    mirror("parts of dates are in UTC", sqlite.SqliteDialect, "part", lambda self, source, kind, value, asked, zone: part(self, source, kind, value, asked, "UTC")),
+    mirror("first days are in UTC", sqlite.SqliteDialect, "trunc", lambda self, source, kind, value, unit, zone: trunc(self, source, kind, value, unit, "UTC")),
+    mirror("conditions on groups are lost where there is a slice", grouping, "_outer", having_dropped_after),
+    mirror("a slice in a condition is lost", compiler.Compiler, "_in_query", whole_query),
+    mirror("a choice takes the last branch", expressions, "_case", lambda self, expr, joins: sql_case(self, replace(expr, branches=expr.branches[::-1]), joins)),
+    mirror("groups by elements count whole lists", grouping, "elements_of", lambda self, item, raws: elements_of(self, item, raws.limit(1))),
+]  # fmt: skip
+sql_case, elements_of = expressions._case, grouping.elements_of
+
+
+def plain_sum(patch: Patch) -> None:
+    def parts(self: Any, value: Any) -> Any:
+        return {**sum_parts(self, value), "plain": func.sum(value * 1.0)}
+
+    merged = sqlite.SqliteDialect.merged_parts
+
+    def again(self: Any, found: Any) -> Any:
+        return {**merged(self, found), "plain": func.sum(found["plain"])}
+
+    patch.setattr(sqlite.SqliteDialect, "sum_parts", parts)
+    patch.setattr(sqlite.SqliteDialect, "merged_parts", again)
+    patch.setattr(sqlite.SqliteDialect, "total", lambda self, found: found["plain"])
+
+
+MIRROR.append(Mutant("a plain sum", "mirror", plain_sum))
+VALUES = [*PYTHON, *MIRROR]
