@@ -14,7 +14,8 @@ from planhat_orm.client import activities, automations, endpoints, metrics
 from planhat_orm.http import effects, events
 from planhat_orm.mirror import Change, Diagnosis, Hit, Mirror, MirrorStatus, SyncPlan, SyncReport
 from planhat_orm.models import conflict
-from planhat_orm.queryset import Grouped, Values, ValuesList
+from planhat_orm.queryset import Groups, Values, ValuesList
+from planhat_orm.queryset.groups import GroupValues
 from planhat_orm.reports.charts import Charts
 from planhat_orm.webhooks import handlers
 from planhat_orm.webhooks.receiver import Receiver
@@ -23,7 +24,7 @@ REACHED = (
     activities.UserActivities, automations.Automation, endpoints.Companies, endpoints.TimeEntries, metrics.Metrics,
     endpoints.BulkResponse, effects.Request, effects.Response, events.WaitEvent, events.RetryEvent,
     Change, Diagnosis, Hit, Mirror, MirrorStatus, SyncPlan, SyncReport, conflict.Conflict,
-    Grouped, Values, ValuesList, Charts, Receiver, handlers.Change,
+    Groups, GroupValues, Values, ValuesList, Charts, Receiver, handlers.Change,
 )  # fmt: skip
 """What the names in `planhat_orm` hand out."""
 
@@ -34,6 +35,7 @@ _VALUE = "the value of a field of whatever type, as the record holds it"
 _OBJECT = "a record of the caller's class, whose fields a type checker would not find on Model"
 _MODEL = "of any model: which one is the parameter of the class that holds it"
 _FRAME = "a class of an optional library, which need not be installed"
+_EXPRESSION = "a field or expression whose value is of whatever type the field has"
 _LOOKUP = "the value of a lookup, which the lookup's own field checks"
 
 ALLOWED: dict[str, str] = {
@@ -47,9 +49,8 @@ ALLOWED: dict[str, str] = {
     "Conflict.__init__(theirs)": _VALUE,
     "Change.__init__(fields)": _VALUE,
     "Response.__init__(data)": "JSON of whatever shape, as the route answers it",
-    "Mirror.table ->": "a class made while running: `T.mrr` is a column that no type checker can know of",
     "QuerySet.__init__(model)": _MODEL,
-    "Grouped.__init__(queryset)": _MODEL,
+    "Groups.__init__(queryset)": _MODEL,
     "_Rows.__init__(queryset)": _MODEL,
     "ValuesList.__init__(queryset)": _MODEL,
     "Receiver.on(model)": _MODEL,
@@ -58,7 +59,32 @@ ALLOWED: dict[str, str] = {
         f"QuerySet.{verb}(lookups)": _LOOKUP
         for verb in ("filter", "exclude", "get", "aget", "get_or_none", "aget_or_none")
     },
-    **{f"QuerySet.{twin}to_{library} ->": _FRAME for twin in ("", "a") for library in ("arrow", "pandas", "polars")},
+    **{f"{owner}.__init__(lookups)": _LOOKUP for owner in ("Q", "Exists", "When")},
+    **{f"Q.custom({name})": _LOOKUP for name in ("value", "lookups")},
+    **{f"Groups.{verb}(lookups)": _LOOKUP for verb in ("filter", "exclude")},
+    "Aggregate.__init__(default)": "a value of whatever type the figure has, which is checked when it meets a model",
+    "Expression.of(record)": "a record of any class: its annotations belong to no field",
+    "Groups.using(source)": "a client, a mirror, or any source of either: their layers lie above",
+    "QuerySet.values_list ->": "the tuple's types follow from what is named, one by one",
+    **{
+        f"{owner}.{verb}": _EXPRESSION
+        for owner, verbs in {
+            "QuerySet": (
+                "annotate(values) group_by(names) group_by(values) distinct(names) order_by(names) values(names) "
+                "values_list(names) aggregate(aggregates) aaggregate(aggregates) to_arrow(names) to_pandas(names) "
+                "to_polars(names) ato_arrow(names) ato_pandas(names) ato_polars(names)"
+            ),
+            "Groups": "__init__(names) annotate(figures) aggregate(figures) aaggregate(figures) order_by(names)",
+        }.items()
+        for verb in verbs.split()
+    },
+    **{f"QuerySet.{verb}(others)": _MODEL for verb in ("union", "intersection", "difference")},
+    **{
+        f"{owner}.{twin}to_{library} ->": _FRAME
+        for owner in ("QuerySet", "Groups")
+        for twin in ("", "a")
+        for library in ("arrow", "pandas", "polars")
+    },
 }
 """`Class.method(argument)`, or `->` for what is returned: the reason."""
 

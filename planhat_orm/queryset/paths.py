@@ -156,4 +156,6 @@ def field_of(model: type[Model], name: str) -> Field[Any]:
         relation = model._meta.relations.get(name)
         if relation is not None and relation.via in model._meta.fields:
             raise FieldError(f"{name!r} is a relation of {model.__name__}: its field is {relation.via!r}.") from None
-        raise FieldError(f"{model.__name__} has no field {quoted(name)}.{did_you_mean(name, model._meta.fields)}") from None
+        raise FieldError(
+            f"{model.__name__} has no field {quoted(name)}.{did_you_mean(name, model._meta.fields)}"
+        ) from None

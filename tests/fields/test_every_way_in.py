@@ -16,7 +16,7 @@ import pytest
 
 from planhat_orm import License, Planhat, ValidationError
 from planhat_orm.http.clock import Clock
-from planhat_orm.query.tree import leaves_in
+from planhat_orm.query.walk import leaves_in
 
 from ..registry import no_clients
 from ..scale import sized

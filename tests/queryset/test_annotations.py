@@ -67,7 +67,8 @@ def company_of(row: dict[str, Any]) -> str:
 
 
 def test_figures_over_two_relations_do_not_multiply(source: Any, rows: Rows) -> None:
-    licences, spent = Counter(map(company_of, rows("license"))), defaultdict(float)
+    licences = Counter(map(company_of, rows("license")))
+    spent: dict[str, float] = defaultdict(float)
     for row in rows("license"):
         spent[company_of(row)] += row["mrr"]
     contacts = Counter(company_of(row) for row in rows("enduser") if not row.get("archived"))
