@@ -298,7 +298,7 @@ class Asker:
             inside, before = settled(found._query, NOW), keep
             keep = [
                 lambda row, world: (
-                    row["_id"] in [one["_id"] for one in chosen(inside, World(world.tenant, world.zone), before)]
+                    row["_id"] in [match["_id"] for match in chosen(inside, World(world.tenant, world.zone), before)]
                 )
             ]
         names: list[str] = []
