@@ -283,3 +283,17 @@ def test_each_related_list_is_read_once(calls: Calls) -> None:
 def test_nothing_is_asked_for_a_question_that_nothing_answers(calls: Calls) -> None:
     assert list(Ticket.objects.none()) == [] and list(Task.objects.filter(id__in=[])) == []
     assert calls() == []
+
+
+# --- frames ---------------------------------------------------------------------------------------------
+
+
+def test_frames_hold_annotations_groups_and_named_values(source: Any) -> None:
+    found = Company.objects.using(source).annotate(n=Count("licenses"), month=Trunc("renewal_date", "month"))
+    table = found.to_arrow()
+    assert table.column("n").to_pylist() == [company.n for company in found]  # type: ignore[attr-defined]
+    assert table.column("month").to_pylist() == [company.month for company in found]  # type: ignore[attr-defined]
+    chosen = found.to_pandas("name", "owner.email", "custom.Tier", "n")
+    assert list(chosen.columns) == ["name", "owner.email", "custom.Tier", "n"] and len(chosen) == len(found)
+    groups = found.group_by("custom.Tier").annotate(total=Sum("mrr"))
+    assert groups.to_polars().rows() == [(group["custom.Tier"], group["total"]) for group in groups]
