@@ -55,8 +55,9 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
     if "custom" in names:
         columns.update(_undeclared(pyarrow, model, rows, account))
     for name, expr in queryset._query.annotations:
-        values = [row[ANNOTATIONS][name] for row in rows]
-        columns[name] = _column(pyarrow, _guess(values) if expr.kind is kinds.ANY else expr.kind, values, len(rows))
+        annotated = [row[ANNOTATIONS][name] for row in rows]
+        kind = _guess(annotated) if expr.kind is kinds.ANY else expr.kind
+        columns[name] = _column(pyarrow, kind, annotated, len(rows))
     return pyarrow.table(columns)
 
 
