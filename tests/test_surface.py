@@ -68,7 +68,7 @@ def test_every_public_name_has_a_docstring_of_its_own(name: str) -> None:
         return
     inherited = [base.__doc__ for base in value.__mro__[1:]]
     assert value.__doc__ not in inherited
-    assert not value.__doc__.startswith(f"{name}("), "a dataclass without a docstring gets its signature"
+    assert not value.__doc__.startswith(f"{name}("), "a dataclass without a docstring gets its signature"  # type: ignore[union-attr]
     for attribute, member in vars(value).items():
         if not attribute.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
             assert inspect.getdoc(member), f"{name}.{attribute}"

@@ -206,7 +206,7 @@ def test_lean_companies_are_one_request(online: Online) -> None:
     assert emulator.calls == planhat.calls == 7
     for empty in ({"external_id": ""}, {"source_id": ""}, {"status": ""}, {"status": []}):  # type: ignore[var-annotated]
         with pytest.raises(ValidationError, match="is empty"):
-            planhat.company.get_lean_list(**empty)  # type: ignore[arg-type]
+            planhat.company.get_lean_list(**empty)
 
 
 def test_time_entries_are_duplicated_once(online: Online) -> None:

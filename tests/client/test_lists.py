@@ -88,7 +88,7 @@ def test_a_list_is_complete_while_others_insert_and_delete(online: Online, seed:
 
     planhat.on("response", others)
     options = {"limit": rng.choice([5, 20, 5000]), "sort": rng.choice([None, "-_id", "name"])}
-    found = [row["_id"] for row in rows(planhat.company.get_list(**options))]
+    found = [row["_id"] for row in rows(planhat.company.get_list(**options))]  # type: ignore[arg-type]
     assert len(found) == len(set(found))
     assert throughout <= set(found)
 

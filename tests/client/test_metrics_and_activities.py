@@ -74,9 +74,9 @@ def test_what_holds_no_rows_is_refused(online: Online, auto_chunk: bool) -> None
         planhat.company.bulk_upsert,
     ):
         with pytest.raises(ValidationError, match="not"):
-            call(None)  # type: ignore[operator]
+            call(None)  # type: ignore[arg-type]
         with pytest.raises(ValidationError):
-            call("ab")  # type: ignore[operator]
+            call("ab")  # type: ignore[arg-type]
     assert emulator.calls == 0
 
 

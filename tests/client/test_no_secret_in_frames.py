@@ -50,7 +50,7 @@ async def _awaited(planhat: Planhat, call: Any) -> Any:
 
 def _inside(value: Any) -> str:
     """One level into an object, as rich shows those that have no repr of their own."""
-    return repr(getattr(value, "__dict__", "")) if type(value).__repr__ is object.__repr__ else ""
+    return repr(getattr(value, "__dict__", "")) if type(value).__repr__ is object.__repr__ else ""  # type: ignore[comparison-overlap]
 
 
 CALLS: dict[str, Callable[[Planhat], Any]] = {

@@ -103,7 +103,7 @@ def test_a_model_can_be_forbidden_or_missing(serve: Serve) -> None:
 
 @pytest.mark.parametrize(("patch", "status"), [("update", 200), ("refuse", 404)])
 def test_patch_is_taken_like_put_or_refused(patch: str, status: int) -> None:
-    with Emulator(companies=0, switches=Switches(patch=patch)) as emulator:
+    with Emulator(companies=0, switches=Switches(patch=patch)) as emulator:  # type: ignore[arg-type]
         company = emulator.store.insert("company", {"name": "Acme"})
         answer = httpx.patch(
             f"{emulator.url}/companies/{company['_id']}",
@@ -111,4 +111,4 @@ def test_patch_is_taken_like_put_or_refused(patch: str, status: int) -> None:
             headers={"Authorization": "Bearer test-token"},
         )
         assert answer.status_code == status
-        assert (emulator.store.get("company", company["_id"]).get("phase") == "Live") is (status == 200)
+        assert (emulator.store.get("company", company["_id"]).get("phase") == "Live") is (status == 200)  # type: ignore[union-attr]

@@ -188,7 +188,7 @@ def test_a_warning_is_enough_where_it_is_wanted(online: Online) -> None:
     with pytest.warns(UnknownNameWarning, match="Did you mean 'Tier'"):
         assert Company.objects.filter(custom__Teir="A").count() == 1
     with pytest.raises(ConfigurationError, match="custom='wran'"):
-        Planhat("t", custom="wran")
+        Planhat("t", custom="wran")  # type: ignore[arg-type]
 
 
 def test_while_nothing_is_known_values_compare_by_their_own_type(online: Online) -> None:

@@ -274,8 +274,8 @@ def test_a_condition_compares_with_what_a_field_would_hold_or_refuses_the_value_
 KEY_WAYS: dict[str, Callable[[Any], Any]] = {
     "in_bulk": lambda value: License.objects.in_bulk([value], key="external_id"),
     "get": lambda value: License.objects.get_or_none(external_id=value),
-    "get_or_create": lambda value: License.objects.get_or_create(_REST, external_id=value),
-    "update_or_create": lambda value: License.objects.update_or_create(_REST, external_id=value),
+    "get_or_create": lambda value: License.objects.get_or_create(_REST, external_id=value),  # type: ignore[has-type]
+    "update_or_create": lambda value: License.objects.update_or_create(_REST, external_id=value),  # type: ignore[has-type]
 }
 _REST = {"company_id": ID, "currency": "EUR", "value": 1}
 

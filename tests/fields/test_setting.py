@@ -136,7 +136,7 @@ def test_what_is_sent_of_a_value(model: type[Model], name: str, value: Any, sent
 
 
 def test_dates_of_custom_fields_are_sent_as_declared() -> None:
-    one = Account(golive=date(2026, 5, 4), renewed=date(2026, 5, 4))  # type: ignore[arg-type]
+    one = Account(golive=date(2026, 5, 4), renewed=date(2026, 5, 4))
     assert one._payload() == {"custom": {"Go-live": 20577, "Renewed at": "2026-05-04T00:00:00.000Z"}}
     assert (one.golive, one.renewed) == (date(2026, 5, 4), datetime(2026, 5, 4, tzinfo=UTC))
 

@@ -261,7 +261,7 @@ def test_a_record_is_of_the_zone_of_its_own_client() -> None:
 def test_a_zone_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("Europe/Stokholm", "../etc", 5, ""):
         with pytest.raises(ConfigurationError, match="timezone must be a name such as Europe/Stockholm"):
-            Planhat("t", timezone=wrong)
+            Planhat("t", timezone=wrong)  # type: ignore[arg-type]
     monkeypatch.setenv("PLANHAT_TIMEZONE", "Asia/Tokyo")
     assert str(Planhat("t").zone) == "Asia/Tokyo"
     assert Planhat("t", timezone=UTC).zone is UTC

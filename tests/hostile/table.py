@@ -172,7 +172,7 @@ def _good(asked: Asked) -> bytes:
 
 def _with_headers(headers: Mapping[str, str]) -> Answer:
     def answer(asked: Asked) -> Iterator[Step]:
-        yield respond(_good(asked), **{name.replace("-", "_"): value for name, value in headers.items()})
+        yield respond(_good(asked), **{name.replace("-", "_"): value for name, value in headers.items()})  # type: ignore[arg-type]
 
     return answer
 

@@ -102,7 +102,7 @@ def shown(error: BaseException) -> str:
 
 def _inside(value: Any) -> str:
     """What a debugger shows of an object that has no repr of its own."""
-    return repr(getattr(value, "__dict__", "")) if type(value).__repr__ is object.__repr__ else ""
+    return repr(getattr(value, "__dict__", "")) if type(value).__repr__ is object.__repr__ else ""  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("answer", [_echo, _redirect], ids=["echo", "redirect"])
@@ -111,7 +111,7 @@ def test_what_a_server_repeats_is_struck_out_everywhere(answer: Answer, call: An
     with HostileServer(answer) as server, client(server) as planhat:
         heard: list[Any] = []
         for event in ("request", "response", "retry", "wait"):
-            planhat.on(event, heard.append)  # type: ignore[arg-type]
+            planhat.on(event, heard.append)
         with pytest.raises(PlanhatError) as raised:
             call(planhat)
         error: Any = raised.value
@@ -168,7 +168,7 @@ def test_cookies_are_neither_kept_nor_sent_back() -> None:
 def test_ctrl_c_during_a_push_of_metrics_leads_to_no_frame_with_a_token() -> None:
     with HostileServer(always(60.0)) as server, client(server) as planhat:
         # The main thread itself gets the signal: it waits in a call of the system, which nothing else interrupts.
-        interrupt = functools.partial(signal.pthread_kill, threading.main_thread().ident, signal.SIGINT)
+        interrupt = functools.partial(signal.pthread_kill, threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
         planhat.on("request", lambda _: threading.Timer(0.3, interrupt).start())
         with pytest.raises(KeyboardInterrupt) as raised:
             CALLS["metrics"](planhat)

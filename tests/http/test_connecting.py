@@ -143,7 +143,7 @@ def test_a_file_without_certificates_is_refused_in_our_words(tmp_path: Path) -> 
     empty.write_text("none")
     for options in ({"verify": empty}, {"cert": empty, "verify": False}):
         with pytest.raises(ConfigurationError, match="empty.pem|cert="):
-            in_a_thread(made("https://127.0.0.1:9", **options))  # type: ignore[arg-type]
+            in_a_thread(made("https://127.0.0.1:9", **options))
 
 
 def _refuse_in_plain(listener: socket.socket) -> None:

@@ -363,7 +363,7 @@ def test_every_lookup_on_every_value_means_the_same_in_postgres(in_postgres: Mir
     agree_on_everything(in_postgres, 0.1)
 
 
-@examples(60)
+@examples(60)  # type: ignore[untyped-decorator]
 @conditions
 @example(
     {"company": [{"_id": "a1", "custom": {"Seats": True}}]},
@@ -375,7 +375,7 @@ def test_sqlite_and_python_choose_the_same_records(
     choose(in_sqlite, tenant, nodes)
 
 
-@examples(12)
+@examples(12)  # type: ignore[untyped-decorator]
 @conditions
 def test_postgres_and_python_choose_the_same_records(
     in_postgres: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
@@ -383,7 +383,7 @@ def test_postgres_and_python_choose_the_same_records(
     choose(in_postgres, tenant, nodes)
 
 
-@examples(30)
+@examples(30)  # type: ignore[untyped-decorator]
 @sortings
 def test_sqlite_and_python_sort_and_slice_alike(
     in_sqlite: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None
@@ -391,7 +391,7 @@ def test_sqlite_and_python_sort_and_slice_alike(
     sort(in_sqlite, rows, order, start, length)
 
 
-@examples(12)
+@examples(12)  # type: ignore[untyped-decorator]
 @sortings
 def test_postgres_and_python_sort_and_slice_alike(
     in_postgres: Mirror, rows: list[Row], order: list[tuple[Any, bool]], start: int, length: int | None
@@ -399,13 +399,13 @@ def test_postgres_and_python_sort_and_slice_alike(
     sort(in_postgres, rows, order, start, length)
 
 
-@examples(25)
+@examples(25)  # type: ignore[untyped-decorator]
 @additions
 def test_sqlite_and_python_add_up_alike(in_sqlite: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
     add_up(in_sqlite, rows, leaf, grouped)
 
 
-@examples(10)
+@examples(10)  # type: ignore[untyped-decorator]
 @additions
 def test_postgres_and_python_add_up_alike(in_postgres: Mirror, rows: list[Row], leaf: Any, grouped: Any) -> None:
     add_up(in_postgres, rows, leaf, grouped)

@@ -99,7 +99,7 @@ def test_values_of_another_type_are_counted(either: Mirror) -> None:
     with either.database.writing() as connection:
         state.save(connection, state.State("company", complete=True))
         rows = [{"_id": "a", "mrr": "odd"}, {"_id": "b", "mrr": {"x": 1}}, {"_id": "c", "mrr": None}]
-        Store(connection, layout_for("company"), postgres=either.database.postgres).put(rows)
+        Store(connection, layout_for("company"), postgres=either.database.postgres).put(rows)  # type: ignore[arg-type]
     diagnosis = either.doctor()
     assert diagnosis.ok and "company.mrr 2" in found(diagnosis, "odd values")
 
@@ -131,7 +131,7 @@ def test_a_search_index_that_differs_is_made_anew(mirror: Mirror) -> None:
 
 def test_a_damaged_file_is_told_and_not_answered_from_after_a_crash(sound: Path, tmp_path: Path) -> None:
     path = shutil.copy(sound, tmp_path / "mirror.db")
-    damage(path, pages_of(path, "company")[3], b"\0" * 200)
+    damage(path, pages_of(path, "company")[3], b"\0" * 200)  # type: ignore[arg-type]
     with pytest.raises(MirrorError, match=r"mirror.db is damaged.*planhat doctor --rescue"):
         Mirror(path).status()
     diagnosis = Mirror(path).doctor()
@@ -143,7 +143,7 @@ def test_a_query_that_meets_a_damaged_page_says_what_to_do(sound: Path, tmp_path
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DELETE FROM mirror_lease")
         connection.commit()
-    damage(path, pages_of(path, "company")[3], b"\0" * 200)
+    damage(path, pages_of(path, "company")[3], b"\0" * 200)  # type: ignore[arg-type]
     with Mirror(path) as mirror:
         with pytest.raises(MirrorError, match=r"malformed.*planhat doctor"):
             mirror_rows(mirror, "company")
@@ -153,10 +153,10 @@ def test_a_query_that_meets_a_damaged_page_says_what_to_do(sound: Path, tmp_path
 def test_a_rescue_saves_what_can_be_read_and_tells_the_rest(sound: Path, tmp_path: Path) -> None:
     path = shutil.copy(sound, tmp_path / "mirror.db")
     for table in ("company", "mirror_outbox", "mirror_change"):
-        damage(path, pages_of(path, table)[1], b"\0" * 200)
-    before = path.read_bytes()
+        damage(path, pages_of(path, table)[1], b"\0" * 200)  # type: ignore[arg-type]
+    before = path.read_bytes()  # type: ignore[union-attr]
     saved = Mirror(path).rescue(tmp_path / "saved.db")
-    assert path.read_bytes() == before
+    assert path.read_bytes() == before  # type: ignore[union-attr]
     assert saved.again == ("company",) and saved.lost.keys() == {"mirror_outbox", "mirror_change"}
     assert 50 < saved.saved["mirror_outbox"] < 100 and 100 < saved.saved["mirror_change"] < 300
     assert "lost: at least" in str(saved) and "to be fetched again by the next sync: company" in str(saved)
@@ -174,7 +174,7 @@ def test_a_rescue_saves_what_can_be_read_and_tells_the_rest(sound: Path, tmp_pat
 
 def test_a_file_without_its_first_page_cannot_be_saved(sound: Path, tmp_path: Path) -> None:
     path = shutil.copy(sound, tmp_path / "mirror.db")
-    damage(path, 100, b"\xff" * 2000)
+    damage(path, 100, b"\xff" * 2000)  # type: ignore[arg-type]
     assert wrong(Mirror(path).doctor()) == ["file"]
     with pytest.raises(MirrorError, match="Nothing can be read"):
         Mirror(path).rescue(tmp_path / "saved.db")
@@ -192,7 +192,7 @@ def test_random_damage_is_never_answered_from(sound: Path, tmp_path: Path, part:
         path = shutil.copy(sound, tmp_path / f"{number}.db")
         for _ in range(chance.choice([1, 4, 16])):
             length = chance.choice([1, 8, 100])
-            damage(path, chance.randrange(100, size - length), chance.randbytes(length))
+            damage(path, chance.randrange(100, size - length), chance.randbytes(length))  # type: ignore[arg-type]
         with closing(sqlite3.connect(path)) as connection:
             sees = _sees(connection)
         seen += sees
@@ -208,7 +208,7 @@ def test_random_damage_is_never_answered_from(sound: Path, tmp_path: Path, part:
             found = [(entry.seq, entry.patch) for entry in mirror.outbox]
         changed = sum(record not in outbox for record in found)
         assert changed <= 2 and (len(found) == len(outbox) or "mirror_outbox" in saved.lost), (number, str(saved))
-        path.unlink()
+        path.unlink()  # type: ignore[union-attr]
     assert seen >= sized(0, 1)
 
 

@@ -72,7 +72,7 @@ def _raw(name: str, row: Row) -> Row:
 
 
 def from_parquet(file: Path) -> list[Row]:
-    return pytest.importorskip("pyarrow.parquet").read_table(file).to_pylist()
+    return pytest.importorskip("pyarrow.parquet").read_table(file).to_pylist()  # type: ignore[no-any-return]
 
 
 def from_duckdb(file: Path, name: str) -> list[Row]:

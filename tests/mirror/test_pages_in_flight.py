@@ -196,7 +196,7 @@ class World:
             acknowledge()
             self.acknowledged += 1
             self.open.discard(id)
-            if self.server.past[id][-1] is state:
+            if self.server.past[id][-1] is state:  # type: ignore[comparison-overlap]
                 self.last[id] = name
 
         state = self.server.past[id][-1]

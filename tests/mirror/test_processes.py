@@ -118,7 +118,7 @@ def test_readers_see_whole_syncs_and_never_wait(make_emulator: Callable[..., Emu
                 if len(values) != 1 or len(rows) != 60:
                     wrong.append(values)
             except Exception as error:
-                wrong.append(error)
+                wrong.append(error)  # type: ignore[arg-type]
 
     threads = [threading.Thread(target=read) for _ in range(4)]
     for thread in threads:
@@ -173,7 +173,7 @@ def wait_for(emulator: Emulator, process: subprocess.Popen[bytes], calls: int) -
 
 
 def page_of(call: Any) -> bool:
-    return call.method == "GET" and call.query.get("sort") == "_id" and call.query.get("limit") != "1"
+    return call.method == "GET" and call.query.get("sort") == "_id" and call.query.get("limit") != "1"  # type: ignore[no-any-return]
 
 
 def _ids(mirror: Mirror) -> list[Any]:

@@ -19,7 +19,7 @@ def test_api_sql_and_python_agree_on_postgresql(postgres: Callable[[], str]) -> 
     mirrored = Mirrored(postgres())
     try:
         readings = {"API": by_api, "Python": by_python, "PostgreSQL": mirrored}
-        found = next(disagreements(range(5000, 5000 + TENANTS), readings), None)
+        found = next(disagreements(range(5000, 5000 + TENANTS), readings), None)  # type: ignore[arg-type]
     finally:
         mirrored.close()
     assert found is None, str(found)

@@ -70,7 +70,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     folder = tmp_path_factory.mktemp("exported")
     with Emulator(6) as emulator:
         for row in ODD:
-            emulator.store.insert("company", row)
+            emulator.store.insert("company", row)  # type: ignore[arg-type]
         planhat = Planhat(
             "test-token", api_url=emulator.url, calls_per_min=1_000_000, mirror=folder / "planhat.db", read="mirror"
         )

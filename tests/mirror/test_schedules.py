@@ -98,7 +98,7 @@ class World:
             elif living and verb in ("delete", "purge", "recall"):
                 # A purge takes the oldest and a recall what was changed last: all pages after them move up at once.
                 if verb == "recall":
-                    stamps = {row["_id"]: row.get(layout_for(name).resource.stamp, "") for row in store.all(name)}
+                    stamps = {row["_id"]: row.get(layout_for(name).resource.stamp, "") for row in store.all(name)}  # type: ignore[arg-type]
                     living.sort(key=stamps.__getitem__, reverse=True)
                 for id in living[:6] if verb != "delete" and len(living) > 15 else [self.chance.choice(living)]:
                     self.alive[name].remove(id)
@@ -144,7 +144,7 @@ def test_schedules(
         # Without the server's clock the stamps alone must do.
         monkeypatch.setattr(paging, "_date", lambda response: None)
     cap, order = chance.choice([5, 9, 20, 60]), chance.choice(["insertion", "newest", "random"])
-    emulator = Emulator(companies=0, page_cap=cap, switches=Switches(default_order=order))
+    emulator = Emulator(companies=0, page_cap=cap, switches=Switches(default_order=order))  # type: ignore[arg-type]
     emulator.store.moments = Moments(clock, TODAY)
     emulator.store.moments.run()
     mirror = make_mirror(request.getfixturevalue("postgres")() if seed % 20 == 3 else None)

@@ -60,7 +60,7 @@ def test_many_records_with_few_and_many_fields_come_back(mirror: Mirror) -> None
         for n in range(2500)
     ]
     assert write(mirror, *records) == Counts(new=2500)
-    assert [read(mirror, record["_id"]) for record in records[::500]] == records[::500]
+    assert [read(mirror, record["_id"]) for record in records[::500]] == records[::500]  # type: ignore[arg-type]
 
 
 def test_an_error_of_the_database_shows_nothing_of_the_row(mirror: Mirror) -> None:

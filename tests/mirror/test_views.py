@@ -96,6 +96,6 @@ def test_two_classes_of_one_name_are_both_known(make_emulator: Callable[..., Emu
 
 def test_a_mirror_refuses_what_it_cannot_do_by_name(either: Mirror) -> None:
     with pytest.raises(ValidationError, match=r"changes\(models=\[Company\]\)"):
-        either.history(Company)
+        either.history(Company)  # type: ignore[arg-type]
     with pytest.raises(MirrorError, match="not pickled"):
         pickle.dumps(either)

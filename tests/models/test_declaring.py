@@ -207,7 +207,7 @@ def test_objects_belongs_to_the_class_that_is_asked() -> None:
     assert type(Account.objects) is QuerySet
     assert Account.objects is not Account.objects
     with pytest.raises(AttributeError, match=r"use Account\.objects"):
-        _ = Account(name="x").objects
+        _ = Account(name="x").objects  # type: ignore[arg-type]
 
 
 def test_a_custom_queryset_is_inherited() -> None:
@@ -225,7 +225,7 @@ def test_a_custom_queryset_is_inherited() -> None:
     assert More.objects.model is More
     assert type(More.objects.all()) is AccountQuerySet
     with pytest.raises(AttributeError, match=r"use Managed\.objects"):
-        _ = Managed(name="x").objects
+        _ = Managed(name="x").objects  # type: ignore[arg-type]
 
 
 def test_comparing_class_attributes_builds_conditions() -> None:
@@ -243,11 +243,11 @@ def test_comparing_class_attributes_builds_conditions() -> None:
         (Account.owner == None, {"owner": None}),  # noqa: E711
         (Account.owner_id == ID, {"owner": User(id=ID)}),
     ]:
-        one, other = (found._query.where for found in (queryset.filter(condition), queryset.filter(**lookups)))
+        one, other = (found._query.where for found in (queryset.filter(condition), queryset.filter(**lookups)))  # type: ignore[arg-type]
         assert isinstance(one, Leaf)
         assert isinstance(other, Leaf)
-        assert (one.target.keys, one.target.kind, one.op, one.value) == (
-            other.target.keys, other.target.kind, other.op, other.value,
+        assert (one.target.keys, one.target.kind, one.op, one.value) == (  # type: ignore[union-attr]
+            other.target.keys, other.target.kind, other.op, other.value,  # type: ignore[union-attr]
         )  # fmt: skip
     assert queryset.filter(Account.name != "x")._query == queryset.exclude(name="x")._query
 
@@ -277,7 +277,7 @@ def test_required_fields_of_a_new_record() -> None:
     with pytest.raises(ValidationError, match="company_id"):
         License(product="x").full_clean()
     License(
-        company=Company(name="x"), currency="EUR", from_date=date(2026, 1, 1), value=5  # type: ignore[arg-type]
+        company=Company(name="x"), currency="EUR", from_date=date(2026, 1, 1), value=5
     ).full_clean()  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def test_a_clone_is_new_and_has_the_values_that_may_be_written() -> None:
     )  # fmt: skip
     one.phase = "Live"
     other = one.clone()
-    assert (other.id, other.external_id, other.source_id) == (None, None, None)
+    assert (other.id, other.external_id, other.source_id) == (None, None, None)  # type: ignore[comparison-overlap]
     assert other._payload() == {
         "name": "Acme", "tags": ["a"], "owner": OTHER, "phase": "Live", "custom": {"Tier": "A", "Goals": ["x"]},
     }  # fmt: skip

@@ -40,7 +40,7 @@ SHOWN = slice(1, 8)
 def test_displaying_querysets_records_and_plans_renders_tables_and_makes_no_request() -> None:
     with Emulator(companies=5, seed=1) as emulator:
         source = [_dedent(cell).replace("{url!r}", repr(emulator.url)) for cell in CELLS]
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in source])
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in source])  # type: ignore[no-untyped-call]
         NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute()
     outputs = [cell.outputs for cell in notebook.cells]
     tables = [out["data"]["text/html"] for cell in outputs[SHOWN] for out in cell if "text/html" in out.get("data", {})]

@@ -330,4 +330,4 @@ def test_no_sequence_of_writes_faults_and_crashes_loses_or_doubles_anything(
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
-    run_state_machine_as_test(Sequences, settings=chosen)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Sequences, settings=chosen)

@@ -96,13 +96,13 @@ class Asker:
         dice = self.dice
         model = dice.choice([*FIELDS, Account, Account, Account, Enduser])
         self.home = model._meta.resource.name  # type: ignore[attr-defined]
-        found, keep = self.records(model)
+        found, keep = self.records(model)  # type: ignore[arg-type]
         mixed = dice.random() < 0.15
         if mixed:
-            other, kept = self.records(model)
+            other, kept = self.records(model)  # type: ignore[arg-type]
             found, keep = self.combined(found, keep, other, kept)
         if dice.random() < 0.35:
-            found = self.annotated(found, model)
+            found = self.annotated(found, model)  # type: ignore[arg-type]
             if dice.random() < 0.5 and found._query.annotations:
                 namespace = found._namespace()
                 condition = self.on_value(found)
@@ -112,7 +112,7 @@ class Asker:
             found = found.include_hidden()
         if dice.random() < 0.3:
             return self.groups(found, keep)
-        return Ask(*self.arranged(found, model), keep)
+        return Ask(*self.arranged(found, model), keep)  # type: ignore[arg-type]
 
     def annotated(self, found: QuerySet[Any], model: type[Model]) -> QuerySet[Any]:
         try:
@@ -347,7 +347,7 @@ class Asker:
         if roll < 0.05 and FIGURES.get(model):
             return self.exists(model)
         if roll < 0.1:
-            return self.value(model, 2, "number") >= self.value(model, 1, "number")
+            return self.value(model, 2, "number") >= self.value(model, 1, "number")  # type: ignore[no-any-return]
         if self.dice.random() < 0.25:
             return self.about_one(model)
         return self.tree(model, self.dice.choice((0, 0, 0, 1, 2)))
@@ -567,7 +567,7 @@ def _is_named(child: Any) -> bool:
 
 
 def by_name(condition: Q) -> dict[str, Any]:
-    return {"__".join(child[0]): child[1] for child in condition.children if _is_named(child)}  # type: ignore[arg-type, index]
+    return {"__".join(child[0]): child[1] for child in condition.children if _is_named(child)}  # type: ignore[index]
 
 
 def prefixed(condition: Q, head: str) -> Q:

@@ -291,7 +291,7 @@ def under_not(patch: Patch) -> None:
 
 
 def _flat(where: Node, kind: type) -> Node:
-    return All(where.children) if isinstance(where, kind) else where
+    return All(where.children) if isinstance(where, kind) else where  # type: ignore[union-attr]
 
 
 def ids_cut(patch: Patch) -> None:
@@ -525,7 +525,7 @@ MIRROR = [
     words("gt: numbers without their type", "_number", loose_number),
     words("gt: numbers without those in text", "_number", short_number),
     words("exact: true without its type", "_boolean", loose_boolean),
-    words("contains: the JSON text", "_ask", lambda self, cell, op, operand: func.instr(self._json(cell), json_text(operand)) > 0 if op == "contains" else matches_ask(self, cell, op, operand)),
+    words("contains: the JSON text", "_ask", lambda self, cell, op, operand: func.instr(self._json(cell), json_text(operand)) > 0 if op == "contains" else matches_ask(self, cell, op, operand)),  # type: ignore[has-type]
     direct("not equal", "gte", lambda self, value, operand: value > operand),
     direct("or equal", "gt", lambda self, value, operand: value >= operand),
     direct("not equal", "lte", lambda self, value, operand: value < operand),

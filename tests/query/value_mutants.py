@@ -154,7 +154,7 @@ PYTHON = [
     python("conditions on groups come after the slice", groups.Groups, "rows", having_after_limit),
     python("the last of each is kept", evaluation, "first_of_each", lambda rows, *rest: first_of_each(rows[::-1], *rest)),
     python("figures find what lists hide", links.Links, "_index", lambda self, hop, hidden: index(self, hop, True)),
-    python("a choice takes the last branch", predicate, "_case", lambda expr, env: case_(replace(expr, branches=expr.branches[::-1]), env)),
+    python("a choice takes the last branch", predicate, "_case", lambda expr, env: case_(replace(expr, branches=expr.branches[::-1]), env)),  # type: ignore[has-type]
 ]  # fmt: skip
 case_ = predicate._case
 
@@ -182,7 +182,7 @@ def repeated(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
 class _Repeated(figures.Chain):
     """Never told that it repeats."""
 
-    @property  # type: ignore[override]
+    @property
     def repeats(self) -> bool:
         return False
 
@@ -263,8 +263,8 @@ MIRROR = [
     mirror("first days are in UTC", sqlite.SqliteDialect, "trunc", lambda self, source, kind, value, unit, zone: trunc(self, source, kind, value, unit, "UTC")),
     mirror("conditions on groups are lost where there is a slice", grouping, "_outer", having_dropped_after),
     mirror("a slice in a condition is lost", compiler.Compiler, "_in_query", whole_query),
-    mirror("a choice takes the last branch", expressions, "_case", lambda self, expr, joins: sql_case(self, replace(expr, branches=expr.branches[::-1]), joins)),
-    mirror("groups by elements count whole lists", grouping, "elements_of", lambda self, item, raws: elements_of(self, item, raws.limit(1))),
+    mirror("a choice takes the last branch", expressions, "_case", lambda self, expr, joins: sql_case(self, replace(expr, branches=expr.branches[::-1]), joins)),  # type: ignore[has-type]
+    mirror("groups by elements count whole lists", grouping, "elements_of", lambda self, item, raws: elements_of(self, item, raws.limit(1))),  # type: ignore[has-type]
 ]  # fmt: skip
 sql_case, elements_of = expressions._case, grouping.elements_of
 

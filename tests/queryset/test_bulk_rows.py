@@ -36,6 +36,6 @@ def test_a_row_of_both_kinds_of_names_is_refused(own: Own) -> None:
 
 
 def test_a_relation_is_set_to_a_record_or_to_its_id() -> None:
-    assert License(company="extid-acme").company_id == "extid-acme"  # type: ignore[arg-type]
+    assert License(company="extid-acme").company_id == "extid-acme"
     with pytest.raises(ValidationError):
-        License(company="")  # type: ignore[arg-type]
+        License(company="")

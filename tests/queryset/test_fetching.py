@@ -43,7 +43,7 @@ def test_get_by_an_id_is_one_request(rows: Rows, calls: Calls) -> None:
         lambda: Company.objects.get(row["_id"], status=row["status"]),
         lambda: Company.objects.get_or_none(row["_id"]),
     ):
-        found = find()
+        found = find()  # type: ignore[no-untyped-call]
         assert found is not None and found.id == row["_id"]
         assert len(calls()) == 1
 
@@ -58,7 +58,7 @@ def test_get_refuses_what_is_no_id(calls: Calls) -> None:
         lambda: Company.objects.get_or_none(source_id=None),
     ):
         with pytest.raises(ValidationError, match="needs the id of one record"):
-            act()
+            act()  # type: ignore[no-untyped-call]
     assert calls() == []
 
 
@@ -79,8 +79,8 @@ def test_get_is_about_exactly_one(rows: Rows) -> None:
 
 def test_the_first_and_the_last_follow_the_order(rows: Rows) -> None:
     by_mrr = sorted(rows("company"), key=lambda row: row["mrr"])
-    assert Company.objects.order_by("mrr", "id").first().mrr == by_mrr[0]["mrr"]
-    assert Company.objects.order_by("mrr").last().mrr == by_mrr[-1]["mrr"]
+    assert Company.objects.order_by("mrr", "id").first().mrr == by_mrr[0]["mrr"]  # type: ignore[union-attr]
+    assert Company.objects.order_by("mrr").last().mrr == by_mrr[-1]["mrr"]  # type: ignore[union-attr]
     assert Company.objects.latest("mrr").mrr == by_mrr[-1]["mrr"]
     assert Company.objects.earliest("mrr").mrr == by_mrr[0]["mrr"]
     assert Company.objects.filter(mrr__lt=0).first() is Company.objects.filter(mrr__lt=0).last() is None
@@ -181,7 +181,7 @@ def test_values_of_a_metric_are_narrowed_by_company_and_metric(own: Any, spellin
         conversations=0,
         tasks=0,
         seed=1,
-        switches=Switches(metric_company_param=spelling),
+        switches=Switches(metric_company_param=spelling),  # type: ignore[arg-type]
     )
     rows = emulator.store.all("metric")
     one = rows[0]

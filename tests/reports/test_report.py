@@ -58,7 +58,7 @@ def test_the_portfolio_equals_sql(mirrored: tuple[Planhat, Path], now: Portfolio
 
 def test_health_equals_sql(mirrored: tuple[Planhat, Path], now: Portfolio) -> None:
     expected: dict[object, object] = dict(
-        ask(mirrored[1], "SELECT h, count(*) FROM company WHERE status = 'customer' GROUP BY h")
+        ask(mirrored[1], "SELECT h, count(*) FROM company WHERE status = 'customer' GROUP BY h")  # type: ignore[arg-type]
     )
     assert {health: count for health, count, _ in figures.health(now).rows if count} == {
         health: count for health, count in expected.items() if health is not None
@@ -113,7 +113,7 @@ def test_the_headlines_add_up(now: Portfolio) -> None:
 def test_an_owner_sees_only_own_customers_and_a_misspelt_one_is_named(mirrored: tuple[Planhat, Path]) -> None:
     planhat, _ = mirrored
     with planhat.offline():
-        name = Company.objects.filter(status="customer", owner_id__isnull=False).first().owner.nick_name
+        name = Company.objects.filter(status="customer", owner_id__isnull=False).first().owner.nick_name  # type: ignore[union-attr]
     mine = read_portfolio(planhat, owner=name)
     assert mine.accounts
     assert {account.owner for account in mine.accounts} == {name}

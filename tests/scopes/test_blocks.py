@@ -599,7 +599,7 @@ def test_tasks_and_their_threads_are_held(kind: str, library: str, a: Planhat, s
             else:
                 async with anyio.create_task_group() as group:
                     for record in records:
-                        group.start_soon(anyio.to_thread.run_sync, edit, record)
+                        group.start_soon(anyio.to_thread.run_sync, edit, record)  # type: ignore[arg-type]
             assert held(a, kind, opened) == ROWS and writes(server) == []
 
     asyncio.run(main())

@@ -294,7 +294,7 @@ def test_a_fork_while_another_thread_fetches_does_not_hang(server: OtherServer) 
 def test_a_queryset_that_is_not_read_makes_nothing_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[SharedPages] = []
     begin = SharedPages.__init__
-    monkeypatch.setattr(SharedPages, "__init__", lambda self, *rows: (made.append(self), begin(self, *rows))[1])
+    monkeypatch.setattr(SharedPages, "__init__", lambda self, *rows: (made.append(self), begin(self, *rows))[1])  # type: ignore[func-returns-value]
     rows = Company.objects.filter(name="a01").order_by("name")[:5]
     assert not made
     list(rows), list(rows), len(rows)

@@ -107,7 +107,7 @@ def test_a_table_of_a_duckdb_file(tmp_path: Path) -> None:
 
 def test_a_workbook_keeps_numbers_days_and_truths_and_its_lines(tmp_path: Path) -> None:
     rows = [["key", "n", "day", "ok", None], ["a", 1.5, date(2026, 3, 1), True, None], [], ["b", 2, None, False]]
-    (tmp_path / "a.xlsx").write_bytes(workbook(rows))
+    (tmp_path / "a.xlsx").write_bytes(workbook(rows))  # type: ignore[arg-type]
     table = read(tmp_path / "a.xlsx")
     assert table.rows == [
         {"key": "a", "n": 1.5, "day": datetime(2026, 3, 1), "ok": True},

@@ -80,7 +80,7 @@ class Direct:
         return sum(attempt.method == method and attempt.path.startswith(path) for attempt in self.tries)
 
     def bodies(self, method: str = "PUT") -> list[Any]:
-        return [msgspec.json.decode(attempt.body) for attempt in self.tries if attempt.method == method]
+        return [msgspec.json.decode(attempt.body) for attempt in self.tries if attempt.method == method]  # type: ignore[arg-type]
 
     def _try(self, request: Request) -> Response:
         self.tries.append(request)

@@ -120,7 +120,7 @@ def test_a_keyless_create_that_left_nothing_behind_is_ambiguous(direct: Direct, 
     with pytest.raises(AmbiguousWrite, match="no new record looks like it") as raised:
         direct.run(create(COMPANY, KEYLESS))
     assert raised.value.candidates == []
-    assert raised.value.request.path == "/companies"
+    assert raised.value.request.path == "/companies"  # type: ignore[union-attr]
     assert (direct.count("POST"), direct.store.all("company")) == (1, [])
 
 

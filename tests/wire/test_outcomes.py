@@ -100,7 +100,7 @@ def test_keys_of_another_record_inside_an_error_are_not_taken_for_a_row() -> Non
 def test_numbers_and_emails_are_keys_as_the_server_writes_them() -> None:
     rows = [{"externalId": 1234}, {"email": "Ada@Acme.example"}]
     answer = {"insertsKeys": [{"_id": "b", "email": "ada@acme.example"}, {"_id": "a", "externalId": "1234"}]}
-    reading = read(resource("enduser"), rows, answer)
+    reading = read(resource("enduser"), rows, answer)  # type: ignore[arg-type]
     assert {place: outcome.id for place, outcome in reading.outcomes.items()} == {0: "a", 1: "b"}
 
 

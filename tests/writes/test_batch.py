@@ -407,7 +407,7 @@ def test_a_conflict_in_a_field_that_is_not_saved_is_none(plain: Plain) -> None:
     with pytest.raises(ConflictError):
         company.save(on_conflict="raise")
     with pytest.raises(FieldError, match="on_conflict is"):
-        company.save(on_conflict="mine")
+        company.save(on_conflict="mine")  # type: ignore[arg-type]
 
 
 def test_a_record_that_is_gone_is_a_conflict_without_a_name(plain: Plain) -> None:
