@@ -18,6 +18,7 @@ UNDER: dict[str, set[str]] = {
     "names": set(),
     "html": set(),
     "gc_pause": set(),
+    "files": set(),
     "json_decoding": set(),
     "json_encoding": {"errors"},
     "forks": set(),

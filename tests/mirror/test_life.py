@@ -58,11 +58,11 @@ def another_process(mirror: Mirror, *before: str) -> Iterator[subprocess.Popen[s
 @contextmanager
 def held(mirror: Mirror) -> Iterator[Lease]:
     holder = Holder(mirror.database)
-    got = lease.acquire(holder)
     try:
+        got = lease.acquire(holder)
         yield got
-    finally:
         got.release()
+    finally:
         holder.end()
 
 
@@ -98,8 +98,9 @@ def in_child(work: Callable[[], None]) -> int:
 
 def test_a_killed_process_holds_nothing_from_that_moment(either: Mirror) -> None:
     with another_process(either) as running:
-        with pytest.raises(HeldByAnother, match=rf"being synced by process {running.pid} on .*end that process"):
-            lease.acquire(Holder(either.database))
+        told = rf"being synced by process {running.pid} on .*end that process"
+        with pytest.raises(HeldByAnother, match=told), held(either):
+            pass
         running.kill()
         running.wait()
         deadline = time.monotonic() + 5  # PostgreSQL's server notices a closed connection in milliseconds
@@ -156,7 +157,8 @@ def test_threads_of_one_process_take_turns(either: Mirror) -> None:
 
     def work() -> None:
         try:
-            lease.acquire(Holder(either.database))
+            with held(either):
+                pass
         except HeldByAnother as error:
             refused.append(error)
 
@@ -222,8 +224,6 @@ def test_a_holder_in_another_container_is_alive(mirror: Mirror, options: tuple[s
     with another_process(mirror, "unshare", *(("--kill-child",) if "--fork" in options else ()), *options, *rename):
         beat(mirror, 0.0)
         assert not is_free(mirror)
-        with pytest.raises(HeldByAnother):
-            lease.acquire(Holder(mirror.database))
 
 
 def test_lock_files_are_deleted_also_those_of_killed_processes(mirror: Mirror, tmp_path: Path) -> None:

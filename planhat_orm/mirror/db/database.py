@@ -21,6 +21,7 @@ from sqlalchemy.pool import QueuePool
 from ...errors import ConfigurationError, MirrorError
 from . import clock, sqlite_functions
 from .json_text import unreadable
+from .transactions import OpenWrites, roll_back
 
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
@@ -52,6 +53,7 @@ class Database:
         if self.path is not None:
             _check_file(self.path)
         self.engine = self._engine()
+        self._open_writes = OpenWrites()
         self.upgraded: str | None = None
 
     def _engine(self) -> Engine:
@@ -69,6 +71,7 @@ class Database:
         )
         event.listen(engine, "connect", self._prepare)
         event.listen(engine, "begin", _begin)
+        event.listen(engine, "close", _end)
         event.listen(engine, "handle_error", self._explain)
         return engine
 
@@ -78,6 +81,8 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _ADVICE:
             raise MirrorError(f"The mirror {self.path}: {error}. {_ADVICE[code]}") from None
+        if (cut_off := sqlite_functions.interrupted()) is not None:
+            raise cut_off from None
         if any(words in str(error) for words in _UNREADABLE):
             raise unreadable(error) from None
         if str(error).startswith("Could not decode to UTF-8") or isinstance(error, UnicodeDecodeError):
@@ -90,7 +95,6 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection, _: Any) -> None:
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-            connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
             connection.execute("PRAGMA synchronous=NORMAL")
         except UnicodeDecodeError:
             # SQLite quotes a damaged schema in its message, and Python cannot read that.
@@ -107,15 +111,26 @@ class Database:
                 yield connection
 
     @contextmanager
-    def writing(self, *, durable: bool = False) -> Iterator[Connection]:
-        """A transaction that writes: all of it or nothing. A durable one survives a power cut, too."""
-        options = {"planhat_writes": True, "planhat_durable": durable}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
-            if self.postgres:
-                # One writer at a time, as in SQLite.
-                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            clock.begin(connection)
-            yield connection
+    def writing(self, *, durable: bool = False, patience: float | None = None) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing. A durable one survives a power cut, too.
+
+        `patience` is for how many seconds it waits for other writers.
+        """
+        options = {"planhat_writes": True, "planhat_durable": durable, "planhat_patience": patience}
+        self._open_writes.end()
+        with self.engine.connect().execution_options(**options) as connection:
+            self._open_writes.begin(connection)
+            try:
+                with connection.begin():
+                    if self.postgres:
+                        if patience is not None:
+                            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{patience}s'")
+                        # One writer at a time, as in SQLite.
+                        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+                    clock.begin(connection)
+                    yield connection
+            finally:
+                self._open_writes.end()
 
     def use_wal(self) -> None:
         """Make SQLite write ahead, so that readers and the writer do not wait for each other. The file remembers."""
@@ -181,10 +196,17 @@ def _check_file(path: Path) -> None:
         raise ConfigurationError(f"{path} is not a mirror: it is no SQLite database. Choose another file name.")
 
 
+def _end(connection: sqlite3.Connection, _: Any) -> None:
+    # SQLite keeps the locks of a connection that is closed while a cursor is read: SQLAlchemy does so on Ctrl-C.
+    roll_back(connection)
+
+
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     writes = options.get("planhat_writes")
     if writes:
+        patience = options.get("planhat_patience")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int((patience or _BUSY_SECONDS) * 1000)}")
         # NORMAL may lose the last commits when the power fails, which a mirror can fetch again and an outbox cannot.
         connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('planhat_durable') else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -8,15 +8,18 @@ and each page is written under the fence it was fetched under, so that whoever l
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from ...errors import MirrorError
 from . import life, tables
 from .database import Database
 from .life import Holder
 
+_BRIEFLY = 2.0
 _DOING = {"sync": "synced", "push": "pushed", "inbox": "brought up to date after webhooks"}
 
 
@@ -44,11 +47,11 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Give the right back."""
+        """Give the right back. It is free anyway once the holder ends, so this waits briefly and never fails."""
         if self.holder.is_inherited:
             return
         row = tables.leases
-        with self.database.writing() as connection:
+        with suppress(MirrorError, DBAPIError), self.database.writing(patience=_BRIEFLY) as connection:
             connection.execute(
                 update(row).where(row.c.name == self.name, row.c.fence == self.fence).values(holder=None, beat=None)
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -92,6 +94,29 @@ class LargeSum:
         return f"{self._whole} {self._fractions}" if self._whole or self._fractions else None
 
 
+_cut_off = threading.local()
+
+
+def interrupted() -> BaseException | None:
+    """What cut a function of this thread off, once: SQLite says of any error only that there was one."""
+    error: BaseException | None = getattr(_cut_off, "by", None)
+    _cut_off.by = None
+    return error
+
+
+def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except Exception:
+            raise
+        except BaseException as error:
+            _cut_off.by = error
+            raise
+
+    return call
+
+
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
     for name, count, function in (
@@ -103,5 +128,5 @@ def register(connection: sqlite3.Connection) -> None:
         ("planhat_days_later", 2, later),
         ("planhat_total", 3, total),
     ):
-        connection.create_function(name, count, function, deterministic=True)
+        connection.create_function(name, count, _remembering(function), deterministic=True)
     connection.create_aggregate("planhat_large_sum", 1, LargeSum)  # type: ignore[arg-type]

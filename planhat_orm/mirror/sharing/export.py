@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv
 import os
 import sqlite3
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from ... import files
 from ...errors import ConfigurationError, MirrorIncomplete
 from ...json_encoding import rewrite
 from ...names import did_you_mean
@@ -44,7 +44,7 @@ def export(database: Database, folder: str | os.PathLike[str], names: Sequence[s
     with closing(_sheets(database, names)) as sheets:
         for sheet, facts in sheets:
             file = path / f"{sheet.layout.table}.{format}"
-            with _whole(file) as beside:
+            with files.whole(file) as beside:
                 write(sheet, beside, facts)
             written.append(file)
     return written
@@ -63,21 +63,6 @@ def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, 
             yield Sheet(connection, layout_for(name), postgres=database.postgres), facts
 
 
-@contextmanager
-def _whole(file: Path) -> Iterator[Path]:
-    """A path to write to; what is written there takes the place of `file` when all went well."""
-    number, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(number)
-    beside = Path(name)
-    try:
-        yield beside
-        if file.exists():
-            beside.chmod(file.stat().st_mode & 0o777)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     """Copy a SQLite mirror, consistent even during a sync."""
     target = Path(path)
@@ -89,7 +74,7 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     try:
         source = connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
-        with _whole(target) as beside, closing(sqlite3.connect(beside)) as copy:
+        with files.whole(target) as beside, closing(sqlite3.connect(beside)) as copy:
             # In one step, and so of one moment.
             source.backup(copy)
     finally:
@@ -134,14 +119,14 @@ def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
             'This needs duckdb: pip install "planhat_orm[duckdb]". It reads Parquet exports, too.'
         ) from None
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        files = export(database, folder, names, "parquet")
+    with files.folder_beside(path) as folder:
+        written = export(database, folder, names, "parquet")
         # Into a file that is there, beside its other tables; a new one is put in its place when it is whole.
         new = None if path.exists() else Path(folder, path.name)
         try:
             with closing(duckdb.connect(str(new or path))) as target:
                 target.begin()
-                for name, file in zip(names, files, strict=True):
+                for name, file in zip(names, written, strict=True):
                     target.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM read_parquet(?)', [str(file)])
                 target.commit()
         except duckdb.Error as error:
