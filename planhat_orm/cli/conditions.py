@@ -13,13 +13,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-import typer
-
-from ..errors import FieldError, ValidationError
+from ..errors import ValidationError
+from ..query.conditions import Q
+from ..query.dates import PARTS
 from ..query.kinds import ANY, BOOLEAN, INTEGER, NUMBER, Kind
 from ..query.lookups import LOOKUPS
-from ..queryset import QuerySet
-from ..queryset.paths import target
+from ..queryset.paths import kind_at
 
 _TEXTS = frozenset(
     {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex", "iregex"}
@@ -28,33 +27,22 @@ _NUMBERS = frozenset({"year", "month", "day", "week_day", "hour"})
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def narrowed(queryset: QuerySet[Any], conditions: list[str]) -> QuerySet[Any]:
-    """The queryset with every condition added."""
-    for text in conditions:
-        name, sign, raw = text.partition("=")
-        if not sign or not name.strip("! "):
-            raise typer.BadParameter(
-                f"{text!r} is no condition. Write field=value, such as status=customer, mrr__gte=1000 or name!=Acme"
-            )
-        wanted = name.removesuffix("!").strip()
-        value = _value(queryset.model, wanted, raw)
-        queryset = queryset.exclude(**{wanted: value}) if name.endswith("!") else queryset.filter(**{wanted: value})
-    return queryset
-
-
-def field_name(condition: str) -> str:
-    """The name that a condition is about, with its lookup."""
-    return condition.partition("=")[0].removesuffix("!").strip()
+def condition(model: type[Any], text: str) -> Q:
+    """The condition of a text such as `mrr__gte=1000` or `name!=Acme`."""
+    name, _, raw = text.partition("=")
+    wanted = name.removesuffix("!").strip()
+    made = Q(**{wanted: _value(model, wanted, raw)})
+    return ~made if name.endswith("!") else made
 
 
 def split(model: type[Any], name: str) -> tuple[Kind | None, str]:
     """The kind of what a name leads to, and its lookup; no kind for a relation, or for a name that is wrong."""
     head, _, last = name.rpartition("__")
-    for path, op in ((name, "exact"), *([(head, last)] if head and last in LOOKUPS else [])):
-        try:
-            return target(model, path).kind, op
-        except FieldError:
-            continue
+    ways = [(name, "exact"), *([(head, last)] if head and last in LOOKUPS else [])]
+    for path, op in reversed(ways) if last in PARTS else ways:
+        kind = kind_at(model, path)
+        if kind is not None:
+            return kind, op
     return None, last if head and last in LOOKUPS else "exact"
 
 

@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import ConfigurationError
 from ..query.kinds import iso
 
 _WIDE = 1000
@@ -31,6 +32,8 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     jsonl = "jsonl"
+    md = "md"
+    parquet = "parquet"
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -110,6 +113,35 @@ def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format)
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(names)
             writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
+        case Format.md:
+            _markdown(names, rows)
+        case Format.parquet:
+            _parquet(names, rows)
+
+
+def _markdown(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    lines = [names, ["---"] * len(names), *([cell(row.get(name), whole=True) for name in names] for row in rows)]
+    for line in lines:
+        print("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |")
+
+
+def _parquet(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    if sys.stdout.isatty():
+        raise ConfigurationError("Parquet is no text: send it to a file, as in --format parquet > companies.parquet.")
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise ConfigurationError('Parquet needs pyarrow: pip install "planhat_orm[frames]".') from None
+    columns = {name: [_arrow(row.get(name)) for row in rows] for name in names}
+    parquet.write_table(pyarrow.table(columns), pyarrow.PythonFile(sys.stdout.buffer, mode="w"))
+
+
+def _arrow(value: Any) -> Any:
+    """A value that a column can hold: lists of text, and what is no scalar as JSON."""
+    if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
+        return json.dumps(value, default=plain, ensure_ascii=False)
+    return value
 
 
 def _csv(value: Any) -> Any:

@@ -1,16 +1,17 @@
-"""`planhat query`: records, counts and sums of a model, from the mirror or from Planhat."""
+"""`planhat query`: records, figures and groups of a model, from the mirror or from Planhat."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
 
 from .. import Planhat
-from ..query.expressions import Aggregate, Avg, Count, Max, Min, Sum
 from ..queryset import QuerySet
-from .conditions import field_name, narrowed, split
+from .asking import FIGURES, Question, check_having, condition, figures, grouped, listing, names_in, narrowed
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
+from .language import items
 from .out import Format, say, write
 from .source import answer, pick
 
@@ -19,22 +20,32 @@ _COLUMNS = (
     "renewal_status", "phase", "mrr", "value", "date", "renewal_date",
 )  # fmt: skip
 _SHOWN = 6
+_LIMIT = 20
+_MODEL = re.compile(r"[A-Z]\w*|[a-z]+")
 
 
 def query(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="Company, License, Enduser, ...")],
-    conditions: Annotated[
+    words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CONDITION", help="status=customer, mrr__gte=1000, name!=Acme", show_default=False),
+        typer.Argument(
+            metavar="[MODEL] [CONDITION]...",
+            help="Company where none is named; \"status='customer' and mrr>=1000\", or status=customer mrr__gte=1000",
+            show_default=False,
+        ),
     ] = None,
     order: Annotated[
         list[str] | None, typer.Option("--order", help="Sort by a field; -mrr is descending.", show_default=False)
     ] = None,
-    fields: Annotated[
+    columns: Annotated[
         list[str] | None,
-        typer.Option("--fields", help="Columns, with commas between them; all for every field.", show_default=False),
+        typer.Option(
+            "--columns", "--fields", help="Columns, with commas between them; all for every field.", show_default=False
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many records; 0 for all.")] = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=0, help="At most so many; 0 for all. Default: 20 records, all groups."),
+    ] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
     sums: Annotated[list[str] | None, typer.Option("--sum", help="Add a field up.", show_default=False)] = None,
     means: Annotated[list[str] | None, typer.Option("--avg", help="The mean of a field.", show_default=False)] = None,
@@ -42,6 +53,9 @@ def query(
     most: Annotated[list[str] | None, typer.Option("--max", help="The greatest value.", show_default=False)] = None,
     by: Annotated[
         list[str] | None, typer.Option("--by", help="Figures for each value of a field.", show_default=False)
+    ] = None,
+    having: Annotated[
+        list[str] | None, typer.Option("--having", help="Only groups such as sum_mrr>5000.", show_default=False)
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say how it is answered. Makes no request.")] = False,
     form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
@@ -51,81 +65,109 @@ def query(
 ) -> None:
     """Find records, count them, or add their figures up.
 
-    A condition is field=value or field!=value. A comparison can follow
-    the field, and relations lead to it: mrr__gte=1000, phase__in=Live,Renewal,
-    name__icontains=acme, tags__contains=vip, renewal_date__lte=2026-12-31,
-    owner_id=null, custom__Tier=A, company__phase=Live.
+    A condition compares: status='customer' and (mrr>=1000 or
+    tags contains 'vip') and renewal_date<today+60d. Paths lead over
+    relations (owner.nick_name, custom.Tier), tickets[status='open']
+    asks for one record there, and count(tickets[status='open'])>=5
+    for a figure. Words as in Python work too: mrr__gte=1000.
 
     For example:
-    planhat query License company__phase=Renewal --sum mrr --by product
+    planhat query "owner.nick_name='Ada' and h<5" --order -mrr
+    planhat query License --by product --sum mrr --having "sum_mrr>5000"
     """
+    name, asked = _model_and_conditions(words or [])
     chosen = model(name)
-    asked = conditions or []
-    figures = _figures(count, sums, means, least, most)
+    named = zip(FIGURES, (sums, means, least, most), strict=True)
+    question = Question(
+        tuple(asked),
+        tuple(items(columns)),
+        tuple(items(order)),
+        tuple(items(by)),
+        tuple((word, text) for word, texts in named for text in items(texts)),
+        count,
+        tuple(having or ()),
+    )
+    check_having(question)
     with connect(mirror, api_url, token=False) as client:
-        queryset = narrowed(chosen.objects.all(), asked)
-        if order:
-            queryset = queryset.order_by(*_names(order))
-        columns = _columns(chosen, _names(fields), asked, _names(order))
-        queryset.values(*columns)  # a wrong name is found before anything is asked
-        if explain:
-            typer.echo(pick(client, queryset, online).explain())
-        elif by or (figures and not (count and len(figures) == 1)):
-            _show_figures(client, queryset, online, figures or _figures(True), _names(by), form)
-        elif count:
-            typer.echo(answer(client, queryset, online, lambda found: found.count()))
+        queryset = narrowed(chosen.objects.all(), question.conditions)
+        if question.by:
+            _groups(client, queryset, online, question, limit, form, explain)
+        elif (question.figures or count) and not explain:
+            _figures(client, queryset, online, question, form)
         else:
-            stop = limit + 1 if limit else None
-            rows = answer(client, queryset, online, lambda found: list(found.values(*columns)[:stop]))
-            write(rows[: limit or None], columns, form)
-            if limit and len(rows) > limit:
-                say(f"There are more than {limit}: --limit 0 shows all, --count counts them.")
+            _records(client, queryset, online, question, _LIMIT if limit is None else limit, form, explain)
 
 
-def _figures(
-    count: bool,
-    sums: list[str] | None = None,
-    means: list[str] | None = None,
-    least: list[str] | None = None,
-    most: list[str] | None = None,
-) -> dict[str, Aggregate[Any]]:
-    figures: dict[str, Aggregate[Any]] = {"count": Count()} if count else {}
-    for word, kind, names in (("sum", Sum, sums), ("avg", Avg, means), ("min", Min, least), ("max", Max, most)):
-        figures |= {f"{word} {name}": kind(name) for name in _names(names)}
-    return figures
+def _model_and_conditions(words: list[str]) -> tuple[str, list[str]]:
+    if words and _MODEL.fullmatch(words[0]):
+        return words[0], words[1:]
+    return "Company", words
 
 
-def _show_figures(
+def _groups(
     client: Planhat,
-    asked: QuerySet[Any],
+    queryset: QuerySet[Any],
     online: bool | None,
-    figures: dict[str, Aggregate[Any]],
-    by: list[str],
+    question: Question,
+    limit: int | None,
     form: Format,
+    explain: bool,
 ) -> None:
-    if by:
-        rows = answer(client, asked, online, lambda found: found.group_by(*by).aggregate(**figures))
-    else:
-        rows = [answer(client, asked, online, lambda found: found.aggregate(**figures))]
-    write(rows, [*by, *figures], form)
+    groups = grouped(queryset, question)
+    if explain:
+        typer.echo(grouped(pick(client, queryset, online, lambda found: grouped(found, question)), question).explain())
+        return
+    rows = answer(
+        client,
+        queryset,
+        online,
+        lambda found: list(grouped(found, question)[: limit or None]),
+        lambda found: grouped(found, question),
+    )
+    write(rows, groups.names, form)
 
 
-def _columns(chosen: type[Any], fields: list[str], conditions: list[str], order: list[str]) -> list[str]:
-    """The columns asked for, or a few that tell records apart and those that the question is about."""
-    known = chosen._meta.fields
-    if fields == ["all"]:
-        return list(known)
-    if fields:
-        return fields
+def _figures(client: Planhat, queryset: QuerySet[Any], online: bool | None, question: Question, form: Format) -> None:
+    if question.count and not question.figures:
+        typer.echo(answer(client, queryset, online, lambda found: found.count()))
+        return
+    wanted = figures(queryset.model, question)
+    write([answer(client, queryset, online, lambda found: found.aggregate(**wanted))], list(wanted), form)
+
+
+def _records(
+    client: Planhat,
+    queryset: QuerySet[Any],
+    online: bool | None,
+    question: Question,
+    limit: int,
+    form: Format,
+    explain: bool,
+) -> None:
+    model = queryset.model
+    every = question.columns == ("all",)
+    if every:
+        question = Question(question.conditions, (), question.order)
+    made = listing(queryset, question, list(model._meta.fields) if every else _columns(model, question))
+    made.queryset.values_list(*made.columns.values())  # a wrong name is found before anything is asked
+    if explain:
+        typer.echo(pick(client, made.queryset, online).explain())
+        return
+    stop = limit + 1 if limit else None
+    found = answer(client, made.queryset, online, lambda asked: list(asked.values_list(*made.columns.values())[:stop]))
+    names = list(made.columns)
+    write([dict(zip(names, row, strict=True)) for row in found[: limit or None]], names, form)
+    if limit and len(found) > limit:
+        say(f"There are more than {limit}: --limit 0 shows all, --count counts them.")
+
+
+def _columns(model: type[Any], question: Question) -> list[str]:
+    """A few columns that tell records apart, and those that the question is about."""
+    known = model._meta.fields
     columns = [item for item in _COLUMNS if item in known][:_SHOWN]
-    for name in [*map(field_name, conditions), *(item.removeprefix("-") for item in order)]:
-        kind, op = split(chosen, name)
-        bare = name if op == "exact" else name.rpartition("__")[0]
+    asked = [name for text in question.conditions for name in names_in(condition(model, text))]
+    for name in [*asked, *(item.removeprefix("-") for item in question.order)]:
         # A column over a relation costs requests, so it is shown only when asked for.
-        if kind is not None and bare not in columns and (bare in known or bare.startswith("custom__")):
-            columns.append(bare)
+        if name not in columns and (name in known or name.startswith(("custom__", "custom."))):
+            columns.append(name)
     return columns
-
-
-def _names(given: list[str] | None) -> list[str]:
-    return [name.strip() for value in given or () for name in value.split(",") if name.strip()]

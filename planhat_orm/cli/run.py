@@ -23,6 +23,7 @@ from ..errors import FieldError, PlanhatError, ValidationError
 from ..names import did_you_mean
 from .app import app
 from .connect import UsageError
+from .language.grammar import QuestionError
 from .profiles import own_environment
 
 _STOPPED = 130
@@ -83,6 +84,10 @@ def _run(arguments: Sequence[str]) -> int:
             # Whoever read our output has had enough; Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        except QuestionError as wrong:
+            code = _fail(str(wrong), 2)
+            print(wrong.pointed, file=sys.stderr)
+            return code
         except PlanhatError as error:
             message = " ".join([str(error), *getattr(error, "__notes__", ())])
             return _fail(message, 2 if isinstance(error, (FieldError, ValidationError)) else 1)

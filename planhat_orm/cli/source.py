@@ -13,8 +13,12 @@ from .out import say
 T = TypeVar("T")
 
 
-def pick(client: Planhat, queryset: Any, online: bool | None) -> Any:
-    """The queryset over the source that was asked for, or over the better one."""
+def _same(queryset: Any) -> Any:
+    return queryset
+
+
+def pick(client: Planhat, queryset: Any, online: bool | None, shape: Callable[[Any], Any] = _same) -> Any:
+    """The queryset over the source that was asked for, or over the better one; `shape` makes of it what is asked."""
     where = client.settings.mirror or ""
     if online is False:
         need_mirror(where)
@@ -22,7 +26,7 @@ def pick(client: Planhat, queryset: Any, online: bool | None) -> Any:
     if online is None and has_mirror(where):
         try:
             # Asks for no record, yet is refused where a model is missing.
-            list(queryset.using("mirror")[:0])
+            list(shape(queryset.using("mirror"))[:0])
         except MirrorIncomplete:
             pass
         else:
@@ -30,12 +34,19 @@ def pick(client: Planhat, queryset: Any, online: bool | None) -> Any:
     return queryset.using("api")
 
 
-def answer(client: Planhat, queryset: Any, online: bool | None, ask: Callable[[Any], T]) -> T:
+def answer(
+    client: Planhat, queryset: Any, online: bool | None, ask: Callable[[Any], T], shape: Callable[[Any], Any] = _same
+) -> T:
     """Ask a queryset, and say on stderr where the answer came from and what it cost."""
-    asked = pick(client, queryset, online)
-    plan = asked.explain()
+    asked = pick(client, queryset, online, shape)
+    plan = shape(asked).explain()
     if plan.source == "mirror":
-        found = ask(asked)
+        try:
+            found = ask(asked)
+        except MirrorIncomplete:
+            if online is False:
+                raise
+            return answer(client, queryset, True, ask, shape)
         synced = client.mirror.source.synced_at(queryset.model._meta.resource.name)
         moment = f", synced {synced:%Y-%m-%d %H:%M} UTC" if synced else ""
         say(f"From the mirror {shown(client.settings.mirror or '')}{moment}.")

@@ -76,6 +76,11 @@ class Groups(Results[Row]):
         records = self._queryset._namespace()
         return Namespace(records.model, known, records, source=records.source, client=records.client)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the values of each group: its keys with their labels, then its figures."""
+        return self._names
+
     # --- refining: no request ---------------------------------------------------------------------------
 
     def annotate(self, **figures: Any) -> Self:

@@ -11,11 +11,11 @@ from typing import Any
 from ..errors import FieldError
 from ..fields.account import kind_of, spelled
 from ..fields.base import Field
-from ..fields.relations import Relation
+from ..fields.relations import One, Relation
 from ..models.base import Model
 from ..names import did_you_mean, quoted
 from ..query.dates import PARTS
-from ..query.kinds import TEXT
+from ..query.kinds import TEXT, Kind
 from ..query.lookups import LEGAL, LOOKUPS, check_lookup
 from ..query.tree import Coalesce, Expr, Hop, Part, Target
 
@@ -159,3 +159,15 @@ def field_of(model: type[Model], name: str) -> Field[Any]:
         raise FieldError(
             f"{model.__name__} has no field {quoted(name)}.{did_you_mean(name, model._meta.fields)}"
         ) from None
+
+
+def kind_at(model: type[Model], name: str) -> Kind | None:
+    """The kind of the value that a name leads to, over relations of any kind; None where it leads to none."""
+    try:
+        place = walk(model, words(name))
+        value = part_of_path(place)
+    except FieldError:
+        return None
+    if value is None and isinstance(place.relation, One) and not place.rest:
+        return place.owner._meta.fields[place.relation.via].kind
+    return value.kind if value is not None else None

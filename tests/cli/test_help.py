@@ -55,7 +55,7 @@ def test_the_version_is_that_of_the_package(run: Run) -> None:
         (["metrics", "psh"], "'push'"),
         (["query", "Company", "--format", "jsn"], "json"),
         (["query", "Company", "--limit", "few"], "integer"),
-        (["query"], "MODEL"),
+        (["show", "Company"], "KEY"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_that_names_the_right_word(run: Run, arguments: list[str], meant: str) -> None:

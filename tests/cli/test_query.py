@@ -146,10 +146,10 @@ def test_figures_are_added_up_by_group(synced: Run) -> None:
     total = jsonl(synced("query", "License", "--sum", "mrr", "--count", "--format", "jsonl"))[0]
     groups = jsonl(synced("query", "License", "--sum", "mrr", "--by", "product", "--format", "jsonl"))
     assert total["count"] == 90
-    assert total["sum mrr"] == sum(row["sum mrr"] for row in groups)  # type: ignore[misc]
+    assert total["sum_mrr"] == sum(row["sum_mrr"] for row in groups)  # type: ignore[misc]
     assert [row["product"] for row in groups] == ["Analytics", "Platform", "Support"]
     bounds = jsonl(synced("query", "License", "--min", "mrr", "--max", "mrr", "--avg", "mrr", "--format", "jsonl"))[0]
-    assert bounds["min mrr"] < bounds["avg mrr"] < bounds["max mrr"]  # type: ignore[operator]
+    assert bounds["min_mrr"] < bounds["avg_mrr"] < bounds["max_mrr"]  # type: ignore[operator]
 
 
 def test_explain_makes_no_request_and_needs_no_token(run: Run) -> None:
