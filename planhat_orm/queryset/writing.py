@@ -119,25 +119,62 @@ def update_or_create(
 
 def bulk_upsert(
     queryset: QuerySet[Any],
-    rows: Iterable[Model | Mapping[str, object]],
+    rows: Iterable[Model | Mapping[str, object]] | Frame,
     chunk_size: int,
     raise_on_error: bool,
     must: Literal["create", "update"] | None = None,
+    duplicates: Duplicates = "raise",
 ) -> Flow[BatchResult]:
-    """Upsert records or dicts; every one is checked before the first is sent."""
-    records = [_record(queryset.model, row, place) for place, row in enumerate(rows)]
-    for place, record in enumerate(records):
+    """Upsert records, dicts or the rows of a frame; every one is checked before the first is sent."""
+    table = frame_table(rows)
+    if table is not None:
+        records = yield from _records_of(queryset, table)
+    else:
+        records = [_record(queryset.model, row, number) for number, row in enumerate(cast("Iterable[Any]", rows))]
+    for number, record in enumerate(records):
         if must == "create" and record.id is not None:
-            raise ValidationError(f"Row {place} of bulk_create() has an id, so it exists: use bulk_update().")
+            raise ValidationError(f"Row {number} of bulk_create() has an id, so it exists: use bulk_update().")
         if must == "update" and record.id is None:
-            raise ValidationError(f"Row {place} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
-        with _naming_row(place):
-            record._payload()
+            raise ValidationError(f"Row {number} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
     relate(queryset, records)
-    result = yield from _upsert(queryset, records, chunk_size=chunk_size)
+    distinct, merged = merge_duplicates(records, duplicates)
+    result = yield from _upsert(queryset, distinct, chunk_size=chunk_size)
+    result = with_merged(result, records, merged)
     if raise_on_error:
         result.raise_for_failures()
     return result
+
+
+def _records_of(queryset: QuerySet[Any], table: Table) -> Flow[list[Model]]:
+    """The rows of a frame as records; an empty cell says nothing."""
+    client, model = queryset._using(), queryset.model
+    bindings = bindings_of(model, table.columns, None, (yield from account_fields(client, model)))
+    _refuse_columns(model, bindings)
+    reader = RowReader(table, bindings, client.zone, RowOptions())
+    records = [_filled(model, row) for row in reader.rows()]
+    reader.raise_for_problems()
+    return records
+
+
+def _refuse_columns(model: type[Model], bindings: Iterable[Binding]) -> None:
+    computed = [binding.column for binding in bindings if binding.target.is_readonly and binding.target.name != "id"]
+    if computed:
+        raise FieldError(
+            f"Planhat computes {', '.join(computed)} of a {model.__name__}: leave these columns out, or use reconcile()."
+        )
+    related = [binding.column for binding in bindings if binding.target.related is not None]
+    if related:
+        raise FieldError(f"{related[0]!r} is a key of related records, whose ids reconcile() looks up.")
+
+
+def _filled(model: type[Model], row: RowValues) -> Model:
+    """A record with what a row says."""
+    fields = {binding.target.field.name: value for binding, value in row.values.items() if binding.target.field}
+    record = model(**fields)
+    for binding, value in row.values.items():
+        if binding.target.field is None:
+            record.custom[binding.target.label] = value  # type: ignore[attr-defined]  # the binding found `custom`
+    return record
 
 
 def _upsert(queryset: QuerySet[Any], records: list[Model], chunk_size: int = 5000) -> Flow[BatchResult]:
