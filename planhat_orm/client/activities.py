@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ValidationError
 from ..fields.gate import json_rows
 from ..http.effects import Flow
+from ..tabular.frame_rows import Frame, as_rows
 from ..wire import analytics
 from ..wire.resources import resource
 from .analytics_base import AnalyticsEndpoint, checked, raise_for
@@ -34,7 +35,7 @@ class UserActivities(AnalyticsEndpoint):
 
     def create_activity(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
         bulk: bool = False,
         auto_chunk: bool = True,
         raise_on_error: bool = False,
@@ -51,7 +52,7 @@ class UserActivities(AnalyticsEndpoint):
 
     async def acreate_activity(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
         bulk: bool = False,
         auto_chunk: bool = True,
         raise_on_error: bool = False,
@@ -63,7 +64,7 @@ class UserActivities(AnalyticsEndpoint):
 
     def segment(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
         *,
         raise_on_error: bool = False,
         at_least_once: bool = False,
@@ -76,7 +77,7 @@ class UserActivities(AnalyticsEndpoint):
 
     async def asegment(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
         *,
         raise_on_error: bool = False,
         at_least_once: bool = False,
@@ -89,6 +90,7 @@ class UserActivities(AnalyticsEndpoint):
     ) -> Flow[Record]:
         self._client.writer.guard_live()
         answer: analytics.Received
+        data = as_rows(data)
         if bulk or not isinstance(data, Mapping):
             rows: Iterable[Mapping[str, Any]] = checked(
                 self._resource, [data] if isinstance(data, Mapping) else data, self._client.zone
@@ -104,6 +106,7 @@ class UserActivities(AnalyticsEndpoint):
 
     def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Record]:
         self._client.writer.guard_live()
+        data = as_rows(data)
         given = [data] if isinstance(data, Mapping) else data if isinstance(data, Iterable) else [data]
         events = list(json_rows(given, self._client.zone))
         for event in events:

@@ -7,6 +7,7 @@ a resource does not have raises and says what to use instead.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ from ..http.flows import at_most, mapped
 from ..json_encoding import encode
 from ..models.results import first_reasons
 from ..query.split import MAX_VALUE_LENGTH
+from ..tabular.frame_rows import Frame, as_rows
 from ..wire import bulk, list_page, listing, paths, records
 from ..wire.bulk_sender import BulkAnswer
+from ..wire.outcomes import STORED
 from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
 from ..writes.single import instead
 from .account_fields import RESOURCE
@@ -33,12 +36,16 @@ Page = list[dict[str, Any]]
 class BulkResponse(dict[str, Any]):
     """The server's answers of a bulk upsert summed up: numbers added, lists joined.
 
-    `outcomes` has what became of each row, in the order of the rows: `.index`, `.status`, `.id`, `.error`.
+    `outcomes` has what became of each row, in the order of the rows: `.index`, `.status`, `.id`, `.error`. The status
+    of a row that was stored as a part of an earlier one with its key is `merged`.
     """
 
     def __init__(self, answer: BulkAnswer) -> None:
         super().__init__(answer.summed)
-        self.outcomes = answer.outcomes
+        self.outcomes = [
+            replace(outcome, status="merged") if outcome.merged and outcome.status in STORED else outcome
+            for outcome in answer.outcomes
+        ]
 
 
 class Endpoint:
@@ -124,11 +131,11 @@ class Endpoint:
 
     def bulk_upsert(
         self,
-        data: Iterable[Mapping[str, Any]],
+        data: Iterable[Mapping[str, Any]] | Frame,
         chunk_size: int = BULK_MAX_ROWS,
         raise_on_error: bool = False,
     ) -> BulkResponse:
-        """Upsert rows: ceil(n/chunk_size) PUTs one after another; returns the answers summed up.
+        """Upsert rows, dicts or those of a data frame: ceil(n/chunk_size) PUTs; returns the answers summed up.
 
         Rows that fail do not stop the others; `.outcomes` has one entry for every row. With
         `raise_on_error` a row that failed, was dropped or is unknown raises `BulkError`.
@@ -137,7 +144,7 @@ class Endpoint:
 
     async def abulk_upsert(
         self,
-        data: Iterable[Mapping[str, Any]],
+        data: Iterable[Mapping[str, Any]] | Frame,
         chunk_size: int = BULK_MAX_ROWS,
         raise_on_error: bool = False,
     ) -> BulkResponse:
@@ -187,9 +194,10 @@ class Endpoint:
         yield from self._client.removed(self._resource, [key])
         return answer
 
-    def _bulk(self, data: Iterable[Mapping[str, Any]], chunk_size: int, raise_on_error: bool) -> Flow[BulkResponse]:
+    def _bulk(self, data: Any, chunk_size: int, raise_on_error: bool) -> Flow[BulkResponse]:
         self._need("bulk_upsert")
         self._client.writer.guard_live()
+        data = as_rows(data)
         rows = [data] if isinstance(data, Mapping) else data
         if isinstance(rows, Iterable):
             rows = list(self._said(rows)) if isinstance(rows, Sequence) else self._said(rows)

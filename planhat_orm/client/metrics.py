@@ -11,6 +11,7 @@ from ..errors import BulkError, ValidationError
 from ..http.effects import Emit, Flow, Sleep
 from ..http.flows import collected, mapped
 from ..query import kinds
+from ..tabular.frame_rows import Frame, as_rows
 from ..wire import analytics, find_by_keys
 from ..wire.resources import resource
 from .analytics_base import AnalyticsEndpoint, checked, raise_for
@@ -82,7 +83,7 @@ class Metrics(AnalyticsEndpoint):
 
     def bulk_insert_metrics(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
         auto_chunk: bool = True,
         raise_on_error: bool = False,
         *,
@@ -101,7 +102,7 @@ class Metrics(AnalyticsEndpoint):
 
     async def abulk_insert_metrics(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
         auto_chunk: bool = True,
         raise_on_error: bool = False,
         *,
@@ -137,7 +138,7 @@ class Metrics(AnalyticsEndpoint):
 
     def _push(
         self,
-        data: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+        data: Any,
         auto_chunk: bool,
         raise_on_error: bool,
         verify: bool,
@@ -146,6 +147,7 @@ class Metrics(AnalyticsEndpoint):
         self._client.writer.guard_live()
         path = analytics.metrics_path()
         answer: analytics.Received
+        data = as_rows(data)
         if isinstance(data, Mapping):
             rows: Iterable[Mapping[str, Any]] = list(checked(self._resource, [data], self._client.zone, strict=verify))
             (row,) = rows

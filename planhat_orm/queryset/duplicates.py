@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from ..errors import FieldError, ValidationError
+from ..errors import FieldError
 from ..fields import CustomFields
 from ..models.base import Model
+from ..models.results import BatchResult, RowResult
 from ..wire.keys import Key, comparable_keys
 from .columns import refuse
 
@@ -73,6 +75,19 @@ def _put_into(target: Model, record: Model) -> None:
     """Set what was set on a record on another one, too; of `custom` the labels that were set."""
     for name, value in (record._live or {}).items():
         if isinstance(record._meta.fields[name], CustomFields):
-            getattr(target, name).update(value)
+            setattr(target, name, {**getattr(target, name), **value})
         else:
             setattr(target, name, value)
+
+
+def with_merged(result: BatchResult, records: Sequence[Any], sent_as: Sequence[Any]) -> BatchResult:
+    """The result for all records, in their order: one that was put into another is `merged`, or failed with it."""
+    outcomes = {id(row.object): row for row in result.rows}
+    rows: list[RowResult] = []
+    for record, target in zip(records, sent_as, strict=True):
+        outcome = outcomes[id(target)]
+        if target is not record:
+            rows.append(replace(outcome, status="merged") if outcome.ok else outcome)
+        elif outcome not in rows:
+            rows.append(outcome)
+    return BatchResult(rows, result.requests)

@@ -48,9 +48,11 @@ from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
     from ..fields.relations import Many, ManyToMany
+    from ..tabular.frame_rows import Frame
     from ..tabular.sources import Rows
     from ..writes.reconcile import Mapped
     from ..writes.reconcile_plan import ReconcilePlan
+    from .duplicates import Duplicates
 
 M = TypeVar("M", bound=Model, covariant=True)
 R = TypeVar("R")
@@ -481,34 +483,47 @@ class QuerySet(Results[M], Generic[M]):
         """Do what `update_or_create()` does, in a task."""
         return await self._arun(writing.update_or_create(self, defaults or {}, key))
 
-    def bulk_upsert(self, rows: Iterable[Row], *, chunk_size: int = 5000, raise_on_error: bool = True) -> BatchResult:
-        """Upsert records or dicts: ceil(n/5000) requests, an outcome for each.
+    def bulk_upsert(
+        self,
+        rows: Iterable[Row] | Frame,
+        *,
+        chunk_size: int = 5000,
+        raise_on_error: bool = True,
+        duplicates: Duplicates = "raise",
+    ) -> BatchResult:
+        """Upsert records, dicts or the rows of a data frame: ceil(n/5000) requests, an outcome for each.
 
-        A dict has the names of the model, or all of Planhat's own (`externalId`). It needs a key, or all that a new
-        record needs. Raises `BulkError` with the complete result when
-        a row fails, unless `raise_on_error=False`.
+        A dict has the names of the model or Planhat's own (`externalId`). It needs a key, or all that a new record
+        needs. An empty cell of a frame is left out. Rows that share a key are refused; with `duplicates="merge"` they
+        become one, later values over earlier ones, and the status of those that were put into another is `merged`.
+        Raises `BulkError` with the complete result when a row fails, unless `raise_on_error=False`.
         """
-        return self._run(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
+        return self._run(writing.bulk_upsert(self, rows, chunk_size, raise_on_error, duplicates=duplicates))
 
     async def abulk_upsert(
-        self, rows: Iterable[Row], *, chunk_size: int = 5000, raise_on_error: bool = True
+        self,
+        rows: Iterable[Row] | Frame,
+        *,
+        chunk_size: int = 5000,
+        raise_on_error: bool = True,
+        duplicates: Duplicates = "raise",
     ) -> BatchResult:
         """Do what `bulk_upsert()` does, in a task."""
-        return await self._arun(writing.bulk_upsert(self, rows, chunk_size, raise_on_error))
+        return await self._arun(writing.bulk_upsert(self, rows, chunk_size, raise_on_error, duplicates=duplicates))
 
-    def bulk_create(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    def bulk_create(self, records: Iterable[Row] | Frame, *, chunk_size: int = 5000) -> BatchResult:
         """`bulk_upsert()` of records that must be new: one with an id is refused before anything is sent."""
         return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
 
-    async def abulk_create(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    async def abulk_create(self, records: Iterable[Row] | Frame, *, chunk_size: int = 5000) -> BatchResult:
         """Do what `bulk_create()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="create"))
 
-    def bulk_update(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    def bulk_update(self, records: Iterable[Row] | Frame, *, chunk_size: int = 5000) -> BatchResult:
         """`bulk_upsert()` of records that must exist: one without an id is refused before anything is sent."""
         return self._run(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
-    async def abulk_update(self, records: Iterable[Row], *, chunk_size: int = 5000) -> BatchResult:
+    async def abulk_update(self, records: Iterable[Row] | Frame, *, chunk_size: int = 5000) -> BatchResult:
         """Do what `bulk_update()` does, in a task."""
         return await self._arun(writing.bulk_upsert(self, records, chunk_size, True, must="update"))
 
@@ -520,7 +535,7 @@ class QuerySet(Results[M], Generic[M]):
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-        duplicates: Literal["raise", "merge"] = "raise",
+        duplicates: Duplicates = "raise",
         dayfirst: bool | None = None,
         format: str | Mapping[str, str] | None = None,
         encoding: str | None = None,
@@ -555,7 +570,7 @@ class QuerySet(Results[M], Generic[M]):
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-        duplicates: Literal["raise", "merge"] = "raise",
+        duplicates: Duplicates = "raise",
         dayfirst: bool | None = None,
         format: str | Mapping[str, str] | None = None,
         encoding: str | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ..errors import AlreadyExists, FieldError, PlanhatError, ReadOnlyError, ValidationError
 from ..fields import gate
@@ -13,7 +13,11 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, SaveResult
 from ..query.kinds import LISTS
+from ..tabular.frame_rows import Frame, frame_table
+from ..tabular.table import Table
 from . import retrieval
+from .columns import Binding, RowOptions, RowReader, RowValues, account_fields, bindings_of
+from .duplicates import Duplicates, merge_duplicates, with_merged
 from .paths import field_of
 
 if TYPE_CHECKING:
@@ -137,9 +141,9 @@ def bulk_upsert(
         if must == "update" and record.id is None:
             raise ValidationError(f"Row {number} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
     relate(queryset, records)
-    distinct, merged = merge_duplicates(records, duplicates)
-    result = yield from _upsert(queryset, distinct, chunk_size=chunk_size)
-    result = with_merged(result, records, merged)
+    sent_as = merge_duplicates(records, duplicates)
+    distinct = list({id(record): record for record in sent_as}.values())
+    result = with_merged((yield from _upsert(queryset, distinct, chunk_size=chunk_size)), records, sent_as)
     if raise_on_error:
         result.raise_for_failures()
     return result
@@ -160,7 +164,7 @@ def _refuse_columns(model: type[Model], bindings: Iterable[Binding]) -> None:
     computed = [binding.column for binding in bindings if binding.target.is_readonly and binding.target.name != "id"]
     if computed:
         raise FieldError(
-            f"Planhat computes {', '.join(computed)} of a {model.__name__}: leave these columns out, or use reconcile()."
+            f"Planhat computes {', '.join(computed)} of a {model.__name__}: leave the columns out, or use reconcile()."
         )
     related = [binding.column for binding in bindings if binding.target.related is not None]
     if related:
@@ -252,7 +256,7 @@ def _record(model: type[Model], row: object, place: int) -> Model:
         if row._meta.resource is not model._meta.resource:
             raise ValidationError(f"Row {place} is a {type(row).__name__}, not a {model.__name__}.")
         return row
-    if not isinstance(row, dict):
+    if not isinstance(row, Mapping):
         raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
     with _naming_row(place):
         return model(**_python_names(model, row))
@@ -267,9 +271,20 @@ def _naming_row(place: int) -> Iterator[None]:
         raise type(wrong)(f"Row {place}: {wrong}") from None
 
 
-def _python_names(model: type[Model], row: dict[str, Any]) -> dict[str, Any]:
-    """A row in Planhat's own names, as its endpoints and other clients have it, in those of the model."""
+def _python_names(model: type[Model], row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with Planhat's own names, as its endpoints and other clients have it, in those of the model.
+
+    A row in which some name is Planhat's alone is read as one of Planhat's; one with names of both may still have those
+    that are the model's alone.
+    """
     fields, by_wire = model._meta.fields, model._meta.by_wire
-    if all(name in fields for name in row) or not all(name in by_wire for name in row):
-        return row
-    return {by_wire[name].name: by_wire[name].kind.load(value) for name, value in row.items()}
+    is_wire = any(name in by_wire and name not in fields for name in row)
+    named: dict[str, Any] = {}
+    for name, value in row.items():
+        field = by_wire.get(name) if is_wire else None
+        if field is not None:
+            name, value = field.name, field.kind.load(value)
+        if name in named:
+            raise FieldError(f"The row says {name} twice, as {name!r} and as {model._meta.fields[name].wire!r}.")
+        named[name] = value
+    return named

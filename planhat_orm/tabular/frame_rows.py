@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from ..errors import ValidationError
+from .cells import is_empty
 from .table import Row, Table, table_of
 
 
@@ -67,7 +68,7 @@ def _check_names(names: list[Any]) -> None:
         raise ValidationError("The frame has columns of several levels: give them names of one.")
 
 
-def rows_table(value: Any) -> Table | None:
+def frame_table(value: Any) -> Table | None:
     """The table of a data frame; None for what is none."""
     rows = frame_rows(value)
     return None if rows is None else table_of(rows)
@@ -75,8 +76,6 @@ def rows_table(value: Any) -> Table | None:
 
 def as_rows(value: Any) -> Any:
     """The rows of a frame without its empty cells, for endpoints that take dicts; anything else as it is."""
-    from .cells import is_empty
-
     rows = frame_rows(value)
     if rows is None:
         return value

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ..errors import ConfigurationError, ValidationError
 from . import binary, delimited, json_files
-from .frame_rows import Frame, rows_table
+from .frame_rows import Frame, frame_table
 from .table import Row, Table, table_of
 
 
@@ -49,7 +49,7 @@ def read(rows: Rows, options: FileOptions | None = None) -> Table:
         data = rows.read()
         name = Path(str(getattr(rows, "name", "") or "the file")).name
         return _content(data.encode() if isinstance(data, str) else data, name, "", options)
-    return rows_table(rows) or table_of(_dicts(rows))
+    return frame_table(rows) or table_of(_dicts(rows))
 
 
 def _dicts(rows: Any) -> list[Row]:

@@ -42,7 +42,7 @@ def merged_rows(resource: Resource, start: int, chunk: Sequence[Mapping[str, Any
     for place, raw in enumerate(chunk, start):
         row = dict(raw)
         mine = comparable_keys(resource, row)
-        twins = list({id(owner[key]): owner[key] for key in mine if key in owner}.values())
+        twins = list({id(owner[key]): owner[key] for key in mine if _is_twin(owner.get(key), row)}.values())
         twin = twins[0] if twins else BulkRow([place], row)
         if not twins:
             rows.append(twin)
@@ -60,8 +60,14 @@ def merged_rows(resource: Resource, start: int, chunk: Sequence[Mapping[str, Any
             if isinstance(before, Mapping) and isinstance(now, Mapping):
                 twin.row["custom"] = {**before, **now}
             twin.places.append(place)
-        owner.update((key, twin) for key in mine)
+        for key in mine:
+            owner.setdefault(key, twin)
     return [item for item in rows if _encoded(item, refuse)]
+
+
+def _is_twin(other: BulkRow | None, row: Mapping[str, Any]) -> bool:
+    """Whether a row that shares a key is of the same record: ids decide alone, so contacts may share an email."""
+    return other is not None and (not row.get("_id") or not other.row.get("_id") or other.row["_id"] == row["_id"])
 
 
 def _encoded(item: BulkRow, refuse: Refuse) -> bool:

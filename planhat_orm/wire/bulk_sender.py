@@ -360,6 +360,7 @@ class BulkSender:
         for row in rows:
             for place in row.places:
                 outcome = self.answer.outcomes[place]
+                outcome.merged = place != row.places[0]
                 outcome.status = status
                 outcome.error = error
                 outcome.not_processed = not_processed and status == "failed"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from .keys import Key, comparable_keys
 from .resources import Resource
 
-Status = Literal["created", "updated", "unchanged", "failed", "dropped", "unknown"]
+Status = Literal["created", "updated", "unchanged", "merged", "failed", "dropped", "unknown"]
 
 STORED: tuple[Status, ...] = ("created", "updated", "unchanged")
 """The server holds the row."""
@@ -28,6 +28,7 @@ class Outcome:
     """What became of one row: `error` is the server's word, or why nothing is known.
 
     `not_processed` says that a failed row was not looked at: it was not sent, or its whole request was turned away.
+    `merged` says that it travelled as a part of an earlier row with its key.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Outcome:
     id: str | None = None
     error: str = field(default="", repr=False)
     not_processed: bool = False
+    merged: bool = False
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
 from ..queryset.columns import RowOptions
+from ..queryset.duplicates import Duplicates
 from ..queryset.queryset import QuerySet
 from ..runtime import Client
 from ..scopes import blocks
@@ -137,7 +138,7 @@ class RecordWriter:
         *,
         delete: bool = False,
         empty: Literal["skip", "clear"] = "skip",
-        duplicates: Literal["raise", "merge"] = "raise",
+        duplicates: Duplicates = "raise",
         dayfirst: bool | None = None,
         format: str | Mapping[str, str] | None = None,
         encoding: str | None = None,

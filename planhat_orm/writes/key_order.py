@@ -130,6 +130,8 @@ class _Graph:
     def hand_over(self, place: Place, takers: Sequence[OutboxEntry], holder: str | None) -> None:
         """Have the takers of a key wait for those that give it up, or refuse them."""
         name, (wire, value) = place
+        if name == "enduser" and wire == "email" and not any(entry.makes for entry in takers):
+            return  # One email may be that of contacts in several companies, and their ids decide.
         takers = [entry for entry in takers if entry.record != holder]
         givers = [entry for entry in self._by_record.get((name, holder or ""), ()) if _gives(entry, place)]
         moves = {entry.record for entry in takers if entry.op == "update"}

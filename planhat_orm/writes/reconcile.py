@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import FieldError, ValidationError
 from ..fields.account import Known
@@ -28,6 +28,7 @@ from ..queryset.columns import (
     normal,
     refuse,
 )
+from ..queryset.duplicates import Duplicates, check_duplicates
 from ..queryset.queryset import QuerySet
 from ..queryset.writing import relate
 from ..runtime import Client
@@ -50,15 +51,14 @@ class ReconcileOptions:
     """How rows are compared: whether records without one are deleted, and what rows that share a key do."""
 
     delete: bool
-    duplicates: Literal["raise", "merge"]
+    duplicates: Duplicates
     rows: RowOptions
     file: FileOptions
 
     def check(self) -> None:
         """Raise `FieldError` for what is no such option."""
         self.rows.check()
-        if self.duplicates not in ("raise", "merge"):
-            raise FieldError(f"duplicates is 'raise' or 'merge', not {self.duplicates!r}.")
+        check_duplicates(self.duplicates)
 
 
 def reconcile(

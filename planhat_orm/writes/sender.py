@@ -13,6 +13,7 @@ from ..errors import PlanhatError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult
+from ..queryset.duplicates import merge_duplicates
 from ..runtime import TEMPORARY, Client, WriteIntent
 from ..wire.keys import has_key
 from ..wire.outcomes import STORED
@@ -215,6 +216,8 @@ def _checked(records: Iterable[Model], upsert: bool, only: Fields) -> list[Model
         if record.id is None or record.changes():
             record.before_save()
     changed = [record for record in records if _is_changed(record, only)]
+    new = [record for record in changed if record.id is None]
+    merge_duplicates(new, label=lambda number: f"new {type(new[number]).__name__} {number}")
     for record in changed:
         if not (upsert and has_key(record._meta.resource, record._keys())):
             record.full_clean()
