@@ -28,10 +28,16 @@ def test_dicts_say_it_in_names_of_the_model_or_of_planhat(own: Own) -> None:
     assert stored["l-2"]["fromDate"] == "2026-01-01T00:00:00.000Z"
 
 
-def test_a_row_of_both_kinds_of_names_is_refused(own: Own) -> None:
+def test_a_row_may_have_names_of_both_kinds_and_a_wrong_one_is_named(own: Own) -> None:
     emulator, _ = own(companies=0, seed=2)
-    with pytest.raises(FieldError, match="'externalId'. Did you mean 'external_id'"):
-        License.objects.bulk_upsert([{"externalId": "l-1", "company_id": "5", "value": 1}])
+    Company.objects.bulk_upsert([{"externalId": "a", "name": "A", "co_owner_id": "0" * 24, "phase": "Live"}])
+    [stored] = emulator.store.all("company")
+    assert (stored["externalId"], stored["phase"]) == ("a", "Live") and stored["coOwner"] == "0" * 24
+    emulator.log.clear()
+    with pytest.raises(FieldError, match="'pahse'. Did you mean 'phase'"):
+        Company.objects.bulk_upsert([{"externalId": "b", "name": "B", "pahse": "Live"}])
+    with pytest.raises(FieldError, match="external_id twice, as 'external_id' and as 'externalId'"):
+        Company.objects.bulk_upsert([{"external_id": "b", "externalId": "c", "name": "B"}])
     assert not len(emulator.log)
 
 
