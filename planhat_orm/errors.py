@@ -268,5 +268,9 @@ class UnknownNameWarning(UserWarning):
     """A label, a choice or an id that no record is likely to have: the nearest is named."""
 
 
+class BlockingWarning(UserWarning):
+    """A verb without the `a` is called inside a running event loop, which it blocks until it is done."""
+
+
 class FullScanWarning(UserWarning):
     """A query makes the API list a whole resource, because the API can filter by none of its conditions."""

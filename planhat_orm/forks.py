@@ -13,18 +13,21 @@ from types import TracebackType
 from typing import Any
 
 _held: dict[int, weakref.ref[Any]] = {}
-_calls: dict[int, weakref.WeakMethod[Callable[[], None]]] = {}
+_calls: dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]] = {}
+_kept_aside: list[Any] = []
 
 
 class Lock:
     """A lock that is free in a forked child, whoever held it in the parent."""
 
-    __slots__ = ("__weakref__", "_inner", "_kind")
+    __slots__ = ("__weakref__", "_inner", "_kind", "_pid")
 
     def __init__(self, *, reentrant: bool = False) -> None:
         self._kind: Any = threading.RLock if reentrant else threading.Lock
         self._inner: Any = self._kind()
-        _remember(_held, self, weakref.ref)
+        self._pid = os.getpid()
+        reference = _weak(self, _held)
+        _held[id(reference)] = reference
 
     def __enter__(self) -> None:
         self._inner.acquire()
@@ -32,7 +35,20 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._inner.release()
+        self.release()
+
+    def take(self) -> bool:
+        """Take the lock if it is free, without waiting, and return whether it was."""
+        taken: bool = self._inner.acquire(blocking=False)
+        return taken
+
+    def release(self) -> None:
+        """Let go of a lock that was taken. In a forked child it is free already."""
+        try:
+            self._inner.release()
+        except RuntimeError:
+            if self._pid == os.getpid():
+                raise
 
     def renew(self) -> None:
         """Be free."""
@@ -41,15 +57,23 @@ class Lock:
 
 def in_child(method: Callable[[], None]) -> None:
     """Have a method called in every forked child, for as long as its object lives."""
-    _remember(_calls, method, weakref.WeakMethod)
+    bound: Any = method
+    reference = _weak(bound.__self__, _calls)
+    _calls[id(reference)] = reference, bound.__func__
 
 
-def _remember(where: dict[int, Any], thing: Any, refer: Any) -> None:
+def keep_aside(thing: Any) -> None:
+    """Neither close nor collect what a parent process has open: that could end it there, too."""
+    _kept_aside.append(thing)
+
+
+def _weak(thing: Any, entries: dict[int, Any]) -> weakref.ref[Any]:
+    """A reference that takes itself out of the entries when the thing is gone."""
+
     def forget(gone: Any) -> None:
-        where.pop(id(gone), None)
+        entries.pop(id(gone), None)
 
-    reference = refer(thing, forget)
-    where[id(reference)] = reference
+    return weakref.ref(thing, forget)
 
 
 def _renew() -> None:
@@ -57,10 +81,10 @@ def _renew() -> None:
         lock = reference()
         if lock is not None:
             lock.renew()
-    for call in list(_calls.values()):
-        method = call()
-        if method is not None:
-            method()
+    for owner, method in list(_calls.values()):
+        thing = owner()
+        if thing is not None:
+            method(thing)
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,11 +8,27 @@ as long with it as without.
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_pause = threading.Lock()
+from . import forks
+
+
+class _Pause:
+    """Whether the collector is paused. A child that is forked meanwhile has it on again."""
+
+    def __init__(self) -> None:
+        self.lock = forks.Lock()
+        self.is_on = False
+        forks.in_child(self._end)
+
+    def _end(self) -> None:
+        if self.is_on:
+            self.is_on = False
+            gc.enable()
+
+
+_pause = _Pause()
 
 
 @contextmanager
@@ -22,14 +38,15 @@ def gc_paused() -> Iterator[None]:
     Only the first of several threads has it paused, and only until that one is done, so it comes to its turn between
     pages however many threads make them.
     """
-    if not _pause.acquire(blocking=False):
+    if not _pause.lock.take():
         yield
         return
-    on = gc.isenabled()
+    _pause.is_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if on:
+        if _pause.is_on:
             gc.enable()
-        _pause.release()
+        _pause.is_on = False
+        _pause.lock.release()

@@ -17,7 +17,7 @@ UNDER: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
     "html": set(),
-    "gc_pause": set(),
+    "gc_pause": {"forks"},
     "files": set(),
     "json_decoding": set(),
     "json_encoding": {"errors"},
@@ -39,7 +39,7 @@ UNDER["__main__"] = {"cli"}
 UNDER[""] = {*UNDER["client"], "client"}
 """The package's own `__init__`."""
 
-EMULATOR_MAY = {"wire.resources", "http.clock", "errors", "names"}
+EMULATOR_MAY = {"wire.resources", "http.clock", "errors", "names", "forks"}
 AT_HOME = {
     "httpcore": {"http"},
     "httpx": set(),

@@ -7,12 +7,12 @@ client. Everything larger belongs in the mirror, which is a cache with a schema 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cachetools import TTLCache
 
+from .. import forks
 from ..errors import ConfigurationError
 from ..wire import paths
 
@@ -24,7 +24,7 @@ class ListCache:
     """Full lists by resource name, each with its own time to live."""
 
     def __init__(self, seconds: Mapping[type[Model], float] | None, now: Callable[[], float]) -> None:
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
         self._lists: dict[str, TTLCache[str, list[dict[str, Any]]]] = {}
         self._writes: dict[str, int] = {}
         self._names: dict[str, list[str]] = {}

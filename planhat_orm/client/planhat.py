@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from .. import runtime
+from .. import forks, runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
@@ -186,7 +185,7 @@ class Planhat:
         weakref.finalize(self, self._holdings.end)
         self._listeners: dict[str, list[Callable[[Any], object]]] = {event: [] for event in EVENTS}
         self._entered: list[Scope] = []
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
         self._registration = clients.register(self, chosen.account, _whole(chosen.mirror))
 
     # --- running ----------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from threading import Lock
 from typing import Any, Literal, get_args
 
+from .. import forks
 from ..errors import ConfigurationError
 from ..names import did_you_mean
 
@@ -80,7 +80,7 @@ class Faults:
     def __init__(self) -> None:
         self._rules: list[Fault] = []
         self._passed: dict[int, deque[float]] = {}
-        self._lock = Lock()
+        self._lock = forks.Lock()
 
     def __len__(self) -> int:
         return len(self._rules)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from threading import Lock
 from typing import Any
+
+from .. import forks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Log:
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
-        self._lock = Lock()
+        self._lock = forks.Lock()
 
     def __len__(self) -> int:
         return len(self._calls)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from threading import RLock
 from typing import Any, TypeVar
 
 import msgspec
 
+from .. import forks
 from ..errors import ConfigurationError
 from ..wire.resources import resource, resources
 from . import rules
@@ -43,7 +43,7 @@ class Store:
     """Records by resource name (`company`, `line_item`, ...). Safe to use from any thread."""
 
     def __init__(self, moments: Moments, switches: Switches, seed: int = 1) -> None:
-        self.lock = RLock()
+        self.lock = forks.Lock(reentrant=True)
         self.moments = moments
         self.switches = switches
         self.dirty: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -20,21 +21,33 @@ class BackgroundRequest:
     """
 
     def __init__(
-        self, run: Callable[[Flow[Response]], Response], flow: Flow[Response], slots: threading.Semaphore
+        self,
+        run: Callable[[Flow[Response]], Response],
+        deliver: Callable[[], Flow[Response]],
+        slots: threading.Semaphore,
     ) -> None:
         self._future: Future[Response] = Future()
         self._given_up = False
+        self._pid = os.getpid()
+        self._deliver_here: Callable[[], Response] = lambda: run(deliver())
         # In the clients and blocks of the code that asks.
-        work, context = (self._deliver, run, flow, slots), copy_context()
+        work, context = (self._deliver, run, deliver(), slots), copy_context()
         threading.Thread(target=context.run, args=work, name="planhat-request", daemon=True).start()
 
     def result(self) -> Response:
-        """Wait for the answer, or meet its error."""
-        return self._future.result()
+        """Wait for the answer, or meet its error.
+
+        The thread that waits for it does not live on in a forked child, which so asks for itself: only what may be
+        sent twice is begun.
+        """
+        return self._deliver_here() if self._is_inherited() else self._future.result()
 
     def done(self) -> bool:
-        """Whether it has been answered."""
-        return self._future.done()
+        """Whether it has been answered, or never will be in this process."""
+        return self._is_inherited() or self._future.done()
+
+    def _is_inherited(self) -> bool:
+        return self._pid != os.getpid()
 
     def cancel(self) -> None:
         """Give it up: what is on its way is not waited for and not sent again."""

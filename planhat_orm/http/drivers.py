@@ -17,6 +17,7 @@ import httpcore
 from .. import forks
 from .answers import TooLong
 from .background import BackgroundRequest
+from .blocking import warn_in_a_task
 from .delivery import deliver_with_token
 from .effects import Attempt, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
 from .exchange import Exchange, has_surplus
@@ -69,6 +70,7 @@ class Driver:
         answer: Any = None
         error: Exception | None = None
         begun: list[BackgroundRequest] = []
+        waits = False
         try:
             while True:
                 try:
@@ -80,6 +82,9 @@ class Driver:
                 if isinstance(effect, Emit):
                     yield effect.item
                     continue
+                if not waits:
+                    warn_in_a_task()
+                    waits = True
                 try:
                     answer = self._perform(effect)
                 except Exception as failure:
@@ -115,7 +120,7 @@ class Driver:
             case RunBlocking(call):
                 return call()
             case Start(request):
-                return BackgroundRequest(self.run, deliver_with_token(request, session), self._slots)
+                return BackgroundRequest(self.run, lambda: deliver_with_token(request, session), self._slots)
             case Wait(begun):
                 return begun.result()
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")

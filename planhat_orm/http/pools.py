@@ -17,9 +17,6 @@ from .. import forks
 from .connecting import ConnectionOptions
 from .effects import Request
 
-_kept_aside: list[Any] = []
-"""Connections that a parent process opened. Closing or collecting them in the child could end the parent's."""
-
 
 class Pools:
     """The pools of one client for threads, by host."""
@@ -36,7 +33,7 @@ class Pools:
         """These pools; in a forked child new ones."""
         if self._pid == os.getpid():
             return self
-        _kept_aside.append(self)
+        forks.keep_aside(self)
         return Pools(self._options)
 
     @contextmanager
@@ -109,7 +106,7 @@ class LoopPools:
     def is_lost(self) -> bool:
         """Whether the loop is closed, or a parent process's; its connections are closed, or kept aside."""
         if self.pid != os.getpid():
-            _kept_aside.append(self)
+            forks.keep_aside(self)
             return True
         if not self.loop.is_closed():
             return False

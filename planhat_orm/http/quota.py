@@ -7,10 +7,10 @@ calls than allowed, however long some of them took.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Mapping
 
+from .. import forks
 from .clock import Clock
 from .headers import read_remaining
 
@@ -36,10 +36,11 @@ class Quota:
         # Under one call a minute there is still one slot; it then takes longer than a minute to come back.
         self.period = _PERIOD * max(1.0, 1.0 / calls_per_min)
         self.clock = clock or Clock()
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
         self._done: deque[float] = deque()
         self._in_flight = 0
         self._blocked_until = float("-inf")
+        forks.in_child(self._start_over)
 
     def reserve(self) -> float:
         """Take a slot and return 0.0, or return the seconds to wait before asking again."""
@@ -81,6 +82,10 @@ class Quota:
             now = self.clock.now()
             recent = sum(1 for at in self._done if at > now - self.period)
             return 0 if now < self._blocked_until else max(0, self.limit - self._in_flight - recent)
+
+    def _start_over(self) -> None:
+        """Take over the parent's minute, which the server counts, and none of its calls on their way."""
+        self._in_flight = 0
 
     def _in_last_second(self, now: float) -> int:
         recent = self._in_flight

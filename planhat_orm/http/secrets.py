@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import re
-import threading
 from collections.abc import Callable
 from urllib.parse import quote
 
+from .. import forks
 from ..errors import ConfigurationError
 from .effects import TENANT, Request
 
@@ -33,7 +33,7 @@ class Secrets:
         self._tokens = {name: token if isinstance(token, str) else None for name, token in self._given.items()}
         self._asked = dict.fromkeys(self._given, 0)
         self._patterns: dict[str, re.Pattern[bytes]] = {}
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     def __repr__(self) -> str:
         return "Secrets()"

@@ -35,7 +35,7 @@ _TOLD = 1.0
 _DROPPED = frozenset(("set-cookie", "set-cookie2"))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Session:
     """The state of one client's traffic. Both drivers of a client hold the same one.
 
@@ -57,6 +57,13 @@ class Session:
     calls: int = 0
     _lock: forks.Lock = field(default_factory=forks.Lock, repr=False)
     _logged: float = field(default=float("-inf"), repr=False)
+
+    def __post_init__(self) -> None:
+        forks.in_child(self._start_over)
+
+    def _start_over(self) -> None:
+        """Count the calls of this process only."""
+        self.calls = 0
 
     # --- going out --------------------------------------------------------------------------------------
 

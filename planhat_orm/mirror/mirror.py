@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
+from .. import forks
 from ..errors import ConfigurationError, MirrorError, ValidationError
 from ..http.effects import Flow, RunBlocking
 from ..models.base import Model
@@ -75,7 +75,7 @@ class Mirror:
         self.account = account
         self._database: Database | None = None
         self._inbox: Inbox | None = None
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
 
     @property
     def database(self) -> Database:

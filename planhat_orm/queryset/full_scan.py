@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ..errors import FullScanWarning, PlanhatError
-from ..scopes.places import user_frame
+from ..scopes.places import user_frame, warn_at
 
 if TYPE_CHECKING:
     from ..query.plan import Plan
@@ -35,12 +34,5 @@ def warn_full_scan(client: Client, plan: Plan) -> None:
     place = (frame.f_code.co_filename, frame.f_lineno)
     if place in _warned.setdefault(client, set()):
         return
-    warnings.warn_explicit(
-        text,
-        FullScanWarning,
-        filename=place[0],
-        lineno=place[1],
-        module=frame.f_globals.get("__name__", "__main__"),
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
-    )
+    warn_at(frame, text, FullScanWarning)
     _warned[client].add(place)  # not reached where the warning is made an error: that one comes each time

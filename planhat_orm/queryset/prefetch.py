@@ -6,12 +6,8 @@ loop it raises instead: a blocked loop would be worse than an error that says wh
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .. import runtime
@@ -26,6 +22,7 @@ from ..query.kinds import LISTS
 from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.tree import EVERYTHING, Target, Test
+from ..scopes.places import in_a_task
 
 if TYPE_CHECKING:
     from ..runtime import Source
@@ -33,28 +30,13 @@ if TYPE_CHECKING:
 
 def load_related(record: Model, relation: One[Any]) -> None:
     """Load a forward relation of `record` and of all its peers, in the calling thread."""
-    if _in_a_task():
+    if in_a_task():
         raise NotLoaded(
             f"{type(record).__name__}.{relation.name} is not loaded, and loading it here would block the event loop: "
             f"await record.aload({relation.name!r}), or prefetch_related({relation.name!r}) on the queryset."
         )
     client = runtime.client_of(record)
     client.run(load(_group(record), relation, _source(client, record)))
-
-
-def _in_a_task() -> bool:
-    """Whether waiting here would hold up an event loop that other tasks need.
-
-    A notebook runs each cell inside a loop and waits for it, so that an ordinary cell may take its time.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
-        frame = frame.f_back
-    return frame is None or not str(frame.f_globals.get("__name__")).startswith("IPython.")
 
 
 def load_named(record: Model, names: Iterable[str]) -> Flow[None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import warnings
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from pathlib import Path
 from types import FrameType
 
@@ -11,10 +14,15 @@ _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _WITH = (f"{os.sep}contextlib.py",)
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package."""
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
 def user_frame() -> FrameType:
     """The innermost frame outside of this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and is_ours(frame):
         frame = frame.f_back
     return frame
 
@@ -25,3 +33,30 @@ def caller() -> str:
     while frame.f_back is not None and frame.f_code.co_filename.endswith(_WITH):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def warn_at(frame: FrameType, text: str, category: type[Warning]) -> None:
+    """Warn of what the code of a frame does, as Python's filters say."""
+    warnings.warn_explicit(
+        text,
+        category,
+        filename=frame.f_code.co_filename,
+        lineno=frame.f_lineno,
+        module=frame.f_globals.get("__name__", "__main__"),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+def in_a_task() -> bool:
+    """Whether waiting here would hold up an event loop that other tasks need.
+
+    A notebook runs each cell inside a loop and waits for it, so that an ordinary cell may take its time.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        frame = frame.f_back
+    return frame is None or not str(frame.f_globals.get("__name__")).startswith("IPython.")

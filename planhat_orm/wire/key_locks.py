@@ -6,18 +6,45 @@ Planhat's POST would make a second record. What other processes do meanwhile is 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from .. import forks
 from ..http.effects import Flow, Sleep
 from .resources import Resource
 
 T = TypeVar("T")
 
 _PAUSE = 0.02
-_held: set[tuple[str, str, str]] = set()
-_lock = threading.Lock()
+Names = frozenset[tuple[str, str, str]]
+
+
+class _Held:
+    """The keys that flows of this process are writing. A forked child runs none of its parent's."""
+
+    def __init__(self) -> None:
+        self._names: set[tuple[str, str, str]] = set()
+        self._lock = forks.Lock()
+        forks.in_child(self._start_over)
+
+    def take(self, names: Names) -> bool:
+        """Take all of them, or none and return False."""
+        with self._lock:
+            if not self._names.isdisjoint(names):
+                return False
+            self._names.update(names)
+            return True
+
+    def _start_over(self) -> None:
+        self._names.clear()
+
+    def drop(self, names: Names) -> None:
+        """Let go of them."""
+        with self._lock:
+            self._names.difference_update(names)
+
+
+_held = _Held()
 
 
 def hold_keys(resource: Resource, keys: Iterable[tuple[str, Any]], flow: Flow[T]) -> Flow[T]:
@@ -26,18 +53,9 @@ def hold_keys(resource: Resource, keys: Iterable[tuple[str, Any]], flow: Flow[T]
     All of them are taken at once, so that no two flows can wait for each other.
     """
     names = frozenset((resource.path, wire, str(value)) for wire, value in keys)
-    while not _take(names):
+    while not _held.take(names):
         yield Sleep(_PAUSE)
     try:
         return (yield from flow)
     finally:
-        with _lock:
-            _held.difference_update(names)
-
-
-def _take(names: frozenset[tuple[str, str, str]]) -> bool:
-    with _lock:
-        if not _held.isdisjoint(names):
-            return False
-        _held.update(names)
-        return True
+        _held.drop(names)

@@ -42,15 +42,21 @@ _LOOKS = 3
 _PAUSE = 2.0
 _CANDIDATES = 50
 _SLACK = 2.0
+_SHOWN = 100
+"""So many characters of an id that is wrong are in a message."""
 
 
 def get(resource: Resource, key: str, select: Iterable[str] | None = None) -> Flow[dict[str, Any]]:
-    """Return the record of an id (`_id`, `extid-...` or `srcid-...`). One request; `NotFound` without one."""
+    """Return the record of an id (`_id`, `extid-...` or `srcid-...`). One request; `NotFound` without one.
+
+    Raises `BadAnswer` when the record of another id came.
+    """
     params = (("select", ",".join(select)),) if select else ()
     path = _read_path(resource, key)
     request = Request("GET", path, params=params, shape=dict)
     response: Response = yield request
     record = record_of(resource, response)
+    _check_asked(resource, key, record, request, response)
     if resource.read_as and record.get("type") != resource.read_as["type"]:
         raise NotFound(f"GET {path}: the record of that id is no {resource.name}.", request=request, response=response)
     return record
@@ -75,6 +81,22 @@ def record_of(resource: Resource, response: Response) -> dict[str, Any]:
             response=response, attempts=response.attempts,
         )  # fmt: skip
     return apply_aliases(resource, record)
+
+
+def _check_asked(resource: Resource, key: str, record: Mapping[str, Any], request: Request, response: Response) -> None:
+    """Raise `BadAnswer` when this is another record than the one that was asked for, by what it says of itself."""
+    form, asked = paths.split_key(key)
+    wire = resource.field_for(form)
+    if wire is None or (resource.read_as and wire != "_id"):
+        return
+    came = record.get(wire)
+    if came is not None and str(came).strip().lower() != asked.strip().lower():
+        raise BadAnswer(
+            f"{request.method} {request.path} was answered with the {resource.name} whose {wire} is "
+            f"{str(came)[:_SHOWN]}, and {asked} was asked for. Something between here and Planhat mixed answers up: "
+            f"none of this one was used.",
+            request=request, response=response, attempts=response.attempts,
+        )  # fmt: skip
 
 
 def has_id(record: Mapping[str, Any]) -> bool:
@@ -151,7 +173,10 @@ def update(resource: Resource, key: str, changes: Mapping[str, Any]) -> Flow[dic
         return (yield from update(resource, known["_id"], changes))
     if response.data is None:
         return (yield from _changed(resource, key, changes, request, response))
-    return record_of(resource, response)
+    record = record_of(resource, response)
+    if paths.split_key(key)[0] == "_id":  # a change may be of another key itself
+        _check_asked(resource, key, record, request, response)
+    return record
 
 
 def _changed(

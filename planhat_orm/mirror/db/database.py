@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
+from ... import forks
 from ...errors import ConfigurationError, MirrorError
 from . import clock, sqlite_functions
 from .json_text import unreadable
@@ -55,6 +56,12 @@ class Database:
         self.engine = self._engine()
         self._open_writes = OpenWrites()
         self.upgraded: str | None = None
+        forks.in_child(self._start_over)
+
+    def _start_over(self) -> None:
+        """Open connections of this process's own."""
+        forks.keep_aside(self.engine)
+        self.engine = self._engine()
 
     def _engine(self) -> Engine:
         if self.postgres:

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
@@ -179,7 +179,7 @@ class _Session:
     def take(self, database: Database, key: int) -> None:
         if self._pid != os.getpid():
             # Closing the parent's connection here would end it there.
-            _kept_aside.append(self._connection)
+            forks.keep_aside(self._connection)
             self._connection, self._pid, self._keys = None, os.getpid(), set()
         if self._connection is not None:
             try:
@@ -229,7 +229,6 @@ class _Session:
 
 _sessions: weakref.WeakKeyDictionary[Database, _Session] = weakref.WeakKeyDictionary()
 _guard = forks.Lock()
-_kept_aside: list[Any] = []
 
 
 class _Advisory:
