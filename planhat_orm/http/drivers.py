@@ -230,8 +230,9 @@ class AsyncDriver:
             await pools.retire()
 
     def drop(self) -> None:
-        """Let go of the connections of all loops: each loop that runs closes its own."""
-        self._sweep()
+        """Close the connections of all loops, as the client is gone."""
+        for pools in self._loops.values():
+            pools.drop()
         self._loops.clear()
 
     async def _perform(self, effect: Any) -> Any:

@@ -110,12 +110,38 @@ class LoopPools:
             return True
         if not self.loop.is_closed():
             return False
-        for pool in self._pools.values():
-            for connection in pool.connections:
-                with suppress(AttributeError, OSError):
-                    _close_socket(connection)
+        for transport in self._transports():
+            # It has no loop any more to close its socket in.
+            socket, transport._sock = transport._sock, None
+            if socket is not None:
+                with suppress(OSError):
+                    socket.close()
         self._pools.clear()
         return True
+
+    def drop(self) -> None:
+        """Close the connections as the client is gone, from any thread and without a word to wait for.
+
+        A client that is a variable of the main task goes with the last step of its loop: nothing can be awaited then.
+        """
+        if self.is_lost():
+            return
+        here = asyncio._get_running_loop() is self.loop
+        for transport in self._transports():
+            with suppress(RuntimeError):  # the loop was closed this moment
+                transport.abort() if here else self.loop.call_soon_threadsafe(transport.abort)
+        self._pools.clear()
+
+    def _transports(self) -> Iterator[Any]:
+        """What asyncio has open under the connections, those through TLS as well."""
+        for pool in self._pools.values():
+            connections: list[Any] = list(pool.connections)
+            for connection in connections:
+                with suppress(AttributeError):
+                    stream = connection._connection._network_stream._inner._stream
+                    while hasattr(stream, "transport_stream"):
+                        stream = stream.transport_stream
+                    yield stream._transport
 
 
 async def _keep(pools: dict[str, httpcore.AsyncConnectionPool]) -> AsyncGenerator[None, None]:
@@ -126,11 +152,3 @@ async def _keep(pools: dict[str, httpcore.AsyncConnectionPool]) -> AsyncGenerato
         pools.clear()
         for pool in closing:
             await pool.aclose()
-
-
-def _close_socket(connection: Any) -> None:
-    """Close the socket under a connection whose transport has no loop any more to do it in."""
-    transport = connection._connection._network_stream._inner._stream._transport
-    socket, transport._sock = transport._sock, None
-    if socket is not None:
-        socket.close()
