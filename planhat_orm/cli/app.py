@@ -23,6 +23,7 @@ from . import (
     report,
     search,
     show,
+    sql,
     status,
     sync,
     webhook,
@@ -76,6 +77,7 @@ app.command("sync")(sync.sync)
 app.command("plan")(sync.plan)
 app.command("status")(status.status)
 app.command("query")(query.query)
+app.command("sql")(sql.sql)
 app.command("search")(search.search)
 app.command("show")(show.show)
 app.command("export")(export.export)

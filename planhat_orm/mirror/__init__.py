@@ -9,6 +9,7 @@ from .reading.history import Change
 from .reading.source import MirrorSource
 from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
 from .sharing.search import Hit
+from .sharing.sql import SqlResult
 from .upkeep.doctor import Diagnosis, Finding
 from .upkeep.migrate import include_object
 from .upkeep.rescue import Rescue
@@ -26,6 +27,7 @@ __all__ = [
     "ModelStatus",
     "Progress",
     "Rescue",
+    "SqlResult",
     "SyncPlan",
     "SyncReport",
     "include_object",

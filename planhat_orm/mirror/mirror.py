@@ -27,8 +27,9 @@ from .reading import history
 from .reading.history import Change, PastSource
 from .reading.source import MirrorSource
 from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
-from .sharing import export, search
+from .sharing import export, search, sql
 from .sharing.search import Hit
+from .sharing.sql import SqlResult
 from .sync import metrics, plan, run
 from .upkeep import account, doctor, rescue
 from .upkeep.doctor import Diagnosis, Finding
@@ -268,6 +269,20 @@ class Mirror:
         if models is not None:
             chosen = [layout_of(item) for item in ([models] if isinstance(models, (str, type)) else models)]
         return search.search(self.database, words, chosen, limit)
+
+    def sql(
+        self, statement: str, parameters: Mapping[str, object] | None = None, *, limit: int | None = sql.LIMIT
+    ) -> SqlResult:
+        """The rows of one statement of your own that reads: dicts, with `to_pandas()`, `to_polars()`, `to_arrow()`.
+
+        Each model is a table (`company`) and a view (`v_company`) with names beside ids and custom fields as columns.
+        `parameters` are for `:name` in the statement. At most `limit` rows; None for all. The connection can only
+        read: what would change something raises `ValidationError`.
+
+        >>> mirror.sql("select count(*) as n from v_company where mrr > :least", {"least": 3000})[0]["n"] > 0
+        True
+        """
+        return sql.sql(self.database, statement, parameters or {}, limit)
 
     def export(self, path: str | os.PathLike[str], format: str = "parquet", models: Models | None = None) -> list[Path]:
         """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files."""

@@ -211,3 +211,11 @@ def test_a_figure_over_a_model_that_the_mirror_lacks_is_asked_of_planhat(synced:
     shown = synced("query", "count(tickets[status='open'])>=1", "--columns", "name", "--format", "json")
     assert shown.code == 0 and "From http" in shown.err
     assert json.loads(shown.out)
+
+
+def test_sql_of_ones_own(synced: Run) -> None:  # noqa: F811
+    ask = "select name, mrr from v_company where mrr > :least order by mrr desc"
+    rows = jsonl(synced("sql", ask, "--param", "least=500", "--limit", "2", "--format", "jsonl"))
+    assert [list(row) for row in rows] == [["name", "mrr"]] * 2
+    assert "This reads" in synced("sql", "delete from company").err
+    assert "--param takes name=value" in synced("sql", "select 1", "--param", "x").err
