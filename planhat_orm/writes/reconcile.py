@@ -27,6 +27,7 @@ from ..queryset.columns import (
     find_target,
     normal,
     refuse,
+    target_of,
 )
 from ..queryset.duplicates import Duplicates, check_duplicates
 from ..queryset.queryset import QuerySet
@@ -116,6 +117,7 @@ def _bindings(
     account = client.account_fields.of(model._meta.resource.name)
     if mapping is not None:
         _check_columns(table, mapping)
+        _check_goals(model, mapping)
     if account is None and _needs_account(model, table, mapping):
         account = yield from account_fields(client, model)
     unknown = _unknown(model, table, account) if mapping is None else []
@@ -125,10 +127,7 @@ def _bindings(
 
 def _needs_account(model: type[Model], table: Table, mapping: Mapping[str, Mapped] | None) -> bool:
     """Whether a column goes to a custom field that no class declares, or may go to one."""
-    goals = (
-        table.columns if mapping is None else [goal if isinstance(goal, str) else goal[0] for goal in mapping.values()]
-    )
-    targets = [find_target(model, goal, None) for goal in goals]
+    targets = [find_target(model, goal, None) for goal in (table.columns if mapping is None else _goals(mapping))]
     return any(target is None or target.field is None for target in targets)
 
 
@@ -143,6 +142,16 @@ def _check_columns(table: Table, mapping: Mapping[str, Mapped]) -> None:
         head = column.split(".")[0] if isinstance(column, str) else column
         if table.rows and column not in table.columns and head not in table.columns:
             raise FieldError(f"No row has a column {column!r}.{did_you_mean(str(column), table.columns)}")
+
+
+def _check_goals(model: type[Model], mapping: Mapping[str, Mapped]) -> None:
+    """Raise `FieldError` for a field that does not exist, before a request. Labels are written as `custom.Label`."""
+    for goal in _goals(mapping):
+        target_of(model, goal, None)
+
+
+def _goals(mapping: Mapping[str, Mapped]) -> list[str]:
+    return [goal[0] if isinstance(goal, tuple) else goal for goal in mapping.values()]
 
 
 # --- rows -----------------------------------------------------------------------------------------------
