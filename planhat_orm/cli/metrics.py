@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import PlanhatError, ValidationError
+from ..tabular.cells import is_empty, key_text
+from ..tabular.sources import read
 from ..wire.analytics import check_rows
 from ..wire.resources import resource
 from .connect import ApiUrlOption, connect
@@ -24,7 +24,8 @@ _DAYS = 30
 @app.command("push")
 def push(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .csv or .jsonl file.", exists=True, dir_okay=False, readable=True)
+        str,
+        typer.Argument(metavar="FILE", help="A CSV, Excel, Parquet, JSON or JSON Lines file; - is standard input."),
     ],
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the values back: Planhat says yes to whatever comes.")
@@ -36,10 +37,7 @@ def push(
     Columns: dimensionId, value, externalId, and where needed date and
     model (Company, EndUser, Asset, Project).
     """
-    try:
-        rows = list(_rows(file))
-    except UnicodeDecodeError:
-        raise ValidationError(f"{file.name} is no text in UTF-8.") from None
+    rows = list(_rows(file))
     # A file is meant to be kept whole, so what the endpoint would keep nothing of is refused before anything is sent.
     checked = list(check_rows(resource("metric"), rows, strict=True))
     with connect(None, api_url, token=verify) as client:
@@ -74,37 +72,20 @@ def get(
     say(f"{len(rows):,} values.")
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    match file.suffix.lower():
-        case ".csv":
-            with file.open(encoding="utf-8-sig", newline="") as lines:
-                for number, row in enumerate(csv.DictReader(lines), 2):
-                    yield _typed({name: text for name, text in row.items() if text}, file, number)
-        case ".jsonl" | ".ndjson":
-            with file.open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        yield _object(line, file, number)
-        case other:
-            raise ValidationError(f"{file.name} is a {other or 'nameless'} file: metrics come as .csv or .jsonl.")
+def _rows(file: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file without their empty cells."""
+    table = read(file)
+    for number, row in enumerate(table.rows):
+        cells = {name: cell for name, cell in row.items() if not is_empty(cell)}
+        for name in cells.keys() & {"dimensionId", "externalId"}:
+            cells[name] = key_text(cells[name])
+        if isinstance(cells.get("value"), str):
+            cells["value"] = _value(cells["value"], f"{Path(file).name}, {table.label(number)}")
+        yield cells
 
 
-def _typed(row: dict[str, Any], file: Path, number: int) -> dict[str, Any]:
-    if None in row:
-        raise ValidationError(f"{file.name}, line {number}: more cells than the first line has names.")
-    if "value" in row:
-        try:
-            row["value"] = float(row["value"])
-        except ValueError:
-            raise ValidationError(f"{file.name}, line {number}: the value is no number.") from None
-    return row
-
-
-def _object(line: str, file: Path, number: int) -> dict[str, Any]:
+def _value(text: str, where: str) -> float:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict):
-        raise ValidationError(f"{file.name}, line {number}: no JSON object.")
-    return row
+        return float(text)
+    except ValueError:
+        raise ValidationError(f"{where}: the value is no number.") from None

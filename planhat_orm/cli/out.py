@@ -20,6 +20,7 @@ from rich.table import Table
 
 from ..errors import ConfigurationError
 from ..query.kinds import iso
+from ..tabular.cells import guard
 
 _WIDE = 1000
 _CELL = 60
@@ -111,7 +112,7 @@ def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format)
                 print(json.dumps(row, default=plain, ensure_ascii=False))
         case Format.csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(names)
+            writer.writerow(map(guard, names))
             writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
         case Format.md:
             _markdown(names, rows)
@@ -145,8 +146,11 @@ def _arrow(value: Any) -> Any:
 
 
 def _csv(value: Any) -> Any:
+    """A value as a cell, which no spreadsheet runs."""
+    if isinstance(value, str):
+        return guard(value)
     if isinstance(value, (list, dict)):
         return json.dumps(value, default=plain, ensure_ascii=False)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if value is None or isinstance(value, (str, int, float)) else plain(value)
+    return value if value is None or isinstance(value, (int, float)) else plain(value)

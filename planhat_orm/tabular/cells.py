@@ -72,9 +72,13 @@ def read_cell(kind: Kind, cell: Any, zone: tzinfo, dates: Dates | None = None) -
         if kind.name in ("datetime", "day") and dates is not None:
             cell = dates(cell)
     elif kind.name in ("text", "id", "ref"):
-        # A spreadsheet and a column with gaps make numbers of ids, and floats of whole numbers.
-        cell = digits(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
+        cell = key_text(cell)
     return gate.admit(kind, cell, zone)
+
+
+def key_text(cell: Any) -> Any:
+    """A key as text: a spreadsheet and a column with gaps make numbers of ids, and floats of whole numbers."""
+    return digits(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
 
 
 def _number(text: str) -> Any:

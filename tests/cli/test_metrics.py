@@ -47,10 +47,10 @@ def test_get_is_narrowed_to_a_company(connected: Run, tenant: Emulator) -> None:
     [
         ("v.csv", "dimensionId,value,externalId\nlogins,many,acct-1001\n", "v.csv, line 2: the value is no number"),
         ("v.csv", "dimensionId,value\nlogins,1\n", "lacks externalId"),
-        ("v.csv", "dimensionId,value\nlogins,1,2,3\n", "more cells"),
-        ("v.jsonl", '{"dimensionId": "x"', "v.jsonl, line 1: no JSON object"),
-        ("v.jsonl", "[1]\n", "v.jsonl, line 1: no JSON object"),
-        ("v.xlsx", "PK", ".csv or .jsonl"),
+        ("v.csv", "dimensionId,value\nlogins,1,2,3\n", "v.csv, line 2 has 4 cells"),
+        ("v.jsonl", '{"dimensionId": "x"', "v.jsonl, line 1 is no JSON"),
+        ("v.jsonl", "[1]\n", "v.jsonl, line 1 holds no JSON object"),
+        ("v.xlsx", "PK", "v.xlsx is no .xlsx file inside"),
     ],
 )
 def test_a_file_that_cannot_be_sent_is_one_line_and_sends_nothing(

@@ -137,6 +137,13 @@ def test_csv_and_json_hold_the_same(synced: Run) -> None:
         assert line["renewal_date"] == (row["renewal_date"] or "")
 
 
+def test_csv_holds_nothing_that_a_spreadsheet_runs(connected: Run, tenant: Emulator) -> None:
+    with tenant.store.lock:
+        tenant.store.insert("company", {"name": "=HYPERLINK(1)", "externalId": "odd"})
+    lines = connected("query", "Company", "external_id=odd", "--fields", "name", "--format", "csv").out.splitlines()
+    assert [line for line in lines if "HYPERLINK" in line] == ["'=HYPERLINK(1)"]
+
+
 def test_all_stands_for_every_field(synced: Run) -> None:
     (row,) = jsonl(synced("query", "Company", "--fields", "all", "--limit", "1", "--format", "jsonl"))
     assert {"id", "external_id", "custom", "mrr"} <= row.keys()

@@ -99,7 +99,7 @@ def _parquet(sheet: Sheet, file: Path, facts: Facts) -> None:
 def _csv(sheet: Sheet, file: Path, facts: Facts) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(sheet.names)
+        writer.writerow(map(write_cell, sheet.names))
         for part in sheet.parts():
             writer.writerows(zip(*(map(write_cell, values) for values in part), strict=True))
 
