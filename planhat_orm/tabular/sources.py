@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ConfigurationError, ValidationError
+from ..errors import ValidationError
 from . import binary, delimited, json_files
 from .frame_rows import Frame, frame_table
 from .table import Row, Table, table_of
@@ -41,7 +41,7 @@ class FileOptions:
 
 
 def read(rows: Rows, options: FileOptions | None = None) -> Table:
-    """The table of rows; `ValidationError` or `ConfigurationError` in one sentence for what cannot be read."""
+    """The table of rows; `ValidationError` in one sentence for what cannot be read, or is not there."""
     options = options or FileOptions()
     if isinstance(rows, (str, os.PathLike)):
         return _file(rows, options)
@@ -77,7 +77,7 @@ def _file(given: str | os.PathLike[str], options: FileOptions) -> Table:
 
 def _check_there(path: Path) -> None:
     if not path.exists():
-        raise ConfigurationError(f"There is no file {path}.")
+        raise ValidationError(f"There is no file {path}.")
 
 
 def _bytes(path: Path) -> bytes:
@@ -85,7 +85,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as wrong:
-        raise ConfigurationError(f"{path} cannot be read: {wrong.strerror or wrong}.") from None
+        raise ValidationError(f"{path} cannot be read: {wrong.strerror or wrong}.") from None
 
 
 def _content(data: bytes, name: str, suffix: str, options: FileOptions) -> Table:
