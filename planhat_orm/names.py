@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 
 
@@ -114,6 +115,10 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
 """What people call a field that Planhat calls otherwise, the likeliest first."""
 
 
-def quoted(name: str) -> str:
-    """A name as an error shows it: as Python writes it, and cut where it is no name any more."""
-    return repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
+def quoted(value: object) -> str:
+    """What was given, as an error shows it: as Python writes it, cut where it is long or deep."""
+    return _REPR.repr(value)
+
+
+_REPR = reprlib.Repr()
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxother = 3, _LONGEST, _LONGEST

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from . import arguments
 from .errors import PlanhatError, WhichClient
 from .names import did_you_mean
 from .scopes import clients
@@ -207,7 +208,7 @@ def client_of(record: Any) -> Client:
 
 def check_account(record: Any, client: Client) -> None:
     """Raise `WhichClient` unless `record` is new or belongs to the account of `client`."""
-    origin = record._origin
+    origin = arguments.record("A write", record)._origin
     account = origin.client.account if origin.client is not None else origin.account
     if account is not None and not account.matches(client.account):
         raise WhichClient(

@@ -22,9 +22,10 @@ UNDER: dict[str, set[str]] = {
     "json_decoding": set(),
     "json_encoding": {"errors"},
     "forks": set(),
-    "scopes": {"errors", "names", "forks"},
-    "runtime": {"errors", "names", "forks", "scopes"},
-    "http": {"errors", "names", "forks", "scopes", "runtime", "html", "gc_pause", "json_decoding"},
+    "arguments": {"errors", "names"},
+    "scopes": {"errors", "names", "arguments", "forks"},
+    "runtime": {"errors", "names", "arguments", "forks", "scopes"},
+    "http": {"errors", "names", "arguments", "forks", "scopes", "runtime", "html", "gc_pause", "json_decoding"},
 }
 """What each layer may import, beside itself; CONTRIBUTING.md draws it."""
 for _layer in ("wire", "query", "fields", "models", "tabular", "queryset"):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from .. import json_decoding
+from .. import arguments, json_decoding
 from ..errors import ValidationError
 from ..http.effects import Flow, Request, Response
 from ..json_encoding import encode
@@ -25,24 +25,24 @@ def build(
     method: str, path: str, params: Mapping[str, Any] | None, json: object, *, idempotent: bool | None
 ) -> Request:
     """The request for a route; `ValidationError` for what is none, before anything is sent."""
-    verb = method.upper() if isinstance(method, str) else method
+    verb = arguments.text("A method", method).upper()
     if verb not in METHODS:
-        raise ValidationError(f"{method!r} is no method of this API.{did_you_mean(str(method), METHODS)}")
+        raise ValidationError(f"{method[:20]!r} is no method of this API.{did_you_mean(method, METHODS)}")
     if verb == "GET" and json is not None:
         raise ValidationError("A GET has no body: give params=... instead of json=...")
     return Request(
         verb,
         _checked(path),
-        params=tuple(texts(params or {}).items()),
+        params=tuple(texts({} if params is None else arguments.mapping("params", params)).items()),
         body=None if json is None else encode(json),
         idempotent=verb == "GET" if idempotent is None else idempotent,
     )
 
 
 def _checked(path: str) -> str:
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+    if not arguments.text("A path", path).startswith("/") or path.startswith("//"):
         raise ValidationError(
-            f"A path begins with one slash, such as '/segments', not {path!r}: the host is a setting."
+            f"A path begins with one slash, such as '/segments', not {path[:100]!r}: the host is a setting."
         )
     if any(letter in path for letter in "?#"):
         raise ValidationError(f"Give what follows the ? as params=..., not in the path {path!r}.")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from .. import arguments
 from ..errors import ConfigurationError, ValidationError
 from ..fields.gate import json_row
 from ..http.drivers import AsyncDriver, Driver
@@ -68,7 +69,7 @@ class Automation:
 
 def _session(like: Session, url: str) -> Session:
     """A session of its own, with the last part of the address as its secret."""
-    before, _, secret = str(url).strip().rpartition("/")
+    before, _, secret = arguments.text("automation()", url).strip().rpartition("/")
     try:
         parts = urlsplit(before)
         good = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))

@@ -14,6 +14,7 @@ from cachetools import TTLCache
 
 from .. import forks
 from ..errors import ConfigurationError
+from ..names import quoted
 from ..wire import paths
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ class ListCache:
             name = model._meta.resource.name if hasattr(model, "_meta") else None
             if name is None:
                 raise ConfigurationError(
-                    f"cache takes model classes and seconds, as in cache={{User: 3600}}: {model!r}."
+                    f"cache takes model classes and seconds, as in cache={{User: 3600}}: {quoted(model)}."
                 )
             if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or ttl <= 0:
-                raise ConfigurationError(f"cache[{model.__name__}] must be a positive number of seconds, not {ttl!r}.")
+                raise ConfigurationError(
+                    f"cache[{model.__name__}] must be a positive number of seconds, not {quoted(ttl)}."
+                )
             self._lists[name] = TTLCache(1, ttl, timer=now)
             self._writes[name] = 0
             self._names.setdefault(paths.collection(model._meta.resource), []).append(name)

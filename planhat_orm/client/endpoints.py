@@ -11,8 +11,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from .. import arguments
 from ..errors import BulkError, FieldError, ValidationError
 from ..fields.gate import json_row
+from ..fields.scalars import Refused, scalar
 from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import at_most, mapped
 from ..json_encoding import encode
@@ -240,8 +242,8 @@ class Endpoint:
         filters = {"from" if name == "from_" else name: value for name, value in filters.items()}
         list_page.check_params(self._resource, filters)
         for name, number, least in (("limit", limit, 1), ("max_requests", max_requests, 0)):
-            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
-                raise ValidationError(f"{name} must be a whole number from {least} on, not {number!r}.")
+            if number is not None:
+                arguments.whole(name, number, least)
         if sort is not None and (not isinstance(sort, str) or not sort.strip() or "," in sort):
             raise ValidationError("sort takes the name of one field, with a - before it for descending.")
         names = _names(select)
@@ -302,11 +304,11 @@ class Companies(Endpoint):
         return await self._client.arun(self._lean(external_id, source_id, status))
 
     def _lean(self, external_id: str | None, source_id: str | None, status: str | Iterable[str] | None) -> Flow[Page]:
-        chosen = status.split(",") if isinstance(status, str) else status
+        chosen = status.split(",") if isinstance(status, str) else status and arguments.many("status", status)
         given = {
             "externalId": external_id,
             "sourceId": source_id,
-            "status": chosen and [item.strip() for item in chosen],
+            "status": chosen and [arguments.text("status", item).strip() for item in chosen],
         }
         return (yield from list_page.lean_companies(self._resource, texts(given)))
 
@@ -337,8 +339,8 @@ class TimeEntries(Endpoint):
 def _names(select: str | Iterable[str] | None) -> list[str] | None:
     if select is None:
         return None
-    names = select.split(",") if isinstance(select, str) else list(select)
-    chosen = [name.strip() for name in names if name.strip()]
+    names = select.split(",") if isinstance(select, str) else list(arguments.many("select", select))
+    chosen = [name.strip() for name in names if arguments.name(name).strip()]
     if not chosen:
         raise FieldError("select names no field: leave it out to get all of them.")
     return ["_id", *chosen]
@@ -356,12 +358,19 @@ def texts(filters: Mapping[str, object]) -> dict[str, str]:
             moment = value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
             found[name] = f"{moment:%Y-%m-%d}"
         elif isinstance(value, (list, tuple, set, frozenset)):
-            found[name] = ",".join(map(str, value))
+            found[name] = ",".join(_shown(name, item) for item in value)
         else:
-            found[name] = str(value)
+            found[name] = _shown(name, value)
         if found[name] == "":
             raise ValidationError(f"The filter {name} is empty: leave it out to list everything.")
     return found
+
+
+def _shown(name: str, value: object) -> str:
+    try:
+        return str(scalar(value))
+    except Refused as wrong:
+        raise ValidationError(f"The filter {name} takes text or a number, not {wrong.got}.") from None
 
 
 def _split(resource: Resource, filters: Mapping[str, object]) -> list[dict[str, str]]:

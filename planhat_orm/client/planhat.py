@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from .. import forks, runtime
+from .. import arguments, forks, runtime
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
@@ -25,7 +25,7 @@ from ..http.secrets import Secrets, Token
 from ..http.session import MAX_ANSWER, TIMEOUT, Session
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult
-from ..names import did_you_mean
+from ..names import did_you_mean, quoted
 from ..scopes import blocks, clients
 from ..scopes.accounts import Account
 from ..scopes.chain import Scope, chain, enter, innermost
@@ -159,7 +159,8 @@ class Planhat:
             ("custom", custom, ("refuse", "warn")),
         ):
             if value not in choices:
-                raise ConfigurationError(f"Planhat({name}={value!r}) is not known.{did_you_mean(str(value), choices)}")
+                near = did_you_mean(value if isinstance(value, str) else "", choices)
+                raise ConfigurationError(f"Planhat({name}={quoted(value)}) is not known.{near}")
         self.read_only = read_only
         self.allow_delete = allow_delete
         self.scan = scan
@@ -238,6 +239,7 @@ class Planhat:
 
     def seconds(self, requests: int) -> float:
         """How long so many requests take at least, under the quota as it stands."""
+        arguments.whole("seconds()", requests, 0, 10**15)
         waiting = max(0, requests - self._session.quota.budget())
         return waiting * 60.0 / self.settings.calls_per_min
 
@@ -277,9 +279,9 @@ class Planhat:
 
         `call` runs in the thread that sends, and what it raises is raised there.
         """
-        if event not in self._listeners:
+        if arguments.name(event, "An event") not in self._listeners:
             raise ConfigurationError(f"There is no event {event!r}.{did_you_mean(event, EVENTS)}")
-        self._listeners[event].append(call)
+        self._listeners[event].append(arguments.function("on()", call))
 
     def notify(self, event: str, payload: object) -> None:
         """Tell everybody who asked to be told of `event`; the cache is told of writes, on their way out and back."""
@@ -407,6 +409,10 @@ class Planhat:
     def _sync(
         self, models: tuple[type[Model], ...], full: bool, progress: Callable[[Progress], None] | None
     ) -> Flow[SyncReport]:
+        arguments.flag("full", full)
+        if progress is not None:
+            arguments.function("progress", progress)
+
         def listen(event: Progress) -> None:
             self.notify("progress", event)
             if progress is not None:
@@ -516,6 +522,8 @@ class Planhat:
         >>> with planhat.batch() as batch, planhat.threads(8) as pool:  # doctest: +SKIP
         ...     list(pool.map(edit_and_save, Company.objects.all()))
         """
+        if workers is not None:
+            arguments.whole("threads()", workers, 1, 1000)
         return Threads(workers, thread_name_prefix="planhat")
 
     def __enter__(self) -> Self:
@@ -604,8 +612,8 @@ def _check_kinds(*, read_only: object, allow_delete: object, max_answer: object,
     """Raise `ConfigurationError` for a setting of the wrong kind: "no" for a guard would read as yes."""
     for name, flag in (("read_only", read_only), ("allow_delete", allow_delete)):
         if not isinstance(flag, bool):
-            raise ConfigurationError(f"Planhat({name}=...) must be True or False, not {flag!r}.")
+            raise ConfigurationError(f"Planhat({name}=...) must be True or False, not {quoted(flag)}.")
     if isinstance(max_answer, bool) or not isinstance(max_answer, int) or max_answer < 1:
-        raise ConfigurationError(f"Planhat(max_answer=...) must be a whole number of bytes, not {max_answer!r}.")
+        raise ConfigurationError(f"Planhat(max_answer=...) must be a whole number of bytes, not {quoted(max_answer)}.")
     if retry is not None and not isinstance(retry, Retry):
-        raise ConfigurationError(f"Planhat(retry=...) takes a Retry, such as Retry(attempts=3), not {retry!r}.")
+        raise ConfigurationError(f"Planhat(retry=...) takes a Retry, such as Retry(attempts=3), not {quoted(retry)}.")

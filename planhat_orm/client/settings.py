@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigurationError
 from ..http.secrets import Secrets, Token, find_fault
+from ..names import quoted
 from ..scopes.accounts import Account
 from ..scopes.accounts import account as account_of
 
@@ -80,7 +81,7 @@ def read(
 def _account(name: object, api_url: str, secrets: Secrets, mirror: str | None) -> Account:
     """The account behind the settings; a mirror has to know it the next time, and a function is not to be known."""
     if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise ConfigurationError(f"account must be a name for the account, such as 'acme', not {name!r}.")
+        raise ConfigurationError(f"account must be a name for the account, such as 'acme', not {quoted(name)}.")
     token = secrets.given("api_token") or secrets.given("tenant_token")
     if name is None and mirror is not None and callable(token):
         raise ConfigurationError(
@@ -110,7 +111,7 @@ def is_loopback(host: str) -> bool:
 def _token(given: Secrets, name: str) -> Token:
     """A token, or the function that gives it; without either that of the environment."""
     token = given.given(name)
-    if token is None or token == "":
+    if token is None or (isinstance(token, str) and not token):
         token = os.environ.get(f"PLANHAT_{name.upper()}") or ""
     if callable(token):
         return token
@@ -149,7 +150,9 @@ def _switch(value: object, name: str) -> bool:
     variable = f"PLANHAT_{name.upper()}"
     word = os.environ.get(variable, "").strip().lower()
     if value is not None or word not in _WORDS:
-        what = f"{name} must be True or False, not {value!r}" if value is not None else f"{variable} must be 1 or 0"
+        what = (
+            f"{name} must be True or False, not {quoted(value)}" if value is not None else f"{variable} must be 1 or 0"
+        )
         raise ConfigurationError(f"{what}.")
     return _WORDS[word]
 
@@ -173,7 +176,7 @@ def _calls(value: object) -> float:
     except (TypeError, ValueError):
         calls = 0.0
     if isinstance(value, bool) or not 0 < calls < float("inf"):
-        raise ConfigurationError(f"calls_per_min must be a positive number, not {value!r}.")
+        raise ConfigurationError(f"calls_per_min must be a positive number, not {quoted(value)}.")
     return calls
 
 
@@ -186,7 +189,7 @@ def _history(value: object) -> float:
     except (TypeError, ValueError):
         days = -1.0
     if not days >= 0:
-        raise ConfigurationError(f"history must be True, False or a number of days, not {value!r}.")
+        raise ConfigurationError(f"history must be True, False or a number of days, not {quoted(value)}.")
     return days
 
 
@@ -196,7 +199,7 @@ def _days(value: object) -> int:
     except (TypeError, ValueError):
         days = 0
     if isinstance(value, bool) or days < 1:
-        raise ConfigurationError(f"metric_days must be a number of days, not {value!r}.")
+        raise ConfigurationError(f"metric_days must be a number of days, not {quoted(value)}.")
     return int(days)
 
 
@@ -210,6 +213,6 @@ def _zone(value: object) -> tzinfo:
         return ZoneInfo(str(value))
     except (ValueError, OSError, ZoneInfoNotFoundError):
         raise ConfigurationError(
-            f"timezone must be a name such as Europe/Stockholm, or a tzinfo, not {value!r}. (Where the system has no "
-            f"time zones, as on Windows: pip install tzdata.)"
+            f"timezone must be a name such as Europe/Stockholm, or a tzinfo, not {quoted(value)}. (Where the system "
+            f"has no time zones, as on Windows: pip install tzdata.)"
         ) from None

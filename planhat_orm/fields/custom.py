@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import runtime
 from ..errors import ValidationError
-from ..names import did_you_mean
+from ..names import did_you_mean, quoted
 from ..query import kinds
 from ..query.kinds import Kind
 from ..wire.patches import same
@@ -195,12 +195,14 @@ class Custom(Field[T]):
         readonly: bool = False,
         doc: str = "",
     ) -> None:
-        if not label or not isinstance(label, str):
+        if not isinstance(label, str) or not label:
             raise ValidationError("A custom field needs its label as Planhat shows it: Custom('Tier', str).")
         kind = KIND_OF.get(type) if isinstance(type, Hashable) else None
         if kind is None:
             names = ", ".join(sorted(item.__name__ for item in KIND_OF))
-            raise ValidationError(f"Custom({label!r}, ...) takes one of these types: {names}; not {type!r}.")
+            raise ValidationError(
+                f"Custom({quoted(label)}, ...) takes one of these types: {names}; not {quoted(type)}."
+            )
         super().__init__(kind, wire="custom", choices=tuple(choices), readonly=readonly, doc=doc)
         self.label: str = label
         self.index: bool = index

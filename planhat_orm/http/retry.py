@@ -25,6 +25,7 @@ from ..errors import (
     RequestError,
     ServerError,
 )
+from ..names import quoted
 from .clock import Clock
 from .effects import Attempt, Flow, Pause, Request, Response, Sleep, Unanswered
 from .headers import origin_of, read_retry_after
@@ -61,7 +62,9 @@ class Retry:
 
     def __post_init__(self) -> None:
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:
-            raise ConfigurationError(f"Retry(attempts=...) must be a whole number from 1 on, not {self.attempts!r}.")
+            raise ConfigurationError(
+                f"Retry(attempts=...) must be a whole number from 1 on, not {quoted(self.attempts)}."
+            )
         for name in ("floor", "ceiling", "deadline"):
             check_seconds(f"Retry({name}=...)", getattr(self, name))
 
@@ -74,7 +77,7 @@ class Retry:
 def check_seconds(what: str, value: object) -> float:
     """A positive number of seconds; `ConfigurationError` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ConfigurationError(f"{what} must be a positive number of seconds, not {value!r}.")
+        raise ConfigurationError(f"{what} must be a positive number of seconds, not {quoted(value)}.")
     return float(value)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
-from .. import forks
+from .. import arguments, forks
 from ..errors import ConfigurationError, MirrorError, ValidationError
 from ..http.effects import Flow, RunBlocking
 from ..models.base import Model
@@ -67,10 +67,12 @@ class Mirror:
         calls_per_min: float = 200,
         account: Account | None = None,
     ) -> None:
+        arguments.path("Mirror()", where)
         self.where = where
-        self.models = None if models is None else tuple(models)
-        self.history_kept = bool(history)
-        self.history_days = float("inf") if history is True else float(history)
+        self.models = None if models is None else tuple(arguments.many("models", models))
+        days = arguments.number("history", history, 0)
+        self.history_kept = days > 0
+        self.history_days = float("inf") if history is True else days
         self.metric_days = metric_days
         self.calls_per_min = calls_per_min
         self.account = account
@@ -233,6 +235,8 @@ class Mirror:
         `fields` are Python names, `custom.Label` for custom fields; `origin` tells your writes from others'.
         `after` is the `seq` of a change: for what came since, whatever any clock says.
         """
+        if after is not None:
+            arguments.whole("after", after, 0, 2**63 - 1)
         found = history.changes(
             self.database,
             since=None if since is None else history.moment_of(since),
@@ -254,6 +258,8 @@ class Mirror:
 
     def prune(self, older_than: timedelta) -> int:
         """Forget changes that were seen longer ago, and return how many. Records stay as they are."""
+        if not isinstance(older_than, timedelta):
+            raise ValidationError(f"prune() takes a timedelta, not a {type(older_than).__name__}.")
         return history.prune(self.database, older_than)
 
     def search(self, words: str, models: Models | None = None, *, limit: int = 20) -> list[Hit]:
@@ -265,9 +271,14 @@ class Mirror:
         >>> mirror.search("foods")[0].snippet
         'Beaconbrook [Foods]'
         """
+        arguments.text("search()", words)
+        arguments.whole("limit", limit, 0)
         chosen = None
         if models is not None:
-            chosen = [layout_of(item) for item in ([models] if isinstance(models, (str, type)) else models)]
+            chosen = [
+                layout_of(item)
+                for item in ([models] if isinstance(models, (str, type)) else arguments.many("models", models))
+            ]
         return search.search(self.database, words, chosen, limit)
 
     def sql(
@@ -282,10 +293,16 @@ class Mirror:
         >>> mirror.sql("select count(*) as n from v_company where mrr > :least", {"least": 3000})[0]["n"] > 0
         True
         """
+        arguments.text("sql()", statement)
+        if parameters is not None:
+            arguments.mapping("parameters", parameters)
+        if limit is not None:
+            arguments.whole("limit", limit, 1, 2**63 - 1)
         return sql.sql(self.database, statement, parameters or {}, limit)
 
     def export(self, path: str | os.PathLike[str], format: str = "parquet", models: Models | None = None) -> list[Path]:
         """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files."""
+        path = arguments.path("export()", path)
         if models is not None:
             return export.export(self.database, path, self._names(models), format)
         with self.database.reading() as connection:
@@ -294,7 +311,7 @@ class Mirror:
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Copy a SQLite mirror into a new file, of one moment even during a run."""
-        return export.backup(self.database, path)
+        return export.backup(self.database, arguments.path("backup()", path))
 
     def doctor(self) -> Diagnosis:
         """Look whether the mirror is sound: structure, records, search indexes, syncs, outbox. Reads all of it once.
@@ -317,10 +334,11 @@ class Mirror:
 
         The damaged file is not touched. What was lost is told; a sync of the new mirror fetches the rest.
         """
+        target = arguments.path("rescue()", path)
         url = database_url(self.where)
         if url.get_backend_name() != "sqlite":
             raise ConfigurationError("A mirror in PostgreSQL is restored from its own backups (pg_dump).")
-        return rescue.rescue(Path(str(url.database)), Path(path))
+        return rescue.rescue(Path(str(url.database)), target)
 
     def store(
         self,

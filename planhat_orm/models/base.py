@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from .. import errors, runtime
+from .. import arguments, errors, runtime
 from ..errors import FieldError, NotFound, PlanhatError, ValidationError
 from ..fields import Custom, CustomFields, Id
 from ..fields.base import Field
@@ -94,6 +94,8 @@ class Model(metaclass=ModelType):
         runtime.classes[cls.__module__, cls.__qualname__] = cls
 
     def __init__(self, **values: object) -> None:
+        if not hasattr(self, "_meta"):
+            raise FieldError("Model is what all records have in common: make a Company, a License, ...")
         self._wire = {}
         self._live = {}
         self._origin = Origin(scope=innermost())
@@ -109,11 +111,13 @@ class Model(metaclass=ModelType):
     @classmethod
     def from_wire(cls, wire: dict[str, Any], origin: Origin | None = None) -> Self:
         """Make a record of what the API said. The dict is kept, not copied, and never changed."""
+        if not isinstance(wire, dict):
+            raise ValidationError(f"{cls.__name__}.from_wire() takes a dict, not a {type(wire).__name__}.")
         record = cls.__new__(cls)
         # Straight into the slots: a page has thousands of records, and none of these names needs a check.
         _put_wire(record, wire)
         _put_live(record, None)
-        _put_origin(record, origin if origin is not None else Origin())
+        _put_origin(record, origin if isinstance(origin, Origin) else Origin())
         return record
 
     if not TYPE_CHECKING:
@@ -397,7 +401,7 @@ class Model(metaclass=ModelType):
         """The client that a verb goes through: its own, or another one of the same account."""
         if using is None:
             return runtime.client_of(self)
-        runtime.check_account(self, using)
+        runtime.check_account(self, arguments.client("using", using))
         return using
 
     def _names(self, fields: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -405,9 +409,9 @@ class Model(metaclass=ModelType):
             return None
         if isinstance(fields, str):
             raise FieldError(f"fields takes a list of names: fields=[{fields!r}].")
-        chosen = tuple(fields)
+        chosen = tuple(arguments.many("fields", fields))
         for name in chosen:
-            if name not in self._meta.fields:
+            if arguments.name(name) not in self._meta.fields:
                 raise FieldError(f"{type(self).__name__} has no field {name!r}.{did_you_mean(name, self._meta.fields)}")
         return chosen
 
@@ -436,7 +440,7 @@ class Model(metaclass=ModelType):
         >>> Company.from_wire({"_id": "5f0c", "h": 7}).to_dict()
         {'id': '5f0c', 'h': 7}
         """
-        return self.to_wire() if wire else as_dict(self)
+        return self.to_wire() if arguments.flag("wire", wire) else as_dict(self)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

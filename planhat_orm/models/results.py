@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ..errors import BulkError, FieldError
+from .. import arguments
+from ..errors import BulkError
 from ..html import table
 from ..http.flows import counted
 
@@ -24,8 +25,8 @@ _BAD = ("failed", "dropped", "unknown")
 
 def check_policy(policy: object) -> None:
     """Raise `FieldError` for an `on_conflict` that is none."""
-    if policy is not None and policy not in ("raise", "ours", "theirs") and not callable(policy):
-        raise FieldError(f"on_conflict is 'raise', 'ours', 'theirs' or a function, not {policy!r}.")
+    if policy is not None and not callable(policy):
+        arguments.choice("on_conflict", policy, ("raise", "ours", "theirs"))
 
 
 @dataclass(frozen=True, slots=True)

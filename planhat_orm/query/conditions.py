@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from .. import arguments
+from ..errors import FieldError
+from ..names import quoted
+
+_DEEPEST = 100
+
 Leaf = tuple[tuple[Any, ...], Any]
 """A path with its lookup, and the value: `(("mrr", "gte"), 1000)`. The first word may be an expression."""
 
@@ -15,14 +21,16 @@ class Q:
     `Q(mrr__gte=1000)`. Custom fields with spaces: `Q.custom("Renewal in days", lt=30)`.
     """
 
-    __slots__ = ("children", "connector", "negated")
+    __slots__ = ("children", "connector", "depth", "negated")
+    depth: int
 
     def __init__(self, *conditions: Q, **lookups: Any) -> None:
         for condition in conditions:
             if not isinstance(condition, Q):
-                raise TypeError(f"Q() takes conditions and lookups by name, not {condition!r}.")
+                raise FieldError(f"Q() takes conditions and lookups by name, not {quoted(condition)}.")
         self.connector: Literal["and", "or"] = "and"
         self.negated = False
+        self.depth = 1 + max((condition.depth for condition in conditions), default=0)
         self.children: tuple[Q | Leaf, ...] = (
             *conditions,
             *((tuple(name.split("__")), value) for name, value in lookups.items()),
@@ -31,6 +39,7 @@ class Q:
     @classmethod
     def custom(cls, label: str, value: Any = ..., **lookups: Any) -> Q:
         """A condition on the custom field `label`, which may have spaces: `Q.custom("Seats", gte=10)`."""
+        arguments.name(label, "A custom field's label")
         if value is not ...:
             lookups["exact"] = value
         return Q._of(tuple((("custom", label, op), operand) for op, operand in lookups.items()))
@@ -39,13 +48,25 @@ class Q:
     def _of(children: tuple[Q | Leaf, ...], connector: Literal["and", "or"] = "and", negated: bool = False) -> Q:
         made = Q()
         made.children, made.connector, made.negated = children, connector, negated
+        made.depth = 1 + max((child.depth for child in children if isinstance(child, Q)), default=0)
+        if made.depth > _DEEPEST:
+            raise FieldError(f"Conditions are nested deeper than {_DEEPEST} levels: write some of them side by side.")
         return made
 
     def __and__(self, other: Q) -> Q:
-        return Q._of((self, other)) if isinstance(other, Q) else NotImplemented
+        return self._joined(other, "and") if isinstance(other, Q) else NotImplemented
 
     def __or__(self, other: Q) -> Q:
-        return Q._of((self, other), "or") if isinstance(other, Q) else NotImplemented
+        return self._joined(other, "or") if isinstance(other, Q) else NotImplemented
+
+    def _joined(self, other: Q, connector: Literal["and", "or"]) -> Q:
+        """Both conditions side by side: a chain of any length is flat, as one that is nested ends at some depth."""
+        parts = [part.children if part._is_chain(connector) else (part,) for part in (self, other)]
+        return Q._of((*parts[0], *parts[1]), connector)
+
+    def _is_chain(self, connector: str) -> bool:
+        made_of_conditions = len(self.children) > 1 and all(isinstance(child, Q) for child in self.children)
+        return type(self) is Q and not self.negated and self.connector == connector and made_of_conditions
 
     def __invert__(self) -> Q:
         return Q._of((self,), "and", negated=True)
@@ -93,7 +114,7 @@ class Exists(Q):
     def __init__(self, relation: str, *conditions: Q, **lookups: Any) -> None:
         super().__init__()
         if not isinstance(relation, str):
-            raise TypeError(f"Exists() takes the name of a relation first, such as 'tickets', not {relation!r}.")
+            raise FieldError(f"Exists() takes the name of a relation first, such as 'tickets', not {quoted(relation)}.")
         self.relation = relation
         self.inner = Q(*conditions, **lookups)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
+from .. import arguments
 from ..errors import FieldError
+from ..names import quoted
 from .conditions import Q
 
 T = TypeVar("T", covariant=True)
@@ -95,7 +97,7 @@ class F(Expression[Any]):
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"F() takes the name of a field, such as F('mrr'), not {name!r}.")
+            raise FieldError(f"F() takes the name of a field, such as F('mrr'), not {quoted(name)}.")
         self.name = name
 
     def __repr__(self) -> str:
@@ -109,7 +111,7 @@ class Value(Expression[T]):
         self.value = value
 
     def __repr__(self) -> str:
-        return f"Value({self.value!r})"
+        return f"Value({quoted(self.value)})"
 
 
 class Combined(Expression[float]):
@@ -128,7 +130,7 @@ class Coalesce(Expression[Any]):
 
     def __init__(self, *values: Operand) -> None:
         if not values:
-            raise TypeError("Coalesce() needs values, such as Coalesce('renewal_mrr', 'mrr').")
+            raise FieldError("Coalesce() needs values, such as Coalesce('renewal_mrr', 'mrr').")
         self.values = values
 
     def __repr__(self) -> str:
@@ -151,7 +153,7 @@ class Case(Expression[Any]):
 
     def __init__(self, *branches: When, default: Operand = None) -> None:
         if not branches or not all(isinstance(branch, When) for branch in branches):
-            raise TypeError(
+            raise FieldError(
                 "Case() takes branches: Case(When(mrr__gte=5000, then=Value('large')), default=Value('small'))."
             )
         self.branches = branches
@@ -171,8 +173,7 @@ class Trunc(Expression[Any]):
     """
 
     def __init__(self, of: Operand, unit: Literal["year", "quarter", "month", "week", "day"]) -> None:
-        if unit not in UNITS:
-            raise FieldError(f"Trunc() takes one of {', '.join(UNITS)}, not {unit!r}.")
+        arguments.choice("The unit of Trunc()", unit, UNITS)
         self.of_value = of
         self.unit = unit
 
@@ -194,7 +195,7 @@ class Aggregate(Expression[T]):
         self, name: Operand = None, *, filter: Q | None = None, distinct: bool = False, default: Any = None
     ) -> None:
         if filter is not None and not isinstance(filter, Q):
-            raise TypeError(f"filter takes a condition, such as filter=Q(status='open'), not {filter!r}.")
+            raise FieldError(f"filter takes a condition, such as filter=Q(status='open'), not {quoted(filter)}.")
         self.name = name
         self.filter = filter
         self.distinct = distinct

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, overload
 
+from .. import arguments
 from ..errors import ValidationError
 from .kinds import DAY, Kind, iso
 
@@ -181,34 +182,42 @@ def year_start(after: int = 0) -> Moment:
 
 def minutes(count: int) -> Span:
     """So many minutes."""
-    return Span(seconds=60 * count)
+    return Span(seconds=60 * _count(count))
 
 
 def hours(count: int) -> Span:
     """So many hours."""
-    return Span(seconds=3600 * count)
+    return Span(seconds=3600 * _count(count))
 
 
 def days(count: int) -> Span:
     """So many days: `filter(renewal_date__lte=days(60))` is up to sixty days from now."""
-    return Span(days=count)
+    return Span(days=_count(count))
 
 
 def weeks(count: int) -> Span:
     """So many weeks."""
-    return Span(days=7 * count)
+    return Span(days=7 * _count(count))
 
 
 def months(count: int) -> Span:
     """So many months, clamped to the last day of a shorter one."""
-    return Span(months=count)
+    return Span(months=_count(count))
 
 
 def quarters(count: int) -> Span:
     """So many quarters of a year."""
-    return Span(months=3 * count)
+    return Span(months=3 * _count(count))
 
 
 def years(count: int) -> Span:
     """So many years."""
-    return Span(months=12 * count)
+    return Span(months=12 * _count(count))
+
+
+def _count(count: int) -> int:
+    return arguments.whole("A span of time", count, -_MOST, _MOST)
+
+
+_MOST = 10**9
+"""More lead out of the calendar in any unit but seconds."""

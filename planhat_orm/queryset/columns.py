@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Literal
 
-from .. import runtime
+from .. import arguments, runtime
 from ..errors import ConfigurationError, FieldError, NotFound, PermissionDenied, ValidationError
 from ..fields import Custom, ManyToMany, One
 from ..fields.account import Known, spelled
@@ -76,10 +76,9 @@ class RowOptions:
 
     def check(self) -> None:
         """Raise `FieldError` for what is no such option."""
-        if self.empty not in ("skip", "clear"):
-            raise FieldError(f"empty is 'skip' or 'clear', not {self.empty!r}.")
-        if self.dayfirst not in (None, True, False):
-            raise FieldError(f"dayfirst is True or False, not {self.dayfirst!r}.")
+        arguments.choice("empty", self.empty, ("skip", "clear"))
+        if self.dayfirst is not None:
+            arguments.flag("dayfirst", self.dayfirst)
 
 
 @dataclass(slots=True)

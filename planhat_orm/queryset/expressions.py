@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FieldError, ValidationError
 from ..fields.base import Field
-from ..names import did_you_mean
+from ..names import did_you_mean, quoted
 from ..query.expressions import (
     Aggregate,
     Case,
@@ -105,7 +105,7 @@ def resolved(namespace: Namespace, item: Any) -> Expr:
                 raise FieldError(f"Trunc() takes a moment or a day; {of.name} holds {noun(of.kind)}.")
             return TruncTree(item.unit, of)
         case Expression():
-            raise FieldError(f"{item!r} is no value that can be worked out.")
+            raise FieldError(f"{quoted(item)} is no value that can be worked out.")
     return constant(item)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from .. import arguments
 from ..errors import FieldError
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
+from ..names import quoted
 from ..query.conditions import Q
 from ..query.expressions import Aggregate, Max
 from ..query.kinds import ANY, LISTS, OBJECT, REF, REFS
@@ -142,7 +144,7 @@ class Groups(Results[Row]):
         """Tuples of values and figures instead of dicts; with `flat=True` the values of one."""
         chosen = names or self._names
         for name in chosen:
-            if name not in self._names:
+            if arguments.name(name) not in self._names:
                 raise annotating.unknown(self._queryset.model, dict.fromkeys(self._names), name)
         if flat and len(chosen) != 1:
             raise FieldError(f"values_list(flat=True) takes one name, not {len(chosen)}.")
@@ -325,7 +327,7 @@ def _key(namespace: Namespace, name: Any) -> tuple[str, Expr]:
         return name, _grouped(_value(namespace, name))
     shown = getattr(name, "name", None)
     if not isinstance(shown, str):
-        raise FieldError(f"group_by() takes names, or values by name: group_by(month={name!r}).")
+        raise FieldError(f"group_by() takes names, or values by name: group_by(month={quoted(name)}).")
     return shown, _grouped(namespace.value(name))
 
 

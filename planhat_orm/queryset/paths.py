@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .. import arguments
 from ..errors import FieldError
 from ..fields.account import kind_of, spelled
 from ..fields.base import Field
@@ -27,7 +28,7 @@ LABEL = "label"
 
 def words(name: str) -> tuple[str, ...]:
     """The words of a name, with `__` or, as people write it, with dots: `owner.email`, `custom.Renewal in days`."""
-    if "__" in name or "." not in name:
+    if "__" in arguments.name(name) or "." not in name:
         return spelled((*name.split("__"),), lookup=False)
     found: list[str] = []
     rest = name
@@ -150,6 +151,7 @@ def part_of_path(place: Place) -> Expr | None:
 
 def field_of(model: type[Model], name: str) -> Field[Any]:
     """The field called `name`, or `FieldError` with the nearest one."""
+    arguments.name(name)
     try:
         return model._meta.fields[name]
     except KeyError:

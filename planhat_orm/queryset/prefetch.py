@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .. import runtime
+from .. import arguments, runtime
 from ..errors import FieldError, NotLoaded
 from ..fields.relations import Many, One, Relation
 from ..http.effects import Flow
@@ -59,7 +59,7 @@ def _source(client: runtime.Client, record: Model) -> Source:
 
 def check(model: type[Model], path: str) -> None:
     """Raise `FieldError` unless `path` names relations, nested by `__`."""
-    for part in path.split("__"):
+    for part in arguments.name(path, "A relation's name").split("__"):
         relation = model._meta.relations.get(part)
         if relation is None:
             known = model._meta.relations

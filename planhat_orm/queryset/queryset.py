@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
-from .. import runtime
+from .. import arguments, runtime
 from ..errors import FieldError, PlanhatError, WhichClient
 from ..fields.base import Field
 from ..html import table
@@ -74,7 +74,7 @@ class QuerySet(Results[M], Generic[M]):
 
     def __init__(self, model: type[Any]) -> None:
         super().__init__()
-        self.model = model
+        self.model = arguments.model("A queryset", model)
         self._query = Query(model._meta.resource.name)
         self._source: Any = None
         # A scope around chooses the client now; else it is settled when this is read.
@@ -236,7 +236,7 @@ class QuerySet(Results[M], Generic[M]):
             return self._clone(self._query.changed(max_age=max_age), source=source)
         if hasattr(source, "pages"):
             return self._clone(self._query.changed(max_age=max_age), source=source)
-        return self._clone(self._query.changed(max_age=max_age), client=source)
+        return self._clone(self._query.changed(max_age=max_age), client=arguments.client("using()", source))
 
     def include_hidden(self) -> Self:
         """Also what Planhat's lists leave out by default: archived contacts and completed tasks.
@@ -466,22 +466,22 @@ class QuerySet(Results[M], Generic[M]):
 
     def get_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """The record with a key, created with `defaults` when there is none: `(record, created)`."""
-        return self._run(writing.get_or_create(self, defaults or {}, key))
+        return self._run(writing.get_or_create(self, {} if defaults is None else defaults, key))
 
     async def aget_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """Do what `get_or_create()` does, in a task."""
-        return await self._arun(writing.get_or_create(self, defaults or {}, key))
+        return await self._arun(writing.get_or_create(self, {} if defaults is None else defaults, key))
 
     def update_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """Update the record with a key, or create it: one upsert, which is atomic on the server.
 
         `key` is one keyable: `external_id=...`, `source_id=...`, `id=...`, or a contact's `email=...`.
         """
-        return self._run(writing.update_or_create(self, defaults or {}, key))
+        return self._run(writing.update_or_create(self, {} if defaults is None else defaults, key))
 
     async def aupdate_or_create(self, defaults: Mapping[str, object] | None = None, **key: object) -> tuple[M, bool]:
         """Do what `update_or_create()` does, in a task."""
-        return await self._arun(writing.update_or_create(self, defaults or {}, key))
+        return await self._arun(writing.update_or_create(self, {} if defaults is None else defaults, key))
 
     def bulk_upsert(
         self,

@@ -231,7 +231,7 @@ def _in_query(
 def _plain(value: Anything, there: Callable[[], Resource | None], shown: str) -> Anything:
     """A value with ids in the place of records, which must be of the resource that is referred to."""
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)) and getattr(value, "ndim", 1) != 0:
-        return [_plain(element, there, shown) for element in value]
+        return [element if isinstance(element, (list, tuple)) else _plain(element, there, shown) for element in value]
     if not isinstance(value, Model):
         return value
     resource = there()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import arguments
 from ..errors import ValidationError
 from ..fields import gate
 from ..fields.base import Field
@@ -123,7 +124,7 @@ def in_bulk(queryset: QuerySet[M], keys: Iterable[K], key: str) -> Flow[dict[K, 
     if isinstance(keys, str):
         raise ValidationError("in_bulk() takes a list of ids: in_bulk([...]).")
     field = field_of(queryset.model, key)
-    asked = _asked(field, list(keys))
+    asked = _asked(field, list(arguments.many("in_bulk()", keys)))
     if not asked:
         return {}
     narrowed = queryset.filter(**{f"{key}__in": list(asked.values())})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
+from .. import arguments
 from ..errors import AlreadyExists, FieldError, PlanhatError, ReadOnlyError, ValidationError
 from ..fields import gate
 from ..fields.relations import Many, ManyToMany
@@ -15,6 +16,7 @@ from ..models.results import BatchResult, SaveResult
 from ..query.kinds import LISTS
 from ..tabular.frame_rows import Frame, frame_table
 from ..tabular.table import Table
+from ..wire.resources import BULK_MAX_ROWS
 from . import retrieval
 from .columns import Binding, RowOptions, RowReader, RowValues, account_fields, bindings_of
 from .duplicates import Duplicates, merge_duplicates, with_merged
@@ -89,6 +91,7 @@ def get_or_create(
     queryset: QuerySet[M], defaults: Mapping[str, object], key: Mapping[str, object]
 ) -> Flow[tuple[M, bool]]:
     """Get by the key, or create; when somebody else is faster, get after all."""
+    arguments.mapping("defaults", defaults)
     _keyable(queryset, key, "get_or_create")
     # Wrong values are refused before anything is asked.
     relate(queryset, [queryset.model(**{**key, **defaults})])
@@ -110,6 +113,7 @@ def update_or_create(
     queryset: QuerySet[M], defaults: Mapping[str, object], key: Mapping[str, object]
 ) -> Flow[tuple[M, bool]]:
     """One upsert by key, and the record with what was sent; the rest of one that was there is not loaded."""
+    arguments.mapping("defaults", defaults)
     _keyable(queryset, key, "update_or_create")
     record = queryset.model(**key, **{name: value for name, value in defaults.items() if name not in key})
     for name in set(defaults) & set(key):
@@ -130,16 +134,21 @@ def bulk_upsert(
     duplicates: Duplicates = "raise",
 ) -> Flow[BatchResult]:
     """Upsert records, dicts or the rows of a frame; every one is checked before the first is sent."""
+    arguments.whole("chunk_size", chunk_size, 1, BULK_MAX_ROWS)
+    arguments.flag("raise_on_error", raise_on_error)
     table = frame_table(rows)
     if table is not None:
         records = yield from _records_of(queryset, table)
     else:
-        records = [_record(queryset.model, row, number) for number, row in enumerate(cast("Iterable[Any]", rows))]
+        listed = arguments.many("A bulk write", cast("Iterable[Any]", rows))
+        records = [_record(queryset.model, row, number) for number, row in enumerate(listed)]
     for number, record in enumerate(records):
         if must == "create" and record.id is not None:
             raise ValidationError(f"Row {number} of bulk_create() has an id, so it exists: use bulk_update().")
         if must == "update" and record.id is None:
             raise ValidationError(f"Row {number} of bulk_update() has no id: use bulk_create() or bulk_upsert().")
+        with _naming_row(number):
+            record._payload()
     relate(queryset, records)
     sent_as = merge_duplicates(records, duplicates)
     distinct = list({id(record): record for record in sent_as}.values())
@@ -197,6 +206,7 @@ def _upsert(queryset: QuerySet[Any], records: list[Model], chunk_size: int = 500
 
 def update(queryset: QuerySet[Any], values: Mapping[str, object], max_requests: int) -> Flow[BatchResult]:
     """Read the records, set the values, send the changed ones."""
+    arguments.whole("max_requests", max_requests, 0)
     if not values:
         raise FieldError("update() needs values: update(phase='Live').")
     _set(queryset.model.from_wire({"_id": ""}), values)  # wrong values are refused before anything is asked
@@ -224,6 +234,7 @@ def _set(record: Model, values: Mapping[str, object]) -> None:
 
 def delete(queryset: QuerySet[Any], max_requests: int) -> Flow[int]:
     """Read the ids, then delete one by one."""
+    arguments.whole("max_requests", max_requests, 0)
     queryset._before_fetch()
     records = yield from queryset.only()._all()
     if len(records) > max_requests:

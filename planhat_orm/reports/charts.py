@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from .. import runtime
+from .. import arguments, runtime
 from ..errors import ConfigurationError, MirrorIncomplete
 from . import figures
 from .figures import Figure, Value
@@ -51,13 +51,15 @@ class Charts:
 
     def mrr(self, *, owner: str | None = None, months: int = MONTHS_BACK) -> altair.Chart:
         """MRR at the end of each month that the mirror remembers, and now."""
-        return mrr_chart(figures.mrr_history(mrr_points(self._client, datetime.now(UTC), owner, months)))
+        return mrr_chart(
+            figures.mrr_history(mrr_points(self._client, datetime.now(UTC), _owner(owner), _months(months)))
+        )
 
     def renewals(
         self, *, months: int = 12, as_of: datetime | date | None = None, owner: str | None = None
     ) -> altair.Chart:
         """MRR that renews in each of the next months."""
-        return renewals_chart(figures.renewals(self._read(as_of, owner), months=months))
+        return renewals_chart(figures.renewals(self._read(as_of, owner), months=_months(months)))
 
     def health(self, *, as_of: datetime | date | None = None, owner: str | None = None) -> altair.Chart:
         """Customers at each health."""
@@ -67,27 +69,40 @@ class Charts:
         self, *, days: int = 60, as_of: datetime | date | None = None, owner: str | None = None
     ) -> altair.Chart:
         """MRR of the largest customers without a touch in so many days."""
-        return untouched_chart(figures.untouched(self._read(as_of, owner), days=days))
+        return untouched_chart(
+            figures.untouched(self._read(as_of, owner), days=arguments.whole("days", days, 0, _MOST_DAYS))
+        )
 
     def nps(self, *, months: int = 12, as_of: datetime | date | None = None, owner: str | None = None) -> altair.Chart:
         """The NPS of each month with answers."""
-        return nps_chart(figures.nps(self._read(as_of, owner), months=months))
+        return nps_chart(figures.nps(self._read(as_of, owner), months=_months(months)))
 
     def tickets(
         self, *, months: int = 12, as_of: datetime | date | None = None, owner: str | None = None
     ) -> altair.Chart:
         """Tickets that came in in each month, by status."""
-        return tickets_chart(figures.tickets(self._read(as_of, owner), months=months))
+        return tickets_chart(figures.tickets(self._read(as_of, owner), months=_months(months)))
 
     def _read(self, as_of: datetime | date | None, owner: str | None) -> Portfolio:
-        return read_portfolio(self._client, as_of=moment(as_of), owner=owner)
+        return read_portfolio(self._client, as_of=moment(as_of), owner=_owner(owner))
+
+
+_MOST_DAYS = 36_500
+
+
+def _months(months: int) -> int:
+    return arguments.whole("months", months, 1, _MOST_DAYS // 30)
+
+
+def _owner(owner: str | None) -> str | None:
+    return None if owner is None else arguments.text("owner", owner)
 
 
 def moment(when: datetime | date | None) -> datetime | None:
     """A moment of UTC; a day stands for its end."""
     if when is None or isinstance(when, datetime):
         return when if when is None or when.tzinfo else when.replace(tzinfo=UTC)
-    return datetime.combine(when, time.max, tzinfo=UTC)
+    return datetime.combine(arguments.day("as_of", when), time.max, tzinfo=UTC)
 
 
 def mrr_points(

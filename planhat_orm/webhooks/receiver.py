@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from .. import arguments
 from ..errors import ConfigurationError
-from ..names import did_you_mean
 from .bodies import Unreadable, read
 from .handlers import Call, Handler, check_memory
 from .worker import Worker
@@ -77,11 +77,11 @@ class Receiver:
         quiet: float = 0.2,
         trust: Literal["hint", "body"] = "hint",
     ) -> None:
-        secrets = [secret] if isinstance(secret, str) else list(secret)
+        arguments.client("A receiver", planhat)
+        secrets = [secret] if isinstance(secret, str) else list(arguments.many("secret", secret))
         if not secrets or not all(isinstance(text, str) and text.strip() for text in secrets):
             raise ConfigurationError("A receiver needs a secret: Receiver(planhat, secret=os.environ['HOOK_SECRET']).")
-        if trust not in ("hint", "body"):
-            raise ConfigurationError(f"Receiver(trust={trust!r}) is not known.{did_you_mean(trust, ('hint', 'body'))}")
+        arguments.choice("Receiver(trust=...)", trust, ("hint", "body"))
         if planhat.settings.mirror is None:
             raise ConfigurationError("A receiver keeps a mirror up to date: make the client with Planhat(mirror=...).")
         self.planhat = planhat

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from .. import arguments
 from ..errors import ValidationError
 from .resources import Resource
 
@@ -36,8 +37,7 @@ def item(resource: Resource, key: str) -> str:
 
 def split_key(key: str) -> tuple[str, str]:
     """Split a key into its form and value: `extid-7` gives `("extid-", "7")`, a plain id `("_id", id)`."""
-    if not isinstance(key, str):
-        raise ValidationError(f"An id must be text (str), not {type(key).__name__}.")
+    arguments.text("An id", key)
     for prefix in _PREFIXES:
         if key.startswith(prefix):
             return prefix, key.removeprefix(prefix)

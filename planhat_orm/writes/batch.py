@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 from weakref import WeakValueDictionary
 
-from .. import forks, runtime
+from .. import arguments, forks, runtime
 from ..errors import BlockError, PlanhatError
 from ..http.effects import Flow
 from ..models.base import Model
@@ -252,7 +252,7 @@ def _without(held: dict[int, Model], records: Iterable[Model]) -> dict[int, Mode
 def records_in(items: Iterable[object]) -> list[Model]:
     """The records of a list; an error for anything else in it."""
     found = []
-    for item in items:
+    for item in arguments.many("save_all()", items):
         if not isinstance(item, Model):
             raise PlanhatError(f"save_all() takes records, not a {type(item).__name__}.")
         found.append(item)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from .. import arguments
 from ..errors import FieldError, ValidationError
 from ..fields.account import Known
 from ..fields.base import Field
@@ -102,7 +103,7 @@ def reconcile(
 
 def _key(model: type[Model], key: str) -> Field[Any]:
     names = [model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire]
-    if key not in (*names, "id"):
+    if arguments.name(key, "The key") not in (*names, "id"):
         raise FieldError(f"{model.__name__} cannot be matched by {key!r}.{did_you_mean(str(key), [*names, 'id'])}")
     return model._meta.fields[key]
 

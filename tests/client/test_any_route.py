@@ -95,11 +95,11 @@ def test_guards_hold_for_any_route(online: Online) -> None:
     ("args", "options", "words"),
     [
         (("GTE", "/x"), {}, "Did you mean 'GET'"),
-        ((None, "/x"), {}, "no method"),
+        ((None, "/x"), {}, "A method takes text"),
         (("GET", "x"), {}, "begins with one slash"),
         (("GET", "//elsewhere.example/x"), {}, "begins with one slash"),
         (("GET", "https://elsewhere.example/x"), {}, "begins with one slash"),
-        (("GET", None), {}, "begins with one slash"),
+        (("GET", None), {}, "A path takes text"),
         (("GET", "/x?a=1"), {}, "params="),
         (("GET", "/companies/../users"), {}, "dots"),
         (("GET", "/x\ud800"), {}, "surrogate"),

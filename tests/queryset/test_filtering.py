@@ -132,7 +132,7 @@ def test_conditions_are_values() -> None:
     assert "phase='Live'" in repr(~(Q(phase="Live") | Q(mrr__gt=5)))
     with pytest.raises(TypeError, match="combine with & | ~"):
         bool(Q(phase="Live") and Q(mrr=5))
-    with pytest.raises(TypeError):
+    with pytest.raises(FieldError, match=r"Q\(\) takes conditions"):
         Q("phase")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         Q(phase="Live") & "x"  # type: ignore[operator]

@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ... import runtime
+from ... import arguments, runtime
 from ...errors import ConfigurationError
 from ...fields import Custom
 from ...fields.relations import Many, Ref
@@ -105,7 +105,7 @@ def resources_of(models: Iterable[Any] | None) -> list[str]:
     None stands for every model that the program knows.
     """
     chosen: dict[str, int] = {}
-    for model in runtime.models.values() if models is None else models:
+    for model in runtime.models.values() if models is None else arguments.many("models", models):
         resource = _resource(model)
         if models is None and (not listed(resource) or resource.name in ASKED_FOR):
             continue
@@ -125,7 +125,7 @@ def _resource(model: Any) -> Resource:
         if model not in runtime.models:
             raise ConfigurationError(f"There is no model {model!r}.{did_you_mean(model, runtime.models)}")
         model = runtime.models[model]
-    resource: Resource = model._meta.resource
+    resource: Resource = arguments.model("A mirror", model)._meta.resource
     return resource
 
 

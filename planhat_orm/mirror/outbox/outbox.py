@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from ... import arguments
 from ...errors import MirrorError
 from ...html import table as html_table
 from ...models.conflict import Conflict, conflict_of
@@ -359,6 +360,7 @@ class Outbox:
 
         Returns how many. Entries in flight are left alone: they may have been carried out.
         """
+        _check_numbers(seqs)
         given = [
             entry
             for entry in self.entries()
@@ -372,6 +374,7 @@ class Outbox:
 
     def retry(self, *seqs: int) -> int:
         """Let failed and conflicting entries (all, or some by number) be sent by the next push. Returns how many."""
+        _check_numbers(seqs)
         again = [entry.seq for entry in self.entries("failed", "conflict") if not seqs or entry.seq in seqs]
         self.mark(dict.fromkeys(again, ""), "pending")
         return len(again)
@@ -505,3 +508,9 @@ def _replaced(base: Raw, patch: Raw, before: Raw) -> Raw:
             else:
                 del changed[name]
     return changed
+
+
+def _check_numbers(seqs: Iterable[int]) -> None:
+    """Raise `ValidationError` for what is no number of an entry."""
+    for seq in seqs:
+        arguments.whole("An entry's number", seq, 0)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from ... import files
+from ... import arguments, files
 from ...errors import ConfigurationError, MirrorIncomplete
 from ...json_encoding import rewrite
 from ...names import did_you_mean
@@ -33,7 +33,7 @@ Facts = dict[str, str]
 
 def export(database: Database, folder: str | os.PathLike[str], names: Sequence[str], format: str) -> list[Path]:
     """Write one file a table into `folder` (for DuckDB: tables into one file of that name); return what was written."""
-    if format not in FORMATS:
+    if arguments.name(format, "An export's format") not in FORMATS:
         raise ConfigurationError(f"There is no export format {format!r}.{did_you_mean(format, FORMATS)}")
     path = Path(folder)
     if format == "duckdb":
