@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import httpcore
@@ -247,7 +249,7 @@ class AsyncDriver:
                     await session.clock.asleep(seconds)
                 return session.clock.now()
             case RunBlocking(call):
-                return await asyncio.to_thread(call)
+                return await _in_thread(call)
             case Start(request):
                 task = asyncio.ensure_future(self._perform(request))
                 # Its error is for whoever awaits it; when nobody does, it is nobody's.
@@ -308,6 +310,19 @@ class AsyncDriver:
         for key, pools in list(self._loops.items()):
             if pools.is_lost():
                 self._loops.pop(key, None)
+
+
+async def _in_thread(call: Callable[[], T]) -> T:
+    """Do local work in a thread, and all of it when the task is cancelled: it would go on behind its flow's back."""
+    work = asyncio.get_running_loop().run_in_executor(None, copy_context().run, call)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        work.cancelled() or work.exception()
+        raise
 
 
 async def _give_up(begun: list[asyncio.Future[Any]]) -> None:
