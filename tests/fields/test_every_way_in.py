@@ -16,7 +16,7 @@ import pytest
 
 from planhat_orm import License, Planhat, ValidationError
 from planhat_orm.http.clock import Clock
-from planhat_orm.query.walk import tests_in
+from planhat_orm.query import walk
 
 from ..registry import no_clients
 from ..scale import sized
@@ -238,7 +238,7 @@ def _comparable(kind: str, meaning: Meaning) -> Any:
 def _operand(target: Target, op: str, value: Any) -> Any:
     name = f"custom__{target.label}" if target.label else target.name
     where = target.model.objects.filter(**{f"{name}__{op}": value})._query.where
-    (test,) = tests_in(where)
+    (test,) = walk.tests_in(where)
     operand: Any = test.value
     return operand[0] if op in ("in", "overlap") else operand
 
