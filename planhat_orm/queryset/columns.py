@@ -238,7 +238,7 @@ class RowReader:
             return binding.convert(cell)
         if isinstance(cell, Model):
             return cell
-        if (target.is_wire or self._table.is_wire) and isinstance(cell, (bool, int, float, list, dict)):
+        if (target.is_wire or self._table.is_wire) and _is_wire_value(target.kind, cell):
             return target.kind.load(cell)
         if target.related is not None and isinstance(target.related.relation, ManyToMany):
             return [read_cell(kinds.TEXT, item, self._zone) for item in read_cell(kinds.LIST, cell, self._zone)]
@@ -260,6 +260,13 @@ class RowReader:
     def raise_for_problems(self) -> None:
         """Raise `ValidationError` naming the first rows that cannot be read."""
         refuse(self.problems, "read")
+
+
+def _is_wire_value(kind: Kind, cell: Any) -> bool:
+    """Whether a cell is a value as Planhat's JSON has it; text is read as a person's, and numbers may be keys."""
+    if kind.name in ("text", "id", "ref"):
+        return isinstance(cell, (list, dict))
+    return isinstance(cell, (bool, int, float, list, dict))
 
 
 def refuse(problems: list[str], verb: str) -> None:

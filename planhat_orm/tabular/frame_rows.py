@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from ..errors import ValidationError
-from .cells import is_empty
+from .cells import is_empty, key_text
 from .table import Row, Table, table_of
 
 
@@ -79,4 +79,11 @@ def as_rows(value: Any) -> Any:
     rows = frame_rows(value)
     if rows is None:
         return value
-    return [{name: cell for name, cell in row.items() if not is_empty(cell)} for row in rows]
+    return [
+        {name: key_text(cell) if name in _KEYS else cell for name, cell in row.items() if not is_empty(cell)}
+        for row in rows
+    ]
+
+
+_KEYS = frozenset({"externalId", "sourceId", "companyExternalId", "dimensionId"})
+"""Columns of keys, which a frame may hold as numbers, or with gaps even as floats."""

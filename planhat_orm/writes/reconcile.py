@@ -103,9 +103,11 @@ def reconcile(
 
 def _key(model: type[Model], key: str) -> Field[Any]:
     names = [model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire]
-    if arguments.name(key, "The key") not in (*names, "id"):
+    arguments.name(key, "The key")
+    field = model._meta.fields.get(key) or model._meta.by_wire.get(key)
+    if field is None or field.name not in (*names, "id"):
         raise FieldError(f"{model.__name__} cannot be matched by {key!r}.{did_you_mean(str(key), [*names, 'id'])}")
-    return model._meta.fields[key]
+    return field
 
 
 # --- columns --------------------------------------------------------------------------------------------

@@ -86,6 +86,20 @@ def test_plain_endpoints_and_metrics_take_frames(own: Own, frame: str) -> None:
     assert sorted(row["value"] for row in emulator.store.all("metric")) == [3, 4]
 
 
+@pytest.mark.parametrize("frame", FRAMES)
+def test_keys_that_a_frame_holds_as_numbers_are_text(own: Own, frame: str) -> None:
+    emulator, planhat = own(companies=0, seed=2)
+    rows = FRAMES[frame]({"externalId": [1001.0, None], "sourceId": [7, 8], "name": ["A", "B"]})
+    planhat.company.bulk_upsert(rows)
+    assert [(row.get("externalId"), row["sourceId"]) for row in emulator.store.all("company")] == [
+        ("1001", "7"),
+        (None, "8"),
+    ]
+    objects = Company.objects.using(planhat)
+    assert [row.status for row in objects.bulk_upsert(rows)] == ["unchanged", "unchanged"]
+    assert objects.reconcile(rows, key="sourceId").summary() == "create 0, update 0, unchanged 2, delete 0"
+
+
 # --- rows that share a key ------------------------------------------------------------------------------
 
 
