@@ -73,6 +73,12 @@ def test_sqlite_reaches_no_other_file(filled: Mirror) -> None:
             filled.sql(statement)
 
 
+def test_items_of_lists_are_rows(filled: Mirror) -> None:
+    each = "jsonb_array_elements_text" if filled.database.postgres else "json_each"
+    found = filled.sql(f"select count(*) as n from company c join {each}(c.domains) j on 1 = 1")
+    assert found[0]["n"] >= 5
+
+
 def test_a_wrong_table_is_answered_with_the_nearest(filled: Mirror) -> None:
     with pytest.raises(ValidationError, match="There is no table v_compny. Did you mean 'v_company'"):
         filled.sql("select * from v_compny")

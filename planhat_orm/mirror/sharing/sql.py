@@ -120,6 +120,8 @@ def _sqlite(database: Database, statement: str, parameters: Mapping[str, object]
     with closing(sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)) as connection:
         sqlite_functions.register(connection)
         connection.execute("PRAGMA query_only=1")
+        # Table functions declare their columns when they are first used, which the authorizer would refuse.
+        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
         connection.set_authorizer(_authorize)
         try:
             yield connection.execute(statement, parameters)

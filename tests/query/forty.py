@@ -1,0 +1,276 @@
+"""Forty questions that are asked every week: in Python, on the command line, and in SQL written by hand (for SQLite).
+
+Everything is asked as of `NOW`. `C` is `Company.objects`, and so on; without a model the command is about Company.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    python: str
+    command: str
+    sql: str
+
+
+def _later(span: str) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%fZ', '2026-06-01 12:00:00', '{span}')"
+
+
+_COMPANY = "select c.id from company c where"
+
+QUESTIONS = [
+    Question(
+        "Ada's customers, largest first",
+        'C.filter(owner__email="ada@vendor.example").order_by("-mrr")',
+        "\"owner.email='ada@vendor.example'\" --order -mrr",
+        "select c.id from company c join user u on u.id = c.owner_id where u.email = 'ada@vendor.example' "
+        "order by c.mrr desc, c.id",
+    ),
+    Question(
+        "MRR by owner",
+        'C.group_by("owner").annotate(s=Sum("mrr"))',
+        "--by owner --sum mrr",
+        "select c.owner_id, max(u.nick_name), sum(c.mrr) from company c left join user u on u.id = c.owner_id "
+        "group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Owners over 150,000",
+        'C.group_by("owner").annotate(s=Sum("arr")).filter(s__gt=150000)',
+        '--by owner --sum arr --having "sum_arr>150000"',
+        "select c.owner_id, max(u.nick_name), sum(c.arr) from company c left join user u on u.id = c.owner_id "
+        "group by 1 having sum(c.arr) > 150000 order by 1",
+    ),
+    Question(
+        "Companies by tier and phase",
+        'C.group_by("custom.Tier", "phase").annotate(n=Count())',
+        "--by custom.Tier,phase --count",
+        "select custom ->> '$.Tier' as tier, phase, count(*) from company group by 1, 2 "
+        "order by tier is null, tier, phase is null, phase",
+    ),
+    Question("Without an owner", "C.filter(owner=None)", '"owner is missing"', f"{_COMPANY} c.owner_id is null"),
+    Question(
+        "Companies by tag",
+        'C.group_by("tags").annotate(n=Count())',
+        "--by tags --count",
+        "select value, count(*) from (select distinct c.id, j.value from company c left join json_each(c.tags) j on 1) "
+        "group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Renewals in the next 60 days",
+        "C.filter(renewal_date__range=(now(), days(60)))",
+        '"renewal_date between now and +60d"',
+        f"{_COMPANY} c.renewal_date between '2026-06-01T12:00:00.000Z' and {_later('+60 days')} order by 1",
+    ),
+    Question(
+        "ARR by month of renewal",
+        'C.group_by(m=Trunc("renewal_date", "month")).annotate(s=Sum("arr"))',
+        "--by \"m:trunc(renewal_date,'month')\" --sum arr",
+        "select substr(renewal_date, 1, 7) || '-01', sum(arr) from company group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Weak, and renewing this quarter",
+        "C.filter(renewal_date__date__lt=quarter_start(1), h__lt=5)",
+        '"renewal_date<quarter_start+1q and h<5"',
+        f"{_COMPANY} c.renewal_date < '2026-07-01' and c.h < 5 order by 1",
+    ),
+    Question(
+        "Overdue licences",
+        "L.filter(is_overdue=True)",
+        'License "is_overdue"',
+        "select id from license where is_overdue order by 1",
+    ),
+    Question(
+        "Large, and no automatic renewal",
+        "C.filter(arr__gt=20000).exclude(auto_renews=True)",
+        '"arr>20000 and not auto_renews"',
+        f"{_COMPANY} c.arr > 20000 and c.auto_renews is not 1 order by 1",
+    ),
+    Question(
+        "Two products or more",
+        'C.annotate(n=Count("licenses__product", distinct=True)).filter(n__gte=2)',
+        '"distinct(licenses.product)>=2"',
+        f"{_COMPANY} (select count(distinct l.product) from license l where l.company_id = c.id) >= 2 order by 1",
+    ),
+    Question(
+        "Shrinking at renewal",
+        'C.filter(F("renewal_mrr") < F("mrr") * 0.9)',
+        '"renewal_mrr<mrr*0.9"',
+        f"{_COMPANY} c.renewal_mrr < c.mrr * 0.9 order by 1",
+    ),
+    Question(
+        "Unhealthy and large",
+        "C.filter(h__lt=4, mrr__gte=1000)",
+        '"h<4 and mrr>=1000"',
+        f"{_COMPANY} c.h < 4 and c.mrr >= 1000 order by 1",
+    ),
+    Question("Health fell", "C.filter(h_diff__lte=-2)", '"h_diff<=-2"', f"{_COMPANY} c.h_diff <= -2 order by 1"),
+    Question(
+        "Health by phase",
+        'C.group_by("phase").annotate(a=Avg("h"))',
+        "--by phase --avg h",
+        "select phase, avg(h) from company group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Healthier than the CSM thinks",
+        'C.filter(F("h") - F("csm_score") * 2 >= 4)',
+        '"h-csm_score*2>=4"',
+        f"{_COMPANY} c.h - c.csm_score * 2 >= 4 order by 1",
+    ),
+    Question(
+        "No touch in 90 days",
+        'C.filter(~Exists("conversations", date__gt=days(-90)))',
+        '"not conversations[date>-90d]"',
+        f"{_COMPANY} not exists (select 1 from conversation v where v.company_id = c.id "
+        f"and v.date > {_later('-90 days')}) order by 1",
+    ),
+    Question(
+        "Last touch of each",
+        'C.annotate(t=Max("conversations__date"))',
+        '--columns "name,t:max(conversations.date)"',
+        "select c.name, (select max(v.date) from conversation v where v.company_id = c.id) from company c order by c.id",
+    ),
+    Question(
+        "Touches since last month, by type",
+        'V.filter(date__date__gte=month_start(-1)).group_by("type").annotate(n=Count())',
+        'Conversation "date>=month_start-1mo" --by type --count',
+        "select type, count(*) from conversation where date >= '2026-05-01' group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Nothing planned",
+        "C.filter(next_touch_date=None)",
+        '"next_touch_date is missing"',
+        f"{_COMPANY} c.next_touch_date is null order by 1",
+    ),
+    Question(
+        "NPS by year",
+        'P.group_by("date_answered__year").annotate(a=Avg("score"))',
+        'NPS --by "year(date_answered)" --avg score',
+        "select cast(substr(date_answered, 1, 4) as integer), avg(score) from nps group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Detractors that renew in 90 days",
+        "C.filter(nps_answers__score__lte=6, renewal_date__lt=days(90))",
+        '"nps_answers[score<=6] and renewal_date<+90d"',
+        f"{_COMPANY} c.renewal_date < {_later('+90 days')} "
+        "and exists (select 1 from nps n where n.c_id = c.id and n.score <= 6) order by 1",
+    ),
+    Question(
+        "Never answered",
+        "C.filter(nps_answers=None)",
+        '"nps_answers is missing"',
+        f"{_COMPANY} c.id not in (select c_id from nps where c_id is not null) order by 1",
+    ),
+    Question(
+        "Most open tickets",
+        'C.annotate(n=Count("tickets", filter=Q(tickets__status="open"))).order_by("-n")',
+        "--columns \"name,n:count(tickets[status='open'])\" --order -n",
+        "select c.name, (select count(*) from ticket t where t.company_id = c.id and t.status = 'open') as n "
+        "from company c order by n desc, c.id",
+    ),
+    Question(
+        "An urgent ticket that is open",
+        'C.filter(tickets__status="open", tickets__severity="urgent")',
+        "\"tickets[status='open' and severity='urgent']\"",
+        f"{_COMPANY} exists (select 1 from ticket t where t.company_id = c.id and t.status = 'open' "
+        "and t.severity = 'urgent') order by 1",
+    ),
+    Question(
+        "Tickets by status",
+        'T.group_by("status").annotate(n=Count())',
+        "Ticket --by status --count",
+        "select status, count(*) from ticket group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Overdue tasks by owner",
+        'K.filter(end_time__lt=now()).group_by("owner").annotate(n=Count())',
+        'Task "end_time<now" --by owner --count',
+        "select k.owner_id, max(u.nick_name), count(*) from task k left join user u on u.id = k.owner_id "
+        "where k.end_time < '2026-06-01T12:00:00.000Z' and k.is_archived is not 1 group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "No task ahead",
+        'C.filter(~Exists("tasks", end_time__gt=now()))',
+        '"not tasks[end_time>now]"',
+        f"{_COMPANY} not exists (select 1 from task k where k.company_id = c.id and k.is_archived is not 1 "
+        "and k.end_time > '2026-06-01T12:00:00.000Z') order by 1",
+    ),
+    Question(
+        "Silent for 30 days",
+        "C.filter(last_active_time__lt=days(-30))",
+        '"last_active_time<-30d"',
+        f"{_COMPANY} c.last_active_time < {_later('-30 days')} order by 1",
+    ),
+    Question(
+        "Contacts of each",
+        'C.annotate(n=Count("endusers"))',
+        '--columns "name,n:count(endusers)"',
+        "select c.name, (select count(*) from enduser e where e.company_id = c.id and e.archived is not 1) "
+        "from company c order by c.id",
+    ),
+    Question(
+        "No main contact",
+        'C.filter(~Exists("endusers", primary=True))',
+        '"not endusers[primary]"',
+        f"{_COMPANY} not exists (select 1 from enduser e where e.company_id = c.id and e.\"primary\" = 1 "
+        "and e.archived is not 1) order by 1",
+    ),
+    Question(
+        "Pipeline by status",
+        'O.group_by("status").annotate(s=Sum("arr"))',
+        "Opportunity --by status --sum arr",
+        "select status, sum(arr) from opportunity group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Platform without Analytics",
+        'C.filter(Exists("licenses", product="Platform"), ~Exists("licenses", product="Analytics"))',
+        "\"licenses[product='Platform'] and not licenses[product='Analytics']\"",
+        f"{_COMPANY} c.id in (select company_id from license where product = 'Platform') "
+        "and c.id not in (select company_id from license where product = 'Analytics') order by 1",
+    ),
+    Question(
+        "Churn by reason",
+        'H.group_by("reasons").annotate(s=Sum("value"))',
+        "Churn --by reasons --sum value",
+        "select j.value, sum(distinct_.value) from churn distinct_ left join json_each(distinct_.reasons) j on 1 "
+        "group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Churn of one year",
+        'H.filter(churn_date__gt=years(-1)).aggregate(s=Sum("value"))',
+        'Churn "churn_date>-1y" --sum value',
+        f"select sum(value) from churn where churn_date > {_later('-1 year')}",
+    ),
+    Question(
+        "Shared domains",
+        'C.group_by("domains").annotate(n=Count()).filter(n__gt=1)',
+        '--by domains --count --having "count>1"',
+        "select j.value, count(*) from company c join json_each(c.domains) j group by 1 having count(*) > 1 order by 1",
+    ),
+    Question(
+        "ARR is not twelve times MRR",
+        'C.filter(F("arr") - F("mrr") * 12 > 1)',
+        '"arr-mrr*12>1"',
+        f"{_COMPANY} c.arr - c.mrr * 12 > 1 order by 1",
+    ),
+    Question(
+        "Urgent tickets by the owner of the company",
+        'T.filter(severity="urgent").group_by("company__owner__nick_name").annotate(n=Count())',
+        "Ticket \"severity='urgent'\" --by company.owner.nick_name --count",
+        "select u.nick_name, count(*) from ticket t left join company c on c.id = t.company_id "
+        "left join user u on u.id = c.owner_id where t.severity = 'urgent' group by 1 order by 1 nulls last",
+    ),
+    Question(
+        "Licences of tier A that renew within a quarter",
+        'L.filter(company__custom__Tier="A", renewal_date__lt=quarters(1)).order_by("renewal_date")',
+        "License \"company.custom.Tier='A' and renewal_date<+1q\" --order renewal_date",
+        "select l.id from license l join company c on c.id = l.company_id where c.custom ->> '$.Tier' = 'A' "
+        f"and l.renewal_date < {_later('+3 months')} order by l.renewal_date, l.id",
+    ),
+]  # fmt: skip
