@@ -33,7 +33,7 @@ class _Then(datetime):
     """The moment as of which everything is asked."""
 
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
+    def now(cls, tz: Any = None) -> Any:
         return NOW.astimezone(tz)
 
 
