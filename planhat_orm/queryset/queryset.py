@@ -57,7 +57,14 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Model, covariant=True)
 R = TypeVar("R")
 K = TypeVar("K", bound=Hashable)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
 QS = TypeVar("QS", bound="QuerySet[Any]")
+Column = Field[A] | Expression[A]
+"""A value of records whose type is known."""
 Row = Model | Mapping[str, object]
 """A record, or a dict of Python names, or of Planhat's own, and values."""
 
@@ -271,10 +278,37 @@ class QuerySet(Results[M], Generic[M]):
         """
         return Values(self._with_values(names), self._value_names(names))
 
+    @overload
+    def values_list(self, a: Column[A], /, *, flat: Literal[True]) -> ValuesList[A]: ...
+
+    @overload
+    def values_list(self, a: Column[A], /) -> ValuesList[tuple[A]]: ...
+
+    @overload
+    def values_list(self, a: Column[A], b: Column[B], /) -> ValuesList[tuple[A, B]]: ...
+
+    @overload
+    def values_list(self, a: Column[A], b: Column[B], c: Column[C], /) -> ValuesList[tuple[A, B, C]]: ...
+
+    @overload
     def values_list(
-        self, *names: str | Field[Any] | Expression[Any], flat: bool = False, named: bool = False
-    ) -> ValuesList[Any]:
-        """Tuples instead of records; with `flat=True` the values of one field, with `named=True` namedtuples."""
+        self, a: Column[A], b: Column[B], c: Column[C], d: Column[D], /
+    ) -> ValuesList[tuple[A, B, C, D]]: ...
+
+    @overload
+    def values_list(
+        self, a: Column[A], b: Column[B], c: Column[C], d: Column[D], e: Column[E], /
+    ) -> ValuesList[tuple[A, B, C, D, E]]: ...
+
+    @overload
+    def values_list(self, *names: Column[Any] | str, flat: bool = False, named: bool = False) -> ValuesList[Any]: ...
+
+    def values_list(self, *names: Any, flat: bool = False, named: bool = False) -> ValuesList[Any]:
+        """Tuples instead of records; with `flat=True` the values of one field, with `named=True` namedtuples.
+
+        Fields and expressions say their types: `values_list(Company.name, Count("tickets"))` has rows of
+        `tuple[str, int]` to a type checker. Names in text do not.
+        """
         chosen = self._value_names(names)
         if flat and len(chosen) != 1:
             raise FieldError(f"values_list(flat=True) takes one field, not {len(chosen)}.")

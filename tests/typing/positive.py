@@ -16,6 +16,7 @@ from planhat_orm import (
     Custom,
     Enduser,
     F,
+    Groups,
     License,
     Plan,
     Planhat,
@@ -123,6 +124,15 @@ assert_type(customers.delete(max_requests=5), int)
 assert_type(customers.values("name").first(), dict[str, Any] | None)
 assert_type((Company.h < 4) | Q(phase="Live"), Q)
 assert_type(~Q(phase="Live"), Q)
+
+n = Count("licenses")
+assert_type(n.of(company), int)
+assert_type(customers.annotate(n=n), QuerySet[Company])
+assert_type(customers.values_list(Company.name, n).first(), tuple[str, int] | None)
+assert_type(customers.values_list(Company.name, flat=True).first(), str | None)
+assert_type(list(customers.values_list("name", "mrr")), list[Any])
+assert_type(customers | customers, QuerySet[Company])
+assert_type(customers.group_by("phase").annotate(n=n), Groups)
 
 license = License(product="Platform", currency="EUR", company=company)
 assert_type(license.company, Company)
