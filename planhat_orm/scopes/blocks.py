@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .. import forks
 from ..errors import BlockError
 from .accounts import Account
 from .chain import Scope, chain, enter, innermost
@@ -13,8 +14,19 @@ from .chain import Scope, chain, enter, innermost
 if TYPE_CHECKING:
     from ..runtime import Client
 
-_open: dict[int, Scope] = {}
-"""The dry runs and offline blocks that are open in the process. Only writes without a scope look here."""
+
+class _OpenBlocks(dict[int, Scope]):
+    """The dry runs and offline blocks that are open in the process. Only writes without a scope look here."""
+
+    def keep_own(self) -> None:
+        """Keep those around the code that forked, in the child: nobody else is there to end the others."""
+        own = {id(block): block for block in chain(innermost()) if id(block) in self}
+        self.clear()
+        self.update(own)
+
+
+_open = _OpenBlocks()
+forks.in_child(_open.keep_own)
 
 
 def open_block(client: Client, kind: Any, batch: Any = None) -> Scope:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from planhat_orm import AlreadyExists, Company, Planhat, PlanhatError
 from planhat_orm.emulator import Emulator
+from planhat_orm.http.effects import Flow, RunBlocking
 from planhat_orm.wire import key_locks
 
 from ..registry import no_clients
@@ -218,3 +220,35 @@ def test_a_reading_that_is_cancelled_is_begun_anew(planhat: Planhat, emulator: E
         assert names == sorted(row["name"] for row in companies(emulator))
 
     assert asyncio.run(cancelled_at_each(begin, check)) > 1
+
+
+def test_local_work_that_has_begun_is_ended_before_the_cancelled_task_is(planhat: Planhat) -> None:
+    begun, go = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def work() -> None:
+        begun.set()
+        go.wait(60)
+        done.append("worked")
+
+    def flow() -> Flow[None]:
+        try:
+            yield RunBlocking(work)
+        finally:
+            done.append("closed")
+
+    async def run() -> None:
+        task = asyncio.create_task(planhat.arun(flow()))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        for _ in range(3):
+            task.cancel()
+            for _ in range(5):
+                await asyncio.sleep(0)
+        assert not task.done() and not done
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert done == ["worked", "closed"]
+
+    asyncio.run(run())

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import planhat_orm
-from planhat_orm import BadAnswer, Company, Planhat, User, forks, gc_pause
+from planhat_orm import BadAnswer, BlockError, Company, Planhat, User, forks, gc_pause
 from planhat_orm.wire import key_locks
 from tests.other_server import OtherServer, faults, on
 
@@ -200,6 +200,34 @@ def test_a_fork_inside_a_lock_leaves_it_without_an_error() -> None:
     assert work() == "0"
     with pytest.raises(RuntimeError):
         lock.release()
+
+
+def test_a_forked_child_is_not_held_up_by_a_block_of_a_thread_that_it_does_not_have(
+    make: Make, server: OtherServer
+) -> None:
+    planhat = make("a")
+    record = Company.objects.using(planhat).get("extid-a-1")
+    opened, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with planhat.batch(dry_run=True):
+            opened.set()
+            over.wait(60)
+
+    def edit() -> None:
+        record.phase = "x"
+        record.save()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    opened.wait(60)
+    try:
+        assert in_fork(edit) is None and phases(server, "a") == {"new", "x"}
+        with pytest.raises(BlockError):
+            edit()
+    finally:
+        over.set()
+        thread.join()
 
 
 # --- connections ----------------------------------------------------------------------------------------
