@@ -171,6 +171,10 @@ class Client(Protocol):
         """Take over a record that was stored; `sent` is what an update sent, None where the record was made."""
         ...
 
+    def noting(self, resource: Resource, key: str, read: Flow[dict[str, Any] | None]) -> Flow[dict[str, Any] | None]:
+        """Run a flow that reads one record, and take over what it says."""
+        ...
+
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take over that records were deleted."""
         ...

@@ -93,6 +93,9 @@ def title(resource: Resource | str) -> str:
 
 
 def shown(where: str) -> str:
-    """The mirror as it may be printed: a database URL can hold a password."""
+    """The mirror as it may be printed, from the folder that one is in: a database URL can hold a password."""
     scheme, separator, _ = where.partition("://")
-    return f"in {scheme.partition('+')[0]}" if separator and scheme != "sqlite" else where.removeprefix("sqlite:///")
+    if separator and scheme != "sqlite":
+        return f"in {scheme.partition('+')[0]}"
+    path = Path(where.removeprefix("sqlite:///"))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

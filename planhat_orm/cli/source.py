@@ -52,6 +52,10 @@ def answer(
         say(f"From the mirror {shown(client.settings.mirror or '')}{moment}.")
         return found
     need_token(client)
+    where = client.settings.mirror or ""
+    if online is None and has_mirror(where):
+        cost = f"{plan.requests}" if plan.requests is not None else plan.cost
+        say(f"The mirror {shown(where)} does not hold all that is asked for, so Planhat is asked: {cost} requests.")
     if plan.full_scan:
         say("Planhat can filter by none of these conditions, so everything is listed. A mirror answers without that.")
     before = client.calls

@@ -187,7 +187,9 @@ class Endpoint:
 
     def _get(self, key: str) -> Flow[Record]:
         self._need("get_by_id")
-        return (yield from records.get(self._resource, key))
+        record = yield from self._client.noting(self._resource, key, records.get(self._resource, key))
+        assert record is not None, "what is not found is raised"
+        return record
 
     def _delete(self, key: str) -> Flow[Record]:
         self._need("delete")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ..http.drivers import AsyncDriver, Driver
+from ..http.effects import Flow
 from ..http.session import Session
+from ..wire.paths import split_key
+from ..wire.resources import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,16 @@ class Holdings:
         self.driver = Driver(session)
         self.async_driver = AsyncDriver(session)
         self.mirror: Mirror | None = None
+
+    def noting(self, resource: Resource, key: str, read: Flow[dict[str, Any] | None]) -> Flow[dict[str, Any] | None]:
+        """Run a flow that reads one record, and let the mirror learn of it, where that is open.
+
+        Under a key of the customer's, not to be found is not to be gone: another record may have the key by now.
+        """
+        mirror = self.mirror
+        if mirror is None:
+            return read
+        return mirror.noting(resource, key, read) if split_key(key)[0] == "_id" else read
 
     def end(self) -> None:
         """Close all of it, as the client is gone."""

@@ -187,7 +187,7 @@ class Planhat:
         self._listeners: dict[str, list[Callable[[Any], object]]] = {event: [] for event in EVENTS}
         self._entered: list[Scope] = []
         self._lock = forks.Lock()
-        self._registration = clients.register(self, chosen.account, _whole(chosen.mirror))
+        self._registration = clients.register(self, chosen.account, chosen.mirror)
 
     # --- running ----------------------------------------------------------------------------------------
 
@@ -343,7 +343,9 @@ class Planhat:
         """
         if name is None:
             name = "mirror" if blocks.is_offline(self, scope) else self._read
-        return ApiSource(self.cache, self.account_fields) if name == "api" else self.mirror.source
+        return (
+            ApiSource(self.cache, self.account_fields, self._holdings.noting) if name == "api" else self.mirror.source
+        )
 
     @property
     def charts(self) -> Charts:
@@ -369,6 +371,7 @@ class Planhat:
                 metric_days=self.settings.metric_days,
                 calls_per_min=self.settings.calls_per_min,
                 account=self.account,
+                drivers=self._holdings,
             )
         return mirror
 
@@ -500,6 +503,10 @@ class Planhat:
         if mirror is not None and record.get("_id"):
             yield RunBlocking(lambda: mirror.store(resource, [record], sent=sent, made=sent is None))
 
+    def noting(self, resource: Resource, key: str, read: Flow[dict[str, Any] | None]) -> Flow[dict[str, Any] | None]:
+        """Run a flow that reads one record, and take over what it says into the mirror, where it is open."""
+        return self._holdings.noting(resource, key, read)
+
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
         """Take deleted records out of the mirror, where it is open."""
         mirror = self._holdings.mirror
@@ -601,11 +608,6 @@ def _mirrored_fields(client: Planhat) -> Callable[[], list[dict[str, Any]] | Non
         return asked.mirror.custom_fields() if asked is not None and asked.settings.mirror is not None else None
 
     return read
-
-
-def _whole(mirror: str | None) -> str | None:
-    """A mirror's file as an absolute path, so that one file has one name. A database URL stays as it is."""
-    return str(Path(mirror).absolute()) if mirror is not None and "://" not in mirror else mirror
 
 
 def _check_kinds(*, read_only: object, allow_delete: object, max_answer: object, retry: object) -> None:

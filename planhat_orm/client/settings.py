@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -62,7 +63,7 @@ def read(
     clear = _switch(allow_http, "allow_http")
     secrets = Secrets(_token(given, "api_token"), _token(given, "tenant_token"))
     chosen_url = _url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url", clear)
-    chosen_mirror = mirror or env.get("PLANHAT_MIRROR") or None
+    chosen_mirror = _whole(mirror or env.get("PLANHAT_MIRROR") or None)
     return Settings(
         secrets=secrets,
         api_url=chosen_url,
@@ -76,6 +77,13 @@ def read(
         metric_days=_days(metric_days if metric_days is not None else env.get("PLANHAT_METRIC_DAYS") or METRIC_DAYS),
         zone=_zone(timezone if timezone is not None else env.get("PLANHAT_TIMEZONE") or "UTC"),
     )
+
+
+def _whole(mirror: str | None) -> str | None:
+    """A mirror's file as an absolute path: it names the same file wherever the program goes. A URL stays as it is."""
+    if mirror is None or "://" in mirror or mirror == ":memory:":
+        return mirror
+    return str(Path(mirror).expanduser().absolute())
 
 
 def _account(name: object, api_url: str, secrets: Secrets, mirror: str | None) -> Account:

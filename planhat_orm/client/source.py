@@ -6,7 +6,7 @@ never gives wrong rows. Ordering and everything beyond the few documented parame
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..http.effects import Emit, Flow
@@ -46,9 +46,15 @@ class ApiSource:
 
     name = "api"
 
-    def __init__(self, cache: ListCache, fields: AccountFields | None = None) -> None:
+    def __init__(
+        self,
+        cache: ListCache,
+        fields: AccountFields | None = None,
+        noting: Callable[[Resource, str, Flow[dict[str, Any] | None]], Flow[dict[str, Any] | None]] | None = None,
+    ) -> None:
         self.cache = cache
         self.fields = fields
+        self._noting = noting
 
     # --- rows -------------------------------------------------------------------------------------------
 
@@ -204,11 +210,15 @@ class ApiSource:
     def _by_ids(self, known: Resource, ids: Iterable[str]) -> Flow[None]:
         rows = []
         for id in sorted(ids):
-            row = yield from records.find(known, id)
+            row = yield from self._find(known, id)
             if row is not None:
                 rows.append(row)
         if rows:
             yield Emit(rows)
+
+    def _find(self, known: Resource, key: str) -> Flow[dict[str, Any] | None]:
+        read = records.find(known, key)
+        return read if self._noting is None else self._noting(known, key, read)
 
     def _test(self, way: Strategy, query: Query) -> Predicate:
         test = predicate(way.test, Environment(query.zone))
@@ -242,7 +252,7 @@ class ApiSource:
             return next((row for row in rows if kinds.ID.comparable(row.get(str(wire))) == value), None)
         if known.read_as and form != "_id":
             return (yield from records.by_key(known, str(known.field_for(form)), value))
-        row = yield from records.find(known, paths.join_key(form, value))
+        row = yield from self._find(known, paths.join_key(form, value))
         if row is not None and any(row.get(wire) != wanted for wire, wanted in known.implied.items()):
             return None
         return row

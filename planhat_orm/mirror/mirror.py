@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sqlalchemy import Engine
 
@@ -16,9 +16,11 @@ from ..http.effects import Flow, RunBlocking
 from ..models.base import Model
 from ..scopes.accounts import Account
 from ..wire.resources import Resource
-from .db import clock, guards, state
+from .db import clock, files, guards, state
 from .db.changes import Own, Raw, flat_names
+from .db.clock import Instant
 from .db.database import Database, database_url
+from .db.files import resolved
 from .db.layout import layout_for, layout_of, resources_of
 from .db.store import Store
 from .inbox import Inbox
@@ -30,19 +32,27 @@ from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
 from .sharing import export, search, sql
 from .sharing.search import Hit
 from .sharing.sql import SqlResult
-from .sync import metrics, plan, run
+from .sync import metrics, plan, run, single_reads
 from .upkeep import account, doctor, rescue
 from .upkeep.doctor import Diagnosis, Finding
 from .upkeep.migrate import open_database
 from .upkeep.rescue import Rescue
 
 if TYPE_CHECKING:
+    from ..http.drivers import AsyncDriver, Driver
     from .sharing.sqlmodel_classes import MirrorRow
 
 __all__ = ["Mirror"]
 
 Models = Iterable[type[Model] | str] | type[Model] | str
 """Model classes, or names of models or resources: several, or one."""
+
+
+class Drivers(Protocol):
+    """What runs the flows of a mirror that belongs to a client."""
+
+    driver: Driver
+    async_driver: AsyncDriver
 
 
 class Mirror:
@@ -66,9 +76,10 @@ class Mirror:
         metric_days: int = metrics.FIRST_DAYS,
         calls_per_min: float = 200,
         account: Account | None = None,
+        drivers: Drivers | None = None,
     ) -> None:
         arguments.path("Mirror()", where)
-        self.where = where
+        self.where = resolved(where)
         self.models = None if models is None else tuple(arguments.many("models", models))
         days = arguments.number("history", history, 0)
         self.history_kept = days > 0
@@ -76,6 +87,7 @@ class Mirror:
         self.metric_days = metric_days
         self.calls_per_min = calls_per_min
         self.account = account
+        self._ran_by = drivers
         self._database: Database | None = None
         self._inbox: Inbox | None = None
         self._lock = forks.Lock()
@@ -84,6 +96,8 @@ class Mirror:
     def database(self) -> Database:
         """The database, opened (and created or upgraded) at first use."""
         with self._lock:
+            if self._database is not None and self._database.is_lost:
+                self._forget()
             if self._database is None:
                 database = open_database(self.where)
                 try:
@@ -98,8 +112,8 @@ class Mirror:
 
     @property
     def engine(self) -> Engine:
-        """SQLAlchemy's engine, for statements of your own: `Session(mirror.engine)`."""
-        return self.database.engine
+        """SQLAlchemy's engine, for statements of your own: `Session(mirror.engine)`. It reads only."""
+        return self.database.readers
 
     @property
     def source(self) -> MirrorSource:
@@ -149,6 +163,7 @@ class Mirror:
         )
         if 0 < self.history_days < float("inf"):
             yield RunBlocking(lambda: self.prune(timedelta(days=self.history_days)))
+        yield RunBlocking(lambda: self.database.checkpoint())
         return report
 
     def adopt(self, of: Account, *, force: bool = False) -> Flow[None]:
@@ -209,7 +224,7 @@ class Mirror:
                 for name, found in sorted(states.items())
             ),
             where=database.url.render_as_string(hide_password=True),
-            bytes=database.path.stat().st_size if database.path is not None else None,
+            bytes=files.size(database.path) if database.path is not None else None,
             upgraded_from=database.upgraded,
         )
 
@@ -363,12 +378,55 @@ class Mirror:
             gone = Store(connection, layout).ids_of(list(keys))
         self._wrote(resource, dict.fromkeys(gone), dict.fromkeys(gone, Own(whole=True)))
 
-    def pulled(self, resource: Resource | str, rows: Mapping[str, Raw | None]) -> None:
+    def pulled(self, resource: Resource | str, rows: Mapping[str, Raw | None], *, asked: Instant | None = None) -> None:
         """Take over what the server says of some records, None for one that it does not have. One transaction.
 
-        Unlike `store()` and `remove()`, which follow a write of ours, this is remembered as a change of others.
+        Unlike `store()` and `remove()`, which follow a write of ours, this is remembered as a change of others. With
+        `asked`, from `asked_at()`, the rows are whole records, and no write that was acknowledged since is taken back.
         """
-        self._wrote(resource, rows, {})
+        if asked is None:
+            self._wrote(resource, rows, {})
+        else:
+            known = layout_for(resource if isinstance(resource, str) else resource.name).resource
+            single_reads.learn(self.database, known, rows, asked, history=self.history_kept)
+
+    def asked_at(self, resource: Resource) -> Instant | None:
+        """The instant for `pulled()`, before records are asked for; None where the mirror learns nothing from them."""
+        return single_reads.asked_at(self.database, resource)
+
+    def pull(self, model: type[Model] | str, ids: Iterable[str]) -> dict[str, bool]:
+        """Bring some records up to date, by Planhat's ids: whether each is there. One GET each.
+
+        Those that Planhat does not find are taken out, but for one made here some seconds ago. What changed is
+        remembered as others'.
+
+        >>> planhat.mirror.pull(Company, ["5f0c"])  # doctest: +SKIP
+        {'5f0c': True}
+        """
+        found: dict[str, bool] = self._drivers.driver.run(self._pull(model, ids))
+        return found
+
+    async def apull(self, model: type[Model] | str, ids: Iterable[str]) -> dict[str, bool]:
+        """Do what `pull()` does, in a task."""
+        found: dict[str, bool] = await self._drivers.async_driver.run(self._pull(model, ids))
+        return found
+
+    def _pull(self, model: type[Model] | str, ids: Iterable[str]) -> Flow[dict[str, bool]]:
+        if isinstance(ids, str):
+            raise ValidationError("pull() takes a list of ids: pull(Company, [...]).")
+        resource, history = layout_of(model).resource, self.history_kept
+        rows = yield from single_reads.pull(lambda: self.database, resource, list(ids), history=history)
+        return {id: row is not None for id, row in rows.items()}
+
+    def noting(self, resource: Resource, id: str, read: Flow[Raw | None]) -> Flow[Raw | None]:
+        """Run a flow that reads one record by Planhat's id, and take over what it says, also that there is none."""
+        return single_reads.noting(lambda: self.database, resource, id, read, history=self.history_kept)
+
+    @property
+    def _drivers(self) -> Drivers:
+        if self._ran_by is None:
+            raise ConfigurationError("This mirror has no client to ask Planhat with: planhat.mirror.pull(...) has one.")
+        return self._ran_by
 
     def holds(self, resource: Resource | str) -> bool:
         """Whether the mirror holds all of a resource."""
@@ -389,6 +447,7 @@ class Mirror:
         with self.database.writing() as connection:
             if state.load(connection, table).complete:
                 self.outbox.wrote(connection, table, rows, own)
+                guards.remember_made(connection, table, [id for id, part in own.items() if part.whole and rows[id]])
             elif own:
                 # A first load may be under way, with pages from before.
                 guards.put(connection, table, dict.fromkeys(rows, False))
@@ -396,12 +455,17 @@ class Mirror:
     def close(self) -> None:
         """Close the connections to the database."""
         with self._lock:
-            if self._inbox is not None:
-                self._inbox.close()
-                self._inbox = None
             if self._database is not None:
-                self._database.close()
-                self._database = None
+                self._database.checkpoint()
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._inbox is not None:
+            self._inbox.close()
+            self._inbox = None
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def _names(self, models: Models | None) -> list[str]:
         if models is None:

@@ -17,6 +17,7 @@ from ..errors import (
 )
 from ..http.effects import Flow, RunBlocking
 from ..http.flows import collected, counted
+from ..mirror.db.clock import Instant
 from ..mirror.db.layout import layout_for
 from ..mirror.inbox import PendingRecord
 from ..query import kinds
@@ -103,12 +104,13 @@ def _sync_cost(planhat: Planhat, resource: Resource) -> int:
 
 def _listed(planhat: Planhat, resource: Resource, by_id: str, ids: list[str]) -> Flow[Iterable[str]]:
     rows: dict[str, Row | None] = {}
+    asked: Instant | None = yield RunBlocking(lambda: planhat.mirror.asked_at(resource))
     for start in range(0, len(ids), IDS_IN_A_LIST):
         part = ids[start : start + IDS_IN_A_LIST]
         flow = listing.pages(resource, params={by_id: ",".join(part)}, wanted=len(part))
         found = yield from collected(flow)
         rows |= {row["_id"]: row for row in found if row.get("_id") in part}
-    yield from _store(planhat, resource, rows)
+    yield from _store(planhat, resource, rows, asked)
     return rows
 
 
@@ -122,6 +124,7 @@ def _synced(planhat: Planhat, resource: Resource, ids: list[str]) -> Flow[Iterab
 
 def _each(planhat: Planhat, resource: Resource, left: Mapping[str, PendingRecord], result: Pulled) -> Flow[None]:
     rows: dict[str, Row | None] = {}
+    asked: Instant | None = yield RunBlocking(lambda: planhat.mirror.asked_at(resource))
     lost: PlanhatError | None = None
     for id, item in left.items():
         if lost is None:
@@ -133,7 +136,7 @@ def _each(planhat: Planhat, resource: Resource, left: Mapping[str, PendingRecord
                 result.failed.append((item, error))
         else:
             result.failed.append((item, lost))
-    yield from _store(planhat, resource, rows)
+    yield from _store(planhat, resource, rows, asked)
     result.done += [left[id] for id in rows]
     result.removed += sum(row is None for row in rows.values())
 
@@ -145,9 +148,9 @@ def _get(resource: Resource, id: str) -> Flow[Row | None]:
         return None
 
 
-def _store(planhat: Planhat, resource: Resource, rows: Mapping[str, Row | None]) -> Flow[None]:
+def _store(planhat: Planhat, resource: Resource, rows: Mapping[str, Row | None], asked: Instant | None) -> Flow[None]:
     if rows:
-        yield RunBlocking(lambda: planhat.mirror.pulled(resource, rows))
+        yield RunBlocking(lambda: planhat.mirror.pulled(resource, rows, asked=asked))
 
 
 def rows_of(planhat: Planhat, resource: str, ids: Iterable[str]) -> Flow[dict[str, Row]]:

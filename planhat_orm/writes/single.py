@@ -98,7 +98,7 @@ def refresh(sender: Sender, record: Model, fields: tuple[str, ...] | None, disca
         answer = yield from sender.client.source("mirror").get(known, "_id", record.id)
     else:
         try:
-            answer = yield from records.get(known, record.id)
+            answer = yield from sender.client.noting(known, record.id, records.get(known, record.id))
         except NotFound as gone:
             missing = gone
     if answer is None:

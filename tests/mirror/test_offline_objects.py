@@ -72,7 +72,7 @@ def test_a_queryset_that_is_forgotten_half_read_leaves_nothing_open(
     planhat: Planhat, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     monkeypatch.setattr(source, "PAGE", page)
-    pool: Any = planhat.mirror.engine.pool
+    pool: Any = planhat.mirror.database.engine.pool
     gc.collect()
     gc.disable()  # a reader who waits for the collector holds the database's log, or a connection of its server
     try:

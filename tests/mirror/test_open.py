@@ -84,7 +84,7 @@ def test_database_errors_carry_no_rows(mirror: Mirror) -> None:
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
-    with pytest.raises(DBAPIError) as error, mirror.engine.begin() as connection:
+    with pytest.raises(DBAPIError) as error, mirror.database.engine.begin() as connection:
         connection.execute(text("INSERT INTO company (id, nosuch) VALUES (:id, 1)"), {"id": "a secret"})
     assert "a secret" not in str(error.value)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL, make_url
@@ -19,8 +20,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from ... import forks
-from ...errors import ConfigurationError, MirrorError
+from ...errors import ConfigurationError, MirrorError, ReadOnlyError
 from . import clock, sqlite_functions
+from .files import OpenedFile, resolved
 from .json_text import unreadable
 from .transactions import OpenWrites, roll_back
 
@@ -51,23 +53,51 @@ class Database:
             raise ConfigurationError(f"A mirror lives in SQLite or PostgreSQL, not in {self.dialect}.")
         self.postgres = self.dialect == "postgresql"
         self.path = None if self.postgres else Path(str(self.url.database))
+        self.file: OpenedFile | None = None
         if self.path is not None:
             _check_file(self.path)
+            self.file = OpenedFile(self.path)
         self.engine = self._engine()
         self._open_writes = OpenWrites()
+        self._readers: Engine | None = None
         self.upgraded: str | None = None
         forks.in_child(self._start_over)
 
     def _start_over(self) -> None:
         """Open connections of this process's own."""
         forks.keep_aside(self.engine)
-        self.engine = self._engine()
+        if self._readers is not None:
+            forks.keep_aside(self._readers)
+        self.engine, self._readers = self._engine(), None
 
-    def _engine(self) -> Engine:
+    @property
+    def readers(self) -> Engine:
+        """An engine that reads only, for statements of other people's: what writes raises `ReadOnlyError`."""
+        if self._readers is None:
+            if self.postgres:
+                readers: Engine = self.engine.execution_options(postgresql_readonly=True)
+                event.listen(readers, "handle_error", _refuse_writes)
+            else:
+                readers = self._engine(read_only=True)
+            self._readers = readers
+        return self._readers
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether its file and its folder may be written."""
+        return self.file is None or self.file.is_writable
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its file was deleted or replaced since it was opened."""
+        return self.file is not None and self.file.is_lost
+
+    def _engine(self, *, read_only: bool = False) -> Engine:
         if self.postgres:
             return create_engine(self.url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True)
+        assert self.file is not None
         engine = create_engine(
-            self.url,
+            self.url if self.file.is_writable else _as_it_is(self.file.path),
             hide_parameters=True,
             # Elements of a list are joined to their table by what they are opened from, which the linter does not see.
             enable_from_linting=False,
@@ -77,7 +107,10 @@ class Database:
             connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
         )
         event.listen(engine, "connect", self._prepare)
-        event.listen(engine, "begin", _begin)
+        if read_only:
+            event.listen(engine, "connect", _read_only)
+            event.listen(engine, "handle_error", _refuse_writes)
+        event.listen(engine, "begin", self._begin)
         event.listen(engine, "close", _end)
         event.listen(engine, "handle_error", self._explain)
         return engine
@@ -139,6 +172,39 @@ class Database:
             finally:
                 self._open_writes.end()
 
+    def _begin(self, connection: Connection) -> None:
+        assert self.file is not None
+        self.file.check()
+        options = connection.get_execution_options()
+        writes = options.get("planhat_writes")
+        if writes:
+            patience = options.get("planhat_patience")
+            if not self.file.is_writable:
+                raise MirrorError(
+                    f"The mirror {self.path} can only be read: the file or its folder cannot be written. Copy it to a "
+                    f"folder of yours, or change the rights."
+                )
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int((patience or _BUSY_SECONDS) * 1000)}")
+            # NORMAL may lose the last commits in a power cut, which a mirror can fetch again and an outbox cannot.
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('planhat_durable') else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def checkpoint(self) -> None:
+        """Move what waits in SQLite's log into the file, so that the file alone is the mirror. Waits for nobody."""
+        if self.file is None or not self.file.is_writable or self.file.is_lost:
+            return
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+        except sqlite3.OperationalError:
+            # Somebody reads or writes: what is left is moved after the next sync.
+            connection.invalidate()
+        finally:
+            connection.close()
+
     def use_wal(self) -> None:
         """Make SQLite write ahead, so that readers and the writer do not wait for each other. The file remembers."""
         if not self.postgres:
@@ -164,12 +230,14 @@ class Database:
 
     def close(self) -> None:
         """Close the connections. Using the database again opens new ones."""
+        if self._readers is not None:
+            self._readers.dispose()
         self.engine.dispose()
 
 
 def database_url(where: str | os.PathLike[str]) -> URL:
     """The URL of a mirror that is named by a path or a URL."""
-    text = os.fspath(where)
+    text = resolved(where)
     if not text or text == ":memory:":
         raise ConfigurationError("A mirror needs a file or a database URL, such as 'planhat.db'.")
     if "://" not in text:
@@ -208,12 +276,24 @@ def _end(connection: sqlite3.Connection, _: Any) -> None:
     roll_back(connection)
 
 
-def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    writes = options.get("planhat_writes")
-    if writes:
-        patience = options.get("planhat_patience")
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={int((patience or _BUSY_SECONDS) * 1000)}")
-        # NORMAL may lose the last commits when the power fails, which a mirror can fetch again and an outbox cannot.
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('planhat_durable') else 'NORMAL'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _as_it_is(path: Path) -> URL:
+    """The URL of a file that cannot be written, nor anything beside it: nobody here changes it, so it needs no lock."""
+    log = path.with_name(path.name + "-wal")
+    query = {"uri": "true", "mode": "ro"}
+    if not log.exists() or not log.stat().st_size:
+        query["immutable"] = "1"
+    return URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
+
+
+def _read_only(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute("PRAGMA query_only=ON")
+
+
+def _refuse_writes(context: ExceptionContext) -> None:
+    error = context.original_exception
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_READONLY or getattr(error, "sqlstate", None) == "25006":
+        raise ReadOnlyError(
+            "mirror.engine reads only: the mirror's rows are copies of what Planhat holds. Change records and save() "
+            "them, and keep tables of your own in another database."
+        ) from None

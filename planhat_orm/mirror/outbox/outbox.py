@@ -381,19 +381,32 @@ class Outbox:
 
     # --- what the server says meanwhile -----------------------------------------------------------------
 
-    def wrote(self, connection: Connection, table: str, rows: Mapping[str, Raw | None], own: Mapping[str, Own]) -> None:
-        """Put what an answer told of records under what waits, None for one that is gone; `own` is our part in it."""
+    def wrote(
+        self,
+        connection: Connection,
+        table: str,
+        rows: Mapping[str, Raw | None],
+        own: Mapping[str, Own],
+        *,
+        whole: bool = False,
+    ) -> None:
+        """Put what an answer told of records under what waits, None for one that is gone; `own` is our part in it.
+
+        With `whole` the rows hold all custom fields that the records have.
+        """
         stacks = self._stacks(connection)
         stacks.load((table, id) for id in rows)
-        whole = {id: row is None or stacks.covers((table, id), row) for id, row in rows.items()}
+        told = {id: whole or row is None or stacks.covers((table, id), row) for id, row in rows.items()}
         for id, row in rows.items():
             fields = own[id].fields if id in own else frozenset[str]()
             before = stacks.bottom((table, id)) or {}
+            if whole:
+                fields = flat_names({"custom": before.get("custom") or {}})
             stacks.put((table, id), None if row is None else _answered(before, row, fields))
         for id, whose in own.items():
             stacks.claim((table, id), whose)
         stacks.write()
-        guards.put(connection, table, whole)
+        guards.put(connection, table, told)
 
     def bottoms(self, connection: Connection, table: str, ids: Iterable[str]) -> dict[str, Raw | None]:
         """What the server said of some records, without what waits for them; None for one that is not there."""

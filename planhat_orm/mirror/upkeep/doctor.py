@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import MirrorError
-from ..db import life, state, tables
+from ..db import files, life, state, tables
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Layout, layout_for
@@ -110,7 +110,7 @@ def _file(database: Database) -> Iterator[Finding]:
     mode = stat.S_IMODE(found.st_mode)
     advice = f"chmod 600 {database.path}" if mode & 0o077 else ""
     who = "others can read it" if mode & 0o077 else "only you can read it"
-    yield Finding("file", f"{found.st_size / 1e6:,.1f} MB, {who}", advice, bool(advice))
+    yield Finding("file", f"{files.size(database.path) / 1e6:,.1f} MB, {who}", advice, bool(advice))
     wal = database.path.with_name(database.path.name + "-wal")
     size = wal.stat().st_size if wal.exists() else 0
     if size > _LARGE_WAL:
