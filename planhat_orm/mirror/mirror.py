@@ -155,7 +155,7 @@ class Mirror:
         optional = (yield RunBlocking(lambda: self._unread_fields(names))) if with_fields else ()
         report: SyncReport = yield from run.sync(
             lambda: self.database,
-            [*optional, *names],
+            [*names, *optional],
             optional=optional,
             force_full=full,
             history=self.history_kept,

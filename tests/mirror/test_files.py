@@ -22,14 +22,14 @@ from tests.other_server import OtherServer
 READ_ONLY = """
 import os, sys
 from planhat_orm import Company, MirrorError, Planhat
-with Planhat("t", api_url="http://127.0.0.1:9", mirror=sys.argv[2]) as planhat:  # imports what is needed
+with Planhat(sys.argv[3], api_url=sys.argv[4], mirror=sys.argv[2]) as planhat:  # imports what is needed
     planhat.mirror.doctor()
     print(Company.objects.using("mirror").count())
     with planhat.offline():
         Company(name="new").save()
 os.setgid(65534); os.setuid(65534)
-with Planhat("t", api_url="http://127.0.0.1:9", mirror=sys.argv[1]) as planhat:
-    print(Company.objects.using("mirror").count(), planhat.mirror.doctor().ok)
+with Planhat(sys.argv[3], api_url=sys.argv[4], mirror=sys.argv[1]) as planhat:
+    print(Company.objects.using("mirror").count(), [part.what for part in planhat.mirror.doctor() if part.wrong])
     try:
         with planhat.offline():
             Company(name="new").save()
@@ -128,10 +128,11 @@ def test_a_mirror_in_a_folder_that_cannot_be_written_is_read(server: OtherServer
         synced(server, path).close()
         path.chmod(0o644)
         shutil.copy(path, tmp_path / "own.db")
-        command = [sys.executable, "-c", READ_ONLY, str(path), str(tmp_path / "own.db")]
+        own, given = tmp_path / "own.db", server.settings()
+        command = [sys.executable, "-c", READ_ONLY, str(path), str(own), given["api_token"], given["api_url"]]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         _, first, second = done.stdout.splitlines()
-        assert first == "300 True", done.stderr
+        assert first == "300 ['file']", done.stderr  # that others can read it
         assert f"The mirror {path} can only be read" in second
     finally:
         shutil.rmtree(folder)

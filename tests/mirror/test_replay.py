@@ -86,7 +86,7 @@ class World:
         return {name: [self.chance.choice("ab")] if name == "tags" else self.chance.choice(VALUES) for name in names}
 
     def new_to(self, id: str, patch: dict[str, Any]) -> set[str]:
-        """What the server does not hold already: only that is sent by an upsert, and so only that is ours."""
+        """What the server does not hold already: only that is sent by a write that looks first, and so is ours."""
         row = flat(self.server.record("company", id))
         return {name for name, value in patch.items() if name not in row or row[name] != value}
 
@@ -144,7 +144,7 @@ class World:
             key = self.chance.choice(["_id", "externalId"])
             row = self.rows()[id]
             if row.get(key):
-                self.sent[id] = self.sent[str(row.get("externalId"))] = {*self.new_to(id, patch), key}
+                self.sent[id] = self.sent[str(row.get("externalId"))] = {*patch, key}
                 rows.append({key: row[key], **self.nested(patch)})
         if self.chance.random() < 0.4:
             key = self.new_key()

@@ -41,7 +41,7 @@ def sync(
 ) -> Flow[SyncReport]:
     """Bring tables up to date. Emits `Progress`; returns the report.
 
-    Of `optional` names the report says what failed, and nothing is raised.
+    Of `optional` names, which come last, the report says what failed, and nothing is raised.
     """
     database: Database = yield RunBlocking(opened)
     names = list(names)
@@ -55,6 +55,8 @@ def sync(
         assert lease is not None
         report.run = yield RunBlocking(lambda: _start(database, names))
         for name in names:
+            if name in optional and all(report.models[other].failed for other in names if other not in optional):
+                continue  # what it is wanted for could not be read
             try:
                 yield from _sync_model(
                     database, name, lease, report, force_full=force_full, history=history, metric_days=metric_days

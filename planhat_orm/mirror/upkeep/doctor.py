@@ -174,7 +174,7 @@ def _misfits(layout: Layout, row: Any, raw: dict[str, Any]) -> Iterator[str]:
 
 
 def _search(database: Database) -> Iterator[Finding]:
-    if database.postgres:
+    if database.postgres or not database.is_writable:
         return
     names = search.indexed(database)
     wrong = []
