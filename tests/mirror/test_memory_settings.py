@@ -25,7 +25,7 @@ def make_planhat(make_emulator: Callable[..., Emulator], either: Mirror) -> Iter
     where = either.where
 
     def make(**options: Any) -> Planhat:
-        made.append(Planhat("test-token", api_url=emulator.url, mirror=where, **options))  # type: ignore[arg-type]
+        made.append(Planhat("test-token", api_url=emulator.url, mirror=where, **options))
         made[-1].emulator = emulator  # type: ignore[attr-defined]
         return made[-1]
 

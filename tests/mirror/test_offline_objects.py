@@ -28,7 +28,7 @@ def emulator(make_emulator: Callable[..., Emulator]) -> Emulator:
 
 @pytest.fixture
 def planhat(emulator: Emulator, either: Mirror) -> Iterator[Planhat]:
-    with Planhat("test-token", api_url=emulator.url, mirror=either.where) as planhat:  # type: ignore[arg-type]
+    with Planhat("test-token", api_url=emulator.url, mirror=either.where) as planhat:
         planhat.sync(Company, License)
         yield planhat
 
