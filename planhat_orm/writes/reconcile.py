@@ -205,6 +205,12 @@ def _records(queryset: QuerySet[M], bindings: Iterable[Binding], key: Field[Any]
     return records
 
 
+def _values(wire: str, records: Mapping[str, Iterable[Model]]) -> set[str]:
+    """The values of a key that records have, as they compare."""
+    values = (record._wire.get(wire) for some in records.values() for record in some)
+    return {fold(wire, normal(value)) for value in values if value not in (None, "")}
+
+
 class _Comparison(Generic[M]):
     """Rows against records, row by row."""
 
@@ -213,6 +219,8 @@ class _Comparison(Generic[M]):
         self._table = table
         self._key = key
         self._records = records
+        wires = [wire for wire in queryset.model._meta.resource.keys if wire not in ("_id", key.wire)]
+        self._taken = {wire: _values(wire, records) for wire in wires}
         self.creates: list[M] = []
         self.updates: list[M] = []
         self.unchanged = 0
@@ -227,6 +235,8 @@ class _Comparison(Generic[M]):
             return
         try:
             record = matches[0] if matches else self._new(row)
+            if not matches:
+                self._refuse_taken(row)
             fill(record, row, self._table)
             if not matches:
                 relate(self._queryset, [record])
@@ -236,6 +246,18 @@ class _Comparison(Generic[M]):
             return
         self._sort(record, is_new=not matches)
         self.made[folded] = record
+
+    def _refuse_taken(self, row: RowValues) -> None:
+        """Refuse a new record with another key that is taken: Planhat may change the record that has it instead."""
+        for binding, value in row.values.items():
+            field = binding.target.field
+            if field is None or binding.target.related is not None or field.wire not in self._taken or value is None:
+                continue
+            if fold(field.wire, normal(value)) in self._taken[field.wire]:
+                raise ValidationError(
+                    f"its {field.name} is that of a record with another {self._key.name}: leave it out, and send it "
+                    f"when this one exists"
+                )
 
     def _new(self, row: RowValues) -> M:
         model: type[M] = self._queryset.model

@@ -142,6 +142,21 @@ def test_rows_with_one_key_become_one_on_request_with_a_status_of_their_own(onli
     assert [(row["name"], row["phase"]) for row in emulator.store.all("company")] == [("B", "Live")]
 
 
+@pytest.mark.parametrize("key_priority", ["first", "any"])
+def test_a_new_contact_with_the_email_of_another_one_takes_nothing_over(online: Online, key_priority: str) -> None:
+    emulator, planhat = online(key_priority=key_priority)
+    first, second = (emulator.store.insert("company", {"name": name})["_id"] for name in "AB")
+    emulator.store.insert("enduser", {"companyId": first, "email": "ada@x.example", "sourceId": "ada@a"})
+    rows = [{"source_id": "ada@b", "company_id": second, "email": "Ada@x.example"}]
+    objects = Enduser.objects.using(planhat)
+    with pytest.raises(ValidationError, match="row 0: its email is that of a record with another source_id"):
+        objects.reconcile(rows, key="source_id")
+    objects.reconcile([{name: rows[0][name] for name in ("source_id", "company_id")}], key="source_id").apply()
+    objects.reconcile(rows, key="source_id").apply()
+    stored = {row["sourceId"]: (row["companyId"], row["email"].lower()) for row in emulator.store.all("enduser")}
+    assert stored == {"ada@a": (first, "ada@x.example"), "ada@b": (second, "ada@x.example")}
+
+
 # --- columns --------------------------------------------------------------------------------------------
 
 
