@@ -227,8 +227,14 @@ class Model(metaclass=ModelType):
         """Take over what was sent and what the server said of it; other unsaved changes stay."""
         told = with_aliases(self._meta.resource, sent, self._wire)
         wire = {**self._wire, **{key: value for key, value in told.items() if key != "custom"}, **answer}
-        if "custom" in sent and not isinstance(answer.get("custom"), dict):
-            wire["custom"] = {**_object(self._wire.get("custom")), **sent["custom"]}
+        shown, known = answer.get("custom"), _object(self._wire.get("custom"))
+        if not isinstance(shown, dict):
+            if "custom" in sent:
+                wire["custom"] = {**known, **sent["custom"]}
+        elif any(value is not None and key not in answer for key, value in self._wire.items()):
+            # It shows a part of the record; a custom field that was sent and is not shown was cleared.
+            cleared = _object(sent.get("custom")).keys() - shown.keys()
+            wire["custom"] = {**{label: item for label, item in known.items() if label not in cleared}, **shown}
         unsent = self._unsent(sent)
         # What was edited while the request was on its way was edited over what was sent.
         older = {name: item for name, item in unsent.items() if self._meta.fields[name].wire not in sent}
