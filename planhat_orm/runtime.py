@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .query.query import Query
     from .scopes.accounts import Account
     from .scopes.chain import Scope
+    from .wire.newest import SeenIds
     from .wire.resources import Resource
     from .writes.facade import RecordWriter
     from .writes.outbox import OutboxStore
@@ -39,7 +40,7 @@ class WriteIntent:
     """A write to be recorded in an outbox.
 
     `op` is create (must be new), upsert, update or delete; `record` is None for a new record; `patch` is what
-    is sent, `base` what the server said of those fields.
+    is sent, `base` what the server said of those fields; `floor` is the greatest id seen of the resource.
     """
 
     op: str
@@ -47,6 +48,7 @@ class WriteIntent:
     record: str | None
     patch: dict[str, Any] = field(repr=False)
     base: dict[str, Any] = field(repr=False)
+    floor: str | None = None
 
 
 class Source(Protocol):
@@ -122,6 +124,11 @@ class Client(Protocol):
     @property
     def account_fields(self) -> AccountFields:
         """What is known of the account's custom fields."""
+        ...
+
+    @property
+    def seen_ids(self) -> SeenIds:
+        """The greatest ids seen of the account's records."""
         ...
 
     @property

@@ -172,7 +172,7 @@ class Endpoint:
         self._client.writer.guard_live()
         data = self._object(data)
         list_page.warn_of_unknown(self._resource, data)
-        record = yield from records.create(self._resource, {**self._resource.implied, **data})
+        record = yield from records.create(self._resource, {**self._resource.implied, **data}, self._client.seen_ids)
         yield from self._client.wrote(self._resource, record, None)
         return record
 

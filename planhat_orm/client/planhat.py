@@ -30,6 +30,7 @@ from ..scopes import blocks, clients
 from ..scopes.accounts import Account
 from ..scopes.chain import Scope, chain, enter, innermost
 from ..scopes.threads import Threads
+from ..wire.newest import SeenIds
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
 from ..writes.facade import RecordWriter
@@ -181,6 +182,7 @@ class Planhat:
         )
         self._session.notify = _notifier(self)
         self.cache = ListCache(cache, clock.now)
+        self.seen_ids = SeenIds()
         self.account_fields: AccountFields = AccountFields(_mirrored_fields(self), clock.now)
         self._holdings = Holdings(self._session)
         weakref.finalize(self, self._holdings.end)
@@ -291,7 +293,9 @@ class Planhat:
             case (Request(method=method, path=path) as request, Response() as response) if method != "GET":
                 self.cache.wrote(path)
                 self.account_fields.saw(request, response)
-        for call in self._listeners[event]:
+        if event == "data":
+            self.seen_ids.saw(*payload)  # type: ignore[misc]  # a response comes with its request
+        for call in self._listeners.get(event, ()):
             call(payload)
 
     def request(

@@ -35,4 +35,6 @@ def deliver_with_token(request: Request, session: Session) -> Flow[Response]:
 
 
 def _deliver(request: Request, session: Session) -> Flow[Response]:
-    return deliver(request, session.retry, session.quota, session.clock)
+    response = yield from deliver(request, session.retry, session.quota, session.clock)
+    session.notify("data", (request, response))
+    return response

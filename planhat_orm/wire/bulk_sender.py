@@ -31,9 +31,9 @@ from .content_match import pair
 from .failures import reason
 from .key_locks import hold_keys
 from .keys import keys_beside_id
-from .list_page import page
+from .newest import made_at, newest
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, fragment_reason, misshapen, read
-from .records import find
+from .records import find, remember_made
 from .resources import Resource
 
 MAX_EXTRA_REQUESTS = 400
@@ -337,16 +337,21 @@ class BulkSender:
             self._settle(left, "unknown", "; ".join(errors) or _UNTOLD)
 
     def _read(self, ids: list[str]) -> Flow[list[dict[str, Any]]]:
-        """The newest records, as far as they are among `ids`: one list, whatever their number."""
+        """The records of `ids`, which are new: the newest ones of the list, back to the first of them."""
         if not ids or "list" not in self.resource.operations:
             return []
-        limit = min(self.resource.max_limit, len(ids) + 100)
+        first = min(made_at({"_id": id}) for id in ids)
+
+        def since(response: Response) -> Flow[float]:
+            return first
+            yield
+
         try:
-            newest = yield from page(self.resource, limit=limit, sort="-_id")
+            recent = yield from newest(self.resource, since, limit=len(ids) + 100)
         except RequestError:
             return []
         chosen = set(ids)
-        return [record for record in newest if record.get("_id") in chosen]
+        return [record for record in recent if record.get("_id") in chosen]
 
     def _settle(
         self,
@@ -357,6 +362,8 @@ class BulkSender:
         *,
         not_processed: bool = False,
     ) -> None:
+        if id is not None and status == "created":
+            remember_made([id])
         for row in rows:
             for place in row.places:
                 outcome = self.answer.outcomes[place]

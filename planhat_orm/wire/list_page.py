@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,10 +25,29 @@ ALWAYS: dict[str, dict[str, str]] = {
 
 
 def full_select(resource: Resource) -> tuple[str, ...] | None:
-    """The fields to name so that a list holds whole records; None where the list is not thin."""
+    """The fields to name so that a list holds whole records; None where the list is not thin.
+
+    Those that no source documents are among them once a record that was read alone had them.
+    """
     if resource.thin_list is None:
         return None
-    return tuple(resource.fields)
+    return (*resource.fields, *_learned.get(resource.name, ()))
+
+
+_MOST_LEARNED = 100
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_learned: dict[str, tuple[str, ...]] = {}
+"""Keys that nobody documents, by resource. They are Planhat's, not the account's: those stand in `custom`."""
+
+
+def learn_keys(resource: Resource, record: Mapping[str, Any]) -> None:
+    """Take note of the keys of a record that was read alone, which a thin list shows only when they are asked for."""
+    if resource.thin_list is None or record.keys() <= resource.fields.keys():
+        return
+    known = _learned.get(resource.name, ())
+    new = [key for key in record if key not in resource.fields and key not in known and _NAME.fullmatch(key)]
+    if new and len(known) + len(new) <= _MOST_LEARNED:
+        _learned[resource.name] = (*known, *new)
 
 
 def check_params(resource: Resource, params: Iterable[str]) -> None:

@@ -33,8 +33,9 @@ from .content_match import resembles
 from .failures import may_be_done
 from .key_locks import hold_keys
 from .keys import lookup_keys, same_key
-from .list_page import ALWAYS, rows_of
+from .list_page import learn_keys, rows_of
 from .listing import pages
+from .newest import SeenIds, made_above, made_at, newest
 from .resources import Resource
 from .resources import resource as resource_named
 
@@ -80,7 +81,9 @@ def record_of(resource: Resource, response: Response) -> dict[str, Any]:
             "A record came without an _id, so it is none. Something between here and Planhat may have answered.",
             response=response, attempts=response.attempts,
         )  # fmt: skip
-    return apply_aliases(resource, record)
+    record = apply_aliases(resource, record)
+    learn_keys(resource, record)
+    return record
 
 
 def _check_asked(resource: Resource, key: str, record: Mapping[str, Any], request: Request, response: Response) -> None:
@@ -250,19 +253,23 @@ def once(request: Request) -> Flow[Response]:
 # --- create ---------------------------------------------------------------------------------------------
 
 
-def create(resource: Resource, row: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+def create(resource: Resource, row: Mapping[str, Any], seen: SeenIds | None = None) -> Flow[dict[str, Any]]:
     """Create a record and return it whole.
 
     One POST, and before it one GET for each key the row carries: `AlreadyExists` when one is taken, and
     nothing is changed. When the answer is lost the record is looked for by its key, or among the newest
-    ones; `AmbiguousWrite` when that does not tell. Threads and tasks that create the same key take turns.
+    ones, those above the greatest id `seen` before; `AmbiguousWrite` when that does not tell. Threads and tasks that
+    create the same key take turns.
     """
     keys = list(lookup_keys(resource, row))
-    return (yield from hold_keys(resource, keys, _create(resource, row, keys)))
+    return (yield from hold_keys(resource, keys, _create(resource, row, keys, seen)))
 
 
-def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, Any]]) -> Flow[dict[str, Any]]:
+def _create(
+    resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, Any]], seen: SeenIds | None
+) -> Flow[dict[str, Any]]:
     yield from refuse_taken(resource, keys)
+    floor = None if seen is None else seen.greatest(resource)
     request = Request("POST", paths.collection(resource), body=encode(row), idempotent=False, shape=dict)
     started: float = 0.0 if keys else (yield Sleep(0))
     try:
@@ -272,9 +279,11 @@ def _create(resource: Resource, row: Mapping[str, Any], keys: list[tuple[str, An
         if not may_be_done(lost):
             raise
         record = yield from (
-            _by_keys(resource, keys, request, lost) if keys else _by_content(resource, row, request, started, lost)
+            _by_keys(resource, keys, request, lost)
+            if keys
+            else _by_content(resource, row, request, floor, started, lost)
         )
-    _made_here.append(record.get("_id"))
+    remember_made([record["_id"]])
     return record
 
 
@@ -290,8 +299,17 @@ def refuse_taken(resource: Resource, keys: Iterable[tuple[str, Any]]) -> Flow[No
             )
 
 
-_made_here: deque[Any] = deque(maxlen=1000)
-"""Ids of records that were created by this process: none of them is another create's lost one."""
+_made_here: deque[str] = deque(maxlen=20_000)
+
+
+def remember_made(ids: Iterable[str]) -> None:
+    """Note ids of records that this process made, one by one or in bulk: none of them is another create's lost one."""
+    _made_here.extend(ids)
+
+
+def made_here(ids: Iterable[str]) -> set[str]:
+    """Those of some ids that this process is known to have made."""
+    return set(_made_here).intersection(ids)
 
 
 def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | None]:
@@ -352,37 +370,39 @@ def _still_at_work(lost: RequestError) -> bool:
 
 
 def _by_content(
-    resource: Resource, row: Mapping[str, Any], request: Request, started: float, lost: RequestError
+    resource: Resource, row: Mapping[str, Any], request: Request, floor: str | None, started: float, lost: RequestError
 ) -> Flow[dict[str, Any]]:
-    """Look for a keyless record among the newest: one made since `started` with exactly what was sent.
+    """Look for a keyless record among the newest: one made since it was sent, with exactly what was sent.
 
-    An ObjectId begins with the second it was made in, by the server's clock; the answer's Date header tells
-    how that clock stands.
+    That is what lies above `floor`, the greatest id seen before. Where none was seen the answer's Date header tells how
+    the server's clock stands, and a record that would be of the future says that it cannot.
     """
     if "list" not in resource.operations:
         raise _ambiguous(resource, request, "it cannot be looked for") from lost
-    params = [("limit", str(min(_CANDIDATES, resource.max_limit))), ("offset", "0"), ("sort", "-_id")]
-    params += ALWAYS.get(resource.name, {}).items()
-    if resource.fields:
-        params.append(("select", ",".join(resource.fields)))
+    latest = float("inf")
+
+    def since(response: Response) -> Flow[float]:
+        nonlocal latest
+        if floor is not None:
+            return made_above(floor)
+        now = yield Sleep(0)  # asked after the answer, so that a slow one makes the time since the start no shorter
+        latest = server_time(response) + _SLACK
+        return float(server_time(response) - (now - started) - _SLACK)
+
     for look in range(_LOOKS):
         if look:
             yield Sleep(_PAUSE)
         try:
-            response: Response = yield Request("GET", paths.collection(resource), params=tuple(params), shape=list)
+            rows = yield from newest(resource, since, limit=_CANDIDATES)
         except RequestError:
             raise _ambiguous(resource, request, "it could not be looked for either") from lost
-        now = yield Sleep(0)  # asked after the answer, so that a slow one makes the time since the start no shorter
-        since = server_time(response) - (now - started) - _SLACK
-        alike = [
-            item
-            for item in rows_of(response, resource)
-            if made_at(item) >= since and item["_id"] not in _made_here and resembles(item, row, resource)
-        ]
-        if len(alike) == 1:
+        known = {floor, *made_here(item["_id"] for item in rows)}
+        alike = [item for item in rows if item["_id"] not in known and resembles(item, row, resource)]
+        if len(alike) == 1 and made_at(alike[0]) <= latest:
             return alike[0]
         if alike:
-            raise _ambiguous(resource, request, f"{len(alike)} new records look like it", alike) from lost
+            what = f"{len(alike)} new records look like it" if len(alike) > 1 else "the server's clocks disagree"
+            raise _ambiguous(resource, request, what, alike) from lost
     raise _ambiguous(resource, request, "no new record looks like it, for now") from lost
 
 
@@ -401,11 +421,3 @@ def server_time(response: Response) -> float:
     """When an answer was given, by the server's clock."""
     date = date_of(response.headers)
     return time.time() if date is None else date.timestamp()
-
-
-def made_at(record: Mapping[str, Any]) -> float:
-    """The second in which a record was made, by the server's clock: an ObjectId begins with it."""
-    try:
-        return float(int(str(record["_id"])[:8], 16))
-    except (KeyError, ValueError):
-        return float("-inf")

@@ -13,11 +13,11 @@ from .conflicts import known_base
 from .outbox import OutboxStore, Raw, on_outbox
 
 
-def intent_of(record: Model, payload: Raw, op: str) -> WriteIntent:
+def intent_of(record: Model, payload: Raw, op: str, floor: str | None = None) -> WriteIntent:
     """A record's change: what is sent, and what the server said of that before, and of what is always sent."""
     known = record._meta.resource
     always = {wire: record._wire[wire] for wire in known.sent_always if wire in record._wire}
-    return WriteIntent(op, known.name, record.id, payload, {**always, **known_base(record, payload)})
+    return WriteIntent(op, known.name, record.id, payload, {**always, **known_base(record, payload)}, floor)
 
 
 def deletion_of(record: Model) -> WriteIntent:

@@ -32,6 +32,7 @@ class OutboxEntry(Protocol):
     state: str
     created_at: str
     sent_at: str | None
+    floor_id: str | None
 
     @property
     def makes(self) -> bool:
@@ -63,8 +64,11 @@ class OutboxSession(Protocol):
         """Those of some ids that are known to be made through this outbox."""
         ...
 
-    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
-        """Note that entries travel: patch, base and what the server holds; return those still in this hand."""
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]], floor: str | None = None) -> set[int]:
+        """Note that entries travel: patch, base and what the server holds; return those still in this hand.
+
+        `floor` is the greatest id that was seen of their resource.
+        """
         ...
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:
@@ -130,6 +134,7 @@ class MemoryEntry:
     state: str
     created_at: str
     sent_at: str | None = None
+    floor_id: str | None = None
 
     @property
     def makes(self) -> bool:
@@ -166,7 +171,7 @@ class MemoryOutbox:
             record = intent.record or f"{TEMPORARY}{uuid.uuid4().hex}"
             entry = MemoryEntry(
                 self._last, intent.op, intent.resource, record, _copied(intent.patch), intent.base, state, now,
-                now if state == "inflight" else None,
+                now if state == "inflight" else None, intent.floor,
             )  # fmt: skip
             self._entries[entry.seq] = entry
             added.append((entry.seq, record))
@@ -185,11 +190,12 @@ class MemoryOutbox:
         """Those of some ids that were acknowledged."""
         return self._made.intersection(ids)
 
-    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]], floor: str | None = None) -> set[int]:
         """Note that entries travel."""
         for seq, (patch, base, _) in patches.items():
             entry = self._entries[seq]
             entry.patch, entry.base, entry.state, entry.sent_at = patch, base, "inflight", _now()
+            entry.floor_id = floor or entry.floor_id
         return set(patches)
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:

@@ -67,12 +67,14 @@ class Preflight:
         known = resource(name)
         rows = [renamed(entry.patch, self.outcomes.aliases) for entry in entries]
         since = min(_sent(entry) for entry in entries)
+        floors = [entry.floor_id for entry in entries]
+        floor = None if None in floors else min(filter(None, floors))
         ours = set(self.outcomes.aliases.values())
-        found, doubtful = yield from server_state.look_for(known, rows, since, ours)
+        found, doubtful = yield from server_state.look_for(known, rows, since, ours, floor)
         session = self.outcomes.session
         earlier = yield from on_outbox(session, lambda: session.made_here(row["_id"] for row in found.values()))
         if earlier or doubtful:
-            found, doubtful = yield from server_state.look_for(known, rows, since, ours | earlier)
+            found, doubtful = yield from server_state.look_for(known, rows, since, ours | earlier, floor)
         yield from self.outcomes.acknowledge(
             [Acknowledged(entries[place], "created", row["_id"], row, row) for place, row in found.items()]
         )

@@ -19,6 +19,7 @@ from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
 from ..wire import bulk, find_by_keys, records
 from ..wire.failures import is_unprocessed, reason
+from ..wire.newest import SeenIds
 from ..wire.outcomes import STORED, Outcome, Status
 from ..wire.patches import renamed, texts
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
@@ -39,12 +40,14 @@ class Push:
         self,
         session: OutboxSession,
         source: Source,
+        seen: SeenIds,
         *,
         check: Policy | None = "raise",
         keep_failed: bool = True,
         chunk_size: int = BULK_MAX_ROWS,
     ) -> None:
         self.session = session
+        self.seen = seen
         self.outcomes = Outcomes(session, keep_failed)
         self.preflight = Preflight(self.outcomes, source, check)
         self.chunk_size = chunk_size
@@ -150,7 +153,9 @@ class Push:
     def _send(self, known: Resource, entries: list[OutboxEntry], rows: dict[int, Raw]) -> Flow[None]:
         said = self.preflight.said
         mine = yield from self._begin(
-            entries, {entry.seq: (entry.patch, entry.base, said.get(entry.seq)) for entry in entries}
+            entries,
+            {entry.seq: (entry.patch, entry.base, said.get(entry.seq)) for entry in entries},
+            self.seen.greatest(known),
         )
         if not mine:
             return
@@ -159,14 +164,17 @@ class Push:
             answer = yield from bulk.upsert(known, chosen, chunk_size=self.chunk_size)
             outcomes = answer.outcomes
         else:
-            outcomes = yield from _write_singly(known, mine, chosen)
+            outcomes = yield from _write_singly(known, mine, chosen, self.seen)
         yield from self._settle(known, mine, chosen, outcomes)
 
     def _begin(
-        self, entries: Sequence[OutboxEntry], patches: Mapping[int, tuple[Raw, Raw, Raw | None]]
+        self,
+        entries: Sequence[OutboxEntry],
+        patches: Mapping[int, tuple[Raw, Raw, Raw | None]],
+        floor: str | None = None,
     ) -> Flow[list[OutboxEntry]]:
         """Note that entries travel, and return those that nobody else took over."""
-        granted = yield from on_outbox(self.session, lambda: self.session.send(patches))
+        granted = yield from on_outbox(self.session, lambda: self.session.send(patches, floor))
         for entry in entries:
             if entry.seq not in granted:
                 self.outcomes.by_seq[entry.seq] = EntryOutcome("unknown", "another process took it over")
@@ -273,7 +281,7 @@ def _named(entry: OutboxEntry) -> list[str]:
     return [*texts(entry.patch), *([entry.record] if entry.op == "update" else [])]
 
 
-def _write_singly(known: Resource, entries: list[OutboxEntry], rows: list[Raw]) -> Flow[list[Outcome]]:
+def _write_singly(known: Resource, entries: list[OutboxEntry], rows: list[Raw], seen: SeenIds) -> Flow[list[Outcome]]:
     """Write records of a resource that has no bulk upsert, one by one."""
     outcomes = []
     for place, (entry, row) in enumerate(zip(entries, rows, strict=True)):
@@ -281,7 +289,7 @@ def _write_singly(known: Resource, entries: list[OutboxEntry], rows: list[Raw]) 
             if entry.op == "update":
                 answer = yield from records.update(known, row["_id"], row)
             else:
-                answer = yield from records.create(known, row)
+                answer = yield from records.create(known, row, seen)
         except PlanhatError as failure:
             status: Status = "unknown" if is_lost(failure) else "failed"
             unprocessed = status == "failed" and is_unprocessed(failure)

@@ -175,7 +175,14 @@ class Sender:
         """Send entries in hand, and tell the records that they are about."""
         entries = yield from on_outbox(session, lambda: session.claim(*states, seqs=records))
         patches = {entry.seq: entry.patch for entry in entries}
-        push = Push(session, self.client.source("api"), check=None, keep_failed=False, chunk_size=chunk_size)
+        push = Push(
+            session,
+            self.client.source("api"),
+            self.client.seen_ids,
+            check=None,
+            keep_failed=False,
+            chunk_size=chunk_size,
+        )
         yield from push.run(entries)
         outcomes = push.outcomes.by_seq
         _take_over(
@@ -198,7 +205,7 @@ def push(client: Client, outbox: OutboxStore, policy: Policy) -> Flow[BatchResul
         yield from on_outbox(session, session.reserve)
         states = ("pending", *UNSURE, *(() if policy == "raise" else ("conflict",)))
         entries = yield from on_outbox(session, lambda: session.claim(*states))
-        run = Push(session, client.source("api"), check=policy)
+        run = Push(session, client.source("api"), client.seen_ids, check=policy)
         yield from result.count(run.run(entries))
     finally:
         session.release()

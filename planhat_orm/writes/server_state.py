@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 from ..http.effects import Flow, Response
-from ..http.flows import at_most, collected, mapped
+from ..http.flows import at_most, mapped
 from ..query.kinds import ID
 from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
-from ..wire import find_by_keys, list_page, listing, records
+from ..wire import find_by_keys, records
 from ..wire.content_match import pair, places
 from ..wire.keys import comparable_keys
+from ..wire.newest import made_above, newest
 from ..wire.outcomes import Outcome
 from ..wire.references import unexpanded
 from ..wire.resources import Resource, resource
@@ -28,7 +28,6 @@ Raw = dict[str, Any]
 QUIET = 30.0
 """Seconds after which a server has done what it was sent, if it does it at all."""
 _PAGE = 500
-_OVERLAP = 20
 _SLACK = 5.0
 """How far the clocks may have drifted apart since the write, in seconds."""
 
@@ -78,37 +77,26 @@ def _all(flow: Flow[None]) -> Flow[bool]:
 
 
 def look_for(
-    known: Resource, rows: Sequence[Raw], since: float, ours: Collection[str]
+    known: Resource, rows: Sequence[Raw], since: float, ours: Collection[str], floor: str | None = None
 ) -> Flow[tuple[dict[int, Raw], set[int]]]:
-    """Look for keyless rows that were sent once, at or after `since` (this machine's clock), and got no answer.
+    """Look for keyless rows that were sent once, and got no answer, among the records above the id `floor`.
 
-    Returns the records made of them, by the place of the row, and the places of rows that cannot be told from
-    other new records; the rest is not there. `ours` are ids that are known to be other rows' records.
+    Without one, among those made at or after `since`, by this machine's clock. Returns the records made of them, by the
+    place of the row, and the places of rows that cannot be told from other new records; the rest is not there. `ours`
+    are ids that are known to be other rows' records.
     """
-    newest = yield from _newest(known, since)
-    candidates = [row for row in newest if row["_id"] not in ours]
+
+    def bound(response: Response) -> Flow[float]:
+        if floor is not None:
+            return made_above(floor)
+        return records.server_time(response) - (time.time() - since) - _SLACK
+        yield
+
+    recent = yield from newest(known, bound, limit=_PAGE)
+    others = {floor, *ours, *records.made_here(row["_id"] for row in recent)}
+    candidates = [row for row in recent if row["_id"] not in others]
     pairs = pair(candidates, rows, known)
     by_id = {row["_id"]: row for row in candidates}
     left = [row for row in candidates if row["_id"] not in pairs.values()]
     doubtful = {place for fitting in places(left, rows, known) for place in fitting}
     return {place: by_id[id] for place, id in pairs.items() if place not in doubtful}, doubtful
-
-
-def _newest(known: Resource, since: float) -> Flow[list[Raw]]:
-    """The records made since then, by the server's clock, which the answers tell."""
-    found: dict[str, Raw] = {}
-    offset, limit = 0, min(_PAGE, known.max_limit)
-    while True:
-        request = list_page.request_page(known, limit=limit, offset=max(0, offset - _OVERLAP), sort="-_id")
-        response: Response = yield request
-        rows = list_page.rows_of(response, known)
-        floor = records.server_time(response) - (time.time() - since) - _SLACK
-        ids = [str(row.get("_id")) for row in rows]
-        if any(left <= right for left, right in pairwise(ids)):
-            rows = yield from collected(listing.pages(known))
-            return [row for row in rows if records.made_at(row) >= floor]
-        before = len(found)
-        found.update(zip(ids, rows, strict=True))
-        if len(found) == before or records.made_at(rows[-1]) < floor:
-            return [row for row in found.values() if records.made_at(row) >= floor]
-        offset, limit = offset + len(rows), known.max_limit

@@ -10,6 +10,7 @@ from ..runtime import TEMPORARY, WriteIntent
 from ..wire import records
 from ..wire.failures import reason
 from ..wire.keys import lookup_keys
+from ..wire.newest import SeenIds
 from ..wire.resources import Resource
 from .intents import deletion_of, intent_of, queue, temporaries
 from .outbox import Raw, on_outbox
@@ -40,7 +41,9 @@ def save(sender: Sender, record: Model, fields: tuple[str, ...] | None, policy: 
         status = "queued"
     else:
         status = "created" if op == "create" else "updated"
-        yield from _carry(sender, intent_of(record, payload, op), record, _write(record, payload), status)
+        seen = sender.client.seen_ids
+        intent = intent_of(record, payload, op, seen.greatest(known))
+        yield from _carry(sender, intent, record, _write(record, payload, seen), status)
     return SaveResult(status == "created", status in ("updated", "unchanged"), names, status == "queued")
 
 
@@ -58,11 +61,11 @@ def _save_as_row(sender: Sender, record: Model, fields: tuple[str, ...] | None) 
     return result.rows[0].status
 
 
-def _write(record: Model, payload: Raw) -> Flow[None]:
+def _write(record: Model, payload: Raw, seen: SeenIds) -> Flow[None]:
     """One POST or PUT."""
     known = record._meta.resource
     if record.id is None:
-        answer = yield from records.create(known, payload)
+        answer = yield from records.create(known, payload, seen)
     else:
         answer = yield from records.update(known, record.id, payload)
     record._saved(answer, payload)

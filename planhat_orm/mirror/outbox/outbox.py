@@ -187,7 +187,7 @@ class Outbox:
                     continue
                 entry = Entry(0, wish.op, wish.resource, record, wish.patch, wish.base, state, created_at=at)
                 entry.holder, entry.sent_at = self._holder, at if state == "inflight" else None
-                entry.job = job
+                entry.job, entry.floor_id = job, wish.floor
                 stacks.add(entry, {"op_id": uuid.uuid4().hex})
                 found.append((entry, record))
             stacks.write()
@@ -213,10 +213,11 @@ class Outbox:
 
     # --- sending ----------------------------------------------------------------------------------------
 
-    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]]) -> set[int]:
+    def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]], floor: str | None = None) -> set[int]:
         """Note that entries travel now: what is sent, what that is based on, and what the server was seen to hold.
 
-        Returns the numbers of those that are still in this hand: another push took the others over.
+        What they make has an id above `floor`, where that is known. Returns the numbers of those that are still in this
+        hand: another push took the others over.
         """
         with self._writing() as connection:
             box = tables.outbox
@@ -238,7 +239,8 @@ class Outbox:
             if mine:
                 values = [{"key": seq, "old": json_text(patches[seq][1])} for seq in mine]
                 statement = update(box).where(box.c.seq == bindparam("key"))
-                connection.execute(statement.values(base=bindparam("old"), state="inflight", sent_at=now()), values)
+                fresh = {"state": "inflight", "sent_at": now(), **({} if floor is None else {"floor_id": floor})}
+                connection.execute(statement.values(base=bindparam("old"), **fresh), values)
         return set(mine)
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:

@@ -48,6 +48,7 @@ class Entry:
     below: Raw | None = field(default=None, repr=False)
     holder: str | None = field(default=None, repr=False)
     job: str | None = field(default=None, repr=False)
+    floor_id: str | None = field(default=None, repr=False)
 
     @property
     def makes(self) -> bool:
