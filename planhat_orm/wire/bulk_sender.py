@@ -340,17 +340,16 @@ class BulkSender:
         """The records of `ids`, which are new: the newest ones of the list, back to the first of them."""
         if not ids or "list" not in self.resource.operations:
             return []
-        first = min(made_at({"_id": id}) for id in ids)
+        first, chosen = min(made_at({"_id": id}) for id in ids), frozenset(ids)
 
         def since(response: Response) -> Flow[float]:
             return first
             yield
 
         try:
-            recent = yield from newest(self.resource, since, limit=len(ids) + 100)
+            recent = yield from newest(self.resource, since, limit=len(ids) + 100, wanted=chosen)
         except RequestError:
             return []
-        chosen = set(ids)
         return [record for record in recent if record.get("_id") in chosen]
 
     def _settle(

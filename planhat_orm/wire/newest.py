@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Any
 
@@ -79,10 +80,13 @@ def made_above(floor: str) -> float:
 Since = Callable[[Response], Flow[float]]
 
 
-def newest(resource: Resource, since: Since, *, limit: int) -> Flow[list[Record]]:
+def newest(
+    resource: Resource, since: Since, *, limit: int, wanted: AbstractSet[str] = frozenset()
+) -> Flow[list[Record]]:
     """The records made at or after `since(answer)`, in seconds of the server's clock.
 
-    The list is read backwards as far as it must, in pages that meet; one that a server does not sort so is read whole.
+    No more than it takes to have those of the ids `wanted`, where there are any. The list is read backwards as far as it
+    must, in pages that meet; one that a server does not sort so is read whole.
     """
     found: dict[str, Record] = {}
     offset = overlap = 0
@@ -100,6 +104,7 @@ def newest(resource: Resource, since: Since, *, limit: int) -> Flow[list[Record]
             continue
         known = len(found)
         found.update(zip(ids, rows, strict=True))
-        if len(found) == known or made_at(rows[-1]) < bound:
+        whole = bool(wanted) and wanted <= found.keys()
+        if whole or len(found) == known or made_at(rows[-1]) < bound:
             return [row for row in found.values() if made_at(row) >= bound]
         offset, overlap, size = start + len(rows), max(1, min(_OVERLAP, len(rows) // 2)), resource.max_limit
