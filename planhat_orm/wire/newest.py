@@ -85,8 +85,8 @@ def newest(
 ) -> Flow[list[Record]]:
     """The records made at or after `since(answer)`, in seconds of the server's clock.
 
-    No more than it takes to have those of the ids `wanted`, where there are any. The list is read backwards as far as it
-    must, in pages that meet; one that a server does not sort so is read whole.
+    No more than it takes to have those of the ids `wanted`, where there are any. The list is read backwards as far as
+    it must, in pages that meet; one that a server does not sort so is read whole.
     """
     found: dict[str, Record] = {}
     offset = overlap = 0
