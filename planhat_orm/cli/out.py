@@ -106,18 +106,38 @@ def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format)
         case Format.table:
             table(names, ([row.get(name) for name in names] for row in rows))
         case Format.json:
-            print(json.dumps(list(rows), default=plain, ensure_ascii=False, indent=2))
+            print(_seen(json.dumps(list(rows), default=plain, ensure_ascii=False, indent=2)))
         case Format.jsonl:
             for row in rows:
-                print(json.dumps(row, default=plain, ensure_ascii=False))
+                print(_seen(json.dumps(row, default=plain, ensure_ascii=False)))
         case Format.csv:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer = csv.writer(_Shown(), lineterminator="\n")
             writer.writerow(map(guard, names))
             writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
         case Format.md:
             _markdown(names, rows)
         case Format.parquet:
             _parquet(names, rows)
+
+
+class _Shown:
+    """Standard output, where a terminal gets text and no commands."""
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(_seen(text))
+
+
+def _seen(text: str) -> str:
+    """Text for a terminal: what would move its cursor or turn its letters around is shown as an escape.
+
+    Programs that read the output get it as it is.
+    """
+    if not sys.stdout.isatty():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _markdown(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigurationError
-from ..http.secrets import Secrets, Token, find_fault
+from ..http.secrets import Secrets, Token, find_fault, masked
 from ..names import quoted
 from ..scopes.accounts import Account
 from ..scopes.accounts import account as account_of
@@ -19,6 +19,15 @@ from ..scopes.accounts import account as account_of
 API_URL = "https://api.planhat.com"
 ANALYTICS_URL = "https://analytics.planhat.com"
 METRIC_DAYS = 90
+
+
+class MirrorAddress(str):
+    """The path or URL of a mirror, which shows without the password that a database's URL may hold."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(masked(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,8 @@ def read(
     clear = _switch(allow_http, "allow_http")
     secrets = Secrets(_token(given, "api_token"), _token(given, "tenant_token"))
     chosen_url = _url(api_url or env.get("PLANHAT_API_URL") or API_URL, "api_url", clear)
-    chosen_mirror = _whole(mirror or env.get("PLANHAT_MIRROR") or None)
+    address = _whole(mirror or env.get("PLANHAT_MIRROR") or None)
+    chosen_mirror = None if address is None else MirrorAddress(address)
     return Settings(
         secrets=secrets,
         api_url=chosen_url,

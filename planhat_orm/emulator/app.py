@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..http.clock import Clock
@@ -21,6 +21,7 @@ from . import page
 from .analytics import MAX_BODY_BYTES
 from .api import Answer, Api, Incoming, is_analytics, text
 from .faults import Fault, Faults
+from .local_only import LocalOnly
 from .log import Call, Log
 from .quota import Quota
 
@@ -155,7 +156,9 @@ def build(front: ASGIApp, pages: page.Pages) -> Starlette:
     bare = Route("/__emulator__", lambda request: RedirectResponse("/__emulator__/"))
     # Browsers ask for it beside every page, which is no call of the API.
     icon = Route("/favicon.ico", lambda request: Response(status_code=204))
-    return Starlette(routes=[bare, icon, Mount("/__emulator__", routes=pages.routes()), Mount("/", app=front)])
+    return Starlette(
+        routes=[bare, icon, Mount("/__emulator__", app=LocalOnly(Router(pages.routes()))), Mount("/", app=front)]
+    )
 
 
 def _spoil(answer: Answer, fault: Fault) -> Answer:

@@ -138,7 +138,7 @@ class Pages:
 
     async def faults_form(self, request: Request) -> Response:
         """Add or clear rules, for the page's form."""
-        form = dict(parse_qsl((await request.body()).decode()))
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         if form.pop("do", "add") == "clear":
             self._faults.clear()
         else:
@@ -160,7 +160,9 @@ class Pages:
         if id is not None:
             return HTMLResponse(self._page(show, self._record_part(show, id)))
         page = query.get("page", "1")
-        return HTMLResponse(self._page(show, self._records_part(show, int(page) if page.isdecimal() else 1)))
+        return HTMLResponse(
+            self._page(show, self._records_part(show, int(page) if page.isdecimal() and len(page) < 10 else 1))
+        )
 
     def _page(self, here: str, content: Html) -> str:
         counts = {"log": len(self._log), "faults": len(self._faults), **self._store.counts()}

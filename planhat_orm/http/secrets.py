@@ -20,6 +20,16 @@ _PLACEHOLDER = quote(TENANT)
 Token = str | Callable[[], str] | None
 
 
+def masked(address: str) -> str:
+    """An address without the password in it, also a mistyped one, which SQLAlchemy does not mask."""
+    before, at, after = address.rpartition("@")
+    if at:
+        start = before.find("//") + 2 if "//" in before else 0
+        colon = before.find(":", start)
+        before = f"{before[:colon]}:***" if colon >= 0 else before
+    return re.sub(r"(?i)((?:password|passwd|pwd|secret|token)=)[^&;\s]*", r"\1***", f"{before}{at}{after}")
+
+
 class Secrets:
     """The two tokens, each a text, or a function that is asked for one. Neither shows in a repr, and pickling raises.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from . import resources
 from .base import _RESERVED, Model
 
 _WIDTH = 120
+_IN_USE = ("Custom", "bool", "date", "datetime", "dict", "float", "int", "list", "str")
+"""Names that the lines of the module use: a field called so would stand for them in all lines below."""
 
 
 def module(rows: Iterable[Mapping[str, Any]], models: Iterable[str] | None = None) -> str:
@@ -72,7 +75,7 @@ def _type_name(row: Mapping[str, Any]) -> str:
 
 
 def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    taken = {*model._meta.names, *_RESERVED}
+    taken = {*model._meta.names, *_RESERVED, *_IN_USE}
     lines = []
     for row in sorted(rows, key=lambda row: str(row.get("name", ""))):
         label = str(row.get("name", ""))
@@ -97,7 +100,9 @@ def _fields(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def python_name(label: str, taken: Iterable[str]) -> str:
     """A Python name for a label that is not taken yet: "Go-live" gives `go_live`."""
-    name = re.sub(r"\W+", "_", label).strip("_").lower() or "field"
+    # As Python reads names: two that differ in form only are one, and the later would hide the earlier.
+    name = unicodedata.normalize("NFKC", re.sub(r"\W+", "_", unicodedata.normalize("NFKC", label)).strip("_").lower())
+    name = name or "field"
     if name[0].isdigit() or not name.isidentifier():
         name = f"field_{re.sub(r'[^0-9a-z_]', '_', name)}"
     if keyword.iskeyword(name):

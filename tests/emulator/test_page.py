@@ -120,3 +120,39 @@ def test_state_log_and_records_are_json_for_another_process(acme: Acme) -> None:
 def test_the_page_is_found_without_its_slash(empty: tuple[Emulator, httpx.Client], path: str) -> None:
     emulator, _ = empty
     assert httpx.get(emulator.url + path, follow_redirects=True).status_code == 200
+
+
+def test_other_sites_read_no_page_and_send_no_form(acme: Acme) -> None:
+    emulator, *_ = acme
+    url = f"{emulator.url}/__emulator__"
+    for headers in (
+        {"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):  # fmt: skip
+        assert httpx.get(f"{url}/", headers=headers).status_code == 403
+        assert httpx.post(f"{url}/faults/form", data={"kind": "status"}, headers=headers).status_code == 403
+        assert httpx.get(f"{url}/records/company", headers=headers).status_code == 403
+    assert httpx.get(f"{url}/faults").json() == []
+    own = {"Origin": emulator.url, "Sec-Fetch-Site": "same-origin"}
+    answer = httpx.get(f"{url}/", headers=own)
+    assert answer.status_code == 200
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "query", ["page=" + "9" * 5000, "page=%00", "show=%ff%fe", "show=company&id=%ed%a0%80", "show=&id="]
+)
+def test_an_odd_page_is_a_page(acme: Acme, query: str) -> None:
+    emulator, *_ = acme
+    for show in ("", "show=company&"):
+        assert httpx.get(f"{emulator.url}/__emulator__/?{show}{query}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "form", [b"\xff\xfe", b"kind=status&status=" + b"9" * 5000, b"kind=%00", b"", b"&&&=", b"delay=nan&kind=slow"]
+)
+def test_an_odd_form_is_refused_or_taken_and_never_a_failure(acme: Acme, form: bytes) -> None:
+    emulator, *_ = acme
+    for path in ("faults/form", "faults"):
+        assert httpx.post(f"{emulator.url}/__emulator__/{path}", content=form).status_code < 500

@@ -87,6 +87,16 @@ def test_every_label_gets_a_name_of_its_own_and_works(tmp_path: Path) -> None:
         company.score = 3
 
 
+def test_labels_that_are_words_of_the_module_or_differ_in_form_only_get_names_of_their_own(tmp_path: Path) -> None:
+    types = {"Date": "day", "Datetime": "date", "List": "multipicklist", "Str": "text", "Custom": "text"}
+    types |= {"AB": "text", "\uff21\uff22": "text", "\u00b5": "text", "\u03bc": "number"}
+    rows = [{"name": label, "parent": "Company", "type": kind} for label, kind in types.items()]
+    customs = load(module(rows), tmp_path).Company._meta.customs
+    assert set(customs) == set(types)
+    assert len({custom.name for custom in customs.values()}) == len(types)
+    assert customs["Date"].kind.name == "day" and customs["Datetime"].kind.name == "datetime"
+
+
 def test_wrong_choices_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
     tenant = Emulator(companies=2, licenses=0, endusers=0, conversations=0, tasks=0, seed=1)
     with tenant as emulator, Planhat(emulator.api_token, api_url=emulator.url):

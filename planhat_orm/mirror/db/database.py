@@ -21,6 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from ... import forks
 from ...errors import ConfigurationError, MirrorError, ReadOnlyError
+from ...http.secrets import masked
 from . import clock, sqlite_functions
 from .files import OpenedFile, resolved
 from .json_text import unreadable
@@ -244,7 +245,7 @@ def database_url(where: str | os.PathLike[str]) -> URL:
         return URL.create("sqlite", database=text)
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text itself may hold a password.
         raise ConfigurationError("The mirror's database URL cannot be read.") from None
     if url.get_backend_name() == "sqlite" and not url.database:
@@ -263,12 +264,14 @@ def _check_file(path: Path) -> None:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
-            raise ConfigurationError(f"The mirror {path} cannot be created: {error.strerror}.") from None
+            raise ConfigurationError(f"The mirror {masked(str(path))} cannot be created: {error.strerror}.") from None
         return
     except OSError as error:
-        raise ConfigurationError(f"The mirror {path} cannot be opened: {error.strerror}.") from None
+        raise ConfigurationError(f"The mirror {masked(str(path))} cannot be opened: {error.strerror}.") from None
     if head and head != _SIGNATURE:
-        raise ConfigurationError(f"{path} is not a mirror: it is no SQLite database. Choose another file name.")
+        raise ConfigurationError(
+            f"{masked(str(path))} is not a mirror: it is no SQLite database. Choose another file name."
+        )
 
 
 def _end(connection: sqlite3.Connection, _: Any) -> None:

@@ -1,0 +1,67 @@
+"""The emulator's pages are for people on this machine: other sites cannot read them, nor send their forms."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_NAMES = ("127.0.0.1", "localhost", "::1")
+_SECURITY = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class LocalOnly:
+    """Refuses a request by another name than this machine's (DNS rebinding), and one that another site sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        origin = headers.get("origin")
+        fetched_from = headers.get("sec-fetch-site", "none")
+        if _name(f"//{host}") not in _NAMES:
+            await _refused("Ask for it as 127.0.0.1 or localhost.")(scope, receive, send)
+        elif (origin is not None and _host(origin) != host) or fetched_from in ("cross-site", "same-site"):
+            await _refused("Another site asked for it.")(scope, receive, send)
+        else:
+            await self._app(scope, receive, _with_headers(send))
+
+
+def _name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _host(origin: str) -> str:
+    """The host and port of an origin; empty for "null" and for what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _refused(why: str) -> Response:
+    return Response(f"This page is for people on this machine. {why}\n", 403, _SECURITY, "text/plain")
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_SECURITY)
+        await send(message)
+
+    return sending
