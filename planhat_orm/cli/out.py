@@ -33,7 +33,7 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     jsonl = "jsonl"
-    md = "md"
+    markdown = "md"
     parquet = "parquet"
 
 
@@ -114,7 +114,7 @@ def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format)
             writer = csv.writer(_Shown(), lineterminator="\n")
             writer.writerow(map(guard, names))
             writer.writerows([_csv(row.get(name)) for name in names] for row in rows)
-        case Format.md:
+        case Format.markdown:
             _markdown(names, rows)
         case Format.parquet:
             _parquet(names, rows)
