@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, text
 
+from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConfigurationError, MirrorError
 from planhat_orm.mirror import Diagnosis, Mirror
 from planhat_orm.mirror.db import state, tables
@@ -22,7 +24,7 @@ from planhat_orm.query.query import Query
 from planhat_orm.runtime import WriteIntent
 from tests.scale import sized
 
-from .conftest import Runner, mirror_rows
+from .conftest import Runner, assert_equal, mirror_rows
 
 COPIES = sized(4, 200)
 LONG = "x" * 700
@@ -217,3 +219,35 @@ def _sees(connection: sqlite3.Connection) -> bool:
         return connection.execute("PRAGMA quick_check").fetchall() != [("ok",)]
     except (sqlite3.DatabaseError, UnicodeDecodeError):
         return True
+
+
+WRITTEN = {"name": "another", "mrr": 5, "custom": '{"Tier":"Z"}', "renewal_date": "2020-01-01T00:00:00.000Z"}
+
+
+@pytest.mark.parametrize("column", WRITTEN)
+def test_what_somebody_wrote_into_the_tables_is_seen_and_mended(
+    make_emulator: Callable[..., Emulator], either: Mirror, column: str
+) -> None:
+    emulator = make_emulator(companies=0)
+    values: dict[str, Any] = {
+        "custom": {"b": 1, "a": [1.5, 1e20, None]},
+        "mrr": 7.0,
+        "renewalDate": "2026-01-01T00:00:00.000Z",
+        "arr": 1e17,
+        "shareable": {"x": 2},
+    }
+    ids = [emulator.store.insert("company", {"name": f"C{n}", "odd": "x", **values})["_id"] for n in range(5)]
+    run = Runner(emulator.url)
+    run(either.sync("Company"))
+    assert either.doctor().ok
+    value = f"'{WRITTEN[column]}'" if isinstance(WRITTEN[column], str) else WRITTEN[column]
+    with either.database.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE company SET {column} = {value} WHERE id = '{ids[2]}'")
+    assert not any(run(either.sync("Company"))["company"].notes)
+    finding = next(finding for finding in either.doctor() if finding.what == "records")
+    assert finding.wrong and finding.result == "1 of company do not hold what Planhat said"
+    report = run(either.sync("Company", full=True))["company"]
+    assert "1 rows did not hold what their records say, and were written anew" in report.notes
+    assert (report.changed, report.unchanged) == (1, 4)
+    assert either.doctor().ok
+    assert_equal(either, emulator, "company")

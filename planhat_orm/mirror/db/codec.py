@@ -26,8 +26,11 @@ from .json_text import unreadable
 from .layout import Column, Layout
 
 decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_sorted = msgspec.json.Encoder(order="sorted").encode
 
 _EXACT = 2**53
+_DIGEST = 16
 _MOMENT = (
     r"^(?!0000)[0-9]{4}-"
     r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -55,7 +58,12 @@ _LARGE = re.compile(r"[0-9]e\+?[0-9]").search
 
 def digest(json: bytes) -> bytes:
     """What tells whether a record is the one that is stored."""
-    return blake2b(json, digest_size=16).digest()
+    return blake2b(json, digest_size=_DIGEST).digest()
+
+
+def of_json(hash: bytes) -> bytes:
+    """The part of a row's hash that is of its record's JSON; the rest is the seal of what the columns hold of it."""
+    return bytes(hash[:_DIGEST])
 
 
 def _spelt_out(value: Any) -> Any:
@@ -115,6 +123,8 @@ class RowCodec:
         self._postgres = postgres
         self._reader = _reader(layout)
         self._places = {column.wire: place for place, column in enumerate(layout.columns)}
+        self._numbers = [place for place, column in enumerate(layout.columns) if column.storage == "number"]
+        self._cells = [place for place, column in enumerate(layout.columns) if column.storage == "json"]
 
     def encode_row(self, json: bytes) -> list[Any]:
         """The values of the row of a record, its hash last."""
@@ -136,7 +146,7 @@ class RowCodec:
                     values[place] = self._cell(value)
                 else:
                     extra[wires[place]] = value
-        return [*values[: len(self._places)], rewrite(extra).decode() if extra else None, digest(json)]
+        return self._sealed(values[: len(self._places)], extra, json)
 
     def pack_odd(self, json: bytes) -> list[Any]:
         """The same, for any record."""
@@ -156,7 +166,36 @@ class RowCodec:
             if not kept:
                 extra[key] = value
         self._reader.learn(raw.keys() - self._places.keys())
-        return [*values, rewrite(extra).decode() if extra else None, digest(json)]
+        return self._sealed(values, extra, json)
+
+    def _sealed(self, values: list[Any], extra: dict[str, Any], json: bytes) -> list[Any]:
+        values.append(rewrite(extra).decode() if extra else None)
+        return [*values, digest(json) + self.seal(values)]
+
+    def seal(self, values: Sequence[Any]) -> bytes:
+        """What tells whether a row's columns and `_extra` still hold what was written, as they are read or written."""
+        held = list(values)
+        for place in self._numbers:
+            if type(number := held[place]) is float and number.is_integer() and abs(number) < _EXACT:
+                held[place] = int(number)
+            elif number is not None and abs(number) >= _EXACT:
+                held[place] = float(number)
+        if self._postgres:
+            # JSONB keeps neither the order of keys nor spaces.
+            for place in self._cells:
+                if held[place] is not None:
+                    held[place] = _sorted(decode(held[place])).decode()
+        filled = {name: value for name, value in zip(self.names, held, strict=False) if value is not None}
+        return digest(_encode(filled))
+
+    def is_sealed(self, values: Sequence[Any], hash: bytes) -> bool:
+        """Whether a row holds what was written, by its hash; not for one without a seal."""
+        return hash[_DIGEST:] == self.seal(values)
+
+    @staticmethod
+    def has_seal(hash: bytes) -> bool:
+        """Whether a row's hash has a seal: releases before this one wrote none."""
+        return len(hash) > _DIGEST
 
     def _stored(self, column: Column, value: Any) -> tuple[Any, bool]:
         """What a column holds of a value, and whether it gives the value back as it was."""

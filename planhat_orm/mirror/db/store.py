@@ -13,7 +13,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, true
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, true, update
 
 from ...json_encoding import rewrite
 from ...query.kinds import DATETIME
@@ -34,7 +34,7 @@ from .changes import (
     rename,
     write_notes,
 )
-from .codec import RowCodec, digest
+from .codec import RowCodec, digest, of_json
 from .layout import Layout
 
 _PACKED = 1000
@@ -89,7 +89,7 @@ class Store:
         found: dict[str, bytes] = {}
         for part in chunks(ids):
             statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id.in_(part))
-            found.update((id, bytes(hash)) for id, hash in self.connection.execute(statement))
+            found.update((id, of_json(hash)) for id, hash in self.connection.execute(statement))
         return found
 
     def between(self, after: str, last: str | None) -> dict[str, bytes]:
@@ -101,7 +101,7 @@ class Store:
         statement = statement.where(self._known())
         if last is not None:
             statement = statement.where(self.table.c.id <= last)
-        return {id: bytes(hash) for id, hash in self.connection.execute(statement)}
+        return {id: of_json(hash) for id, hash in self.connection.execute(statement)}
 
     def ids_of(self, keys: Sequence[str]) -> list[str]:
         """The ids of records that are named as addresses name them: by an id, or a key after `extid-` or `srcid-`."""
@@ -167,6 +167,32 @@ class Store:
             for raw in self.rows.decode_rows(self.layout.columns, self.connection.execute(statement)):
                 found[raw["_id"]] = raw
         return found
+
+    def rows_and_hashes(self) -> Iterator[tuple[Sequence[Any], bytes]]:
+        """What the columns hold, `_extra` last, and the hash of every row, in the order of ids."""
+        shown = [
+            tables.as_text(self.table.c[column.name], self._postgres)
+            if column.storage == "json"
+            else self.table.c[column.name]
+            for column in self.layout.columns
+        ]
+        statement = select(*shown, self.table.c["_extra"], self.table.c["_hash"]).order_by(self.table.c.id)
+        for row in self.connection.execute(statement, execution_options={"yield_per": _PACKED}):
+            yield row[:-1], bytes(row[-1])
+
+    def distrust(self) -> int:
+        """Forget the hash of every row that does not hold what was written, or of which that is not known.
+
+        The next list that shows such a record writes its row anew. Returns how many held something else.
+        """
+        place, wrong, count = self.rows.names.index("id"), list[str](), 0
+        for values, hash in self.rows_and_hashes():
+            if not self.rows.is_sealed(values, hash):
+                wrong.append(values[place])
+                count += self.rows.has_seal(hash)
+        for part in chunks(wrong):
+            self.connection.execute(update(self.table).where(self.table.c.id.in_(part)).values({"_hash": b""}))
+        return count
 
     def put(
         self,

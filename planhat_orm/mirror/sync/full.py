@@ -83,6 +83,8 @@ class _Full:
                 job.report.notes.append(f"resumed after {self.cursor.rank} records")
             else:
                 job.clear_stage(connection)
+                if job.forced:
+                    job.distrust(connection)
                 # That the parameter adds records was proved once and for all; the opposite never is.
                 self.cursor = ListCursor(two=False if self.state.traits.two is False else None)
             self.doubtful = set(self.cursor.doubtful)

@@ -237,6 +237,12 @@ class ModelSync:
             sample = random.sample(gone, SAMPLE)
             self._still_there = SAMPLE - len((yield from self.confirm(sample)))
 
+    def distrust(self, connection: Connection) -> None:
+        """Have every row written anew that does not hold what its record said: somebody else wrote it."""
+        wrong = self.store(connection).distrust() if self.state.complete else 0
+        if wrong:
+            self.report.notes.append(f"{wrong:,} rows did not hold what their records say, and were written anew")
+
     def clear_stage(self, connection: Connection) -> None:
         """Forget what was kept aside."""
         connection.execute(delete(tables.stage).where(tables.stage.c.resource == self.layout.table))

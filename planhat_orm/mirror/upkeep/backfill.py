@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, inspect, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, func, inspect, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -57,6 +57,8 @@ def _move(connection: Connection, layout: Layout, added: Sequence[Column], postg
         update(table)
         .where(table.c.id == bindparam("of"))
         .values({name: _packed(f"new_{name}", table.c[name].type, postgres) for name in places})
+        # The seal is of what the columns held before.
+        .values({"_hash": func.substr(table.c["_hash"], 1, 16)})
     )
     after = ""
     while True:

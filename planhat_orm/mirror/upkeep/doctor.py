@@ -19,13 +19,12 @@ from sqlalchemy.exc import DBAPIError
 
 from ...errors import MirrorError
 from ..db import files, life, state, tables
-from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Layout, layout_for
+from ..db.store import Store
 from ..report import Table
 from ..sharing import search
 
-_PART = 2000
 _LARGE_WAL = 256 * 2**20
 _RESCUE = "Save what can be saved into a new file: planhat doctor --rescue NEW.db (or mirror.rescue('NEW.db'))."
 
@@ -130,23 +129,26 @@ def _structure(database: Database) -> Iterator[Finding]:
 
 
 def _records(database: Database) -> Iterator[Finding]:
-    """Every record can be read; values of a type that their field does not have are kept, and counted."""
-    total, broken = 0, Counter[str]()
-    odd = Counter[str]()
+    """Every record can be read, and its columns hold what it said; values that do not fit their field are counted."""
+    total, broken, odd, other = 0, Counter[str](), Counter[str](), Counter[str]()
     with database.reading() as connection:
         for name in sorted(state.load_all(connection)):
             layout = layout_for(name)
-            for row in _rows(connection, layout, database.postgres):
+            store = Store(connection, layout, postgres=database.postgres)
+            for row, hash in store.rows_and_hashes():
                 total += 1
                 try:
-                    [raw] = RowCodec(layout, postgres=database.postgres).decode_rows(layout.columns, [row])
+                    [raw] = store.rows.decode_rows(layout.columns, [row])
                 except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
                     broken[name] += 1
                     continue
+                other[name] += store.rows.has_seal(hash) and not store.rows.is_sealed(row, hash)
                 odd.update(f"{name}.{layout.by_wire[key].name}" for key in _misfits(layout, row, raw))
     if broken:
-        told = ", ".join(f"{count:,} of {name}" for name, count in broken.items())
-        yield Finding("records", f"{told} cannot be read", _RESCUE, True)
+        yield Finding("records", f"{_counted(broken)} cannot be read", _RESCUE, True)
+    elif +other:
+        advice = "Somebody wrote into the tables: planhat sync --full writes those rows anew."
+        yield Finding("records", f"{_counted(+other)} do not hold what Planhat said", advice, True)
     else:
         yield Finding("records", f"{total:,}, all of them whole")
     if odd:
@@ -154,15 +156,8 @@ def _records(database: Database) -> Iterator[Finding]:
         yield Finding("odd values", f"of another type than their field, kept as they are: {told}")
 
 
-def _rows(connection: Any, layout: Layout, postgres: bool) -> Iterator[Any]:
-    table = tables.records(layout)
-    shown = [
-        tables.as_text(table.c[column.name], postgres) if column.storage == "json" else table.c[column.name]
-        for column in layout.columns
-    ]
-    result = connection.execute(select(*shown, table.c["_extra"]), execution_options={"yield_per": _PART})
-    for part in result.partitions():
-        yield from part
+def _counted(numbers: Counter[str]) -> str:
+    return ", ".join(f"{count:,} of {name}" for name, count in numbers.items())
 
 
 def _misfits(layout: Layout, row: Any, raw: dict[str, Any]) -> Iterator[str]:
