@@ -34,6 +34,9 @@ from .generated import QUERIES_PER_TENANT, asked, disagreements
 from .oracle import oracle, records
 from .readings import Emulated, Mirrored, by_api, by_python
 
+# The generated queries make labels up.
+pytestmark = pytest.mark.filterwarnings("ignore::planhat_orm.errors.UnknownNameWarning")
+
 TENANTS = sized(126, 2000)
 SERVED = sized(2, 126)
 """Tenants that are asked of an emulator, over a socket."""
