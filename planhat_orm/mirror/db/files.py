@@ -24,7 +24,7 @@ def resolved(where: str | os.PathLike[str]) -> str:
         return str(Path(text).expanduser().absolute())
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return text
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return text
