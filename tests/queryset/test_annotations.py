@@ -180,6 +180,18 @@ def test_groups_by_a_relation_show_the_name_beside_the_id(source: Any, rows: Row
     assert groups and all(group["company__label"] == names[group["company"]] for group in groups)
 
 
+def test_a_record_that_several_of_a_group_lead_to_counts_once(source: Any, rows: Rows) -> None:
+    contacts: dict[str, list[str]] = defaultdict(list)
+    for row in rows("enduser"):
+        if not row.get("archived"):
+            contacts[company_of(row)].append(row["_id"])
+    reached: dict[str, set[str]] = defaultdict(set)
+    for row in rows("license"):
+        reached[row["product"]].update(contacts[company_of(row)])
+    found = License.objects.using(source).group_by("product").annotate(n=Count("company__endusers"))
+    assert {group["product"]: group["n"] for group in found} == {name: len(ids) for name, ids in reached.items()}
+
+
 def test_groups_by_the_items_of_a_list_count_a_record_in_each(source: Any, rows: Rows) -> None:
     expected: Counter[str] = Counter(tag for row in rows("company") for tag in set(row.get("tags") or ()))
     found = Company.objects.using(source).group_by("tags").annotate(n=Count())
