@@ -320,8 +320,8 @@ def watched(monkeypatch: pytest.MonkeyPatch, world: World, url: str) -> Iterator
     writing, skew = Database.writing, [0]
 
     @contextmanager
-    def seen(self: Database, *, durable: bool = False) -> Iterator[Any]:
-        with writing(self, durable=durable) as connection:
+    def seen(self: Database, **options: Any) -> Iterator[Any]:
+        with writing(self, **options) as connection:
             yield connection
         with engine.connect() as after:
             world.look(after)
