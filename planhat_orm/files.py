@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import ConfigurationError
+
 _COMPANIONS = ("", "-journal", "-wal", "-shm")
 """A file, and what SQLite puts beside it."""
 
@@ -27,6 +29,8 @@ def whole(file: Path) -> Iterator[Path]:
         if os.path.lexists(file) and stat.S_ISREG(rights := file.lstat().st_mode):
             beside.chmod(stat.S_IMODE(rights))
         beside.replace(file)
+    except OSError as error:
+        raise cannot_write(file, error) from None
     finally:
         for suffix in _COMPANIONS:
             beside.with_name(beside.name + suffix).unlink(missing_ok=True)
@@ -39,12 +43,29 @@ def folder_beside(file: Path) -> Iterator[Path]:
     try:
         folder.mkdir(0o700)
         yield folder
+    except OSError as error:
+        raise cannot_write(file, error) from None
     finally:
         try:
             shutil.rmtree(folder, ignore_errors=True)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it is in, where they are not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def cannot_write(file: Path, error: OSError) -> ConfigurationError:
+    """The error of a file that cannot be written."""
+    return ConfigurationError(
+        f"{file} cannot be written: {error.strerror or type(error).__name__}. What was begun of it is taken away."
+    )
 
 
 def _beside(file: Path) -> Path:

@@ -22,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 from ... import forks
 from ...errors import ConfigurationError, MirrorError, ReadOnlyError
 from ...http.secrets import masked
-from . import clock, sqlite_functions
+from . import clock, explain, sqlite_functions
 from .files import OpenedFile, resolved
 from .json_text import unreadable
 from .transactions import OpenWrites, roll_back
@@ -30,13 +30,6 @@ from .transactions import OpenWrites, roll_back
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
 _LOCK = 0x504C414E484154
-_ADVICE = {
-    sqlite3.SQLITE_CORRUPT: "The file is damaged: planhat doctor looks at all of it.",
-    sqlite3.SQLITE_NOTADB: "The file is damaged: planhat doctor looks at all of it.",
-    sqlite3.SQLITE_IOERR: "The disk could not be read or written: planhat doctor looks at the whole file.",
-    sqlite3.SQLITE_FULL: "Make room on the disk and try again: nothing is lost.",
-    sqlite3.SQLITE_READONLY: "The file or its folder cannot be written.",
-}
 _SIGNATURE = b"SQLite format 3\0"
 
 
@@ -95,7 +88,9 @@ class Database:
 
     def _engine(self, *, read_only: bool = False) -> Engine:
         if self.postgres:
-            return create_engine(self.url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True)
+            engine = create_engine(self.url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True)
+            event.listen(engine, "handle_error", self._explain_postgres)
+            return engine
         assert self.file is not None
         engine = create_engine(
             self.url if self.file.is_writable else _as_it_is(self.file.path),
@@ -119,9 +114,8 @@ class Database:
     def _explain(self, context: ExceptionContext) -> None:
         """Turn what SQLite says of a damaged or full disk into what to do about it."""
         error = context.original_exception
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _ADVICE:
-            raise MirrorError(f"The mirror {self.path}: {error}. {_ADVICE[code]}") from None
+        if (told := explain.of_sqlite(self.path, error)) is not None:
+            raise told from None
         if (cut_off := sqlite_functions.interrupted()) is not None:
             raise cut_off from None
         if any(words in str(error) for words in _UNREADABLE):
@@ -129,9 +123,16 @@ class Database:
         if str(error).startswith("Could not decode to UTF-8") or isinstance(error, UnicodeDecodeError):
             raise self._garbled() from None
 
+    def _explain_postgres(self, context: ExceptionContext) -> None:
+        if context.is_pre_ping:
+            return  # it connects anew
+        where = f"{self.url.host or 'this machine'}, database {self.url.database}"
+        if (told := explain.of_postgres(where, context.original_exception)) is not None:
+            raise told from None
+
     def _garbled(self) -> MirrorError:
         # What SQLite says would show the whole text.
-        return MirrorError(f"The mirror {self.path}: a text is not UTF-8. {_ADVICE[sqlite3.SQLITE_CORRUPT]}")
+        return MirrorError(f"The mirror {self.path}: a text is not UTF-8. {explain.DAMAGED}")
 
     def _prepare(self, connection: sqlite3.Connection, _: Any) -> None:
         try:
@@ -212,6 +213,8 @@ class Database:
             connection = self.engine.raw_connection()
             try:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
+            except sqlite3.Error as error:
+                raise explain.of_sqlite(self.path, error) or error from None
             finally:
                 connection.close()
 
@@ -261,8 +264,14 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(len(_SIGNATURE))
     except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigurationError(
+                f"The mirror {path} is a link to a file that does not exist: name that file, or delete the link."
+            ) from None
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass  # another process was faster
         except OSError as error:
             raise ConfigurationError(f"The mirror {masked(str(path))} cannot be created: {error.strerror}.") from None
         return

@@ -184,7 +184,7 @@ class _Session:
         if self._connection is not None:
             try:
                 self._connection.exec_driver_sql("SELECT 1")
-            except DBAPIError:
+            except (DBAPIError, MirrorError):
                 self._drop()  # and what it held with it, which the fence guards
         if self._connection is None:
             self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -213,7 +213,7 @@ class _Session:
             if not self._keys:
                 self._connection.close()
                 self._connection = None
-        except DBAPIError:
+        except (DBAPIError, MirrorError):
             self._drop()  # the server drops the locks with the connection
         except BaseException:
             self._drop()
@@ -222,7 +222,7 @@ class _Session:
     def _drop(self) -> None:
         connection, self._connection, self._keys = self._connection, None, set()
         if connection is not None:
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, MirrorError):
                 connection.invalidate()
                 connection.close()
 

@@ -221,5 +221,5 @@ class PostgresDialect(PostgresValues):
 
 
 def _label(key: str) -> Sql:
-    """A key as a literal: an expression index matches only what is spelt like it."""
-    return bindparam(None, key, type_=Text(), literal_execute=True)
+    """A key: never a part of the statement's text. The server plans with its value, so an index of it is found."""
+    return bindparam(None, key, type_=Text(), unique=True)

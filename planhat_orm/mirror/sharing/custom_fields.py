@@ -93,7 +93,7 @@ def index(database: Database, names: Iterable[str]) -> None:
         index_name(name, label): (name, label)
         for name in names
         for label, custom in declared_customs(name).items()
-        if custom.index and path((label,)) is not None
+        if custom.index and path((label,)) is not None and "\0" not in label
     }
     if not wanted:
         return

@@ -20,7 +20,7 @@ from ...json_encoding import rewrite
 from ...names import did_you_mean
 from ...tabular.cells import write_cell
 from ...tabular.typed import TYPES
-from ..db import state, tables
+from ..db import explain, state, tables
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import layout_for
@@ -39,7 +39,7 @@ def export(database: Database, folder: str | os.PathLike[str], names: Sequence[s
     if format == "duckdb":
         return _duckdb(database, path, names)
     write: Callable[[Sheet, Path, Facts], None] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format]
-    path.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path)
     written = []
     with closing(_sheets(database, names)) as sheets:
         for sheet, facts in sheets:
@@ -68,15 +68,18 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if database.postgres:
         raise ConfigurationError("Back up a mirror in PostgreSQL with pg_dump.")
-    if target.exists():
+    if os.path.lexists(target):
         raise ConfigurationError(f"{target} exists: choose another name for the backup.")
     connection = database.engine.raw_connection()
     try:
         source = connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
         with files.whole(target) as beside, closing(sqlite3.connect(beside)) as copy:
-            # In one step, and so of one moment.
-            source.backup(copy)
+            try:
+                # In one step, and so of one moment.
+                source.backup(copy)
+            except sqlite3.Error as error:
+                raise explain.of_copy(target, error) from None
     finally:
         connection.close()
     return target
@@ -118,7 +121,7 @@ def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
         raise ConfigurationError(
             'This needs duckdb: pip install "planhat_orm[duckdb]". It reads Parquet exports, too.'
         ) from None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     with files.folder_beside(path) as folder:
         written = export(database, folder, names, "parquet")
         # Into a file that is there, beside its other tables; a new one is put in its place when it is whole.

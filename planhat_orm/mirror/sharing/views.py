@@ -110,8 +110,8 @@ def _date(days: str, postgres: bool) -> str:
 def _custom(custom: CustomColumn, postgres: bool) -> str | None:
     """A custom field's value; SQLite gives each value its own type, PostgreSQL's columns have one."""
     at = custom.label if postgres else path((custom.label,))
-    if at is None:
-        return None
+    if at is None or "\0" in at:
+        return None  # no statement can hold NUL
     literal = "'" + at.replace("'", "''") + "'"
     value = f"t.custom ->> {literal}"
     if not postgres:

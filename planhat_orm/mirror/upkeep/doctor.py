@@ -67,7 +67,7 @@ def doctor(database: Database) -> Diagnosis:
     for look in (_file, _structure, _records, _search, _syncs, _outbox):
         try:
             findings += look(database)
-        except (DBAPIError, MirrorError) as error:
+        except (DBAPIError, MirrorError, OSError) as error:
             findings.append(Finding(look.__name__.lstrip("_"), f"cannot be read: {_first_line(error)}", _RESCUE, True))
     return Diagnosis(tuple(findings))
 

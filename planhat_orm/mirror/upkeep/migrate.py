@@ -31,8 +31,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from ...errors import ConfigurationError
-from ..db import tables
+from ... import files
+from ...errors import ConfigurationError, MirrorError
+from ..db import explain, tables
 from ..db.database import Database
 from ..sharing import search, views
 from . import backfill, replay
@@ -156,8 +157,13 @@ def _version_in(connection: Connection) -> str | None:
         return None
     for name in (VERSION_TABLE, FIRST_VERSION_TABLE):
         if name in there:
-            found: str = connection.execute(text(f"SELECT version_num FROM {name}")).scalar_one()
-            return found
+            found = connection.execute(text(f"SELECT version_num FROM {name}")).scalars().all()
+            if len(found) != 1:
+                raise MirrorError(
+                    f"The mirror's table {name} holds {len(found)} versions, not one: somebody else wrote into it. "
+                    f"Restore a backup, or save what is there into a new file: planhat doctor --rescue NEW.db."
+                )
+            return str(found[0])
     return None
 
 
@@ -185,9 +191,11 @@ def _keep_a_copy(database: Database) -> None:
             return
     copy = database.path.with_name(f"{database.path.name}.before-{tables.VERSIONS[-1]}")
     copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    with closing(sqlite3.connect(database.path)) as source:
-        source.execute("VACUUM INTO ?", (str(copy),))
+    with files.whole(copy) as beside, closing(sqlite3.connect(database.path)) as source:
+        try:
+            source.execute("VACUUM INTO ?", (str(beside),))
+        except sqlite3.Error as error:
+            raise explain.of_copy(copy, error) from None
     _log.warning("Writes wait in the mirror's outbox, so a copy of it from before the upgrade is kept in %s.", copy)
 
 

@@ -7,17 +7,18 @@ nothing wrong with the whole table; the others are fetched by the next sync, and
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, inspect, select
 
-from ... import json_decoding
+from ... import files, json_decoding
 from ...errors import ConfigurationError, MirrorError
 from ..db import tables
 from ..db.database import Database
@@ -61,12 +62,19 @@ _JSON = {"mirror_outbox": ("patch", "base"), "mirror_change": ("reverse",), "mir
 
 def rescue(source: Path, target: Path) -> Rescue:
     """Make the mirror `target` of what can be read of the file `source`, which is not touched."""
-    if target.exists():
+    if os.path.lexists(target):
         raise ConfigurationError(f"{target} exists: choose another name for what is saved.")
+    with files.folder_beside(target) as folder:
+        saved = _rescue(source, folder / target.name)
+        saved.path.replace(target)
+    return replace(saved, path=target)
+
+
+def _rescue(source: Path, target: Path) -> Rescue:
     saved: dict[str, int] = {}
     lost: dict[str, int] = {}
     again: list[str] = []
-    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old:
+    with closing(_open(source)) as old:
         old.row_factory = sqlite3.Row
         there = _tables(old, source)
         database = _new_mirror(target, old, there)
@@ -95,6 +103,14 @@ def rescue(source: Path, target: Path) -> Rescue:
             database.close()
     _check_memory(target, saved, lost)
     return Rescue(target, saved, lost, tuple(again))
+
+
+def _open(source: Path) -> sqlite3.Connection:
+    try:
+        # As a URI, in which "?", "#" and "%" of a name mean something else unless they are quoted.
+        return sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{source} cannot be read: {error}. Is that the name of the damaged mirror?") from None
 
 
 def _tables(old: sqlite3.Connection, source: Path) -> set[str]:
