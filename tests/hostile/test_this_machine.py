@@ -257,3 +257,36 @@ def test_the_server_of_a_mirror_is_not_asked_for_a_file(mirror: Mirror) -> None:
 
     with pytest.raises(OperationalError, match="no such table"), mirror.engine.connect() as connection:
         connection.execute(text("SELECT * FROM nowhere"))
+
+
+# --- a mirror from elsewhere ------------------------------------------------------------------------------
+
+FOREIGN = {
+    "a name of its own": "CREATE TRIGGER spy AFTER INSERT ON company BEGIN DELETE FROM mirror_outbox; END",
+    "ours, with more": """CREATE TRIGGER search__company_new AFTER INSERT ON "company" BEGIN
+        INSERT INTO search__company(rowid, name) VALUES(new.pk, new.name); DELETE FROM mirror_outbox; END""",
+    "ours, with a function": """CREATE TRIGGER search__company_new AFTER INSERT ON "company" BEGIN
+        INSERT INTO search__company(rowid, name) VALUES(new.pk, planhat_dig(new.custom, '["x"]')); END""",
+}
+
+
+@pytest.mark.parametrize("sql", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_trigger_that_is_not_ours_is_refused(mirror: Mirror, tmp_path: Path, sql: str) -> None:
+    mirror.close()
+    with closing(sqlite3.connect(tmp_path / "planhat.db")) as other, other:
+        other.execute("CREATE TABLE search__company(name)")
+        other.execute(" ".join(sql.split()))
+    with pytest.raises(MirrorError, match=r"triggers that this library did not make: (spy|search__company_new)\."):
+        mirror.status()
+    diagnosis = mirror.doctor()
+    assert not diagnosis.ok and "triggers" in str(diagnosis)
+    with Mirror(mirror.rescue(tmp_path / "saved.db").path) as saved:
+        assert len(saved.outbox) == 1
+
+
+def test_our_own_triggers_are_known_as_such(mirror: Mirror) -> None:
+    assert mirror.search("waits") is not None
+    mirror.close()
+    assert mirror.doctor().ok
+    with mirror.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'")).scalar_one() >= 3

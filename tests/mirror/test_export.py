@@ -229,7 +229,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("planhat_orm.mirror.sharing.export.write_cell", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ConfigurationError, match="cannot be written: No space"):
         mirror.export(tmp_path, "csv", models=[Company])
     assert file.read_bytes() == before and list(tmp_path.glob(".*")) == []
 

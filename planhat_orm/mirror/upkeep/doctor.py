@@ -120,6 +120,10 @@ def _file(database: Database) -> Iterator[Finding]:
 def _structure(database: Database) -> Iterator[Finding]:
     if database.postgres:
         return
+    with database.reading() as connection:
+        foreign = search.foreign_triggers(connection)
+    if foreign:
+        yield Finding("triggers", f"not made by this library: {', '.join(foreign)}", _RESCUE, True)
     problems = _problems(database, "integrity_check")
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

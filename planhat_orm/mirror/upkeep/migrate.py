@@ -136,6 +136,7 @@ def _version(database: Database) -> str | None:
     with database.reading() as connection:
         version = _version_in(connection)
         there = inspect(connection).get_table_names()
+        foreign = [] if database.postgres else search.foreign_triggers(connection)
     if version is None and there:
         advice = (
             "Make a schema for it and name that in the URL: ...?options=-csearch_path%3Dplanhat."
@@ -143,6 +144,11 @@ def _version(database: Database) -> str | None:
             else "Choose another file."
         )
         raise ConfigurationError(f"{database.url.database} is not a mirror: it holds other tables. {advice}")
+    if foreign:
+        raise MirrorError(
+            f"The mirror {database.path} has triggers that this library did not make: {', '.join(foreign)}. They would "
+            f"run with every sync. Drop them, or save the rest into a new file: planhat doctor --rescue NEW.db."
+        )
     if version is not None and version not in tables.VERSIONS:
         raise ConfigurationError(
             f"The mirror was written by a newer release (its tables are version {version}, this release knows "
