@@ -137,7 +137,7 @@ def test_labels_are_bound_and_never_a_part_of_a_statement(postgres: Callable[[],
             ) -> None:
                 statements.append((statement, parameters))
 
-            event.listen(planhat.mirror.engine, "before_cursor_execute", note)
+            event.listen(planhat.mirror.database.engine, "before_cursor_execute", note)
             for number, label in enumerate(ODD):
                 found = Company.objects.using("mirror").filter(**{f"custom.{label or 'x'}": f"v{number}"})
                 assert [company.name for company in found] == [f"C{number}"], label

@@ -79,10 +79,10 @@ def test_a_disk_that_is_full_loses_nothing(tenant: Emulator, tmp_path: Path) -> 
             size = connection.execute("PRAGMA page_count").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count={pages or size}")
 
-        event.listen(mirror.engine, "checkout", lambda connection, *_: limit(connection))
+        event.listen(mirror.database.engine, "checkout", lambda connection, *_: limit(connection))
         with pytest.raises(MirrorError, match="full.*Make room"):
             planhat.sync(Company)
-        event.listen(mirror.engine, "checkout", lambda connection, *_: limit(connection, 10**6))
+        event.listen(mirror.database.engine, "checkout", lambda connection, *_: limit(connection, 10**6))
         planhat.sync(Company)
         assert Company.objects.using("mirror").count() == 40
 
@@ -224,7 +224,7 @@ for path in disk.iterdir():
 subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
 shutil.copy(source, disk / "planhat.db")
 subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-attempt("read-only", lambda: Mirror(disk / "planhat.db").status())
+attempt("read-only", lambda: Mirror(disk / "planhat.db").outbox.discard())
 attempt("read-only export", lambda: Mirror(source).export(disk / "out", "csv"))
 print(json.dumps(found))
 """
@@ -255,7 +255,7 @@ def test_the_server_of_a_mirror_is_not_asked_for_a_file(mirror: Mirror) -> None:
     """What a statement of your own does wrong stays SQLAlchemy's error."""
     from sqlalchemy.exc import OperationalError
 
-    with pytest.raises(OperationalError, match="no such table"), mirror.engine.connect() as connection:
+    with pytest.raises(OperationalError, match="no such table"), mirror.database.engine.connect() as connection:
         connection.execute(text("SELECT * FROM nowhere"))
 
 
