@@ -145,9 +145,9 @@ LEFT_OUT = {"mro", "DoesNotExist", "MultipleObjectsReturned", "run", "iterate", 
 """What takes flows, and what is Python's own."""
 
 FOR_FLOWS: dict[str, set[str]] = {
-    "planhat": {"wrote", "removed", "notify", "source"},
+    "planhat": {"wrote", "removed", "notify", "source", "noting", "asked_at"},
     "planhat.batch()": {"hold", "hold_delete", "take", "take_deletes", "unify"},
-    "planhat.mirror": {"store", "remove", "holds", "pulled", "adopt", "sync"},
+    "planhat.mirror": {"store", "remove", "holds", "pulled", "adopt", "sync", "noting", "asked_at"},
     "planhat.outbox": {
         "wrote", "reserve", "record", "mark", "acknowledge", "mark_conflicts", "rebase", "waiting_on", "aliases", "made_here",
         "entries", "claim", "send", "bottoms", "cancel",
