@@ -10,6 +10,7 @@ from ..errors import FieldError
 from ..fields import CustomFields
 from ..models.base import Model
 from ..models.results import BatchResult, RowResult
+from ..names import quoted
 from ..wire.keys import Key, comparable_keys
 from .columns import refuse
 
@@ -20,7 +21,7 @@ Duplicates = Literal["raise", "merge"]
 def check_duplicates(duplicates: str) -> None:
     """Raise `FieldError` for what is no such rule."""
     if duplicates not in ("raise", "merge"):
-        raise FieldError(f"duplicates is 'raise' or 'merge', not {duplicates!r}.")
+        raise FieldError(f"duplicates is 'raise' or 'merge', not {quoted(duplicates)}.")
 
 
 def merge_duplicates(

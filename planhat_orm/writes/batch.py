@@ -48,6 +48,8 @@ class Batch:
 
     def add(self, record: Model, fields: tuple[str, ...] | None = None) -> None:
         """Have `record` saved with the batch; the same as `record.save()` inside it."""
+        if fields is not None:
+            fields = tuple(map(arguments.name, arguments.many("fields", fields)))
         runtime.check_account(record, self._sender.client)
         runtime.bind(record, self._sender.client)
         with self._lock:
