@@ -99,18 +99,18 @@ class Links:
                 where = both(where, test)
         return where
 
-    def follow(self, hop: Hop, hidden: bool) -> Callable[[Row], list[Row]]:
+    def follow(self, hop: Hop, include_hidden: bool) -> Callable[[Row], list[Row]]:
         """How to find the records that a hop leads to from a record."""
-        if (hop, hidden) not in self._indexes:
-            self._indexes[hop, hidden] = self._index(hop, hidden)
-        return self._indexes[hop, hidden]
+        if (hop, include_hidden) not in self._indexes:
+            self._indexes[hop, include_hidden] = self._index(hop, include_hidden)
+        return self._indexes[hop, include_hidden]
 
-    def _index(self, hop: Hop, hidden: bool) -> Callable[[Row], list[Row]]:
+    def _index(self, hop: Hop, include_hidden: bool) -> Callable[[Row], list[Row]]:
         param = resource(hop.resource).hidden_by
         by_key: dict[str, list[Row]] = {}
         for row in self._lists[hop.resource].rows or ():
-            if hidden or param is None or row.get(str(param.hides)) is not True:
-                for key in dict.fromkeys(_texts(row.get(hop.far), hop.many_far)):
+            if include_hidden or param is None or row.get(str(param.hides)) is not True:
+                for key in dict.fromkeys(_ids(row.get(hop.far), hop.many_far)):
                     by_key.setdefault(key, []).append(row)
 
         def find(row: Row) -> list[Row]:
@@ -130,10 +130,10 @@ class Links:
 
 
 def _near(hop: Hop, row: Row) -> list[str]:
-    return list(dict.fromkeys(_texts(row.get(hop.near), hop.many_near)))
+    return list(dict.fromkeys(_ids(row.get(hop.near), hop.many_near)))
 
 
-def _texts(raw: Any, many: bool) -> list[str]:
+def _ids(raw: Any, many: bool) -> list[str]:
     """The ids that a reference, or a list of them, holds."""
     if many:
         return [value for value in references(raw) if isinstance(value, str)] if isinstance(raw, list) else []

@@ -46,7 +46,7 @@ class Groups(Results[Row]):
     ) -> None:
         super().__init__()
         self._queryset = queryset
-        records = records_of(queryset)
+        query = records_of(queryset)
         namespace = queryset._namespace()
         groups: dict[str, Expr] = {}
         labels: dict[str, Expr] = {}
@@ -59,7 +59,7 @@ class Groups(Results[Row]):
         for name, value in (values or {}).items():
             annotating.check_alias(queryset.model, name)
             groups[name] = _grouped(namespace.value(value))
-        self._query = records.changed(groups=tuple(groups.items()), annotations=tuple(labels.items()))
+        self._query = query.changed(groups=tuple(groups.items()), annotations=tuple(labels.items()))
         self._names = tuple(
             name for key in groups for name in (key, _name_of_label(key)) if name == key or name in labels
         )
@@ -72,11 +72,12 @@ class Groups(Results[Row]):
         return other
 
     def _namespace(self) -> Namespace:
+        """What names mean after grouping: keys and annotations. Fields of the records go into figures only."""
         named = (*(self._query.groups or ()), *self._query.annotations)
         # However a path was spelled: `custom.Tier`, `custom__Tier`.
         known = dict((*(("__".join(words(name)), expr) for name, expr in named), *named))
-        records = self._queryset._namespace()
-        return Namespace(records.model, known, records, source=records.source, client=records.client)
+        grouped = self._queryset._namespace()
+        return Namespace(grouped.model, known, grouped, source=grouped.source, client=grouped.client)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from .namespace import Namespace
 
 def ordered_by(namespace: Namespace, names: tuple[Any, ...]) -> tuple[tuple[Expr, bool], ...]:
     """The `(value, descending)` pairs of `order_by("-mrr", "name")`."""
-    return tuple(_pair(namespace, name) for name in names)
+    return tuple(_value_and_direction(namespace, name) for name in names)
 
 
-def _pair(namespace: Namespace, name: Any) -> tuple[Expr, bool]:
+def _value_and_direction(namespace: Namespace, name: Any) -> tuple[Expr, bool]:
     if not isinstance(name, (str, Field, Expression)):
         raise FieldError(f"order_by() takes names such as 'mrr' or '-mrr', not a {type(name).__name__}.")
     descending = isinstance(name, str) and name.startswith("-")

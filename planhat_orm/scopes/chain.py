@@ -34,16 +34,17 @@ class Scope:
         self.pid = os.getpid()
         self.place = caller() if self.holds else ""
         self._client: Client | None = client
-        self._reference = weakref.ref(client) if client is not None else None
+        self._weak_client = weakref.ref(client) if client is not None else None
         self._thread = weakref.ref(threading.current_thread())
         task = _task()
         self._task = weakref.ref(task) if task is not None else None
-        self._mark: Token[None] | None = _probe.set(None)
+        # It is reset in the context that entered, and in no copy of that: see `is_over`.
+        self._context_token: Token[None] | None = _context_probe.set(None)
 
     @property
     def client(self) -> Client | None:
         """The client, unless the scope ended and the client is gone."""
-        return self._client or (self._reference() if self._reference is not None else None)
+        return self._client or (self._weak_client() if self._weak_client is not None else None)
 
     @property
     def holds(self) -> bool:
@@ -60,13 +61,13 @@ class Scope:
         return self.ended and self._is_of_this_context()
 
     def _is_of_this_context(self) -> bool:
-        if self._mark is None:
+        if self._context_token is None:
             return False
         try:
-            _probe.reset(self._mark)
+            _context_probe.reset(self._context_token)
         except (ValueError, RuntimeError):
             return False
-        self._mark = _probe.set(None)
+        self._context_token = _context_probe.set(None)
         return True
 
     def is_home(self) -> bool:
@@ -82,7 +83,7 @@ class Scope:
         self.ended = True
         self._client = self.batch = None
         if here and innermost() is not self and all(step is not self for step in chain(innermost())):
-            self._mark = None  # it would keep the whole context in memory
+            self._context_token = None  # it would keep the whole context in memory
         return here
 
     def __repr__(self) -> str:
@@ -90,7 +91,7 @@ class Scope:
 
 
 _scope: ContextVar[Scope | None] = ContextVar("planhat_scope", default=None)
-_probe: ContextVar[None] = ContextVar("planhat_probe", default=None)
+_context_probe: ContextVar[None] = ContextVar("planhat_probe", default=None)
 
 
 def enter(client: Client | None, kind: Kind, batch: Any = None) -> Scope:

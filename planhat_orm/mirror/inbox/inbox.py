@@ -67,15 +67,16 @@ class Inbox:
 
     def __init__(self, mirror: Database) -> None:
         self._mirror = mirror
-        self._own = mirror.path is not None
-        self._database = Database(f"{mirror.path}-inbox") if self._own else mirror
+        self._has_own_file = mirror.path is not None
+        self._database = Database(f"{mirror.path}-inbox") if self._has_own_file else mirror
         self._database.use_wal()
         with self._database.writing() as connection:
             tables.metadata.create_all(connection)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        if self._own:
+        """A write transaction. In PostgreSQL it is not one of the mirror's, which waits for those who write there."""
+        if self._has_own_file:
             with self._database.writing(durable=True) as connection:
                 yield connection
         else:
@@ -84,7 +85,7 @@ class Inbox:
 
     def close(self) -> None:
         """Close the connections of a file of its own."""
-        if self._own:
+        if self._has_own_file:
             self._database.close()
 
     # --- whose turn it is -------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ class Inbox:
         if not rows:
             return
         box = tables.inbox
-        insert: Any = (sqlite if self._own else postgresql).insert(box)
+        insert: Any = (sqlite if self._has_own_file else postgresql).insert(box)
         new = insert.excluded
         statement = insert.on_conflict_do_update(
             index_elements=[box.c.resource, box.c.record],

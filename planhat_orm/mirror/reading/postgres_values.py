@@ -35,8 +35,8 @@ from ...query.kinds import DAY, Kind
 from .dialect import Parts
 from .joins import Mixed, Sql
 
-_PLAIN: Sql = literal_column("1e150::float8")
-_TINY: Sql = literal_column("1e-150::float8")
+_LARGEST_SAFE: Sql = literal_column("1e150::float8")
+_SMALLEST_SAFE: Sql = literal_column("1e-150::float8")
 _MOST: Sql = literal_column(f"{2**1024 - 2**970}::numeric")
 """From here on a number is no double."""
 _LEAST: Sql = literal_column("2.5e-324::numeric")
@@ -49,12 +49,12 @@ _LAST: Sql = literal_column("timestamp '9999-12-31 23:59:59.999'")
 
 
 def _exact(value: Sql) -> Sql:
-    """A double as a number without bounds, by the digits that tell it from its neighbours."""
+    """A double as a `numeric`, by the digits that tell it from its neighbours."""
     return cast(cast(value, Text), Numeric(asdecimal=False))
 
 
 def _double(value: Sql) -> Sql:
-    """A number without bounds as a double; NULL where it is none, 0 where it is nearly that."""
+    """A `numeric` as a double; NULL where it is none, 0 where it is nearly that."""
     return case((func.abs(value) >= _MOST, null()), (func.abs(value) < _LEAST, 0.0), else_=cast(value, Double()))
 
 
@@ -64,12 +64,15 @@ class PostgresValues:
     _connection: Connection | None
 
     def arithmetic(self, op: str, left: Sql, right: Sql) -> Sql:
-        """PostgreSQL raises where doubles overflow: beyond 1e150 the numbers are calculated without bounds."""
+        """An operation of two numbers, NULL where its result is no double.
+
+        PostgreSQL raises where doubles overflow or underflow: outside of 1e-150 to 1e150 it calculates with `numeric`.
+        """
         left, right = cast(left, Double()), cast(right, Double())
         plain: Sql = left.op(op, return_type=Double())(right)
         if op == "/":
             plain = left.op(op, return_type=Double())(func.nullif(right, 0))
-        safe = and_(_moderate(left), _moderate(right))
+        safe = and_(_is_safe(left), _is_safe(right))
         first, second = _exact(left), _exact(right)
         if op == "/":
             # So many digits that none is lost.
@@ -177,9 +180,9 @@ def _array(numbers: tuple[int, ...], of: str) -> ColumnElement[Any]:
     return literal_column(f"(ARRAY[{','.join(map(str, numbers))}]::{of}[])", ARRAY(BigInteger))
 
 
-def _moderate(value: Sql) -> Sql:
+def _is_safe(value: Sql) -> Sql:
     size = func.abs(value)
-    return or_(value == 0, size.between(_TINY, _PLAIN))
+    return or_(value == 0, size.between(_SMALLEST_SAFE, _LARGEST_SAFE))
 
 
 def _timestamp(moment: Sql) -> Sql:
