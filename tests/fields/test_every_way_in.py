@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import json
 import random
+import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from planhat_orm import License, Planhat, ValidationError
@@ -143,7 +150,53 @@ def _problem(target: Target, way: str, call: Callable[[], Any], server: Stored, 
     return "" if _same(sent, wanted) else f"sent {sent!r}, not {wanted!r}"
 
 
+def _is_missing(value: Any) -> bool:
+    """Whether a cell is empty: NaN of any library, NaT, NA, null."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    if isinstance(value, pa.Scalar):
+        return not value.is_valid
+    if isinstance(value, np.timedelta64):
+        return False  # no field holds a span of time
+    return pd.api.types.is_scalar(value) and not isinstance(value, complex) and bool(pd.isna(value))
+
+
+def _in_a_cell(target: Target, value: Any, meaning: Meaning) -> Any:
+    """What a cell of a table says: empty ones clear, numbers are keys and names too, and text is read by the field."""
+    kind, wanted = target.kind, _on_the_wire(target.kind, meaning)
+    if _is_missing(value):
+        return None
+    if kind in ("text", "key", "id"):
+        if isinstance(value, Integral) and not isinstance(value, (bool, np.timedelta64)):
+            return str(int(value))
+        if meaning.type == "number" and meaning.value == int(meaning.value) and not isinstance(value, Fraction):
+            return str(int(meaning.value))
+    if kind == "any" and meaning.type == "day":
+        return meaning.value.isoformat()  # as nothing says which type the field has
+    if meaning.type != "text":
+        return wanted
+    if kind in ("texts", "list") and not isinstance(value, str):
+        return REFUSED
+    text = meaning.value.strip()
+    match kind:
+        case "number" | "whole" if text == "5":
+            return 5
+        case "truth" if text == "true":
+            return True
+        case "texts" | "list":
+            return [text] if text else None
+        case "id" | "key":
+            return unicodedata.normalize("NFC", text) or None
+        case "moment" if text == "31.01.2026":
+            return "2026-01-31T00:00:00.000Z"
+        case "day" if text == "31.01.2026":
+            return (date(2026, 1, 31) - EPOCH).days
+    return None if not text else wanted
+
+
 def _wanted(target: Target, way: str, value: Any, meaning: Meaning) -> Any:
+    if way == "reconcile":
+        return _in_a_cell(target, value, meaning)
     wanted = _on_the_wire(target.kind, meaning)
     if target.kind == "day" and way in CUSTOM_WAYS and meaning.type == "number" and abs(meaning.value) < 10_000:
         # The dict holds values of the API, which counts days from 1970 on.

@@ -69,6 +69,8 @@ class Stored(Driver):
         if request.metered:
             self.session.quota.release()
         self.paths.append(unquote(request.path))
+        if request.path.startswith("/customfields"):
+            return Response(403, {}, b"{}")  # so that the account's fields stay unknown
         if request.body is None:
             key = "extId" if self.model is Invoice else "externalId"
             record = {"_id": ID, key: "k1"}
@@ -130,12 +132,18 @@ def _custom_whole(target: Target, value: Any) -> None:
 
 def _mapping(target: Target) -> dict[str, Any]:
     key = "ext_id" if target.model is Invoice else "external_id"
-    return {"Key": key, "X": target.name or f"custom.{target.label}"}
+    return {"Key": key, _column(target): target.name or f"custom.{target.label}"}
+
+
+def _column(target: Target) -> str:
+    return f"Column of {target.name or target.label}"
 
 
 def _reconcile(target: Target, value: Any) -> None:
     mapping = _mapping(target)
-    target.model.objects.reconcile([{"Key": "k1", "X": value}], mapping["Key"], mapping, empty="clear").apply()
+    target.model.objects.reconcile(
+        [{"Key": "k1", _column(target): value}], mapping["Key"], mapping, empty="clear"
+    ).apply()
 
 
 def _got(target: Target, value: Any) -> None:
@@ -166,6 +174,7 @@ WAYS: dict[str, Callable[[Target, Any], Any]] = {
     "update": lambda target, value: target.model.objects.all().update(**_named(target, value)),
     "get_or_create": _got,
     "update_or_create": _updated_or_created,
+    "reconcile": _reconcile,
 }
 """Ways for a value into a field: each has it sent."""
 
