@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-from .. import forks
 from ..errors import ConfigurationError
+from ..forks import Lock
 from ..names import did_you_mean
 
 Kind = Literal[
@@ -80,7 +80,7 @@ class Faults:
     def __init__(self) -> None:
         self._rules: list[Fault] = []
         self._passed: dict[int, deque[float]] = {}
-        self._lock = forks.Lock()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._rules)

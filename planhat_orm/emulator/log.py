@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .. import forks
+from ..forks import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Log:
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
-        self._lock = forks.Lock()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._calls)

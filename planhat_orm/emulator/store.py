@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .. import forks
 from ..errors import ConfigurationError
+from ..forks import Lock
 from ..wire.resources import resource, resources
 from . import rules
 from .defaults import change_stamps, creation_stamps, template
@@ -43,7 +43,7 @@ class Store:
     """Records by resource name (`company`, `line_item`, ...). Safe to use from any thread."""
 
     def __init__(self, moments: Moments, switches: Switches, seed: int = 1) -> None:
-        self.lock = forks.Lock(reentrant=True)
+        self.lock = Lock(reentrant=True)
         self.moments = moments
         self.switches = switches
         self.dirty: set[str] = set()

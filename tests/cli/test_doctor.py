@@ -37,7 +37,7 @@ def test_it_looks_at_the_whole_mirror(synced: Run) -> None:
     Path("planhat.db").chmod(0o644)
     shown = synced("doctor")
     assert (shown.code, wrong(shown)) == (1, ["mirror: file"])
-    assert "chmod 600 planhat.db" in shown.out
+    assert f"chmod 600 {Path('planhat.db').absolute()}" in shown.out
 
 
 def test_a_damaged_mirror_is_told_and_saved(synced: Run) -> None:

@@ -20,11 +20,11 @@ def test_a_sync_tells_what_it_did_and_each_model_once(connected: Run) -> None:
     shown = connected("sync", "Company", "license")
     assert shown.code == 0
     assert [row[:3] for row in shown.rows] == [
-        ["CustomField", "12", "0"],
         ["Company", "30", "0"],
         ["License", "90", "0"],
+        ["CustomField", "12", "0"],
     ]
-    assert [line.split()[0] for line in shown.err.splitlines()] == ["CustomField", "Company", "License"]
+    assert [line.split()[0] for line in shown.err.splitlines()] == ["Company", "License", "CustomField"]
 
 
 def test_its_requests_are_those_of_the_log(connected: Run, tenant: Emulator) -> None:
@@ -33,7 +33,7 @@ def test_its_requests_are_those_of_the_log(connected: Run, tenant: Emulator) -> 
 
 
 def test_planhats_own_plural_names_a_model_too(connected: Run) -> None:
-    assert connected("sync", "companies").rows[1][0] == "Company"
+    assert connected("sync", "companies").rows[0][0] == "Company"
 
 
 def test_a_second_sync_finds_nothing_new(synced: Run) -> None:
@@ -44,7 +44,7 @@ def test_a_model_that_the_token_may_not_read_is_skipped_and_named(connected: Run
     tenant.forbid("license")
     shown = connected("sync", "Company", "License")
     assert shown.code == 0
-    assert shown.rows[2][-2:] == ["skipped", "no permission (403)"]
+    assert shown.rows[1][-2:] == ["skipped", "no permission (403)"]
 
 
 @pytest.mark.parametrize("arguments", [["plan"], ["sync", "--plan"], ["plan", "Company", "--full"]])
@@ -67,7 +67,7 @@ def test_ctrl_c_ends_a_sync_in_one_line_and_the_next_one_goes_on(tenant: Emulato
         while not slow.met and time.monotonic() < deadline:
             time.sleep(0.05)
         assert running.stderr is not None
-        assert running.stderr.readline().startswith("CustomField")
+        assert running.stderr.readline().startswith("User")
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=20)
     assert (running.returncode, err) == (130, "planhat: stopped.\n")

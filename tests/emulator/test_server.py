@@ -20,7 +20,10 @@ from planhat_orm.wire.resources import resource, resources
 from .conftest import Serve
 
 ROOT = Path(planhat_orm.emulator.__file__).parent
-ALLOWED = ("planhat_orm.wire.resources", "planhat_orm.http.clock", "planhat_orm.errors", "planhat_orm.names")
+ALLOWED = (
+    "planhat_orm.wire.resources", "planhat_orm.http.clock", "planhat_orm.errors", "planhat_orm.names",
+    "planhat_orm.forks",
+)  # fmt: skip
 
 
 def test_it_imports_nothing_of_the_client() -> None:

@@ -13,6 +13,9 @@ from .generated import disagreements
 from .mutants import MUTANTS, Mutant, lived
 from .readings import Mirrored, by_api, by_python
 
+# The generated queries make labels up.
+pytestmark = pytest.mark.filterwarnings("ignore::planhat_orm.errors.UnknownNameWarning")
+
 FEW = 4
 """Mutants of each reading in a short run; which ones follows from the seed."""
 

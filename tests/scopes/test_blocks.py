@@ -584,6 +584,7 @@ def test_offline_holds_reads_in_threads_by_what_they_read(a: Planhat, server: Ot
 # --- tasks ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::planhat_orm.errors.BlockingWarning")
 @pytest.mark.parametrize("kind", HOLDING)
 @pytest.mark.parametrize("library", ["to_thread", "anyio", "gather"])
 def test_tasks_and_their_threads_are_held(kind: str, library: str, a: Planhat, server: OtherServer) -> None:

@@ -291,7 +291,7 @@ def test_settings_that_make_no_sense_are_refused(mirrored: Any, online: Any) -> 
     for secret in ("", [], [""], ["one", " "]):
         with pytest.raises(ConfigurationError, match="secret"):
             Receiver(planhat, secret=secret)
-    with pytest.raises(ConfigurationError, match="trust"):
+    with pytest.raises(FieldError, match="trust.*body, hint"):
         Receiver(planhat, secret=SECRET, trust="bodies")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="mirror"):
         Receiver(online(0)[1], secret=SECRET)
