@@ -8,6 +8,7 @@ somebody looks, and only for companies whose licences or sales changed.
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ class Store:
         self.invoice_number = 0
         self._tables = {name: Table(_indexed(name)) for name in resources() if name not in SHARED_TABLES}
         self._id_seed = random.Random(seed).getrandbits(40)
-        self._id_own = random.getrandbits(40)
+        self._id_own = secrets.randbits(40)  # not of `random`, which tests seed: no id is made twice
         self._ids = 0
         self._settled_day = moments.day()
 
