@@ -20,14 +20,15 @@ from .resources import BULK_MAX_ROWS, Resource
 
 
 def upsert(
-    resource: Resource, rows: Iterable[Mapping[str, Any]], *, chunk_size: int = BULK_MAX_ROWS
+    resource: Resource, rows: Iterable[Mapping[str, Any]], *, chunk_size: int = BULK_MAX_ROWS, remember: bool = True
 ) -> Flow[BulkAnswer]:
     """Send rows as bulk upserts and return an outcome for each.
 
     ceil(rows/5000) requests when all goes well. `rows` may be a generator; it is read a chunk at a time.
     Never raises for what happens to a row or a chunk: that is in its outcome. `ValidationError` before
     anything is sent for a chunk size that the API does not take, and for a list that holds more than dicts.
-    When a generator fails after rows of it were sent, `BulkError` has their outcomes.
+    When a generator fails after rows of it were sent, `BulkError` has their outcomes. `remember` notes records as
+    made; who has an outbox does so when they are acknowledged there.
     """
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, int):
         raise ValidationError(f"chunk_size must be a whole number, not {type(chunk_size).__name__}.")
@@ -40,7 +41,7 @@ def upsert(
     if isinstance(rows, Sequence):
         _check(rows)
     answer = BulkAnswer()
-    sender = BulkSender(resource, answer)
+    sender = BulkSender(resource, answer, remember)
     source = iter(rows)
     while True:
         start = len(answer.outcomes)

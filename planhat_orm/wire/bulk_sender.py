@@ -59,6 +59,7 @@ class BulkSender:
 
     resource: Resource
     answer: BulkAnswer
+    remember: bool = True
     refused: RequestError | None = None
     down: bool = False
     extra: int = 0
@@ -361,7 +362,7 @@ class BulkSender:
         *,
         not_processed: bool = False,
     ) -> None:
-        if id is not None and status == "created":
+        if id is not None and status == "created" and self.remember:
             remember_made([id])
         for row in rows:
             for place in row.places:

@@ -253,16 +253,22 @@ def once(request: Request) -> Flow[Response]:
 # --- create ---------------------------------------------------------------------------------------------
 
 
-def create(resource: Resource, row: Mapping[str, Any], seen: SeenIds | None = None) -> Flow[dict[str, Any]]:
+def create(
+    resource: Resource, row: Mapping[str, Any], seen: SeenIds | None = None, *, remember: bool = True
+) -> Flow[dict[str, Any]]:
     """Create a record and return it whole.
 
     One POST, and before it one GET for each key the row carries: `AlreadyExists` when one is taken, and
     nothing is changed. When the answer is lost the record is looked for by its key, or among the newest
     ones, those above the greatest id `seen` before; `AmbiguousWrite` when that does not tell. Threads and tasks that
-    create the same key take turns.
+    create the same key take turns. `remember` notes the record as made; who has an outbox does so when it is
+    acknowledged there.
     """
     keys = list(lookup_keys(resource, row))
-    return (yield from hold_keys(resource, keys, _create(resource, row, keys, seen)))
+    record: dict[str, Any] = yield from hold_keys(resource, keys, _create(resource, row, keys, seen))
+    if remember:
+        remember_made([record["_id"]])
+    return record
 
 
 def _create(
@@ -283,7 +289,6 @@ def _create(
             if keys
             else _by_content(resource, row, request, floor, started, lost)
         )
-    remember_made([record["_id"]])
     return record
 
 

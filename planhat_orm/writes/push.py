@@ -161,7 +161,7 @@ class Push:
             return
         chosen = [rows[entry.seq] for entry in mine]
         if "bulk_upsert" in known.operations:
-            answer = yield from bulk.upsert(known, chosen, chunk_size=self.chunk_size)
+            answer = yield from bulk.upsert(known, chosen, chunk_size=self.chunk_size, remember=False)
             outcomes = answer.outcomes
         else:
             outcomes = yield from _write_singly(known, mine, chosen, self.seen)
@@ -289,7 +289,7 @@ def _write_singly(known: Resource, entries: list[OutboxEntry], rows: list[Raw], 
             if entry.op == "update":
                 answer = yield from records.update(known, row["_id"], row)
             else:
-                answer = yield from records.create(known, row, seen)
+                answer = yield from records.create(known, row, seen, remember=False)
         except PlanhatError as failure:
             status: Status = "unknown" if is_lost(failure) else "failed"
             unprocessed = status == "failed" and is_unprocessed(failure)

@@ -65,7 +65,7 @@ def _write(record: Model, payload: Raw, seen: SeenIds) -> Flow[None]:
     """One POST or PUT."""
     known = record._meta.resource
     if record.id is None:
-        answer = yield from records.create(known, payload, seen)
+        answer = yield from records.create(known, payload, seen, remember=False)
     else:
         answer = yield from records.update(known, record.id, payload)
     record._saved(answer, payload)
@@ -132,6 +132,8 @@ def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object
             raise
         row = None if intent.op == "delete" else dict(record._wire)
         yield from on_outbox(outbox, lambda: outbox.acknowledge([(seq, record.id, row)]))
+        if status == "created" and record.id is not None:
+            records.remember_made([record.id])
     finally:
         outbox.release()
     sender.notify([RowResult(record, status)])
