@@ -17,6 +17,8 @@ from . import conditions, language
 from .language.grammar import QuestionError
 
 _WORD = re.compile(r"[\w. ]+!?")
+_LABEL = re.compile(r"(?:[\w.]+(?:\.|__))?custom(?:\.|__)(?=.*[-&])(?:[\w. ]|(?<=\w)[-&](?=\w))+!?")
+"""A custom field whose label holds such signs, as in `custom.Go-live`; a difference has blanks around its sign."""
 _NAMED = re.compile(r"[^\W\d]\w*")
 _JOINED = re.compile(r"\s(and|or)\s", re.IGNORECASE)
 FIGURES = ("sum", "avg", "min", "max")
@@ -38,6 +40,10 @@ class Question:
 def condition(model: type[Model], text: str) -> Q:
     """The condition of one argument: as the library spells it (`mrr__gte=1000`), or in the language of questions."""
     head, sign, rest = text.partition("=")
+    if sign and not rest.startswith("=") and _LABEL.fullmatch(head) is not None:
+        if _JOINED.search(rest):
+            raise FieldError(f"{head.strip()}=... is a condition of its own: in a longer one, quote the label.")
+        return conditions.condition(model, text)
     is_word = bool(sign) and _WORD.fullmatch(head) is not None and bool(head.strip("! "))
     if is_word and "__" in head and not rest.startswith("="):
         _refuse_mixture(model, head.strip(), rest)

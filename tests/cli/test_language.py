@@ -219,3 +219,22 @@ def test_sql_of_ones_own(synced: Run) -> None:  # noqa: F811
     assert [list(row) for row in rows] == [["name", "mrr"]] * 2
     assert "This reads" in synced("sql", "delete from company").err
     assert "--param takes name=value" in synced("sql", "select 1", "--param", "x").err
+
+
+@pytest.mark.parametrize("label", ["Go-live", "R&D spend", "A-b-c d"])
+@pytest.mark.parametrize("lookup", ["", "__gte"])
+def test_a_label_with_a_sign_in_it_is_no_difference(label: str, lookup: str) -> None:
+    for start in ("custom.", "custom__"):
+        meant = Q(**{f"{start}{label}{lookup}": "x"})
+        assert tree(Company.objects.filter(asked(Company, f"{start}{label}{lookup}=x"))) == tree(
+            Company.objects.filter(meant)
+        )
+        assert tree(Company.objects.filter(asked(Company, f"{start}{label}{lookup}!=x"))) == tree(
+            Company.objects.filter(~meant)
+        )
+    with pytest.raises(FieldError, match="quote the label"):
+        asked(Company, f"custom.{label}{lookup}=x and mrr>5")
+    apart = "custom.Seats - mrr = 4"
+    assert tree(Company.objects.filter(asked(Company, apart))) == tree(
+        Company.objects.filter(condition(Company, apart))
+    )
