@@ -1,4 +1,4 @@
-"""The clients of a process, for tests that must not see those of others."""
+"""The clients and the model classes of a process, for tests that must not see those of others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from planhat_orm import runtime
 from planhat_orm.scopes import chain, clients
 
 
@@ -27,3 +28,22 @@ def no_clients() -> Iterator[None]:
         clients._registered.update(registered)
         clients.set_default(default)
         chain._scope.set(scope)
+
+
+@contextmanager
+def no_classes() -> Iterator[None]:
+    """As in a program that declares no class yet, such as the command line; those of inside are forgotten at the end."""
+    models, classes = dict(runtime.models), dict(runtime.classes)
+    for name, model in models.items():
+        if not model.__module__.startswith("planhat_orm."):
+            del runtime.models[name]
+    for place in classes:
+        if not place[0].startswith("planhat_orm."):
+            del runtime.classes[place]
+    try:
+        yield
+    finally:
+        runtime.models.clear()
+        runtime.models.update(models)
+        runtime.classes.clear()
+        runtime.classes.update(classes)

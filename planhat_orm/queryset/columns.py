@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Literal
 
-from .. import arguments, runtime
+from .. import arguments
 from ..errors import ConfigurationError, FieldError, NotFound, PermissionDenied, ValidationError
 from ..fields import Custom, ManyToMany, One
 from ..fields.account import Known, spelled
@@ -16,6 +16,7 @@ from ..fields.scalars import Refused, described
 from ..http.effects import Flow
 from ..http.flows import collected
 from ..models.base import Model
+from ..models.declared_customs import declared_customs, disputed, label_named
 from ..models.generate import python_name
 from ..names import did_you_mean
 from ..query import kinds
@@ -150,8 +151,9 @@ def _custom(model: type[Model], label: str, account: Known | None, name: str) ->
     declared = model._meta.customs.get(label)
     if declared is not None:
         return _of_field(declared, False)
-    listed, elsewhere = (account or {}).get(label), _declared(model).get(label)
-    typed_by = elsewhere or listed
+    resource = model._meta.resource.name
+    listed, elsewhere = (account or {}).get(label), declared_customs(resource).get(label)
+    typed_by = listed if listed is not None and label in disputed(resource) else elsewhere or listed
     return Target(
         name,
         typed_by.kind if typed_by is not None else kinds.ANY,
@@ -161,24 +163,17 @@ def _custom(model: type[Model], label: str, account: Known | None, name: str) ->
     )
 
 
-def _declared(model: type[Model]) -> dict[str, Custom[Any]]:
-    """The custom fields that any class declares for these records: an export names its columns after them."""
-    resource = model._meta.resource.name
-    classes = [other for other in runtime.classes.values() if other._meta.resource.name == resource]
-    return {label: custom for other in classes for label, custom in other._meta.customs.items()}
-
-
 def _label(model: type[Model], name: str, account: Known | None) -> str | None:
     """The custom field that a column is called after, by its label or by the name that exports give it."""
     if "custom" not in model._meta.fields:
         return None
-    declared = _declared(model)
-    labels = {**dict.fromkeys(account or ()), **dict.fromkeys(declared)}
+    resource = model._meta.resource.name
+    labels = {*(account or ()), *declared_customs(resource)}
     if name in labels:
         return name
-    named = [label for label, custom in declared.items() if custom.name == name]
-    if len(named) == 1:
-        return named[0]
+    named = label_named(resource, name)
+    if named is not None:
+        return named
     bare = name.removeprefix("custom_")
     return next((label for label in sorted(labels) if python_name(label, ()) in (name, bare)), None)
 

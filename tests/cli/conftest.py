@@ -14,6 +14,8 @@ import pytest
 from planhat_orm.cli import main
 from planhat_orm.emulator import Emulator
 
+from ..registry import no_classes
+
 COMMAND = [sys.executable, "-m", "planhat_orm.cli"]
 TOKEN = "secret-token-of-the-test"
 TENANT = "secret-tenant-of-the-test"
@@ -53,6 +55,13 @@ def subprocess_run(
         timeout=timeout,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(autouse=True)
+def declares_nothing() -> Iterator[None]:
+    """The command line declares no class, whatever the tests before it did."""
+    with no_classes():
+        yield
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from planhat_orm import runtime
 from planhat_orm.emulator import Emulator
 
-from ..registry import no_clients
+from ..registry import no_classes, no_clients
 
 COMPANIES = 100
 """What the pages tell the reader to start: `planhat emulator --companies 100`."""
@@ -36,17 +35,7 @@ def tenant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator
 @pytest.fixture
 def clean_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a page did to the process: clients that readers leave to its end, classes, the level of a logger."""
-    models, classes, level = dict(runtime.models), dict(runtime.classes), _logger.level
-    for name, model in models.items():
-        if not model.__module__.startswith("planhat_orm."):
-            del runtime.models[name]  # a class of another test has custom fields, too
-    for place in classes:
-        if not place[0].startswith("planhat_orm."):
-            del runtime.classes[place]
-    with no_clients():
+    level = _logger.level
+    with no_classes(), no_clients():
         yield
-    runtime.models.clear()
-    runtime.models.update(models)
-    runtime.classes.clear()
-    runtime.classes.update(classes)
     _logger.setLevel(level)

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from planhat_orm import Model, Planhat
+from planhat_orm import Company, Custom, Model, Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.fields.base import Field
 from planhat_orm.models import resources
+
+from ..registry import no_classes
 
 ODD = [
     {
@@ -204,3 +206,22 @@ def test_the_column_of_a_custom_field_can_be_edited_and_cleared(exported: Export
         )
         [changed] = plan.updates
         assert changed.id == company.id and changed.changes() == {"custom": {"Seats": (company.custom["Seats"], value)}}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "duckdb"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_column_called_after_any_class_of_the_program_goes_back_in(tmp_path: Path, form: Any, turned: bool) -> None:
+    """Two classes give one custom field two names and two types, and one of the names to another field, too."""
+    with no_classes(), Emulator(3) as emulator:
+        own: list[dict[str, Any]] = [
+            {"golive": Custom("Go-live", datetime), "review": Custom("Next review day", date)},
+            {"go_live_day": Custom("Go-live", date), "golive": Custom("Seats", int)},
+        ]
+        for place, fields in enumerate(reversed(own) if turned else own):
+            type(f"Own{place}", (Company,), {"__module__": __name__, **fields})
+        with Planhat("test-token", api_url=emulator.url, calls_per_min=1e9, mirror=tmp_path / "a.db") as planhat:
+            planhat.sync()
+            path = tmp_path / "all.duckdb" if form == "duckdb" else tmp_path / f"company.{form}"
+            planhat.mirror.export(path if form == "duckdb" else tmp_path, form)
+            plan = Company.objects.using(planhat).reconcile(path, key="id", empty="clear")
+            assert cells(plan) == {} and plan.creates == [] and plan.unchanged == 3

@@ -14,7 +14,7 @@ from planhat_orm.cli import main
 from planhat_orm.emulator import Emulator
 
 from ..online import API_TOKEN, TENANT_TOKEN
-from ..registry import no_clients
+from ..registry import no_classes, no_clients
 
 
 class Account(Company):
@@ -82,6 +82,13 @@ def planhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planhat]:
             emulator.store.insert("company", {"name": f"C{place}", "custom": custom})
         planhat.sync(CustomField, Company)
         yield planhat
+
+
+@pytest.fixture(autouse=True)
+def undeclared() -> Iterator[None]:
+    """What is typed is typed in a program that declares nothing."""
+    with no_classes():
+        yield
 
 
 def _typed(value: Any) -> str:

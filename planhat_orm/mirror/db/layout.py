@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from ... import arguments, runtime
 from ...errors import ConfigurationError
-from ...fields import Custom
 from ...fields.relations import Many, Ref
 from ...models import resources as declared
 from ...names import did_you_mean
@@ -127,18 +126,6 @@ def _resource(model: Any) -> Resource:
         model = runtime.models[model]
     resource: Resource = arguments.model("A mirror", model)._meta.resource
     return resource
-
-
-def declared_customs(resource: str) -> dict[str, Custom[Any]]:
-    """The custom fields that any class declares for a resource, by label."""
-    found: dict[str, Custom[Any]] = {}
-    for model in runtime.classes.values():
-        if model._meta.resource.name == resource:
-            for label, custom in model._meta.customs.items():
-                # One class that asks for an index is enough.
-                if label not in found or (custom.index and not found[label].index):
-                    found[label] = custom
-    return found
 
 
 def _layout(model: Any, reached: set[tuple[str, str]]) -> Layout:

@@ -7,7 +7,6 @@ as far as that list was synced: so a mirror that the command line keeps has them
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,13 @@ from sqlalchemy import Connection, Text, cast, select, text
 
 from ...fields.account import KIND_OF, TYPES, folded
 from ...models import resources as declared
+from ...models.declared_customs import column_names, declared_customs, disputed
 from ...models.generate import python_name
 from ...query.kinds import Kind
 from ..db import state, tables
 from ..db.codec import decode as json_decode
 from ..db.json_text import path
-from ..db.layout import Layout, declared_customs, layout_for, layouts
+from ..db.layout import Layout, layout_for, layouts
 
 if TYPE_CHECKING:
     from ..db.database import Database
@@ -43,17 +43,16 @@ def known(connection: Connection, layout: Layout, taken: Iterable[str]) -> list[
     if "custom" not in layout.by_wire:
         return []
     declared_here = declared_customs(layout.name)
-    wanted = Counter(custom.name.lower() for custom in declared_here.values())
-    # Two classes may give two fields one name; then it is neither's, and their labels tell them apart.
-    found = {
-        label: (custom.name if wanted[custom.name.lower()] == 1 else python_name(label, ()), custom.kind)
-        for label, custom in sorted(declared_here.items())
-    }
+    columns = column_names(layout.name)
+    found = {label: (columns[label], custom.kind) for label, custom in sorted(declared_here.items())}
+    unclear = disputed(layout.name)
     rows = tables.records(layout_for("custom_field"))
     parents = {folded(name) for name in declared.__all__ if _layout_of(name) == layout.table}
     for row in connection.execute(select(rows.c.name, rows.c.type, rows.c.parent).order_by(rows.c.name)):
-        if row.name and row.name not in found and folded(row.parent or "") in parents:
-            found[row.name] = (python_name(row.name, ()), KIND_OF[TYPES.get(row.type, str)])
+        if row.name and (row.name not in found or row.name in unclear) and folded(row.parent or "") in parents:
+            name = columns.get(row.name) or python_name(row.name, ())
+            found[row.name] = (name, KIND_OF[TYPES.get(row.type, str)])
+            unclear.discard(row.name)
     names = {name.lower() for name in taken}
     fields = []
     for label, (name, kind) in found.items():
