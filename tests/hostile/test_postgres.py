@@ -106,6 +106,7 @@ def test_what_a_statement_of_your_own_does_wrong_stays_sqlalchemys_error(mirror:
         connection.execute(text("SELECT * FROM nowhere"))
 
 
+@pytest.mark.filterwarnings("ignore::planhat_orm.errors.UnknownNameWarning")
 def test_nul_in_a_filter_or_a_label_is_refused_by_name(postgres: Callable[[], str]) -> None:
     with Emulator(3, endusers=0) as emulator, client(emulator, postgres()) as planhat:
         planhat.sync(Company)

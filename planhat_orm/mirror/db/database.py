@@ -70,7 +70,6 @@ class Database:
         if self._readers is None:
             if self.postgres:
                 readers: Engine = self.engine.execution_options(postgresql_readonly=True)
-                event.listen(readers, "handle_error", _refuse_writes)
             else:
                 readers = self._engine(read_only=True)
             self._readers = readers
@@ -126,6 +125,9 @@ class Database:
     def _explain_postgres(self, context: ExceptionContext) -> None:
         if context.is_pre_ping:
             return  # it connects anew
+        connection = context.connection
+        if connection is not None and connection.get_execution_options().get("postgresql_readonly"):
+            _refuse_writes(context)  # the server would let others write
         where = f"{self.url.host or 'this machine'}, database {self.url.database}"
         if (told := explain.of_postgres(where, context.original_exception)) is not None:
             raise told from None
