@@ -62,6 +62,11 @@ def need_token(client: Planhat) -> None:
         )
 
 
+def call_once(client: Planhat) -> None:
+    """Make the cheapest call that needs a token: one user's id. Raises what Planhat says of it."""
+    next(iter(client.user.get_list(limit=1, select="_id", max_requests=1)), None)
+
+
 def has_mirror(where: str) -> bool:
     """Whether there is a mirror to ask. What a database URL leads to is seen when it is opened."""
     path = where.removeprefix("sqlite:///")

@@ -16,7 +16,7 @@ import typer
 from .. import Planhat, __version__
 from ..errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, PlanhatError
 from ..http.retry import Retry
-from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, has_mirror, need_mirror, shown, title
+from .connect import MIRROR, ApiUrlOption, MirrorOption, call_once, connect, has_mirror, need_mirror, shown, title
 from .out import console, table
 
 _SECONDS = 10.0
@@ -116,8 +116,7 @@ def _call(client: Planhat) -> Finding:
     quota: list[str] = []
     client.on("response", lambda pair: quota.append(_limit(pair[1].headers)))
     try:
-        for _ in client.user.get_list(limit=1, select="_id", max_requests=1):
-            break
+        call_once(client)
     except (PermissionDenied, NotFound):
         return Finding("a call", "the token is accepted, though it may not list users")
     except AuthenticationError:

@@ -14,6 +14,7 @@ import typer
 from .. import Planhat
 from ..errors import ConfigurationError, NotFound, PermissionDenied
 from ..http.retry import Retry
+from .connect import call_once
 from .out import say
 from .profiles import DEFAULT, KEYRING, SETTINGS, keyring, profiles_file, read_profiles
 
@@ -102,7 +103,7 @@ def _check(token: str, api_url: str) -> None:
     retry = Retry(attempts=2, deadline=2 * _SECONDS)
     client = Planhat(token, api_url=api_url, timeout=_SECONDS, retry=retry)
     with client, suppress(PermissionDenied, NotFound):
-        next(iter(client.user.get_list(limit=1, select="_id", max_requests=1)), None)
+        call_once(client)
 
 
 def _write(name: str, profile: dict[str, Any], default: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .kinds import Kind
 from .query import Query
-from .tree import Expr, Figure, Hop, InQuery, Node, Not, Related, Target, Test
+from .tree import Figure, Hop, InQuery, Node, Not, Related, Target, Test
 
 T = TypeVar("T")
 _LEAVES = (Kind, Query, Hop)
@@ -128,8 +128,3 @@ def figures_in(item: object) -> list[Figure]:
     if is_dataclass(item) and not isinstance(item, (type, *_LEAVES)):
         return [figure for facts in fields(item) for figure in figures_in(getattr(item, facts.name))]
     return []
-
-
-def is_constant(expr: Expr) -> bool:
-    """Whether a value is the same for all records."""
-    return not any(isinstance(part, (Target, Figure)) for part in parts_of(expr))

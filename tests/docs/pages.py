@@ -13,6 +13,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`\n]*)$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_SAID = re.compile(r"# -> (?P<text>.*?)\s*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} +(?P<text>.+?)\s*$", re.MULTILINE)
 
 
@@ -49,6 +50,21 @@ def blocks(page: Path) -> Iterator[Block]:
             yield Block(page, language, mark, "\n".join(lines[start : number - 1]) + "\n", start + 1, above)
             opened = None
     assert opened is None, f"{page}: the block of line {opened[2]} is not closed"
+
+
+def said_lines(block: Block) -> list[str]:
+    """What the comments `# -> text` of a block say that it prints."""
+    return [match["text"] for match in _SAID.finditer(block.text)]
+
+
+def unprinted(block: Block, printed: str) -> str | None:
+    """The first line that a block says and did not print in that place; `...` stands for anything."""
+    lines = iter(printed.splitlines())
+    for text in said_lines(block):
+        pattern = ".*".join(map(re.escape, text.split("...")))
+        if not any(re.fullmatch(pattern, line.strip()) for line in lines):
+            return text
+    return None
 
 
 def prose(page: Path) -> str:

@@ -8,11 +8,9 @@ marked `test` is a file of tests of its own, and pytest runs it.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -22,9 +20,7 @@ import pytest
 from planhat_orm import FullScanWarning
 from planhat_orm.emulator import Emulator
 
-from .pages import PAGES, ROOT, Block, blocks
-
-_PRINTED = re.compile(r"# -> (?P<text>.*?)\s*$", re.MULTILINE)
+from .pages import PAGES, ROOT, Block, blocks, unprinted
 
 
 def _python(page: Path, *marks: str) -> list[Block]:
@@ -50,12 +46,8 @@ def test_python_blocks_of_a_page_run_and_print_what_they_say(page: Path, tenant:
 
 
 def _check_printed(block: Block, printed: str) -> None:
-    lines: Iterator[str] = iter(printed.splitlines())
-    for said in _PRINTED.finditer(block.text):
-        pattern = ".*".join(map(re.escape, said["text"].split("...")))
-        assert any(re.fullmatch(pattern, line.strip()) for line in lines), (
-            f"{block}: {said['text']!r} was not printed, or not in this place. Printed was:\n{printed}"
-        )
+    text = unprinted(block, printed)
+    assert text is None, f"{block}: {text!r} was not printed, or not in this place. Printed was:\n{printed}"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if _python(page, "test")], ids=_named)
