@@ -22,6 +22,7 @@ UNDER: dict[str, set[str]] = {
     "json_decoding": set(),
     "json_encoding": {"errors"},
     "forks": set(),
+    "extras": {"errors"},
     "arguments": {"errors", "names"},
     "scopes": {"errors", "names", "arguments", "forks"},
     "runtime": {"errors", "names", "arguments", "forks", "scopes"},

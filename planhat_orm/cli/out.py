@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .. import extras
 from ..errors import ConfigurationError
 from ..query.kinds import iso
 from ..tabular.cells import guard
@@ -149,11 +150,8 @@ def _markdown(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
 def _parquet(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     if sys.stdout.isatty():
         raise ConfigurationError("Parquet is no text: send it to a file, as in --format parquet > companies.parquet.")
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise ConfigurationError('Parquet needs pyarrow: pip install "planhat_orm[frames]".') from None
+    pyarrow = extras.load("pyarrow", extra="frames", need="Parquet needs")
+    parquet = extras.load("pyarrow.parquet", extra="frames", need="Parquet needs")
     columns = {name: [_arrow(row.get(name)) for row in rows] for name in names}
     parquet.write_table(pyarrow.table(columns), pyarrow.PythonFile(sys.stdout.buffer, mode="w"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError
+from .. import extras
 from ..fields.account import Known
 from ..http.effects import Flow
 from ..http.flows import collected
@@ -33,7 +33,7 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
     Declared custom fields stand under their own names, other ones as `custom.<label>`: those that the account lists,
     and those that occur; annotations come last. The columns are the same whatever is found.
     """
-    pyarrow = _module("pyarrow")
+    pyarrow = frames_module("pyarrow")
     queryset._before_fetch()
     source, model, chosen = queryset._from(), queryset.model, queryset._chosen
     names = dict.fromkeys(model._meta.fields if chosen is None else ("id", *chosen))
@@ -109,7 +109,7 @@ def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Ta
 
 def arrow_of_rows(rows: list[dict[str, Any]], kinds_of: Mapping[str, Kind]) -> pa.Table:
     """Dicts of loaded values as an Arrow table."""
-    pyarrow = _module("pyarrow")
+    pyarrow = frames_module("pyarrow")
     columns = {}
     for name, kind in kinds_of.items():
         values = [row[name] for row in rows]
@@ -119,13 +119,13 @@ def arrow_of_rows(rows: list[dict[str, Any]], kinds_of: Mapping[str, Kind]) -> p
 
 def polars(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:
     """The records as a polars DataFrame."""
-    _module("polars")
+    frames_module("polars")
     return polars_of((yield from table_of(queryset, names)))
 
 
 def pandas(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:
     """The records as a pandas DataFrame."""
-    _module("pandas")
+    frames_module("pandas")
     return pandas_of((yield from table_of(queryset, names)))
 
 
@@ -136,18 +136,14 @@ def table_of(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Table]:
 
 def polars_of(table: pa.Table) -> Any:
     """A table as a polars DataFrame."""
-    return _module("polars").from_arrow(table)
+    return frames_module("polars").from_arrow(table)
 
 
 def pandas_of(table: pa.Table) -> Any:
     """A table as a pandas DataFrame, with Arrow's types, so that whole numbers with gaps stay whole."""
-    return table.to_pandas(types_mapper=_module("pandas").ArrowDtype)
+    return table.to_pandas(types_mapper=frames_module("pandas").ArrowDtype)
 
 
-def _module(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError:
-        raise ConfigurationError(f'Data frames need {name}: pip install "planhat_orm[frames]".') from None
+def frames_module(name: str) -> Any:
+    """A package of the extra `frames`."""
+    return extras.load(name, extra="frames", need="Data frames need")

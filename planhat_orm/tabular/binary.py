@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError, ValidationError
+from .. import extras
+from ..errors import ValidationError
 from ..names import did_you_mean
 from .cells import is_empty, unguard
 from .table import Table, header_of, table_of, without_nameless
@@ -64,11 +64,7 @@ def read_duckdb(path: Path, table: str) -> Table:
 
 
 def _module(name: str, extra: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        package = name.partition(".")[0]
-        raise ConfigurationError(f'This file needs {package}: pip install "planhat_orm[{extra}]".') from None
+    return extras.load(name, extra=extra, need="This file needs")
 
 
 def _first_line(wrong: BaseException) -> str:

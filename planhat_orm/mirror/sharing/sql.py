@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import inspect
 
-from ...errors import ConfigurationError, MirrorError, ValidationError
+from ...errors import MirrorError, ValidationError
 from ...html import table
 from ...names import did_you_mean
+from ...queryset.dataframes import frames_module
 from ..db import sqlite_functions
 from ..db.database import Database
 
@@ -50,29 +51,20 @@ class SqlResult(Sequence[dict[str, Any]]):
 
     def to_arrow(self) -> Any:
         """The rows as an Arrow table. Needs `[frames]`."""
-        pyarrow = _module("pyarrow")
+        pyarrow = frames_module("pyarrow")
         columns = list(zip(*self.rows, strict=True)) if self.rows else [()] * len(self.columns)
         return pyarrow.table([pyarrow.array(list(values)) for values in columns], names=list(self.columns))
 
     def to_pandas(self) -> Any:
         """The rows as a pandas DataFrame with Arrow's types. Needs `[frames]`."""
-        return self.to_arrow().to_pandas(types_mapper=_module("pandas").ArrowDtype)
+        return self.to_arrow().to_pandas(types_mapper=frames_module("pandas").ArrowDtype)
 
     def to_polars(self) -> Any:
         """The rows as a polars DataFrame. Needs `[frames]`."""
-        return _module("polars").from_arrow(self.to_arrow())
+        return frames_module("polars").from_arrow(self.to_arrow())
 
     def _repr_html_(self) -> str:
         return table(self.columns, self.rows[:20], repr(self))
-
-
-def _module(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError:
-        raise ConfigurationError(f'Data frames need {name}: pip install "planhat_orm[frames]".') from None
 
 
 def sql(database: Database, statement: str, parameters: Mapping[str, object], limit: int | None) -> SqlResult:
