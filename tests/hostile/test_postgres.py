@@ -96,7 +96,10 @@ def test_a_sync_whose_connections_are_killed_goes_on_next_time(postgres: Callabl
 )  # fmt: skip
 def test_what_the_server_says_of_itself(mirror: Mirror, state: str, advice: str) -> None:
     raises = f"DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{state}'; END $$"
-    with pytest.raises(MirrorError, match=rf"could not extend file\..*{advice}"), mirror.engine.begin() as connection:
+    with (
+        pytest.raises(MirrorError, match=rf"could not extend file\..*{advice}"),
+        mirror.database.writing() as connection,
+    ):
         connection.execute(text(raises))
     assert mirror.status()
 
