@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from planhat_orm.wire import list_page
+
 from .scale import VARIABLE
 
 settings.register_profile("default", deadline=None)
@@ -39,3 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(autouse=True)
+def no_keys_learned_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has read no record alone yet: lists ask for the documented keys only."""
+    monkeypatch.setattr(list_page, "_learned", {})
