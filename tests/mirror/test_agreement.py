@@ -229,6 +229,7 @@ def examples(count: int) -> Any:
 ORDERS = [leaf for leaf in LEAVES if not leaf[0] and leaf[2] not in (LIST, OBJECT, ANY)]
 ADDED = [leaf for leaf in ORDERS if leaf[2] in (kinds.NUMBER, kinds.INTEGER, kinds.TEXT, kinds.DATETIME)]
 
+MRR, TAGS = Target("mrr", ("mrr",), kinds.NUMBER), Target("tags", ("tags",), kinds.LIST)
 conditions = given(tenants, st.lists(trees, min_size=1, max_size=6))
 sortings = given(
     table(dicts(TOP, custom=customs)),
@@ -369,6 +370,10 @@ def test_every_lookup_on_every_value_means_the_same_in_postgres(in_postgres: Mir
     {"company": [{"_id": "a1", "custom": {"Seats": True}}]},
     [Leaf(Target("s", ("custom", "Seats"), kinds.NUMBER), "exact", 1.0)],
 )
+@example(
+    {"company": [{"_id": "a1", "mrr": 1.0}]},
+    [Leaf(MRR, "exact", TAGS), Leaf(TAGS, "gte", MRR), Leaf(TAGS, "exact", TAGS)],
+)
 def test_sqlite_and_python_choose_the_same_records(
     in_sqlite: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
 ) -> None:
@@ -377,6 +382,10 @@ def test_sqlite_and_python_choose_the_same_records(
 
 @examples(12)  # type: ignore[untyped-decorator]
 @conditions
+@example(
+    {"company": [{"_id": "a1", "mrr": 1.0}]},
+    [Leaf(MRR, "exact", TAGS), Leaf(TAGS, "gte", MRR), Leaf(TAGS, "exact", TAGS)],
+)
 def test_postgres_and_python_choose_the_same_records(
     in_postgres: Mirror, tenant: dict[str, list[Row]], nodes: list[Node]
 ) -> None:

@@ -152,7 +152,9 @@ def compared(op: str, left: Value, left_kind: Kind, right: Value, right_kind: Ki
     """Whether two values compare so; values of different types do not compare."""
     if isinstance(left, Mixed) or isinstance(right, Mixed):
         return _mixed_compared(op, as_kind(left, left_kind, ANY), as_kind(right, right_kind, ANY))
-    if family(left_kind) != family(right_kind) or (left_kind is BOOLEAN and op != "exact"):
+    if family(left_kind) != family(right_kind) or family(left_kind) == "nothing":
+        return false()
+    if left_kind is BOOLEAN and op != "exact":
         return false()
     return getattr(left, DIRECT[op])(right)  # type: ignore[no-any-return]
 
@@ -166,7 +168,9 @@ def _mixed_compared(op: str, left: Value, right: Value) -> Sql:
 
 
 def family(kind: Kind) -> str:
-    """Which comparables can be compared with each other: text, numbers, booleans."""
+    """Which comparables can be compared with each other: text, numbers, booleans; lists and objects have none."""
+    if kind in (*LISTS, OBJECT):
+        return "nothing"
     return "text" if kind in _TEXTS else "boolean" if kind is BOOLEAN else "number"
 
 
