@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..models.labels import name_of
 from .connect import MIRROR, MirrorOption, connect, model, need_mirror, title
 from .out import console, table
+
+if TYPE_CHECKING:
+    from ..mirror.reading.history import Change
 
 
 def history(
@@ -26,15 +31,39 @@ def history(
         models = [model(model_name)] if model_name is not None else None
         found = client.mirror.changes(since, models=models, fields=field)
         if key is not None:
-            found = [record for record in found if record.id == key]
+            found = [change for change in found if change.id == key]
+        shown = found[-limit:]
+        labels = _labels(shown)
         rows = [
-            (f"{record.at:%Y-%m-%d %H:%M}", title(record.model), record.id, record.kind, record.origin, name, old, new)
-            for record in found[-limit:]
-            for name, (old, new) in (record.fields or {"": (None, None)}).items()
+            (
+                f"{change.at:%Y-%m-%d %H:%M}",
+                f"{title(change.model)} {labels.get((change.model, change.id), '')}".rstrip(),
+                change.id,
+                change.kind,
+                change.origin,
+                name,
+                old,
+                new,
+            )
+            for change in shown
+            for name, (old, new) in (change.fields or {"": (None, None)}).items()
         ]
         if not rows:
             console().print("No change was seen.")
             return
-        table(("seen", "model", "record", "what", "whose", "field", "old", "new"), rows)
+        table(("seen", "record", "id", "what", "whose", "field", "old", "new"), rows)
         if len(found) > limit:
             console(stderr=True).print(f"{len(found) - limit} earlier ones are left out: --limit shows more.")
+
+
+def _labels(changes: Sequence[Change]) -> dict[tuple[str, str], str]:
+    """The names of the records that are still in the copy, by resource and id."""
+    ids: dict[str, set[str]] = {}
+    for change in changes:
+        ids.setdefault(change.model, set()).add(change.id)
+    return {
+        (resource, str(record.id)): name
+        for resource, wanted in ids.items()
+        for record in model(title(resource)).objects.using("mirror").filter(id__in=wanted)
+        if (name := name_of(record)) is not None
+    }

@@ -22,6 +22,7 @@ from ..scopes.chain import innermost
 from ..wire.aliases import with_aliases
 from ..wire.resources import resource as wire_resource
 from .as_dict import as_dict
+from .labels import label_of, name_of
 from .manager import Objects
 from .meta import Meta, collect
 from .results import Policy, SaveResult
@@ -491,8 +492,9 @@ class Model(metaclass=ModelType):
 
     def __repr__(self) -> str:
         changed = self.changes()
-        mark = f" changed: {', '.join(changed)}" if changed else ""
-        return f"<{type(self).__name__} {self.id or 'new'}{mark}>"
+        new = ", new" if self.id is None and name_of(self) else ""
+        mark = f", changed: {', '.join(changed)}" if changed else ""
+        return f"<{label_of(self)}{new}{mark}>"
 
     def _repr_html_(self) -> str:
         changed = self.changes()

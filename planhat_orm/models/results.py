@@ -10,6 +10,7 @@ from .. import arguments
 from ..errors import BulkError
 from ..html import table
 from ..http.flows import counted
+from .labels import name_of
 
 if TYPE_CHECKING:
     from ..http.effects import Flow
@@ -144,7 +145,7 @@ class BatchResult:
     def raise_for_failures(self) -> None:
         """Raise `BulkError` with this result when a row failed, was dropped, or is unknown."""
         if not self.ok:
-            bad = ((label_of(row.object), row.error) for row in self.rows if not row.ok)
+            bad = ((_label_of(row.object), row.error) for row in self.rows if not row.ok)
             raise BulkError(f"{self}. See .result.failed, .dropped and .unknown: each has .object and .error.",
                             result=self, reasons=first_reasons(bad))  # fmt: skip
 
@@ -170,16 +171,14 @@ class BatchResult:
         return table(("status", "rows"), rows, f"{self.requests} requests")
 
 
-def label_of(held: Any) -> str:
+def _label_of(held: Any) -> str:
     """A record, or an outbox's entry, as a person knows it: by its name, else its first key, else its id."""
     if hasattr(held, "_meta"):
-        kind, id, keys = type(held).__name__, held.id, held._meta.resource.keys
-        fields, live = held._meta.by_wire, held._live or {}
-        said = {wire: live.get(field.name, held._wire.get(wire)) for wire, field in fields.items()}
+        name, kind, id, keys = name_of(held), type(held).__name__, held.id, held._keys()
     else:
-        kind, id, keys, said = held.resource, held.record, ("externalId", "sourceId", "email"), held.patch
-    named = (said.get(wire) for wire in ("name", "title", "subject", *(key for key in keys if key != "_id")))
-    return f"{kind} {next((value for value in named if value), id or 'new')}"
+        name, kind, id, keys = held.patch.get("name"), held.resource, held.record, held.patch
+    values = (keys.get(wire) for wire in ("externalId", "sourceId", "email"))
+    return f"{kind} {name or next((value for value in values if value), None) or id or 'new'}"
 
 
 def first_reasons(bad: Iterable[tuple[str, str]], most: int = 3) -> tuple[str, ...]:

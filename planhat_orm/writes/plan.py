@@ -12,6 +12,7 @@ from typing import Any
 from ..fields import Custom
 from ..html import table
 from ..models.base import Model
+from ..models.labels import label_of, name_of
 from ..wire.keys import has_key
 from ..wire.resources import BULK_MAX_ROWS
 
@@ -77,8 +78,7 @@ class WritePlan:
 
     def _cells(self, changes: Iterable[Change]) -> list[tuple[str, str, str, str, str]]:
         return [
-            (change.action, f"{change.model} {_name(change.object)}", change.field, _show(change.old),
-             _show(change.new))
+            (change.action, _label(change.object), change.field, _show(change.old), _show(change.new))
             for change in changes
         ]  # fmt: skip
 
@@ -153,9 +153,12 @@ def plan_of(
     return WritePlan(tuple(changes), requests, seconds(requests))
 
 
-def _name(record: Model) -> str:
-    key = None if record.id is not None else _key(record)
-    return record.id or ("new" if key is None else f"new ({key})")
+def _label(record: Model) -> str:
+    """The record as a person knows it; a new one with its key, as far as it has one."""
+    if record.id is not None:
+        return label_of(record)
+    key, model = _key(record), type(record).__name__
+    return f"{model} {name_of(record) or 'new'}{'' if key is None else f' ({key})'}"
 
 
 def _key(record: Model) -> str | None:

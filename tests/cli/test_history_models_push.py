@@ -102,6 +102,7 @@ def test_what_waits_is_listed_pushed_and_then_in_the_history(emulator: Emulator,
     assert "empty" in planhat(emulator, tmp_path, "outbox").stdout
     seen = planhat(emulator, tmp_path, "history", "Company", company.id, "--field", "phase")
     assert "Written offline" in seen.stdout and "mine" in seen.stdout
+    assert company.name is not None and f"Company {company.name.split()[0]}" in seen.stdout
 
 
 def test_discarding_what_waits_sends_nothing(emulator: Emulator, tmp_path: Path) -> None:

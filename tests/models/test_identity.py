@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Custom, License, NotLoaded, User
+from planhat_orm import Company, Custom, Enduser, License, NotLoaded, User
 from planhat_orm.models.results import SaveResult
 from planhat_orm.models.state import Origin
 
@@ -146,14 +146,24 @@ def test_to_wire_is_what_came_with_the_changes_over_it_and_a_copy() -> None:
 # --- showing --------------------------------------------------------------------------------------------
 
 
-def test_repr_names_class_id_and_changed_fields_and_no_content() -> None:
-    one = company(name="Secret Inc", phase="Secret", custom={"Tier": "Secret"})
-    assert repr(one) == f"<Account {ID}>"
-    one.name, one.tier = "Secret & Co", "Secret too"
+def test_repr_names_class_name_and_changed_fields_and_no_other_content() -> None:
+    one = company(name="Acme Inc", phase="Secret", custom={"Tier": "Secret"})
+    assert repr(one) == "<Account Acme Inc>"
+    one.name, one.tier = "Acme & Co", "Secret too"
     one.custom["Secret label"] = "x"
-    assert repr(one) == f"<Account {ID} changed: name, tier, custom>"
-    assert repr(Account(name="Secret")) == "<Account new changed: name>"
+    assert repr(one) == "<Account Acme & Co, changed: name, tier, custom>"
+    assert repr(Account(name="Acme")) == "<Account Acme, new, changed: name>"
     assert "Secret" not in str(one)
+
+
+def test_repr_of_a_record_without_a_name_shows_its_id() -> None:
+    assert repr(company(phase="Live")) == f"<Account {ID}>"
+    assert repr(company(name="  ")) == f"<Account {ID}>"
+    assert repr(Account()) == "<Account new>"
+    assert repr(Enduser(email="ada@customer.example")) == "<Enduser new, changed: email>"
+    assert repr(User(nick_name="Dario")) == "<User Dario, new, changed: nick_name>"
+    assert repr(company(name="\u202eemcA\x1b[2J\n Inc")) == "<Account  emcA [2J Inc>"
+    assert repr(company(name="long" * 20)) == f"<Account {'long' * 14}l...>"
 
 
 def test_html_escapes_everything() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ... import Company, Conversation, Enduser, License, Planhat, Task, User
+from ...models.labels import label_of
 from ...models.results import BatchResult
 from ...writes import WritePlan
 from ..emulator import inventory
@@ -112,14 +113,7 @@ class Story:
         for field_change in plan.changes:
             seen[field_change.model] += 1
             if seen[field_change.model] <= _PLAN_LINES:
-                rows.append(
-                    (
-                        f"{field_change.model} {field_change.object.id}",
-                        field_change.field,
-                        field_change.old,
-                        field_change.new,
-                    )
-                )
+                rows.append((label_of(field_change.object), field_change.field, field_change.old, field_change.new))
         table(("record", "field", "old", "new"), rows, to=self._console)
         self._say(f"... and {len(plan.changes) - len(rows)} more. In all: {plan.summary()}.")
 
