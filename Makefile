@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
-.PHONY: demo test coverage check bench torture test-lowest test-pages site docs dist test-peers clean help
+.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs dist test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -17,6 +17,7 @@ help:
 	@echo "make check    lint and types only"
 	@echo "make bench    speed, as ratios measured in one run"
 	@echo "make torture  the long proofs"
+	@echo "make repeat   the tests of threads, processes and signals, 200 times each"
 	@echo "make test-pages   the report and the emulator's page in headless Chromium"
 	@echo "make test-lowest  the tests with the oldest dependencies that are promised to work"
 	@echo "make test-peers  other people's clients against the emulator"
@@ -61,6 +62,10 @@ bench: $(STAMP)
 
 torture: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --torture tests
+
+# What depends on how threads, processes and signals meet may pass by chance.
+repeat: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m doubtful --repeat 200 tests
 
 # CRUDs asks for a certifi of the day it was released, which not every index has: its own needs are put in by hand.
 .venv-peers/.installed: Makefile

@@ -1,4 +1,4 @@
-"""What all tests share: the long proofs are asked for with `--torture`."""
+"""What all tests share: long proofs are run with `--torture`, doubtful tests again and again with `--repeat`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ settings.register_profile("torture", deadline=None, max_examples=2000, suppress_
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="run the long proofs whole")
+    parser.addoption("--repeat", type=int, default=1, help="run tests that are marked `doubtful` so many times")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times = metafunc.config.getoption("--repeat")
+    if times > 1 and metafunc.definition.get_closest_marker("doubtful"):
+        metafunc.fixturenames.append("repetition")
+        metafunc.parametrize("repetition", range(times))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,13 +6,15 @@ This is the one place that looks at the variable. A test that has no short versi
 from __future__ import annotations
 
 import os
+import sys
 from typing import TypeVar
 
 T = TypeVar("T")
 
 VARIABLE = "PLANHAT_TORTURE"
-LONG = bool(os.environ.get(VARIABLE))
-"""Whether the long proofs run. `pytest --torture` sets it, for the processes that tests start as well."""
+LONG = bool(os.environ.get(VARIABLE)) or "--torture" in sys.argv
+"""Whether the long proofs run. This module is imported before pytest has read its options, and by processes that tests
+start, for which `pytest --torture` sets the variable."""
 
 
 def sized(short: T, long: T) -> T:

@@ -21,7 +21,7 @@ from .answers import TooLong
 from .background import BackgroundRequest
 from .blocking import warn_in_a_task
 from .delivery import deliver_with_token
-from .effects import Attempt, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
+from .effects import Attempt, CurrentAccount, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
 from .exchange import Exchange, has_surplus
 from .failures import FAILURES, strip_frames
 from .pools import LoopPools, Pools
@@ -125,6 +125,8 @@ class Driver:
                 return BackgroundRequest(self.run, lambda: deliver_with_token(request, session), self._slots)
             case Wait(begun):
                 return begun.result()
+            case CurrentAccount():
+                return session.account or session
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
     def _send(self, attempt: Attempt) -> Response:
@@ -257,6 +259,8 @@ class AsyncDriver:
                 return task
             case Wait(begun):
                 return await begun
+            case CurrentAccount():
+                return session.account or session
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
 
     async def _send(self, attempt: Attempt) -> Response:

@@ -148,7 +148,12 @@ class Wait:
     begun: Any = field(repr=False)
 
 
-Effect = Request | Attempt | Sleep | Emit | RunBlocking | Start | Wait
+@dataclass(frozen=True, slots=True)
+class CurrentAccount:
+    """Answered with the account that requests go to: something that is equal for all clients of one account only."""
+
+
+Effect = Request | Attempt | Sleep | Emit | RunBlocking | Start | Wait | CurrentAccount
 Flow = Generator[Any, Any, T]
 """A generator of effects that returns a T."""
 

@@ -96,6 +96,7 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.doubtful
 def test_a_killed_process_holds_nothing_from_that_moment(either: Mirror) -> None:
     with another_process(either) as running:
         told = rf"being synced by process {running.pid} on .*end that process"
@@ -193,11 +194,16 @@ def test_a_forked_child_neither_holds_nor_releases_its_parents_lock(either: Mirr
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("how", ["killed", "done"])
+@pytest.mark.doubtful
 def test_a_child_that_outlives_its_parent_keeps_nobody_waiting(mirror: Mirror, how: str) -> None:
     mirror.status()
     ending = "holder.end(); " if how == "done" else "os.kill(os.getpid(), 9)"
+    # The child says that it is there: until then it may not yet have let go of what it inherited.
     program = HOLD.replace(
-        "time.sleep(600)", f"child = os.fork() or time.sleep(600)\nprint(child, flush=True)\n{ending}"
+        "time.sleep(600)",
+        "reader, writer = os.pipe()\n"
+        "child = os.fork() or (os.write(writer, b'x'), time.sleep(600))\n"
+        f"os.read(reader, 1)\nprint(child, flush=True)\n{ending}",
     )
     started = subprocess.Popen(
         [sys.executable, "-c", f"import os\n{program}", str(mirror.where)], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -215,6 +221,7 @@ def test_a_child_that_outlives_its_parent_keeps_nobody_waiting(mirror: Mirror, h
 
 
 @pytest.mark.parametrize("options", [("--pid", "--fork"), ("--uts",), ("--pid", "--fork", "--uts", "--mount-proc")])
+@pytest.mark.doubtful
 def test_a_holder_in_another_container_is_alive(mirror: Mirror, options: tuple[str, ...]) -> None:
     """Its process ids are others', and a pod may have the same host name."""
     allowed = subprocess.run(["unshare", *options, "true"], capture_output=True, check=False)

@@ -264,6 +264,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.mark.parametrize("kind", HOLDING)
+@pytest.mark.doubtful
 def test_records_that_are_read_in_a_block_are_held_in_any_thread(
     kind: str, a: Planhat, pool: ThreadPoolExecutor, server: OtherServer
 ) -> None:
@@ -346,6 +347,7 @@ def test_a_write_of_a_bare_thread_beside_a_batch_is_live(a: Planhat, server: Oth
 
 
 @pytest.mark.parametrize("kind", HOLDING)
+@pytest.mark.doubtful
 def test_threads_and_carry_take_the_block_along(
     kind: str, a: Planhat, pool: ThreadPoolExecutor, server: OtherServer
 ) -> None:
@@ -587,6 +589,7 @@ def test_offline_holds_reads_in_threads_by_what_they_read(a: Planhat, server: Ot
 @pytest.mark.filterwarnings("ignore::planhat_orm.errors.BlockingWarning")
 @pytest.mark.parametrize("kind", HOLDING)
 @pytest.mark.parametrize("library", ["to_thread", "anyio", "gather"])
+@pytest.mark.doubtful
 def test_tasks_and_their_threads_are_held(kind: str, library: str, a: Planhat, server: OtherServer) -> None:
     records = list(Company.objects.using(a))
 

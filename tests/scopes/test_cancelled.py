@@ -113,6 +113,7 @@ async def settle(planhat: Planhat) -> None:
         assert not len(planhat.outbox)
 
 
+@pytest.mark.doubtful
 def test_a_save_that_is_cancelled_is_done_or_not_and_can_be_done_again(planhat: Planhat, emulator: Emulator) -> None:
     async def begin(n: int) -> Any:
         record = await Company.objects.aget(external_id="acct-1001")
@@ -132,6 +133,7 @@ def test_a_save_that_is_cancelled_is_done_or_not_and_can_be_done_again(planhat: 
     assert asyncio.run(cancelled_at_each(begin, check)) > 3
 
 
+@pytest.mark.doubtful
 def test_a_create_that_is_cancelled_makes_its_record_once(planhat: Planhat, emulator: Emulator) -> None:
     async def begin(n: int) -> Any:
         record = Company(name=f"N{n}", external_id=f"new-{n}")
@@ -150,6 +152,7 @@ def test_a_create_that_is_cancelled_makes_its_record_once(planhat: Planhat, emul
     assert asyncio.run(cancelled_at_each(begin, check)) > 4
 
 
+@pytest.mark.doubtful
 def test_a_batch_that_is_cancelled_sends_the_rest_when_it_is_tried_again(planhat: Planhat, emulator: Emulator) -> None:
     async def begin(n: int) -> Any:
         batch = planhat.batch()
@@ -179,6 +182,7 @@ def test_a_batch_that_is_cancelled_sends_the_rest_when_it_is_tried_again(planhat
     assert asyncio.run(cancelled_at_each(begin, check)) > 4
 
 
+@pytest.mark.doubtful
 def test_a_push_that_is_cancelled_sends_the_rest_when_it_is_tried_again(planhat: Planhat, emulator: Emulator) -> None:
     if planhat.outbox is None:
         pytest.skip("there is no outbox without a mirror")
@@ -203,6 +207,7 @@ def test_a_push_that_is_cancelled_sends_the_rest_when_it_is_tried_again(planhat:
     assert asyncio.run(cancelled_at_each(begin, check)) > 4
 
 
+@pytest.mark.doubtful
 def test_a_reading_that_is_cancelled_is_begun_anew(planhat: Planhat, emulator: Emulator) -> None:
     source = "api" if planhat.outbox is None else "mirror"
 

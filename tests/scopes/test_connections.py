@@ -29,6 +29,14 @@ def open_files() -> int:
     return sum(1 for _ in FDS.iterdir())
 
 
+def still_open(most: int) -> int:
+    """How many files are open, once the server, which is in this process too, had the time to close its ends."""
+    end = time.monotonic() + 30
+    while (count := open_files()) > most and time.monotonic() < end:
+        time.sleep(0.02)
+    return count
+
+
 async def _read(planhat: Planhat) -> None:
     await asyncio.gather(*[planhat.company.aget_by_id("extid-a-1") for _ in range(2)])
 
@@ -61,6 +69,7 @@ def _bare_loop(work: Any) -> None:
     (_asyncio_run, _read, False), (_asyncio_run, _read, True), (_asyncio_run, _leave_early, False),
     (_asyncio_run, _leave_tasks, False), (_bare_loop, _read, False),
 ])  # fmt: skip
+@pytest.mark.doubtful
 def test_a_client_leaves_nothing_open_in_loops_that_are_over(
     run: Any, work: Any, mirrored: bool, make: Make, tmp_path: Path
 ) -> None:
@@ -75,10 +84,11 @@ def test_a_client_leaves_nothing_open_in_loops_that_are_over(
     if run is _bare_loop:
         # The pool of a loop that nobody shut down closes when the next one opens.
         asyncio.run(_read(planhat))
-    assert open_files() <= before
+    assert still_open(before) <= before
 
 
 @needs_proc
+@pytest.mark.doubtful
 def test_a_client_leaves_nothing_open_in_loops_that_are_over_on_the_emulator() -> None:
     with Emulator(companies=ROWS) as emulator:
         planhat = Planhat(emulator.api_token, api_url=emulator.url)
@@ -86,10 +96,7 @@ def test_a_client_leaves_nothing_open_in_loops_that_are_over_on_the_emulator() -
         before = open_files()
         for _ in range(sized(15, 200)):
             asyncio.run(_read_any(planhat))
-        end = time.monotonic() + 10
-        while open_files() > before and time.monotonic() < end:
-            time.sleep(0.05)  # the emulator, in this process too, closes its ends a moment later
-        assert open_files() <= before
+        assert still_open(before) <= before
         planhat.close()
 
 
@@ -116,6 +123,7 @@ def test_loops_in_threads_have_pools_of_their_own_and_one_quota(make: Make) -> N
     assert planhat.calls == 16 and planhat._session.quota.budget() == 1000 - 16
 
 
+@pytest.mark.doubtful
 def test_answers_arrive_when_the_client_is_closed_meanwhile(make: Make, server: OtherServer) -> None:
     planhat = make("a")
     server.fault(faults.trickle(0.001, 200), on("GET", "/companies/"), times=None)

@@ -91,6 +91,7 @@ async def _work_in_task() -> None:
     assert len([company async for company in Company.objects.filter(external_id__startswith="a-")]) == ROWS
 
 
+@pytest.mark.doubtful
 def test_forked_children_get_their_own_answers_and_count_their_own_calls(a: Planhat, server: OtherServer) -> None:
     keys = [[f"a-{n % ROWS}" for n in range(child, child + sized(8, 60))] for child in range(4)]
     before = a.calls
@@ -151,14 +152,16 @@ def all_locks_held() -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.doubtful
 def test_a_fork_while_every_lock_is_held_does_not_hang(a: Planhat) -> None:
     with all_locks_held():
         child = fork(lambda: _work(a, ["a-1"]))
     assert join(child) == ["a-1"]
 
 
+@pytest.mark.doubtful
 def test_a_fork_while_another_thread_writes_a_key_does_not_hang(a: Planhat) -> None:
-    names = frozenset({("companies", "externalId", "new-key")})
+    names = frozenset({(a.account, "companies", "externalId", "new-key")})
     assert key_locks._held.take(names)
     try:
         assert in_fork(lambda: Company.objects.create(name="New", external_id="new-key").external_id) == "new-key"
@@ -166,6 +169,7 @@ def test_a_fork_while_another_thread_writes_a_key_does_not_hang(a: Planhat) -> N
         key_locks._held.drop(names)
 
 
+@pytest.mark.doubtful
 def test_a_fork_while_the_collector_is_paused_has_it_on_again() -> None:
     paused, over = threading.Event(), threading.Event()
 
@@ -202,6 +206,7 @@ def test_a_fork_inside_a_lock_leaves_it_without_an_error() -> None:
         lock.release()
 
 
+@pytest.mark.doubtful
 def test_a_forked_child_is_not_held_up_by_a_block_of_a_thread_that_it_does_not_have(
     make: Make, server: OtherServer
 ) -> None:
@@ -235,8 +240,7 @@ def test_a_forked_child_is_not_held_up_by_a_block_of_a_thread_that_it_does_not_h
 
 def test_what_a_child_reads_of_the_mirror_comes_through_connections_of_its_own(a: Planhat) -> None:
     engine = a.mirror.engine
-    with a.mirror.database.reading():
-        assert in_fork(lambda: (a.mirror.engine is engine, len(Company.objects.using("mirror")))) == (False, ROWS)
+    assert in_fork(lambda: (a.mirror.engine is engine, len(Company.objects.using("mirror")))) == (False, ROWS)
     assert a.mirror.engine is engine and len(Company.objects.using("mirror")) == ROWS
 
 
@@ -257,6 +261,7 @@ def _read_in_pool(key: str) -> tuple[str | None, int]:
     return record.external_id, os.getpid()
 
 
+@pytest.mark.doubtful
 def test_a_pool_of_forked_processes(a: Planhat) -> None:
     keys = [f"a-{n % ROWS}" for n in range(sized(24, 400))]
     with multiprocessing.get_context("fork").Pool(4) as pool:

@@ -70,6 +70,7 @@ def together(works: Iterable[Callable[[], Any]]) -> list[Any]:
 
 @pytest.mark.parametrize("way", READS)
 @pytest.mark.usefixtures("a")
+@pytest.mark.doubtful
 def test_threads_that_read_one_queryset_get_each_row_once_and_ask_once(way: str, server: OtherServer) -> None:
     list(Company.objects.all())
     alone = len(server.log)
@@ -212,6 +213,7 @@ async def _read(rows: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("a")
+@pytest.mark.doubtful
 def test_tasks_that_read_one_queryset_get_each_row_once() -> None:
     async def read(rows: Any) -> list[list[str]]:
         return list(await asyncio.gather(*[_read(rows) for _ in range(READERS)]))
@@ -233,6 +235,7 @@ def test_what_a_thread_read_half_is_read_whole_by_a_task_without_doubles() -> No
 
 
 @pytest.mark.usefixtures("a")
+@pytest.mark.doubtful
 def test_threads_and_tasks_read_one_queryset() -> None:
     for _ in range(sized(3, 200)):
         rows = Company.objects.all()
@@ -242,6 +245,7 @@ def test_threads_and_tasks_read_one_queryset() -> None:
 
 
 @pytest.mark.usefixtures("a")
+@pytest.mark.doubtful
 def test_an_async_reading_that_stops_or_is_cancelled_keeps_nothing() -> None:
     async def stop(rows: Any) -> None:
         async for _ in rows:
@@ -276,6 +280,7 @@ def test_a_forked_child_reads_for_itself_what_was_half_read() -> None:
 
 
 @pytest.mark.usefixtures("a")
+@pytest.mark.doubtful
 def test_a_fork_while_another_thread_fetches_does_not_hang(server: OtherServer) -> None:
     rows = Company.objects.all()
     with ThreadPoolExecutor(1) as pool:

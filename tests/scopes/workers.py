@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
+import signal
 import threading
 import warnings
 from collections.abc import Callable
@@ -58,10 +60,12 @@ def fork(work: Callable[[], Any]) -> tuple[int, int]:
         os._exit(0)
 
 
-def join(child: tuple[int, int]) -> Any:
-    """Wait for a forked child and return what it returned."""
+def join(child: tuple[int, int], seconds: float | None = None) -> Any:
+    """Wait for a forked child and return what it returned; kill it when it does not end in so many seconds."""
     pid, reader = child
     with os.fdopen(reader, "rb") as pipe:
+        if not select.select([pipe], [], [], seconds)[0]:
+            os.kill(pid, signal.SIGKILL)
         said = pipe.read()
     os.waitpid(pid, 0)
-    return pickle.loads(said)
+    return pickle.loads(said) if said else "it hangs"

@@ -12,7 +12,18 @@ import msgspec
 from planhat_orm.emulator import Store, Switches
 from planhat_orm.emulator.api import Api, Incoming
 from planhat_orm.emulator.times import TODAY, Moments
-from planhat_orm.http.effects import Attempt, Emit, Flow, Request, Response, Sleep, Start, Unanswered, Wait
+from planhat_orm.http.effects import (
+    Attempt,
+    CurrentAccount,
+    Emit,
+    Flow,
+    Request,
+    Response,
+    Sleep,
+    Start,
+    Unanswered,
+    Wait,
+)
 from planhat_orm.http.quota import Quota
 from planhat_orm.http.retry import Retry, deliver
 
@@ -69,6 +80,8 @@ class Direct:
                         answer = self.run(deliver(request, self.retry, self._quota, self.clock))
                     case Wait(begun):
                         answer = begun
+                    case CurrentAccount():
+                        answer = self
                     case Attempt(request):
                         answer = self._try(request)
                     case _:

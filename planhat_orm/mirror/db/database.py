@@ -17,12 +17,11 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import QueuePool
 
 from ... import forks
 from ...errors import ConfigurationError, MirrorError, ReadOnlyError
 from ...http.secrets import masked
-from . import clock, explain, sqlite_functions
+from . import clock, explain, fork_gate, sqlite_functions
 from .files import OpenedFile, resolved
 from .json_text import unreadable
 from .transactions import OpenWrites, roll_back
@@ -56,6 +55,8 @@ class Database:
         self._readers: Engine | None = None
         self.upgraded: str | None = None
         forks.in_child(self._start_over)
+        if not self.postgres:
+            fork_gate.close_before_forks(self)
 
     def _start_over(self) -> None:
         """Open connections of this process's own."""
@@ -96,7 +97,7 @@ class Database:
             hide_parameters=True,
             # Elements of a list are joined to their table by what they are opened from, which the linter does not see.
             enable_from_linting=False,
-            poolclass=QueuePool,
+            poolclass=fork_gate.GatedPool,
             pool_size=8,
             max_overflow=-1,
             connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
@@ -195,7 +196,7 @@ class Database:
 
     def checkpoint(self) -> None:
         """Move what waits in SQLite's log into the file, so that the file alone is the mirror. Waits for nobody."""
-        if self.file is None or not self.file.is_writable or self.file.is_lost:
+        if self.file is None or not self.file.is_writable or self.file.is_lost or fork_gate.is_torn():
             return
         connection = self.engine.raw_connection()
         try:
@@ -236,9 +237,10 @@ class Database:
 
     def close(self) -> None:
         """Close the connections. Using the database again opens new ones."""
-        if self._readers is not None:
-            self._readers.dispose()
-        self.engine.dispose()
+        with fork_gate.in_use():
+            if self._readers is not None:
+                self._readers.dispose()
+            self.engine.dispose()
 
 
 def database_url(where: str | os.PathLike[str]) -> URL:

@@ -20,7 +20,7 @@ from ...json_encoding import rewrite
 from ...names import did_you_mean
 from ...tabular.cells import write_cell
 from ...tabular.typed import TYPES
-from ..db import explain, state, tables
+from ..db import explain, fork_gate, state, tables
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import layout_for
@@ -74,7 +74,7 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     try:
         source = connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
-        with files.whole(target) as beside, closing(sqlite3.connect(beside)) as copy:
+        with files.whole(target) as beside, closing(fork_gate.connect(beside)) as copy:
             try:
                 # In one step, and so of one moment.
                 source.backup(copy)

@@ -15,7 +15,7 @@ from ...errors import MirrorError, ValidationError
 from ...html import table
 from ...names import did_you_mean
 from ...queryset.dataframes import frames_module
-from ..db import sqlite_functions
+from ..db import fork_gate, sqlite_functions
 from ..db.database import Database
 
 LIMIT = 10_000
@@ -109,7 +109,7 @@ def _sqlite(database: Database, statement: str, parameters: Mapping[str, object]
     if not database.path.exists():
         raise MirrorError(f"There is no mirror {database.path}: planhat.sync() makes one.")
     address = f"{database.path.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)) as connection:
+    with closing(fork_gate.connect(address, uri=True, timeout=30, isolation_level=None)) as connection:
         sqlite_functions.register(connection)
         connection.execute("PRAGMA query_only=1")
         # Table functions declare their columns when they are first used, which the authorizer would refuse.

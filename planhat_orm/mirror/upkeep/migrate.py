@@ -33,7 +33,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ... import files
 from ...errors import ConfigurationError, MirrorError
-from ..db import explain, tables
+from ..db import explain, fork_gate, tables
 from ..db.database import Database
 from ..sharing import search, views
 from . import backfill, replay
@@ -197,7 +197,7 @@ def _keep_a_copy(database: Database) -> None:
             return
     copy = database.path.with_name(f"{database.path.name}.before-{tables.VERSIONS[-1]}")
     copy.unlink(missing_ok=True)
-    with files.whole(copy) as beside, closing(sqlite3.connect(database.path)) as source:
+    with files.whole(copy) as beside, closing(fork_gate.connect(database.path)) as source:
         try:
             source.execute("VACUUM INTO ?", (str(beside),))
         except sqlite3.Error as error:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, func, inspect, select
 
 from ... import files, json_decoding
 from ...errors import ConfigurationError, MirrorError
-from ..db import tables
+from ..db import fork_gate, tables
 from ..db.database import Database
 from ..db.layout import tables as layouts
 from . import account, replay
@@ -108,7 +108,7 @@ def _rescue(source: Path, target: Path) -> Rescue:
 def _open(source: Path) -> sqlite3.Connection:
     try:
         # As a URI, in which "?", "#" and "%" of a name mean something else unless they are quoted.
-        return sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
+        return fork_gate.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error as error:
         raise ConfigurationError(f"{source} cannot be read: {error}. Is that the name of the damaged mirror?") from None
 

@@ -1,0 +1,185 @@
+"""A fork waits until no other thread is in a SQLite mirror, and closes its connections, so that the child can use it.
+
+Only the thread that forks lives on in the child. A mutex of SQLite's that another thread held is never released there.
+And what SQLite noted of the files that are open, which locks this process holds on them, is true of the parent only: a
+child that believed it would write without a lock, into a log that its parent deletes. So no file is open during a fork;
+both processes open them again when they need them. A fork waits for some seconds at most. A child that was forked over
+an open transaction is told so when it uses a SQLite mirror.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from ...errors import MirrorError
+
+_log = logging.getLogger("planhat_orm")
+
+_PATIENCE = 10.0
+"""Seconds that a fork waits for the transactions of other threads."""
+_TICK = 0.001
+_USE = "planhat_use"
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Use:
+    """A connection of SQLite's that is in use, from before it is opened. It is over when it is collected, too."""
+
+    __slots__ = ("__weakref__", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+
+
+class _Gate:
+    """Who uses SQLite, and who is about to fork. No lock: each notes itself before it looks at the other."""
+
+    def __init__(self) -> None:
+        self.uses: WeakValueDictionary[int, Use] = WeakValueDictionary()
+        self.forking: dict[int, None] = {}
+        self.databases: WeakValueDictionary[int, _Closable] = WeakValueDictionary()
+        self.is_torn = False
+
+    def check(self) -> None:
+        """Raise in a child that was forked while SQLite was in use."""
+        if self.is_torn:
+            raise MirrorError(
+                "This process was forked while its parent was in the middle of a SQLite mirror, so it cannot use one: "
+                "SQLite's locks are its parent's. Read what is iterated to its end before you fork, and let no thread "
+                "read or write for long meanwhile; or start processes with 'spawn'."
+            )
+
+    def begin(self) -> Use:
+        """Note a use, once nobody forks. A thread that has one already gets another at once: a fork waits for both."""
+        use = Use()
+        while True:
+            self.uses[id(use)] = use
+            if not self.forking or self._is_held_by(use.thread, beside=use):
+                return use
+            self.end(use)
+            time.sleep(_TICK)
+
+    def end(self, use: Use | None) -> None:
+        """Note that a use is over."""
+        self.uses.pop(id(use), None)
+
+    def _is_held_by(self, thread: int, beside: Use) -> bool:
+        return thread in self.forking or any(use.thread == thread for use in self._running() if use is not beside)
+
+    def _running(self) -> list[Use]:
+        return [use for reference in self.uses.valuerefs() if (use := reference()) is not None]
+
+    # --- around a fork ----------------------------------------------------------------------------------
+
+    def shut(self) -> None:
+        """Let nobody begin, wait for the other threads, and close what is open."""
+        thread = threading.get_ident()
+        self.forking[thread] = None
+        end = time.monotonic() + _PATIENCE
+        while is_used := any(use.thread not in self.forking for use in self._running()):
+            if time.monotonic() > end:
+                break
+            time.sleep(_TICK)
+        if is_used:
+            _log.warning("A process is forked while a SQLite mirror is in use, for long: it cannot use one.")
+            return
+        for reference in self.databases.valuerefs():
+            if (database := reference()) is not None:
+                database.close()
+
+    def open_in_parent(self) -> None:
+        """Let everybody go on."""
+        self.forking.pop(threading.get_ident(), None)
+
+    def open_in_child(self) -> None:
+        """Begin anew, unless SQLite was in use."""
+        self.is_torn = self.is_torn or bool(self._running())
+        self.uses = WeakValueDictionary()
+        self.forking = {}
+
+
+_gate = _Gate()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_gate.shut, after_in_parent=_gate.open_in_parent, after_in_child=_gate.open_in_child)
+
+
+def close_before_forks(database: _Closable) -> None:
+    """Have a database closed before every fork; it opens itself again when it is used."""
+    _gate.databases[id(database)] = database
+
+
+def is_torn() -> bool:
+    """Whether this process was forked while SQLite was in use, so that it must not use it."""
+    return _gate.is_torn
+
+
+@contextmanager
+def in_use() -> Iterator[None]:
+    """Have forks wait meanwhile."""
+    use = _gate.begin()
+    try:
+        yield
+    finally:
+        _gate.end(use)
+
+
+class GatedPool(QueuePool):
+    """Connections of SQLite's that a fork waits for while they are out."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        _gate.check()
+        use = _gate.begin()
+        try:
+            entry = super()._do_get()
+        except BaseException:
+            _gate.end(use)
+            raise
+        _facts(entry)[_USE] = use
+        return entry
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        use = _facts(record).pop(_USE, None)
+        try:
+            super()._do_return_conn(record)
+        finally:
+            _gate.end(use)
+
+
+def _facts(entry: ConnectionPoolEntry) -> dict[Any, Any]:
+    facts: dict[Any, Any] = entry.record_info  # type: ignore[assignment]
+    return facts
+
+
+class _Connection(sqlite3.Connection):
+    use: Use | None = None
+
+    def close(self) -> None:
+        super().close()
+        _gate.end(self.use)
+
+
+def connect(database: Any, **options: Any) -> sqlite3.Connection:
+    """Open a connection beside those of a pool, for the arguments of `sqlite3.connect`. It is in use until closed."""
+    _gate.check()
+    use = _gate.begin()
+    try:
+        connection = sqlite3.connect(database, factory=_Connection, **options)
+    except BaseException:
+        _gate.end(use)
+        raise
+    connection.use = use
+    return connection

@@ -1,0 +1,68 @@
+"""Writes of one new key take turns, whichever client of the account makes them; two accounts never wait for each other."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from planhat_orm import AlreadyExists, Company, Planhat
+from tests.other_server import OtherServer, faults, on
+
+from .conftest import Make
+
+Values = dict[str, Any]
+
+
+def create(planhat: Planhat) -> Company | AlreadyExists:
+    try:
+        return Company.objects.using(planhat).create(name="New", external_id="shared-key")
+    except AlreadyExists as taken:
+        return taken
+
+
+def upsert(planhat: Planhat) -> Any:
+    return planhat.company.bulk_upsert([{"name": "New", "externalId": "shared-key"}])
+
+
+WAYS = {"create": (create, "POST"), "bulk_upsert": (upsert, "PUT")}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_another_account_writes_the_same_key_meanwhile(way: str, make: Make, server: OtherServer) -> None:
+    work, method = WAYS[way]
+    a, b = make("a"), make("b")
+    arrived, answer = threading.Event(), threading.Event()
+
+    def hold(request: Any) -> None:
+        """Answer a's write only once b's came."""
+        if request.method == method:
+            (answer if arrived.is_set() else arrived).set()
+
+    server.before(hold)
+    server.fault(faults.slow(0.5), on(method, "/companies"))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(work, a)
+        assert arrived.wait(30)
+        work(b)
+        assert answer.is_set() and not first.done(), "b's write waited for a's"
+        first.result()
+    for name in ("a", "b"):
+        assert [row["name"] for row in server.records("company", name) if row.get("externalId") == "shared-key"] == [
+            "New"
+        ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_clients_of_one_account_make_one_record_of_a_key(way: str, make: Make, server: OtherServer) -> None:
+    work, method = WAYS[way]
+    clients = [make("a") for _ in range(4)]
+    server.fault(faults.slow(0.05), on(method, "/companies"), times=None)
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(work, clients))
+    made = [row for row in server.records("company", "a") if row.get("externalId") == "shared-key"]
+    assert len(made) == 1
+    if way == "create":
+        assert sum(isinstance(outcome, AlreadyExists) for outcome in outcomes) == 3
