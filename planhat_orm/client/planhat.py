@@ -143,7 +143,7 @@ class Planhat:
             given,
             api_url,
             analytics_url,
-            None if mirror is None else str(mirror),
+            mirror,
             calls_per_min,
             history,
             metric_days,
@@ -462,7 +462,7 @@ class Planhat:
     @contextmanager
     def offline(self) -> Iterator[Self]:
         """Inside this block every query reads the mirror, and every write waits in the outbox for `push()`."""
-        block = blocks.open_block(self, "offline")
+        block = blocks.open_block(self, "offline block")
         failing = True
         try:
             yield self

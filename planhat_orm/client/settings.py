@@ -59,7 +59,7 @@ def read(
     given: Secrets,
     api_url: str | None,
     analytics_url: str | None,
-    mirror: str | None,
+    mirror: str | os.PathLike[str] | None,
     calls_per_min: float | None,
     history: bool | float | None = None,
     metric_days: int | None = None,
@@ -82,15 +82,20 @@ def read(
         ),
         mirror=chosen_mirror,
         account=_account(account or env.get("PLANHAT_ACCOUNT") or None, chosen_url, secrets, chosen_mirror),
-        calls_per_min=_calls(calls_per_min if calls_per_min is not None else env.get("PLANHAT_CALLS_PER_MIN", 200)),
+        calls_per_min=_calls(calls_per_min, env.get("PLANHAT_CALLS_PER_MIN", "200")),
         history=_history(history if history is not None else env.get("PLANHAT_HISTORY") or True),
         metric_days=_days(metric_days if metric_days is not None else env.get("PLANHAT_METRIC_DAYS") or METRIC_DAYS),
         zone=_zone(timezone if timezone is not None else env.get("PLANHAT_TIMEZONE") or "UTC"),
     )
 
 
-def _whole(mirror: str | None) -> str | None:
+def _whole(given: object) -> str | None:
     """A mirror's file as an absolute path: it names the same file wherever the program goes. A URL stays as it is."""
+    mirror = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    if given is not None and not isinstance(mirror, str):
+        raise ConfigurationError(
+            f"mirror must be a path such as 'planhat.db', or a database's URL as text, not {type(given).__name__}."
+        )
     if mirror is None or "://" in mirror or mirror == ":memory:":
         return mirror
     return str(Path(mirror).expanduser().absolute())
@@ -188,12 +193,14 @@ _WORDS = {
 }
 
 
-def _calls(value: object) -> float:
+def _calls(given: object, word: str) -> float:
+    """The quota: as an argument a number, in the environment its digits."""
+    value = word if given is None else given
     try:
         calls = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         calls = 0.0
-    if isinstance(value, bool) or not 0 < calls < float("inf"):
+    if isinstance(given, (bool, str, bytes)) or not 0 < calls < float("inf"):
         raise ConfigurationError(f"calls_per_min must be a positive number, not {quoted(value)}.")
     return calls
 

@@ -32,7 +32,7 @@ forks.in_child(_open.keep_own)
 def open_block(client: Client, kind: Any, batch: Any = None) -> Scope:
     """Enter a block."""
     block = enter(client, kind, batch)
-    if kind in ("dry run", "offline"):
+    if kind in ("dry run", "offline block"):
         _open[id(block)] = block
     return block
 
@@ -71,7 +71,7 @@ def holder(account: Account, *carried: Scope | None, stray: bool = False) -> Sco
         _refuse_beside_blocks(account)
     dry = next((block for block in blocks if block.kind == "dry run"), None)
     # Inside a dry run nothing is written, not even to an outbox.
-    return dry if blocks and blocks[0].kind == "offline" and dry is not None else next(iter(blocks), None)
+    return dry if blocks and blocks[0].kind == "offline block" and dry is not None else next(iter(blocks), None)
 
 
 def open_batch(account: Account, *carried: Scope | None) -> Any:
@@ -92,7 +92,7 @@ def is_offline(client: Client, carried: Scope | None = None) -> bool:
     steps = [step for step in _attached(context) if not step.is_over]
     if not _is_detached(context):
         steps += [step for step in _attached(carried) if not (step.ended and step.is_home())]
-    block = next((step for step in steps if step.kind == "offline" and step.client is client), None)
+    block = next((step for step in steps if step.kind == "offline block" and step.client is client), None)
     if block is not None and block.ended:
         raise BlockError(
             f"The offline block that this is read in ({block.place}) has ended. Wait for threads and tasks before it "
@@ -111,7 +111,7 @@ def check_live(account: Account) -> None:
 def check_request(account: Account) -> None:
     """Raise `BlockError` for a request that writes, whatever sends it, inside a dry run or an offline block."""
     for step in _attached(innermost()):
-        if step.kind in ("dry run", "offline") and step.account == account and not step.is_over:
+        if step.kind in ("dry run", "offline block") and step.account == account and not step.is_over:
             raise _not_now(step)
 
 
@@ -132,7 +132,7 @@ def _around(context: Scope | None, account: Account) -> tuple[list[Scope], Scope
         if step.account == account:
             _check(step)
             blocks.append(step)
-        elif step.kind != "offline" and not step.ended:
+        elif step.kind != "offline block" and not step.ended:
             foreign = foreign or step
     return blocks, foreign
 
@@ -154,7 +154,7 @@ def _check(block: Scope) -> None:
             f"The {block.kind} that this write belongs to ({block.place}) has ended and cannot hold it any more. Wait "
             f"for threads and tasks before it ends, or write inside `with planhat_orm.detached():`."
         )
-    if block.pid != os.getpid() and block.kind != "offline":
+    if block.pid != os.getpid() and block.kind != "offline block":
         raise BlockError(
             f"The {block.kind} of {block.place} was opened by another process, which would not send what this one "
             f"writes. Open a batch in this process, or write inside `with planhat_orm.detached():`."
@@ -165,8 +165,8 @@ def _refuse_beside_blocks(account: Account) -> None:
     block = next((block for block in list(_open.values()) if block.account == account), None)
     if block is not None:
         raise BlockError(
-            f"A {block.kind} of this account is open ({block.place}), and a thread without a scope of its own writes: "
-            f"is that to be held or sent? To hold it, start the thread with `planhat_orm.carry(function)` or "
+            f"The {block.kind} of {block.place} is open, and a thread without a scope of its own writes to its "
+            f"account: is that to be held or sent? To hold it, start the thread with `planhat_orm.carry(function)` or "
             f"use `planhat.threads(8)`. To send it, write inside `with planhat:` or `with planhat_orm.detached():`."
         )
 

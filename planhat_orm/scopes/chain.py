@@ -15,7 +15,7 @@ from .places import caller
 if TYPE_CHECKING:
     from ..runtime import Client
 
-Kind = Literal["client", "batch", "dry run", "offline", "detached"]
+Kind = Literal["client", "batch", "dry run", "offline block", "detached"]
 
 
 class Scope:
@@ -49,7 +49,7 @@ class Scope:
     @property
     def holds(self) -> bool:
         """Whether this is a block."""
-        return self.kind in ("batch", "dry run", "offline")
+        return self.kind in ("batch", "dry run", "offline block")
 
     @property
     def is_over(self) -> bool:

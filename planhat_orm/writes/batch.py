@@ -238,7 +238,7 @@ class Batch:
 
 def batch_in(block: Scope | None) -> Batch | None:
     """The batch that a block is; None outside of one, or in an offline block."""
-    if block is None or block.kind == "offline":
+    if block is None or block.kind == "offline block":
         return None
     batch: Batch | None = block.batch
     if batch is None:

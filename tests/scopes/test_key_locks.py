@@ -13,8 +13,6 @@ from tests.other_server import OtherServer, faults, on
 
 from .conftest import Make
 
-Values = dict[str, Any]
-
 
 def create(planhat: Planhat) -> Company | AlreadyExists:
     try:
