@@ -148,3 +148,17 @@ def test_the_engine_that_people_get_reads_only(either: Mirror, statement: str) -
     either.status()
     with either.database.writing() as connection:
         connection.execute(text("UPDATE company SET name = 'x'"))
+
+
+def test_a_second_mirror_of_a_process_leaves_the_locks_of_the_first_alone(server: OtherServer, tmp_path: Path) -> None:
+    # SQLite's locks on a file are gone when this process closes any descriptor of it. Then another process, at its own
+    # end, takes the log for left over and deletes it under the first.
+    where = tmp_path / "planhat.db"
+    with synced(server, where):
+        with Mirror(where) as second:
+            second.status()
+        ask = (
+            "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1], timeout=0).execute('PRAGMA journal_mode=DELETE'))"
+        )
+        other = subprocess.run([sys.executable, "-c", ask, str(where)], capture_output=True, text=True, timeout=60)
+        assert "database is locked" in other.stderr, other.stdout

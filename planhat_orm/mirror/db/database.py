@@ -20,16 +20,14 @@ from sqlalchemy.exc import ArgumentError
 
 from ... import forks
 from ...errors import ConfigurationError, MirrorError, ReadOnlyError
-from ...http.secrets import masked
 from . import clock, explain, fork_gate, sqlite_functions
-from .files import OpenedFile, resolved
+from .files import OpenedFile, open_file, resolved
 from .json_text import unreadable
 from .transactions import OpenWrites, roll_back
 
 _BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
 _LOCK = 0x504C414E484154
-_SIGNATURE = b"SQLite format 3\0"
 
 
 _UNREADABLE = ("malformed JSON", "user-defined function raised exception")
@@ -48,8 +46,7 @@ class Database:
         self.path = None if self.postgres else Path(str(self.url.database))
         self.file: OpenedFile | None = None
         if self.path is not None:
-            _check_file(self.path)
-            self.file = OpenedFile(self.path)
+            self.file = open_file(self.path)
         self.engine = self._engine()
         self._open_writes = OpenWrites()
         self._readers: Engine | None = None
@@ -260,31 +257,6 @@ def database_url(where: str | os.PathLike[str]) -> URL:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     return url
-
-
-def _check_file(path: Path) -> None:
-    """Make the file if there is none, readable by its owner only; refuse one that is something else."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(_SIGNATURE))
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise ConfigurationError(
-                f"The mirror {path} is a link to a file that does not exist: name that file, or delete the link."
-            ) from None
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            pass  # another process was faster
-        except OSError as error:
-            raise ConfigurationError(f"The mirror {masked(str(path))} cannot be created: {error.strerror}.") from None
-        return
-    except OSError as error:
-        raise ConfigurationError(f"The mirror {masked(str(path))} cannot be opened: {error.strerror}.") from None
-    if head and head != _SIGNATURE:
-        raise ConfigurationError(
-            f"{masked(str(path))} is not a mirror: it is no SQLite database. Choose another file name."
-        )
 
 
 def _end(connection: sqlite3.Connection, _: Any) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakSet
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from ...errors import MirrorError
+from ... import forks
+from ...errors import ConfigurationError, MirrorError
+from ...http.secrets import masked
 
+_SIGNATURE = b"SQLite format 3\0"
 _PARTS = ("", "-wal", "-shm", "-journal")
 _BESIDE = ("-inbox", "-quota")
 
@@ -52,11 +56,11 @@ class OpenedFile:
         self.path = path
         self.is_lost = False
         self.is_writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-        self._identity = self._look()
+        self.identity = identity_of(path)
 
     def check(self) -> None:
         """Raise `MirrorError` where another file, or none, has the name by now."""
-        if self._look() == self._identity:
+        if identity_of(self.path) == self.identity:
             return
         self.is_lost = True
         if self.path.exists():
@@ -69,9 +73,53 @@ class OpenedFile:
             f"else the next call begins an empty one, and planhat.sync() fills it."
         )
 
-    def _look(self) -> tuple[int, int] | None:
+
+_opened: WeakSet[OpenedFile] = WeakSet()
+_opening = forks.Lock()
+
+
+def open_file(path: Path) -> OpenedFile:
+    """The file of a mirror, made if there is none, readable by its owner only; `ConfigurationError` if it is no mirror.
+
+    One that this process has open is not looked into again: the end of any reading takes away the locks that SQLite
+    holds on the file in this process, and another process would take its log for left over.
+    """
+    with _opening:
+        if identity_of(path) not in {file.identity for file in _opened}:
+            _check_file(path)
+        file = OpenedFile(path)
+        _opened.add(file)
+        return file
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of the same name; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SIGNATURE))
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigurationError(
+                f"The mirror {path} is a link to a file that does not exist: name that file, or delete the link."
+            ) from None
         try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_dev, found.st_ino
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass  # another process was faster
+        except OSError as error:
+            raise ConfigurationError(f"The mirror {masked(str(path))} cannot be created: {error.strerror}.") from None
+        return
+    except OSError as error:
+        raise ConfigurationError(f"The mirror {masked(str(path))} cannot be opened: {error.strerror}.") from None
+    if head and head != _SIGNATURE:
+        raise ConfigurationError(
+            f"{masked(str(path))} is not a mirror: it is no SQLite database. Choose another file name."
+        )
