@@ -26,6 +26,7 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder for the files; for duckdb, the file.")],
     models: ModelsArgument = None,
     form: Annotated[Kind, typer.Option("--format", help="How to write them.")] = Kind.parquet,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
     """Write the local copy into files, one for each model. Makes no request.
@@ -35,7 +36,7 @@ def export(
     chosen = [model(name) for name in models or ()]
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
-        written = client.mirror.export(out, form.value, chosen or None)
+        written = client.mirror.export(out, form.value, chosen or None, overwrite=force)
     if not written:
         raise MirrorIncomplete('No model is in the mirror yet: "planhat sync" does that.')
     table(("file", "bytes"), [(str(path), path.stat().st_size) for path in written], whole=True)

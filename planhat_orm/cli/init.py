@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import Planhat
+from .. import Planhat, files
 from ..errors import ConfigurationError, NotFound, PermissionDenied
 from ..http.retry import Retry
 from .connect import call_once
@@ -122,11 +122,4 @@ def _write(name: str, profile: dict[str, Any], default: bool) -> None:
     table = tomlkit.table()
     table.update({key: profile[key] for key in SETTINGS if key in profile})
     document[name] = table
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(tomlkit.dumps(document))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(path, tomlkit.dumps(document), replace=True, private=True)

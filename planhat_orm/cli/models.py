@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..models.generate import module
+from .. import files
+from ..models.generate import is_module, module
 from .connect import ApiUrlOption, ModelsArgument, connect, model
 from .out import say
 
@@ -15,9 +16,13 @@ from .out import say
 def models(
     names: ModelsArgument = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write. Default: print it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that this command did not write.")] = False,
     api_url: ApiUrlOption = None,
 ) -> None:
     """Write a Python module with the custom fields of this account, typed, as subclasses of the models."""
+    replace = out is not None and (force or is_module(out))
+    if out is not None and not replace:
+        files.check_free(out, "--force replaces it, --out names another file")
     chosen = [model(name).__name__ for name in names] if names else None
     with connect(None, api_url) as client:
         rows = [row for page in client.custom_field.get_list() for row in page]
@@ -25,5 +30,5 @@ def models(
     if out is None:
         typer.echo(text, nl=False)
         return
-    out.write_text(text, "utf-8")
+    files.write_text(out, text, replace=replace)
     say(f"{out}: {len(rows)} custom fields listed.")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import ConfigurationError
+from .. import files
 from .connect import MIRROR, MirrorOption, connect, need_mirror
 from .out import say
 
@@ -29,11 +29,11 @@ def report(
     For example: planhat report --owner "Ada Lind" --out ada.html
     """
     need_mirror(mirror)
-    if out.exists() and not force:
-        raise ConfigurationError(f"{out} is there already: --force replaces it, --out names another file.")
+    if not force:
+        files.check_free(out, "--force replaces it, --out names another file")
     from ..reports.page import report as make_report
 
     with connect(mirror, None, token=False, read="mirror") as client:
         page = make_report(client, as_of=as_of.date() if as_of else None, owner=owner, untouched_days=days)
-    out.write_text(page, "utf-8")
+    files.write_text(out, page, replace=force)
     say(f"{out}: {len(page.encode()) / 1e6:,.1f} MB. It opens in any browser and loads nothing from a network.")

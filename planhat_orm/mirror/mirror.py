@@ -315,14 +315,26 @@ class Mirror:
             arguments.whole("limit", limit, 1, 2**63 - 1)
         return sql.sql(self.database, statement, parameters or {}, limit)
 
-    def export(self, path: str | os.PathLike[str], format: str = "parquet", models: Models | None = None) -> list[Path]:
-        """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files."""
-        path = arguments.path("export()", path)
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: str = "parquet",
+        models: Models | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files.
+
+        A file that is there raises `ConfigurationError` before anything is written, unless `overwrite` is set. Parquet
+        files and tables of DuckDB that an export made are replaced: they say so of themselves.
+        """
+        path, overwrite = arguments.path("export()", path), arguments.flag("overwrite", overwrite)
         if models is not None:
-            return export.export(self.database, path, self._names(models), format)
-        with self.database.reading() as connection:
-            names = sorted(name for name, found in state.load_all(connection).items() if found.complete)
-        return export.export(self.database, path, names, format)
+            names = list(self._names(models))
+        else:
+            with self.database.reading() as connection:
+                names = sorted(name for name, found in state.load_all(connection).items() if found.complete)
+        return export.export(self.database, path, names, format, overwrite=overwrite)
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Copy a SQLite mirror into a new file, of one moment even during a run."""

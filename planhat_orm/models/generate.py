@@ -10,6 +10,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import PlanhatError
@@ -21,6 +22,17 @@ from .base import _RESERVED, Model
 _WIDTH = 120
 _IN_USE = ("Custom", "bool", "date", "datetime", "dict", "float", "int", "list", "str")
 """Names that the lines of the module use: a field called so would stand for them in all lines below."""
+
+
+_HEAD = '"""The custom fields of this Planhat account, written by `planhat models`. Run it again to renew."""'
+
+
+def is_module(file: Path) -> bool:
+    """Whether a file is such a module, by its first line; a link is none."""
+    if file.is_symlink() or not file.is_file():
+        return False
+    with file.open("rb") as lines:
+        return lines.readline(len(_HEAD) + 2).strip() == _HEAD.encode()
 
 
 def module(rows: Iterable[Mapping[str, Any]], models: Iterable[str] | None = None) -> str:
@@ -36,7 +48,7 @@ def module(rows: Iterable[Mapping[str, Any]], models: Iterable[str] | None = Non
     classes = [(model, fields) for model, fields in classes if fields]
     types = {_type_name(row) for _, fields in classes for row in fields}
     lines = [
-        '"""The custom fields of this Planhat account, written by `planhat models`. Run it again to renew."""',
+        _HEAD,
         "",
         "from __future__ import annotations",
         "",

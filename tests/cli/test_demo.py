@@ -80,7 +80,7 @@ def test_a_kept_copy_can_be_asked_and_is_not_written_over(run: Run) -> None:
     assert run("query", "Company", "--count", "--mirror", "here/too/planhat.db").out == "40\n"
     again = run(*SMALL, "--keep", "here/too")
     assert again.code == 1
-    assert "exists already" in again.err
+    assert "planhat.db exists: choose another folder" in again.err
 
 
 @pytest.mark.parametrize("sizes", [("1", "0", "0"), ("3", "5", "0")])

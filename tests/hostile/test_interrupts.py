@@ -169,13 +169,15 @@ def test_a_save(planhat: Planhat, tenant: Emulator, database: str) -> None:
 @pytest.mark.parametrize("database", ["sqlite"])
 def test_an_export(planhat: Planhat, tmp_path: Path, database: str, form: str) -> None:
     planhat.sync(*MODELS)
-    for number, instant in enumerate(rounds(lambda: planhat.mirror.export(tmp_path / "first", form), 4, ROUNDS // 2)):
+    for number, instant in enumerate(
+        rounds(lambda: planhat.mirror.export(tmp_path / "first", form, overwrite=True), 4, ROUNDS // 2)
+    ):
         out = tmp_path / f"out{number}"
         stopped(instant, partial(planhat.mirror.export, out, form))
         left = [path.name for path in [*tmp_path.iterdir(), *(out.iterdir() if out.is_dir() else ())]]
         assert not [name for name in left if name.startswith(".")], left
         assert_nothing_is_left(planhat.mirror)
-        assert planhat.mirror.export(out, form)
+        assert planhat.mirror.export(out, form, overwrite=True)
 
 
 @pytest.mark.parametrize("database", ["sqlite"])
@@ -232,7 +234,11 @@ def test_a_command(
     names = {"API_URL": tenant.url, "API_TOKEN": "test-token", "MIRROR": where, "CALLS_PER_MIN": "1000000"}
     for name, value in names.items():
         monkeypatch.setenv(f"PLANHAT_{name}", value)
-    arguments = {"sync": ["sync", "Company"], "push": ["push"], "export": ["export", "out", "--format", "csv"]}[command]
+    arguments = {
+        "sync": ["sync", "Company"],
+        "push": ["push"],
+        "export": ["export", "out", "--format", "csv", "--force"],
+    }[command]
     assert run(["sync", "Company"]) == 0
 
     def prepare(number: int) -> None:

@@ -214,7 +214,7 @@ def test_exported_files_are_the_owners_unless_the_file_had_other_rights(mirror: 
         [file] = mirror.export(where, form, models=[Company])
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         file.chmod(0o644)
-        mirror.export(where, form, models=[Company])
+        mirror.export(where, form, models=[Company], overwrite=True)
         assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
@@ -230,7 +230,7 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(
 
     monkeypatch.setattr("planhat_orm.mirror.sharing.export.write_cell", full)
     with pytest.raises(ConfigurationError, match="cannot be written: No space"):
-        mirror.export(tmp_path, "csv", models=[Company])
+        mirror.export(tmp_path, "csv", models=[Company], overwrite=True)
     assert file.read_bytes() == before and list(tmp_path.glob(".*")) == []
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ...errors import ConfigurationError
+from ... import files
 from ..connect import MIRROR
 from ..emulator import need_emulator
 from ..out import console
@@ -56,6 +56,5 @@ def _kept(folder: Path) -> Path:
     """The file for a copy that stays; one that is there already belongs to something else."""
     folder.mkdir(parents=True, exist_ok=True)
     mirror = folder / MIRROR
-    if mirror.exists():
-        raise ConfigurationError(f"{mirror} exists already. Choose another folder, or delete it.")
+    files.check_free_database(mirror, "choose another folder, or delete it")
     return mirror

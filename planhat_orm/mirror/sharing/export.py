@@ -2,7 +2,8 @@
 
 An export reads one moment of all tables, in parts, so it may run during a sync and needs little memory. JSON
 Lines hold the records as the API gave them; the other forms are sheets (see there). A file is written beside its
-place and put there when it is whole, readable by its owner only unless one with other rights is replaced.
+place and put there when it is whole, readable by its owner only unless one with other rights is replaced. A file that
+is there is replaced where it says of itself that it is an export, or where the caller says so.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from ... import arguments, files
+from ... import arguments, extras, files
 from ...errors import ConfigurationError, MirrorIncomplete
 from ...json_encoding import rewrite
 from ...names import did_you_mean
@@ -30,24 +32,51 @@ FORMATS = ("csv", "duckdb", "jsonl", "parquet")
 
 Facts = dict[str, str]
 
+_MARK = "exported by planhat_orm"
+"""The comment of a DuckDB table that an export made, and may make anew."""
 
-def export(database: Database, folder: str | os.PathLike[str], names: Sequence[str], format: str) -> list[Path]:
+
+def export(
+    database: Database, folder: str | os.PathLike[str], names: Sequence[str], format: str, *, overwrite: bool
+) -> list[Path]:
     """Write one file a table into `folder` (for DuckDB: tables into one file of that name); return what was written."""
     if arguments.name(format, "An export's format") not in FORMATS:
         raise ConfigurationError(f"There is no export format {format!r}.{did_you_mean(format, FORMATS)}")
     path = Path(folder)
     if format == "duckdb":
-        return _duckdb(database, path, names)
+        return _duckdb(database, path, names, overwrite)
     write: Callable[[Sheet, Path, Facts], None] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format]
     files.make_folder(path)
+    replaced = _check_free([path / f"{layout_for(name).table}.{format}" for name in names], overwrite)
     written = []
     with closing(_sheets(database, names)) as sheets:
         for sheet, facts in sheets:
             file = path / f"{sheet.layout.table}.{format}"
-            with files.whole(file) as beside:
+            with files.whole(file, replace=replaced[file]) as beside:
                 write(sheet, beside, facts)
             written.append(file)
     return written
+
+
+def _check_free(targets: Sequence[Path], overwrite: bool) -> dict[Path, bool]:
+    """Whether each file may be replaced; raises before the first is written where one is there that may not."""
+    replaced = {file: overwrite or _is_export(file) for file in targets}
+    for file, may in replaced.items():
+        if not may:
+            files.check_free(file)
+    return replaced
+
+
+def _is_export(file: Path) -> bool:
+    """Whether a file says of itself that it is an export: only Parquet has a place for that."""
+    if file.suffix != ".parquet" or file.is_symlink() or not file.is_file():
+        return False
+    pa, pq = _arrow()
+    try:
+        facts = pq.read_schema(file).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return {b"resource", b"as_of", b"tables"} <= facts.keys()
 
 
 def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, Facts], None, None]:
@@ -68,13 +97,12 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if database.postgres:
         raise ConfigurationError("Back up a mirror in PostgreSQL with pg_dump.")
-    if os.path.lexists(target):
-        raise ConfigurationError(f"{target} exists: choose another name for the backup.")
+    files.check_free_database(target, "choose another name for the backup")
     connection = database.engine.raw_connection()
     try:
         source = connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
-        with files.whole(target) as beside, closing(fork_gate.connect(beside)) as copy:
+        with files.whole(target, replace=False) as beside, closing(fork_gate.connect(beside)) as copy:
             try:
                 # In one step, and so of one moment.
                 source.backup(copy)
@@ -85,12 +113,12 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def _arrow() -> tuple[Any, Any]:
+    return tuple(extras.load(name, extra="frames", need="Parquet needs") for name in ("pyarrow", "pyarrow.parquet"))
+
+
 def _parquet(sheet: Sheet, file: Path, facts: Facts) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise ConfigurationError("Parquet needs pyarrow: pip install 'planhat_orm[frames]'.") from None
+    pa, pq = _arrow()
     kinds = [*(TYPES[kind.name][0](pa) for _, kind in sheet.columns), pa.string()]
     schema = pa.schema(list(zip(sheet.names, kinds, strict=True)), metadata=facts)
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -114,7 +142,7 @@ def _jsonl(sheet: Sheet, file: Path, facts: Facts) -> None:
             stream.write(b"".join(rewrite(raw) + b"\n" for raw in rows.decode_rows(sheet.layout.columns, part)))
 
 
-def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
+def _duckdb(database: Database, path: Path, names: Sequence[str], overwrite: bool) -> list[Path]:
     try:
         import duckdb
     except ImportError:
@@ -123,21 +151,33 @@ def _duckdb(database: Database, path: Path, names: Sequence[str]) -> list[Path]:
         ) from None
     files.make_folder(path.parent)
     with files.folder_beside(path) as folder:
-        written = export(database, folder, names, "parquet")
+        written = export(database, folder, names, "parquet", overwrite=False)
         # Into a file that is there, beside its other tables; a new one is put in its place when it is whole.
-        new = None if path.exists() else Path(folder, path.name)
+        new = None if path.exists() and not path.is_symlink() else Path(folder, path.name)
+        if new is not None and not overwrite:
+            files.check_free(path)
         try:
             with closing(duckdb.connect(str(new or path))) as target:
                 target.begin()
+                if not overwrite:
+                    _check_tables(target, path, names)
                 for name, file in zip(names, written, strict=True):
                     target.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM read_parquet(?)', [str(file)])
+                    target.execute(f"""COMMENT ON TABLE "{name}" IS '{_MARK}'""")
                 target.commit()
         except duckdb.Error as error:
             raise ConfigurationError(f"{path} cannot be written as a DuckDB file: {_first_line(error)}") from None
         if new is not None:
             new.chmod(0o600)
-            new.replace(path)
+            files.put(new, path, replace=overwrite)
     return [path]
+
+
+def _check_tables(target: Any, path: Path, names: Sequence[str]) -> None:
+    """Raise where a table of a DuckDB file would be lost that is not of an export."""
+    found = target.execute("SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal").fetchall()
+    if foreign := sorted({name for name, comment in found if comment != _MARK}.intersection(names)):
+        raise ConfigurationError(f"{path} has a table {foreign[0]!r} that no export made: {files.OVERWRITE}.")
 
 
 def _first_line(error: Exception) -> str:

@@ -197,7 +197,7 @@ def _keep_a_copy(database: Database) -> None:
             return
     copy = database.path.with_name(f"{database.path.name}.before-{tables.VERSIONS[-1]}")
     copy.unlink(missing_ok=True)
-    with files.whole(copy) as beside, closing(fork_gate.connect(database.path)) as source:
+    with files.whole(copy, replace=True) as beside, closing(fork_gate.connect(database.path)) as source:
         try:
             source.execute("VACUUM INTO ?", (str(beside),))
         except sqlite3.Error as error:

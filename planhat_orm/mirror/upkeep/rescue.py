@@ -7,7 +7,6 @@ nothing wrong with the whole table; the others are fetched by the next sync, and
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
@@ -62,11 +61,10 @@ _JSON = {"mirror_outbox": ("patch", "base"), "mirror_change": ("reverse",), "mir
 
 def rescue(source: Path, target: Path) -> Rescue:
     """Make the mirror `target` of what can be read of the file `source`, which is not touched."""
-    if os.path.lexists(target):
-        raise ConfigurationError(f"{target} exists: choose another name for what is saved.")
+    files.check_free_database(target, "choose another name for what is saved")
     with files.folder_beside(target) as folder:
         saved = _rescue(source, folder / target.name)
-        saved.path.replace(target)
+        files.put(saved.path, target, replace=False)
     return replace(saved, path=target)
 
 
