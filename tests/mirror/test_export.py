@@ -289,7 +289,7 @@ def test_backups_and_exports_during_syncs_are_of_one_moment(
             assert len(found) == 1 and len(mirror_rows(copy, "company")) == len(ids)
         seen |= found
         (tmp_path / f"{number}.db").unlink()
-        [file] = mirror.export(tmp_path, "jsonl", models=[Company])
+        [file] = mirror.export(tmp_path, "jsonl", models=[Company], overwrite=True)
         lines = file.read_text().splitlines()
         assert len(lines) == len(ids) and len({json.loads(line)["name"] for line in lines}) == 1
     thread.join()
