@@ -1,6 +1,6 @@
 """Files that are there whole or not at all. What was begun is taken away, also when a signal ends the program.
 
-A file that is there already may be anybody's. It is replaced only where the caller was told to, or knows it for its own.
+A file that is there already may be anybody's. It is replaced only where the caller is told to, or knows it as its own.
 """
 
 from __future__ import annotations

@@ -29,13 +29,14 @@ def _given(file: str) -> str:
     return file.partition("/")[0]
 
 
+def _export(form: str) -> Callable[[Mirror], Any]:
+    return lambda mirror: mirror.export(_given(FORMS[form]), form, Company)
+
+
 VERBS: dict[str, tuple[str, Callable[[Mirror], Any]]] = {
     "backup": ("copy.db", lambda mirror: mirror.backup("copy.db")),
     "rescue": ("copy.db", lambda mirror: mirror.rescue("copy.db")),
-    **{
-        f"export {form}": (file, lambda mirror, form=form, file=file: mirror.export(_given(file), form, Company))
-        for form, file in FORMS.items()
-    },
+    **{f"export {form}": (file, _export(form)) for form, file in FORMS.items()},
 }  # fmt: skip
 """Each verb of the library that writes a file, and the file."""
 COMMANDS: dict[str, tuple[str, list[str]]] = {
