@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from planhat_orm.wire import list_page
 
+from .postgres import postgres
 from .scale import VARIABLE
+
+__all__ = ["postgres"]
 
 # The short runs draw the same examples each time, so that a failure is one of the change; the long ones draw new ones.
 settings.register_profile("default", deadline=None, derandomize=True)
@@ -28,7 +33,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("repetition", range(times))
 
 
+MEMORY = Path("/dev/shm")
+TEMPORARY_BYTES = 2 * 2**30
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # Hundreds of mirrors are made and closed: on a disk, most of their time is spent waiting for it.
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > TEMPORARY_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if config.getoption("--torture"):
         os.environ[VARIABLE] = "1"
     settings.load_profile("torture" if os.environ.get(VARIABLE) else "default")

@@ -31,6 +31,7 @@ from .webhooks import Automation, Automations, Happening
 
 _HOST = "127.0.0.1"
 _STARTUP_SECONDS = 30.0
+_SHUTDOWN_SECONDS = 1.0
 _TICK = 0.01
 
 
@@ -107,7 +108,6 @@ class Emulator:
             server_header=False,
             date_header=False,
             timeout_keep_alive=60,
-            timeout_graceful_shutdown=1,
         )
         server = self._server = _Server(config)
         self._thread = threading.Thread(
@@ -186,11 +186,25 @@ class Emulator:
 
 
 class _Server(uvicorn.Server):
-    """Looks more often than every tenth of a second whether it shall end; tests start many servers."""
+    """Looks more often than every tenth of a second whether it shall end, and has ended; tests start many servers."""
 
     async def main_loop(self) -> None:
         while not self.should_exit:
             await asyncio.sleep(_TICK)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, let the answers on their way arrive for a second, and cut off the rest."""
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        deadline = time.monotonic() + _SHUTDOWN_SECONDS
+        while (self.server_state.connections or self.server_state.tasks) and time.monotonic() < deadline:
+            await asyncio.sleep(_TICK)
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def _listen(port: int, asked: int) -> socket.socket:

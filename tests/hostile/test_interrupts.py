@@ -25,13 +25,10 @@ from planhat_orm.http.retry import Retry
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.upkeep import migrate
 from planhat_orm.writes import server_state
-from tests.mirror.conftest import postgres
 from tests.mirror.fixtures import first_release
 from tests.scale import sized
 
 from .interrupts import Instant, events_of
-
-__all__ = ["postgres"]
 
 pytestmark = [
     # A driver that is cut off while it connects says so when its half-made connection is collected.

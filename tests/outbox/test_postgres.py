@@ -10,10 +10,7 @@ import pytest
 from planhat_orm import Company, Conversation
 from planhat_orm.errors import MirrorError
 
-from ..mirror.conftest import postgres
 from .conftest import Start, client
-
-__all__ = ["postgres"]
 
 
 def test_writes_wait_conflict_and_are_pushed_from_postgres(

@@ -19,10 +19,9 @@ from planhat_orm import Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.mirror.inbox import Inbox
 
-from ..mirror.conftest import postgres
 from ..online import bare_environment, online
 
-__all__ = ["bare_environment", "online", "postgres"]
+__all__ = ["bare_environment", "online"]
 SECRET = "a-shared-secret"
 SECONDS = 20.0
 
