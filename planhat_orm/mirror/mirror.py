@@ -1,4 +1,8 @@
-"""`Mirror`: a copy of a tenant's records in a database of yours."""
+"""`Mirror`: a copy of a tenant's records in a database of yours.
+
+What a write needs is imported with it. The other rooms are imported by the verbs that enter them: they are half of the
+code, and a program that saves a record, or asks how current the mirror is, uses none of it.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +27,32 @@ from .db.database import Database, database_url
 from .db.files import resolved
 from .db.layout import layout_for, layout_of, resources_of
 from .db.store import Store
-from .inbox import Inbox
 from .outbox.outbox import Outbox
-from .reading import history
-from .reading.history import Change, PastSource
-from .reading.source import MirrorSource
-from .report import MirrorStatus, ModelStatus, SyncPlan, SyncReport
-from .sharing import export, search, sql
-from .sharing.search import Hit
-from .sharing.sql import SqlResult
-from .sync import metrics, plan, run, single_reads
-from .upkeep import account, doctor, rescue
-from .upkeep.doctor import Diagnosis, Finding
+from .upkeep import account, damage
 from .upkeep.migrate import open_database
-from .upkeep.rescue import Rescue
 
 if TYPE_CHECKING:
     from ..http.drivers import AsyncDriver, Driver
+    from .inbox import Inbox
+    from .reading.history import Change, PastSource
+    from .reading.source import MirrorSource
+    from .report import MirrorStatus, SyncPlan, SyncReport
+    from .sharing.search import Hit
+    from .sharing.sql import SqlResult
     from .sharing.sqlmodel_classes import MirrorRow
+    from .upkeep.doctor import Diagnosis
+    from .upkeep.rescue import Rescue
 
 __all__ = ["Mirror"]
 
 Models = Iterable[type[Model] | str] | type[Model] | str
 """Model classes, or names of models or resources: several, or one."""
+
+
+METRIC_DAYS = 90
+"""How far back the first sync reads metrics."""
+SQL_ROWS = 10_000
+"""So many rows a statement returns unless more are asked for."""
 
 
 class Drivers(Protocol):
@@ -73,7 +80,7 @@ class Mirror:
         *,
         models: Iterable[type[Model] | str] | None = None,
         history: bool | float = True,
-        metric_days: int = metrics.FIRST_DAYS,
+        metric_days: int = METRIC_DAYS,
         calls_per_min: float = 200,
         account: Account | None = None,
         drivers: Drivers | None = None,
@@ -101,7 +108,7 @@ class Mirror:
             if self._database is None:
                 database = open_database(self.where)
                 try:
-                    doctor.check_after_a_death(database)
+                    damage.check_after_a_death(database)
                     if self.account is not None:
                         account.check(database, self.account)
                 except BaseException:
@@ -118,6 +125,8 @@ class Mirror:
     @property
     def source(self) -> MirrorSource:
         """What answers queries from this mirror."""
+        from .reading.source import MirrorSource
+
         return MirrorSource(self.database)
 
     @property
@@ -128,6 +137,8 @@ class Mirror:
     @property
     def inbox(self) -> Inbox:
         """What webhooks said and was not looked at yet: a file beside a SQLite mirror, tables in PostgreSQL."""
+        from .inbox import Inbox
+
         database = self.database
         with self._lock:
             if self._inbox is None:
@@ -151,6 +162,8 @@ class Mirror:
         `with_fields` brings the account's list of custom fields along, once, with models that have any: the columns of
         views and the types of conditions need it.
         """
+        from .sync import run
+
         names = self._names(models)
         optional = (yield RunBlocking(lambda: self._unread_fields(names))) if with_fields else ()
         report: SyncReport = yield from run.sync(
@@ -179,6 +192,8 @@ class Mirror:
 
     def plan(self, models: Models | None = None, *, full: bool = False) -> SyncPlan:
         """What a sync would take, before its first call."""
+        from .sync import plan
+
         with self.database.reading() as connection:
             return plan.plan(
                 connection,
@@ -203,6 +218,8 @@ class Mirror:
 
     def status(self) -> MirrorStatus:
         """How current the mirror is, model by model, and how many writes wait."""
+        from .report import MirrorStatus, ModelStatus
+
         database, waiting = self.database, self.outbox.counts()
         with database.reading() as connection:
             states = state.load_all(connection)
@@ -230,6 +247,8 @@ class Mirror:
 
     def history(self, record: Model) -> list[Change]:
         """What changed of a record since it is mirrored, oldest first."""
+        from .reading import history
+
         if not isinstance(record, Model):
             raise ValidationError("history() takes a record; changes(models=[Company]) is that of a whole model.")
         layout = layout_for(record._meta.resource.name)
@@ -250,6 +269,8 @@ class Mirror:
         `fields` are Python names, `custom.Label` for custom fields; `origin` tells your writes from others'.
         `after` is the `seq` of a change: for what came since, whatever any clock says.
         """
+        from .reading import history
+
         if after is not None:
             arguments.whole("after", after, 0, 2**63 - 1)
         found = history.changes(
@@ -265,14 +286,20 @@ class Mirror:
 
     def newest_change(self) -> int:
         """The `seq` of the last change that was seen, 0 where none was."""
+        from .reading import history
+
         return history.newest(self.database)
 
     def as_of(self, moment: datetime | date | str) -> PastSource:
         """The mirror as it was at a moment, as a source of queries."""
-        return PastSource(self.database, history.moment_of(moment))
+        from .reading.history import PastSource, moment_of
+
+        return PastSource(self.database, moment_of(moment))
 
     def prune(self, older_than: timedelta) -> int:
         """Forget changes that were seen longer ago, and return how many. Records stay as they are."""
+        from .reading import history
+
         if not isinstance(older_than, timedelta):
             raise ValidationError(f"prune() takes a timedelta, not a {type(older_than).__name__}.")
         return history.prune(self.database, older_than)
@@ -286,6 +313,8 @@ class Mirror:
         >>> mirror.search("foods")[0].snippet
         'Beaconbrook [Foods]'
         """
+        from .sharing import search
+
         arguments.text("search()", words)
         arguments.whole("limit", limit, 0)
         chosen = None
@@ -297,7 +326,7 @@ class Mirror:
         return search.search(self.database, words, chosen, limit)
 
     def sql(
-        self, statement: str, parameters: Mapping[str, object] | None = None, *, limit: int | None = sql.LIMIT
+        self, statement: str, parameters: Mapping[str, object] | None = None, *, limit: int | None = SQL_ROWS
     ) -> SqlResult:
         """The rows of one statement of your own that reads: dicts, with `to_pandas()`, `to_polars()`, `to_arrow()`.
 
@@ -308,6 +337,8 @@ class Mirror:
         >>> mirror.sql("select count(*) as n from v_company where mrr > :least", {"least": 3000})[0]["n"] > 0
         True
         """
+        from .sharing import sql
+
         arguments.text("sql()", statement)
         if parameters is not None:
             arguments.mapping("parameters", parameters)
@@ -328,6 +359,8 @@ class Mirror:
         A file that is there raises `ConfigurationError` before anything is written, unless `overwrite` is set. Parquet
         files and tables of DuckDB that an export made are replaced: they say so of themselves.
         """
+        from .sharing import export
+
         path, overwrite = arguments.path("export()", path), arguments.flag("overwrite", overwrite)
         if models is not None:
             names = list(self._names(models))
@@ -338,6 +371,8 @@ class Mirror:
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Copy a SQLite mirror into a new file, of one moment even during a run."""
+        from .sharing import export
+
         return export.backup(self.database, arguments.path("backup()", path))
 
     def doctor(self) -> Diagnosis:
@@ -346,10 +381,14 @@ class Mirror:
         >>> mirror.doctor().ok
         True
         """
+        from .upkeep import doctor
+
         try:
             database = self._database or open_database(self.where)
         except (ConfigurationError, MirrorError) as error:
-            return Diagnosis((Finding("file", str(error), "Name another file, or restore a backup.", True),))
+            return doctor.Diagnosis(
+                (doctor.Finding("file", str(error), "Name another file, or restore a backup.", True),)
+            )
         try:
             return doctor.doctor(database)
         finally:
@@ -361,6 +400,8 @@ class Mirror:
 
         The damaged file is not touched. What was lost is told; a sync of the new mirror fetches the rest.
         """
+        from .upkeep import rescue
+
         target = arguments.path("rescue()", path)
         url = database_url(self.where)
         if url.get_backend_name() != "sqlite":
@@ -396,6 +437,8 @@ class Mirror:
         Unlike `store()` and `remove()`, which follow a write of ours, this is remembered as a change of others. With
         `asked`, from `asked_at()`, the rows are whole records, and no write that was acknowledged since is taken back.
         """
+        from .sync import single_reads
+
         if asked is None:
             self._wrote(resource, rows, {})
         else:
@@ -404,6 +447,8 @@ class Mirror:
 
     def asked_at(self, resource: Resource) -> Instant | None:
         """The instant for `pulled()`, before records are asked for; None where the mirror learns nothing from them."""
+        from .sync import single_reads
+
         return single_reads.asked_at(self.database, resource)
 
     def pull(self, model: type[Model] | str, ids: Iterable[str]) -> dict[str, bool]:
@@ -424,6 +469,8 @@ class Mirror:
         return found
 
     def _pull(self, model: type[Model] | str, ids: Iterable[str]) -> Flow[dict[str, bool]]:
+        from .sync import single_reads
+
         if isinstance(ids, str):
             raise ValidationError("pull() takes a list of ids: pull(Company, [...]).")
         resource, history = layout_of(model).resource, self.history_kept
@@ -432,6 +479,8 @@ class Mirror:
 
     def noting(self, resource: Resource, id: str, read: Flow[Raw | None]) -> Flow[Raw | None]:
         """Run a flow that reads one record by Planhat's id, and take over what it says, also that there is none."""
+        from .sync import single_reads
+
         return single_reads.noting(lambda: self.database, resource, id, read, history=self.history_kept)
 
     @property

@@ -26,7 +26,7 @@ from sqlalchemy.engine import make_url
 from planhat_orm.errors import ConfigurationError
 from planhat_orm.mirror import Mirror, include_object
 from planhat_orm.mirror.db import clock, state, tables
-from planhat_orm.mirror.upkeep import doctor, migrate
+from planhat_orm.mirror.upkeep import damage, migrate
 from planhat_orm.models.resources import Company
 from planhat_orm.query.kinds import iso
 from planhat_orm.query.query import Query
@@ -332,7 +332,7 @@ def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_mirror(
 ) -> None:
     before = contents(old), schema(old)
     release()
-    monkeypatch.setattr(doctor, "check_after_a_death", lambda database: None)  # it comes after the upgrade
+    monkeypatch.setattr(damage, "check_after_a_death", lambda database: None)  # it comes after the upgrade
     place = 0
     while True:
         mirror = Mirror(old)
@@ -359,12 +359,12 @@ from pathlib import Path
 from sqlalchemy import Engine, event
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
-from planhat_orm.mirror.upkeep import doctor, migrate
+from planhat_orm.mirror.upkeep import damage, migrate
 
 where, folder, place = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 migrate.folder = lambda: folder
 tables.VERSIONS = (*tables.VERSIONS, "9999")
-doctor.check_after_a_death = lambda database: None
+damage.check_after_a_death = lambda database: None
 left = [place]
 
 def before(*_):

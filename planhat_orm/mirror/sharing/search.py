@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 
 from ..db import state
 from ..db.layout import Layout, tables
+from .triggers import PREFIX
 
 if TYPE_CHECKING:
     from ..db.database import Database
@@ -29,7 +30,6 @@ NAMES = ("name", "title", "subject", "action")
 """What a record is called by."""
 TITLES = (*NAMES, "email")
 BODIES = ("description", "snippet", "comment", "transcript", "position", "first_name", "last_name", "external_id")
-PREFIX = "search__"
 
 _TAG = re.compile(r"<[^<>]*>")
 _ACCENT = re.compile(r"[\u0300-\u036f]")
@@ -216,22 +216,6 @@ def _sqlite_index(layout: Layout) -> list[str]:
         f"CREATE TRIGGER {index}_set AFTER UPDATE OF pk, {listed} ON {table} BEGIN {forget} {learn} END",
         f"INSERT INTO {index}({index}) VALUES('rebuild')",
     ]
-
-
-def foreign_triggers(connection: Connection) -> list[str]:
-    """The triggers of a SQLite mirror that are not those of search indexes: they would run with every sync."""
-    found = connection.exec_driver_sql("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
-    return sorted(str(name) for name, table, sql in found if not _is_ours(str(name), str(table), str(sql)))
-
-
-def _is_ours(name: str, table: str, sql: str) -> bool:
-    """Whether a trigger keeps an index up to date and does nothing else, whichever columns its release had."""
-    index = re.escape(PREFIX + table)
-    side = r"(?:old|new)\.\w+"
-    insert = rf"INSERT INTO {index}\((?:{index}, )?rowid, [\w, ]+\) VALUES\((?:'delete', )?{side}(?:, {side})*\);"
-    event = r"(?:INSERT|DELETE|UPDATE OF [\w, ]+)"
-    whole = rf'CREATE TRIGGER {index}_(?:new|old|set) AFTER {event} ON "?{re.escape(table)}"? BEGIN(?: {insert})+ END'
-    return re.fullmatch(whole, sql) is not None
 
 
 def _find_sqlite(connection: Connection, layout: Layout, words: Mapping[str, str]) -> Iterator[Sequence[Any]]:

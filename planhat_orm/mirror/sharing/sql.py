@@ -18,7 +18,6 @@ from ...queryset.dataframes import frames_module
 from ..db import fork_gate, sqlite_functions
 from ..db.database import Database
 
-LIMIT = 10_000
 _READS = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, getattr(sqlite3, "SQLITE_RECURSIVE", 33)}
 )

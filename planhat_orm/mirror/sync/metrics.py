@@ -24,8 +24,6 @@ from ..db.state import ListTraits
 if TYPE_CHECKING:
     from .job import Finish, ModelSync
 
-FIRST_DAYS = 90
-"""How far back the first sync reads."""
 AGAIN_DAYS = 3
 WINDOW_DAYS = 30
 _EPOCH = date(1970, 1, 1)

@@ -6,7 +6,6 @@ looked at here, and by every opening after a process died in the middle of a syn
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import MirrorError
@@ -23,10 +22,10 @@ from ..db.database import Database
 from ..db.layout import Layout, layout_for
 from ..db.store import Store
 from ..report import Table
-from ..sharing import search
+from ..sharing import search, triggers
+from .damage import RESCUE, first_line, holders, problems_of
 
 _LARGE_WAL = 256 * 2**20
-_RESCUE = "Save what can be saved into a new file: planhat doctor --rescue NEW.db (or mirror.rescue('NEW.db'))."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +67,8 @@ def doctor(database: Database) -> Diagnosis:
         try:
             findings += look(database)
         except (DBAPIError, MirrorError, OSError) as error:
-            findings.append(Finding(look.__name__.lstrip("_"), f"cannot be read: {_first_line(error)}", _RESCUE, True))
+            findings.append(Finding(look.__name__.lstrip("_"), f"cannot be read: {first_line(error)}", RESCUE, True))
     return Diagnosis(tuple(findings))
-
-
-def check_after_a_death(database: Database) -> None:
-    """Raise `MirrorError` for a damaged file, when a process died while it synced. Costs nothing else."""
-    if database.postgres:
-        return
-    with database.reading() as connection:
-        holders = _holders(connection)
-    if any(life.is_gone(database, holder) for holder in holders):
-        problems = _problems(database, "quick_check")
-        if problems:
-            raise MirrorError(f"The mirror {database.path} is damaged: {problems[0]}. {_RESCUE}")
-
-
-def _holders(connection: Connection) -> list[str]:
-    row = tables.leases
-    return [
-        str(holder) for holder in connection.execute(select(row.c.holder).where(row.c.holder.is_not(None))).scalars()
-    ]
-
-
-def _problems(database: Database, pragma: str) -> list[str]:
-    try:
-        with database.reading() as connection:
-            lines = [str(row[0]) for row in connection.exec_driver_sql(f"PRAGMA {pragma}(20)")]
-    except (DBAPIError, MirrorError) as error:
-        return [_first_line(error)]
-    return (
-        [] if lines == ["ok"] else [line for text in lines for line in text.splitlines() if not line.startswith("***")]
-    )
 
 
 def _file(database: Database) -> Iterator[Finding]:
@@ -121,13 +90,13 @@ def _structure(database: Database) -> Iterator[Finding]:
     if database.postgres:
         return
     with database.reading() as connection:
-        foreign = search.foreign_triggers(connection)
+        foreign = triggers.foreign_triggers(connection)
     if foreign:
-        yield Finding("triggers", f"not made by this library: {', '.join(foreign)}", _RESCUE, True)
-    problems = _problems(database, "integrity_check")
+        yield Finding("triggers", f"not made by this library: {', '.join(foreign)}", RESCUE, True)
+    problems = problems_of(database, "integrity_check")
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        yield Finding("structure", f"damaged: {problems[0]}{more}", _RESCUE, True)
+        yield Finding("structure", f"damaged: {problems[0]}{more}", RESCUE, True)
     else:
         yield Finding("structure", "sound")
 
@@ -149,7 +118,7 @@ def _records(database: Database) -> Iterator[Finding]:
                 other[name] += store.rows.has_seal(hash) and not store.rows.is_sealed(row, hash)
                 odd.update(f"{name}.{layout.by_wire[key].name}" for key in _misfits(layout, row, raw))
     if broken:
-        yield Finding("records", f"{_counted(broken)} cannot be read", _RESCUE, True)
+        yield Finding("records", f"{_counted(broken)} cannot be read", RESCUE, True)
     elif +other:
         advice = "Somebody wrote into the tables: planhat sync --full writes those rows anew."
         yield Finding("records", f"{_counted(+other)} do not hold what Planhat said", advice, True)
@@ -194,9 +163,9 @@ def _search(database: Database) -> Iterator[Finding]:
 def _syncs(database: Database) -> Iterator[Finding]:
     with database.reading() as connection:
         states = state.load_all(connection)
-        holders = _holders(connection)
+        holding = holders(connection)
     unfinished = sorted(name for name, found in states.items() if not found.complete)
-    dead = [holder for holder in holders if life.is_gone(database, holder)]
+    dead = [holder for holder in holding if life.is_gone(database, holder)]
     if unfinished:
         yield Finding("models", f"not synced to their end: {', '.join(unfinished)}", "planhat sync", True)
     elif dead:
@@ -213,8 +182,3 @@ def _outbox(database: Database) -> Iterator[Finding]:
         states = Counter(connection.execute(select(box.c.state).order_by(box.c.seq)).scalars())
     told = ", ".join(f"{name} {count:,}" for name, count in states.items()) or "empty"
     yield Finding("outbox", told, "planhat outbox lists them, planhat push sends them" if states else "")
-
-
-def _first_line(error: Exception) -> str:
-    original = error.orig if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error) else error
-    return str(original).partition("\n")[0]

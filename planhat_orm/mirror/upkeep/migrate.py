@@ -37,8 +37,7 @@ from ... import files
 from ...errors import ConfigurationError, MirrorError
 from ..db import explain, fork_gate, tables
 from ..db.database import Database
-from ..sharing import search, views
-from . import backfill, replay
+from ..sharing import triggers
 
 VERSION_TABLE = "mirror_version"
 FIRST_VERSION_TABLE = "alembic_version"
@@ -81,7 +80,7 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
     """
     if type_ != "table" or not reflected or compare_to is not None:
         return True
-    return not (ours(name) or name == VERSION_TABLE or str(name).startswith(search.PREFIX))
+    return not (ours(name) or name == VERSION_TABLE or str(name).startswith(triggers.PREFIX))
 
 
 def open_database(where: str | os.PathLike[str]) -> Database:
@@ -117,15 +116,7 @@ def upgrade(database: Database) -> str | None:
         if now is None:
             _create(connection)
         elif now != tables.VERSIONS[-1]:
-            shown = views.drop(connection)
-            search.drop(connection, postgres=database.postgres)
-            columns = backfill.columns(connection)
-            _run(connection)
-            backfill.adopt(connection, columns, postgres=database.postgres)
-            replay.take_over(connection, postgres=database.postgres)
-            if not connection.execute(select(tables.meta).where(tables.meta.c.key == FEED)).all():
-                name_feed(connection)
-            views.make(connection, shown, postgres=database.postgres)
+            _bring_up_to_date(connection, postgres=database.postgres)
             where = database.url.render_as_string(hide_password=True)
             _log.warning(
                 "The mirror %s was upgraded from version %s of its tables to %s.", where, now, tables.VERSIONS[-1]
@@ -138,7 +129,7 @@ def _version(database: Database) -> str | None:
     with database.reading() as connection:
         version = _version_in(connection)
         there = inspect(connection).get_table_names()
-        foreign = [] if database.postgres else search.foreign_triggers(connection)
+        foreign = [] if database.postgres else triggers.foreign_triggers(connection)
     if version is None and there:
         advice = (
             "Make a schema for it and name that in the URL: ...?options=-csearch_path%3Dplanhat."
@@ -205,6 +196,22 @@ def _keep_a_copy(database: Database) -> None:
         except sqlite3.Error as error:
             raise explain.of_copy(copy, error) from None
     _log.warning("Writes wait in the mirror's outbox, so a copy of it from before the upgrade is kept in %s.", copy)
+
+
+def _bring_up_to_date(connection: Connection, *, postgres: bool) -> None:
+    # Like Alembic, of no use to a mirror that is current.
+    from ..sharing import search, views
+    from . import backfill, replay
+
+    shown = views.drop(connection)
+    search.drop(connection, postgres=postgres)
+    columns = backfill.columns(connection)
+    _run(connection)
+    backfill.adopt(connection, columns, postgres=postgres)
+    replay.take_over(connection, postgres=postgres)
+    if not connection.execute(select(tables.meta).where(tables.meta.c.key == FEED)).all():
+        name_feed(connection)
+    views.make(connection, shown, postgres=postgres)
 
 
 def _create(connection: Connection) -> None:
