@@ -18,9 +18,7 @@ _warned: WeakKeyDictionary[Any, set[tuple[str, int]]] = WeakKeyDictionary()
 
 def warn_full_scan(client: Client, plan: Plan) -> None:
     """Warn, or raise, as `Planhat(scan=...)` says, when `plan` filters nothing on the server."""
-    if not plan.full_scan:
-        return
-    if client.scan == "allow":
+    if not plan.full_scan or client.scan == "allow":
         return
     # The same words each time: Python tells warnings of one line apart by their text.
     text = (

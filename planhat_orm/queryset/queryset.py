@@ -716,8 +716,9 @@ class QuerySet(Results[M], Generic[M]):
 
     def _warn(self, plan: Plan | None) -> None:
         """Warn of a query that makes the API list everything; `plan` is its plan, where there is one already."""
-        if self._from().name == "api":
-            warn_full_scan(self._using(), self.explain() if plan is None else plan)
+        client = self._using()
+        if client.scan != "allow" and self._from().name == "api":
+            warn_full_scan(client, self.explain() if plan is None else plan)
 
     def _settled(self, query: Query) -> Query:
         """A query as it is asked now, in the client's time zone."""

@@ -245,4 +245,5 @@ def ids_of(connection: Connection, numbers: Collection[int]) -> dict[int, list[s
 
 def chunks(items: Sequence[T], size: int = _CHUNK) -> Iterator[Sequence[T]]:
     """Parts of a list, of a size that fits into one statement."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
