@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -61,6 +62,12 @@ def _sigterm(came: list[int]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
+@cache
+def _command() -> Any:
+    """The commands as Click has them. Typer takes longer to make them than most of them run."""
+    return get_command(app)
+
+
 def _run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         # Names hold letters that a terminal set to ASCII cannot show.
@@ -68,7 +75,7 @@ def _run(arguments: Sequence[str]) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         try:
-            code = int(get_command(app).main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
+            code = int(_command().main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
             # Some versions of Typer turn Ctrl-C into this code, others into an exception.
             return _fail("stopped.", _STOPPED) if code == _STOPPED else code
         except UsageError as wrong:
