@@ -70,7 +70,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
         "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match",
         "key_locks", "outcomes", "list_page", "list_reader", "list_end", "hidden_rows", "list_walk", "unordered", "listing", "newest",
-        "records", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
+        "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
     ),
     "writes": (
         "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "preflight", "push", "sender", "single",
@@ -78,7 +78,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "client": (
         "settings", "cache", "account_fields", "strategy", "relation_filters", "links", "evaluation", "explain", "source",
-        "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "planhat",
+        "list_filters", "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "planhat",
     ),
 }  # fmt: skip
 """The modules of a package from the lowest up: each imports only such as stand before it."""

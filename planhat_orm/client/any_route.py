@@ -15,7 +15,7 @@ from ..http.effects import Flow, Request, Response
 from ..json_encoding import encode
 from ..names import did_you_mean
 from ..wire.records import once
-from .endpoints import texts
+from .list_filters import texts
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SAFE_IN_A_PATH = "/%:@!$&'()*+,;=~-._"

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import arguments
-from ..errors import BulkError, FieldError, ValidationError
+from ..errors import BulkError, ValidationError
 from ..fields.gate import json_row
-from ..fields.scalars import Refused, scalar
 from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import at_most, mapped
 from ..json_encoding import encode
 from ..models.results import first_reasons
-from ..query.split import MAX_VALUE_LENGTH
 from ..tabular.frame_rows import Frame, as_rows
-from ..wire import bulk, list_page, listing, paths, records
+from ..wire import bulk, creating, list_page, listing, paths, records
 from ..wire.bulk_sender import BulkAnswer
 from ..wire.outcomes import STORED
-from ..wire.resources import BULK_MAX_ROWS, ListParam, Resource, resource
+from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from ..writes.single import instead
 from .account_fields import RESOURCE
+from .list_filters import fields_named, split, texts
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -172,7 +170,7 @@ class Endpoint:
         self._client.writer.guard_live()
         data = self._object(data)
         list_page.warn_of_unknown(self._resource, data)
-        record = yield from records.create(self._resource, {**self._resource.implied, **data}, self._client.seen_ids)
+        record = yield from creating.create(self._resource, {**self._resource.implied, **data}, self._client.seen_ids)
         yield from self._client.wrote(self._resource, record, None)
         return record
 
@@ -248,9 +246,9 @@ class Endpoint:
                 arguments.whole(name, number, least)
         if sort is not None and (not isinstance(sort, str) or not sort.strip() or "," in sort):
             raise ValidationError("sort takes the name of one field, with a - before it for descending.")
-        names = _names(select)
+        names = fields_named(select)
         list_page.warn_of_unknown(self._resource, [*(names or ()), *([sort] if sort else ())])
-        flow = self._read(sort, names, limit, _split(self._resource, filters), may_stop=bool(max_requests))
+        flow = self._read(sort, names, limit, split(self._resource, filters), may_stop=bool(max_requests))
         return at_most(max_requests, flow) if max_requests else flow
 
     def _read(
@@ -336,69 +334,3 @@ class TimeEntries(Endpoint):
         request = Request("POST", path, body=encode(data), idempotent=False, shape=(dict, list))
         response: Response = yield from records.once(request)
         return response.data if isinstance(response.data, dict) else {"records": response.data}
-
-
-def _names(select: str | Iterable[str] | None) -> list[str] | None:
-    if select is None:
-        return None
-    names = select.split(",") if isinstance(select, str) else list(arguments.many("select", select))
-    chosen = [name.strip() for name in names if arguments.name(name).strip()]
-    if not chosen:
-        raise FieldError("select names no field: leave it out to get all of them.")
-    return ["_id", *chosen]
-
-
-def texts(filters: Mapping[str, object]) -> dict[str, str]:
-    """Filters as an URL has them; `ValidationError` for one that is empty."""
-    found = {}
-    for name, value in filters.items():
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            found[name] = str(value).lower()
-        elif isinstance(value, date):
-            moment = value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
-            found[name] = f"{moment:%Y-%m-%d}"
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            found[name] = ",".join(_shown(name, item) for item in value)
-        else:
-            found[name] = _shown(name, value)
-        if found[name] == "":
-            raise ValidationError(f"The filter {name} is empty: leave it out to list everything.")
-    return found
-
-
-def _shown(name: str, value: object) -> str:
-    try:
-        return str(scalar(value))
-    except Refused as wrong:
-        raise ValidationError(f"The filter {name} takes text or a number, not {wrong.got}.") from None
-
-
-def _split(resource: Resource, filters: Mapping[str, object]) -> list[dict[str, str]]:
-    """The parameters of each list to be asked for: many companies are cut into URLs that are short enough.
-
-    Where a comma list is not documented (docs/reference/planhat-api.md section 6) each company is a list of its own.
-    """
-    params = texts(filters)
-    for name in params:
-        given = filters[name]
-        several = isinstance(given, (list, tuple, set, frozenset)) and len(given) > 1
-        if several and name != "companyId" and not resource.params.get(name, ListParam(name)).many:
-            raise ValidationError(f"The filter {name} takes one value: ask once for each.")
-    value = params.get("companyId", "")
-    if any(part.strip().startswith(("extid-", "srcid-")) for part in value.split(",")):
-        raise ValidationError(
-            "The filter companyId takes Planhat's own ids (docs/reference/planhat-api.md section 4); another key would "
-            "match nothing. planhat.company.get_by_id('extid-...')['_id'] is the id of a company."
-        )
-    many = "companyId" in params and resource.params["companyId"].many
-    if "," not in value or (many and len(value) <= MAX_VALUE_LENGTH):
-        return [params]
-    parts: list[list[str]] = [[]]
-    for fromkey in dict.fromkeys(part.strip() for part in value.split(",")):
-        length = sum(map(len, parts[-1])) + len(parts[-1]) + len(fromkey)
-        if parts[-1] and (not many or length > MAX_VALUE_LENGTH):
-            parts.append([])
-        parts[-1].append(fromkey)
-    return [{**params, "companyId": ",".join(part)} for part in parts]

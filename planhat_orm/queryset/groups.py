@@ -10,18 +10,16 @@ from ..errors import FieldError
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
-from ..names import quoted
 from ..query.conditions import Q
-from ..query.expressions import Aggregate, Max
-from ..query.kinds import ANY, LISTS, OBJECT, REF, REFS
-from ..query.lookups import noun
+from ..query.expressions import Aggregate
 from ..query.plan import Plan, describe
 from ..query.query import Query
-from ..query.tree import EVERYTHING, Expr, InQuery, Item, Not, Target, both
+from ..query.tree import EVERYTHING, Expr, InQuery, Not, Target, both
 from . import annotating, dataframes
+from .group_keys import grouped, key_of, label_of, name_of_label
 from .namespace import Namespace
 from .order import ordered_by
-from .paths import LABEL, walk, words
+from .paths import words
 from .results import Results
 
 if TYPE_CHECKING:
@@ -51,17 +49,17 @@ class Groups(Results[Row]):
         groups: dict[str, Expr] = {}
         labels: dict[str, Expr] = {}
         for name in names:
-            key, expr = _key(namespace, name)
+            key, expr = key_of(namespace, name)
             groups[key] = expr
-            label = _label(namespace, key, expr)
+            label = label_of(namespace, key, expr)
             if label is not None:
-                labels[_name_of_label(key)] = label
+                labels[name_of_label(key)] = label
         for name, value in (values or {}).items():
             annotating.check_alias(queryset.model, name)
-            groups[name] = _grouped(namespace.value(value))
+            groups[name] = grouped(namespace.value(value))
         self._query = query.changed(groups=tuple(groups.items()), annotations=tuple(labels.items()))
         self._names = tuple(
-            name for key in groups for name in (key, _name_of_label(key)) if name == key or name in labels
+            name for key in groups for name in (key, name_of_label(key)) if name == key or name in labels
         )
 
     def _clone(self, query: Query, names: tuple[str, ...] | None = None) -> Self:
@@ -320,46 +318,6 @@ def records_of(queryset: QuerySet[Any]) -> Query:
     key = Target("id", field.keys, field.kind)
     inner = query.changed(select=None, annotations=())
     return plain.changed(where=InQuery(key, inner, key), hidden=True)
-
-
-def _key(namespace: Namespace, name: Any) -> tuple[str, Expr]:
-    """The name and value of one key of `group_by()`."""
-    if isinstance(name, str):
-        return name, _grouped(_value(namespace, name))
-    shown = getattr(name, "name", None)
-    if not isinstance(shown, str):
-        raise FieldError(f"group_by() takes names, or values by name: group_by(month={quoted(name)}).")
-    return shown, _grouped(namespace.value(name))
-
-
-def _value(namespace: Namespace, name: str) -> Expr:
-    if not name:
-        raise FieldError("group_by() needs a field: group_by('phase').")
-    return namespace.value(name)
-
-
-def _grouped(expr: Expr) -> Expr:
-    """A list is grouped by its elements."""
-    if isinstance(expr, Target) and expr.kind in LISTS and not expr.hops:
-        return Item(expr, REF if expr.kind is REFS else ANY)
-    if expr.kind in (*LISTS, OBJECT):
-        raise FieldError(f"{expr.name} cannot be grouped by: it holds {noun(expr.kind)}.")
-    return expr
-
-
-def _label(namespace: Namespace, key: str, expr: Expr) -> Expr | None:
-    """The name of the record that a group's reference leads to, where the group is by a relation."""
-    if key in namespace.known or not isinstance(expr, Target):
-        return None
-    place = walk(namespace.model, words(key))
-    if place.relation is None or place.rest:
-        return None
-    return Namespace(namespace.model, {}, namespace).value(Max("__".join((*words(key), LABEL))))
-
-
-def _name_of_label(key: str) -> str:
-    """What the name of a record is called beside its id: `owner__label`, or `company.owner.label`."""
-    return f"{key}.{LABEL}" if "." in key and "__" not in key else f"{key}__{LABEL}"
 
 
 def checked(namespace: Namespace, figures: Mapping[str, Any]) -> dict[str, Expr]:

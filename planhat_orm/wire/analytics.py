@@ -16,9 +16,10 @@ from .. import json_decoding
 from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from ..json_encoding import encode
+from .creating import server_time
 from .failures import may_be_done
 from .list_page import rows_of
-from .records import once, server_time
+from .records import once
 from .resources import Resource, resource
 
 logger = logging.getLogger("planhat_orm")

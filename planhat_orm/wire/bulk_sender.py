@@ -28,12 +28,13 @@ from ..http.effects import Flow, Request, Response
 from . import find_by_keys, paths
 from .bulk_rows import BulkRow, Kind, by_bytes, kind_of, merged_rows
 from .content_match import pair
+from .creating import remember_made
 from .failures import reason
 from .key_locks import hold_keys
 from .keys import keys_beside_id
 from .newest import made_at, newest
 from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, fragment_reason, misshapen, read
-from .records import find, remember_made
+from .records import find
 from .resources import Resource
 
 MAX_EXTRA_REQUESTS = 400

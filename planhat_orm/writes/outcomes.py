@@ -10,7 +10,7 @@ from ..errors import BulkError, PlanhatError
 from ..http.effects import Flow
 from ..models.conflict import Conflict
 from ..runtime import TEMPORARY
-from ..wire import records
+from ..wire import creating
 from ..wire.failures import may_be_done
 from .outbox import OutboxEntry, OutboxSession, Raw, on_outbox
 
@@ -66,7 +66,7 @@ class Outcomes:
         if done:
             yield from on_outbox(self.session, lambda: self.session.acknowledge(done))
             # Not before: an entry whose acknowledgement fails is looked for, and must find the record that it made.
-            records.remember_made(entry.id for entry in entries if entry.status == "created" and entry.id is not None)
+            creating.remember_made(entry.id for entry in entries if entry.status == "created" and entry.id is not None)
         yield from self._mark(nameless, "unknown")
 
     def hold(self, conflicts: Mapping[int, tuple[tuple[Conflict, ...], Raw]]) -> Flow[None]:

@@ -17,7 +17,7 @@ from ..errors import NotFound, PlanhatError, RequestError, ValidationError
 from ..http.effects import Flow
 from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
-from ..wire import bulk, find_by_keys, records
+from ..wire import bulk, creating, find_by_keys, records
 from ..wire.failures import is_unprocessed, reason
 from ..wire.newest import SeenIds
 from ..wire.outcomes import STORED, Outcome, Status
@@ -289,7 +289,7 @@ def _write_singly(known: Resource, entries: list[OutboxEntry], rows: list[Raw], 
             if entry.op == "update":
                 answer = yield from records.update(known, row["_id"], row)
             else:
-                answer = yield from records.create(known, row, seen, remember=False)
+                answer = yield from creating.create(known, row, seen, remember=False)
         except PlanhatError as failure:
             status: Status = "unknown" if is_lost(failure) else "failed"
             unprocessed = status == "failed" and is_unprocessed(failure)

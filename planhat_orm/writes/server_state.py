@@ -16,7 +16,7 @@ from ..query.kinds import ID
 from ..query.query import Query
 from ..query.tree import Target, Test
 from ..runtime import Source
-from ..wire import find_by_keys, records
+from ..wire import creating, find_by_keys, records
 from ..wire.content_match import pair, places
 from ..wire.keys import comparable_keys
 from ..wire.newest import made_above, newest
@@ -89,11 +89,11 @@ def look_for(
     def bound(response: Response) -> Flow[float]:
         if floor is not None:
             return made_above(floor)
-        return records.server_time(response) - (time.time() - since) - _SLACK
+        return creating.server_time(response) - (time.time() - since) - _SLACK
         yield
 
     recent = yield from newest(known, bound, limit=_PAGE)
-    others = {floor, *ours, *records.made_here(row["_id"] for row in recent)}
+    others = {floor, *ours, *creating.made_here(row["_id"] for row in recent)}
     candidates = [row for row in recent if row["_id"] not in others]
     pairs = pair(candidates, rows, known)
     by_id = {row["_id"]: row for row in candidates}

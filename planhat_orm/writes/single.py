@@ -7,7 +7,7 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult, SaveResult
 from ..runtime import TEMPORARY, WriteIntent
-from ..wire import records
+from ..wire import creating, records
 from ..wire.failures import reason
 from ..wire.keys import lookup_keys
 from ..wire.newest import SeenIds
@@ -51,7 +51,7 @@ def _save_as_row(sender: Sender, record: Model, fields: tuple[str, ...] | None) 
     """A bulk upsert of one row, where the resource has nothing else. A new record's key must be free."""
     known = record._meta.resource
     if record.id is None and not sender.offline:
-        yield from records.refuse_taken(known, list(lookup_keys(known, record._payload(fields))))
+        yield from creating.refuse_taken(known, list(lookup_keys(known, record._payload(fields))))
     result = BatchResult()
     new = "create" if sender.offline else "upsert"
     outcomes = yield from result.count(sender.carry([record], {id(record): fields}, new=new))
@@ -65,7 +65,7 @@ def _write(record: Model, payload: Raw, seen: SeenIds) -> Flow[None]:
     """One POST or PUT."""
     known = record._meta.resource
     if record.id is None:
-        answer = yield from records.create(known, payload, seen, remember=False)
+        answer = yield from creating.create(known, payload, seen, remember=False)
     else:
         answer = yield from records.update(known, record.id, payload)
     record._saved(answer, payload)
@@ -133,7 +133,7 @@ def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object
         row = None if intent.op == "delete" else dict(record._wire)
         yield from on_outbox(outbox, lambda: outbox.acknowledge([(seq, record.id, row)]))
         if status == "created" and record.id is not None:
-            records.remember_made([record.id])
+            creating.remember_made([record.id])
     finally:
         outbox.release()
     sender.notify([RowResult(record, status)])

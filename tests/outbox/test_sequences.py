@@ -24,7 +24,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule,
 from planhat_orm import Company, Conversation, PlanhatError
 from planhat_orm.mirror.outbox import outbox
 from planhat_orm.query.kinds import iso
-from planhat_orm.wire import records
+from planhat_orm.wire import creating
 from planhat_orm.writes import preflight, server_state
 from tests.scale import sized
 
@@ -103,7 +103,7 @@ class Sequences(RuleBasedStateMachine):
         except Killed:
             raised = True
             client.close()
-            records._made_here.clear()  # what the process knew is gone with it
+            creating._made_here.clear()  # what the process knew is gone with it
             self.client = self.tenant.client(self.folder / "planhat.db")
         self.tenant.faults, client.kill_in = [], None
         return raised, client.recorded_more

@@ -9,7 +9,7 @@ import pytest
 from planhat_orm import AlreadyExists, AmbiguousWrite, BadAnswer, ConnectionFailed, RateLimited, ServerError
 from planhat_orm.errors import InvalidRequest, PlanhatError
 from planhat_orm.http.effects import Unanswered
-from planhat_orm.wire.records import create
+from planhat_orm.wire.creating import create
 from planhat_orm.wire.resources import resource, resources
 
 from .direct import Direct, done_but, lost_after, lost_before, status, times

@@ -8,7 +8,7 @@ import pytest
 
 from planhat_orm import AmbiguousWrite, BadAnswer, NotFound, ServerError, ValidationError
 from planhat_orm.http.effects import Response, Unanswered
-from planhat_orm.wire import records
+from planhat_orm.wire import creating, records
 from planhat_orm.wire.resources import resource, resources
 
 from .direct import Direct, lost_after, lost_before, status, times
@@ -105,7 +105,7 @@ def test_another_bad_answer_stays_one(direct: Direct, body: bytes) -> None:
 @pytest.mark.parametrize("code", [200, 201, 204])
 def test_a_create_with_a_key_that_is_answered_with_nothing_is_found_by_it(direct: Direct, code: int) -> None:
     direct.weather = times(1, empty(code), method="POST")
-    made = direct.run(records.create(COMPANY, {"name": "New", "externalId": "n"}))
+    made = direct.run(creating.create(COMPANY, {"name": "New", "externalId": "n"}))
     assert made["name"] == "New" and direct.count("POST") == 1
     assert len(direct.store.all("company")) == 2
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import DBAPIError
 
 from ... import files
@@ -227,9 +228,11 @@ def _create(connection: Connection) -> None:
 def _statements(dialect: str) -> tuple[str, ...]:
     """What makes a new mirror, compiled once for a process: that takes longer than making it."""
     statements: list[str] = []
-    engine = create_mock_engine(
-        f"{dialect}://", lambda statement, *_: statements.append(str(statement.compile(dialect=engine.dialect)))
-    )
+
+    def note(statement: Any, *_: Any) -> None:
+        statements.append(str(statement.compile(dialect=engine.dialect)))
+
+    engine: MockConnection = create_mock_engine(f"{dialect}://", note)
     for metadata in (tables.metadata, _version_table.metadata):
         metadata.create_all(engine, checkfirst=False)
     return tuple(statements)
