@@ -17,6 +17,7 @@ UNDER: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
     "html": set(),
+    "docstrings": set(),
     "gc_pause": {"forks"},
     "files": {"errors"},
     "json_decoding": set(),
@@ -77,7 +78,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "destination", "batch", "row_changes", "references", "reconcile_plan", "reconcile", "facade",
     ),
     "client": (
-        "settings", "cache", "account_fields", "strategy", "relation_filters", "links", "evaluation", "explain", "source",
+        "overview", "settings", "cache", "account_fields", "strategy", "relation_filters", "links", "evaluation", "explain", "source",
         "list_filters", "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "planhat",
     ),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from .. import arguments, forks, runtime
+from ..docstrings import Docstring
 from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
@@ -42,6 +43,7 @@ from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
 from .holdings import Attribute, Holdings
 from .metrics import Metrics
+from .overview import overview
 from .source import ApiSource
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ class Planhat:
     >>> planhat = Planhat()                        # PLANHAT_API_TOKEN and the rest from the environment
     >>> planhat.company.get_by_id("extid-acme-1")  # doctest: +SKIP
     """
+
+    __doc__ = Docstring(__doc__, overview)
 
     asset = Attribute(Endpoint)
     campaign = Attribute(Endpoint)

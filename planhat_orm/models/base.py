@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .. import arguments, errors, runtime
+from ..docstrings import joined
 from ..errors import FieldError, NotFound, PlanhatError, ValidationError
 from ..fields import Custom, CustomFields, Id
 from ..fields.base import Field
@@ -25,6 +26,7 @@ from .as_dict import as_dict
 from .labels import label_of, name_of
 from .manager import Objects
 from .meta import Meta, collect
+from .overview import overview
 from .results import Policy, SaveResult
 from .state import Origin
 
@@ -42,6 +44,11 @@ class ModelType(_ProtocolMeta):
 
     It is the metaclass of protocols, too, so that an ABC or a Protocol can stand beside a model as a base.
     """
+
+    @property
+    def __doc__(cls: type[Model]) -> str:  # type: ignore[override, misc]
+        """What is written in the class, and the tables of its fields."""
+        return joined(vars(cls).get("__doc__"), overview(cls))
 
     # A model is what inherits from it: the checks of ABCs would cost every record.
     __instancecheck__ = type.__instancecheck__
