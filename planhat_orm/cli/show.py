@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
-from .out import cell, plain, table
+from .. import Planhat
+from ..errors import PlanhatError
+from ..models.base import Model
+from ..names import quoted
+from ..queryset import QuerySet
+from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, has_mirror, model
+from .out import cell, console, plain, table
 from .source import answer
 
 
@@ -22,7 +28,7 @@ class Shape(StrEnum):
 
 def show(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="Company, License, Enduser, ...")],
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, extid-... or srcid-...")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, extid-..., srcid-..., name or email.")],
     form: Annotated[Shape, typer.Option("--format", help="How to write it.")] = Shape.table,
     online: OnlineOption = None,
     mirror: MirrorOption = MIRROR,
@@ -30,24 +36,74 @@ def show(
 ) -> None:
     """Show one record: every field that it has.
 
-    For example: planhat show Company extid-acct-1001
+    For example: planhat show Company "Alderbay Analytics"
     """
     chosen = model(name)
     with connect(mirror, api_url, token=False) as client:
         try:
-            record = answer(client, chosen.objects.all(), online, lambda found: found.get(key))
+            record = answer(client, chosen.objects.all(), online, lambda found: _find(found, key))
         except chosen.DoesNotExist as missing:
             if online is None and not client.calls:
                 missing.add_note("It may be newer than the mirror: --online asks Planhat.")
             raise
         values = _values(record)
+        trends = _trends(client, record) if form is Shape.table and has_mirror(mirror) else []
     if form is Shape.json:
         typer.echo(json.dumps(values, default=plain, ensure_ascii=False, indent=2))
         return
     custom = values.pop("custom", None) or {}
-    rows = [*values.items(), *((f"custom {label}", value) for label, value in custom.items())]
+    rows = [*values.items(), *((f"custom.{label}", value) for label, value in custom.items())]
     # What a record has embedded can be a page long; JSON shows all of it.
     table(("field", "value"), [(name, cell(value, whole=isinstance(value, str))) for name, value in rows], whole=True)
+    for line in trends:
+        console().print(line)
+
+
+_KEY = re.compile(r"[0-9a-fA-F]{24}|(extid|srcid)-.*|", re.DOTALL)
+_LISTED = 10
+_TRENDS = ("mrr", "arr", "h", "csm_score")
+_BARS = 40
+
+
+def _find(records: QuerySet[Any], key: str) -> Model:
+    """The record with a key, or the only one with a name or an email."""
+    chosen: Any = records.model
+    by = None if _KEY.fullmatch(key) else _lookup(chosen, key)
+    if by is None:
+        return records.get(key)  # type: ignore[no-any-return]
+    found = list(records.filter(**{by: key})[: _LISTED + 1])
+    if not found:
+        raise chosen.DoesNotExist(f"There is no {chosen.__name__} called {quoted(key)}.")
+    if len(found) > 1:
+        ids = ", ".join(str(record.id) for record in found[:_LISTED])
+        more = ", ..." if len(found) > _LISTED else ""
+        raise PlanhatError(f"Several are called {quoted(key)}. Show one by its id: {ids}{more}")
+    record: Model = found[0]
+    return record
+
+
+def _lookup(chosen: type[Model], key: str) -> str | None:
+    fields = chosen._meta.label_fields
+    if "@" in key and "email" in fields:
+        return "email"
+    return f"{fields[0]}__iexact" if fields else None
+
+
+def _trends(client: Planhat, record: Model) -> list[str]:
+    """A line of bars for each figure that the mirror saw change: `mrr  ▁▅█  900 to 1,400 since 2026-09-01`."""
+    from ..reports.figures import sparks
+
+    changes, lines = client.mirror.history(record), []
+    for name in [name for name in _TRENDS if name in record._meta.fields]:
+        steps = [(change.at, *change.fields[name]) for change in changes if name in change.fields]
+        numbers = [step[2] for step in steps]
+        if steps and isinstance(steps[0][1], (int, float)):
+            numbers.insert(0, steps[0][1])
+        numbers = [number for number in numbers if isinstance(number, (int, float))]
+        if len(numbers) > 1:
+            bars = sparks(numbers[-_BARS:])
+            lines.append(f"{name}  {bars}  {numbers[0]:,} to {numbers[-1]:,} since {steps[0][0]:%Y-%m-%d}")
+    return lines
 
 
 def _values(record: Any) -> dict[str, Any]:

@@ -227,7 +227,36 @@ def test_show_finds_a_record_by_each_of_its_ids(synced: Run, tenant: Emulator, k
 def test_show_sets_custom_fields_apart(synced: Run) -> None:
     shown = synced("show", "Company", "extid-acct-1001")
     assert ["external_id", "acct-1001"] in shown.rows
-    assert any(row[0] == "custom Tier" for row in shown.rows)
+    assert any(row[0] == "custom.Tier" for row in shown.rows)
+
+
+def test_show_finds_a_record_by_its_name_or_email(synced: Run, tenant: Emulator) -> None:
+    company = tenant.store.all("company")[0]
+    shown = synced("show", "Company", str(company["name"]).upper(), "--format", "json")
+    assert json.loads(shown.out)["id"] == company["_id"]
+    contact = tenant.store.all("enduser")[0]
+    shown = synced("show", "Enduser", str(contact["email"]), "--format", "json")
+    assert json.loads(shown.out)["id"] == contact["_id"]
+    missing = synced("show", "Company", "Nobody at all")
+    assert missing.code == 1 and "There is no Company called 'Nobody at all'." in missing.err
+
+
+def test_show_names_the_ids_where_several_records_have_the_name(connected: Run, tenant: Emulator) -> None:
+    ids = {tenant.store.insert("company", {"name": "Twice Ltd"})["_id"] for _ in range(2)}
+    shown = connected("show", "Company", "twice ltd")
+    assert shown.code == 1 and all(id in shown.err for id in ids)
+
+
+def test_show_draws_the_figures_that_the_mirror_saw_change(synced: Run, tenant: Emulator) -> None:
+    company = tenant.store.all("company")[1]
+    for score in (1, 5, 2):
+        tenant.store.update("company", company["_id"], {"csmScore": score})
+        assert synced("sync", "Company", "--full").code == 0
+    shown = synced("show", "Company", company["_id"])
+    line = next(line for line in shown.out.splitlines() if line.startswith("csm_score  "))
+    assert line.split()[1].endswith("▁█▃") and " to 2 since " in line
+    other = synced("show", "Company", tenant.store.all("company")[2]["_id"])
+    assert not any(line.startswith("csm_score  ") for line in other.out.splitlines())
 
 
 def test_show_of_no_record_says_so_and_hints_at_planhat(synced: Run) -> None:
