@@ -52,8 +52,6 @@ class Database:
         self._readers: Engine | None = None
         self.upgraded: str | None = None
         forks.in_child(self._start_over)
-        if not self.postgres:
-            fork_gate.close_before_forks(self)
 
     def _start_over(self) -> None:
         """Open connections of this process's own."""

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakValueDictionary
 
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -29,10 +29,6 @@ _PATIENCE = 10.0
 """Seconds that a fork waits for the transactions of other threads."""
 _TICK = 0.001
 _USE = "planhat_use"
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
 
 
 class Use:
@@ -50,7 +46,7 @@ class _Gate:
     def __init__(self) -> None:
         self.uses: WeakValueDictionary[int, Use] = WeakValueDictionary()
         self.forking: dict[int, None] = {}
-        self.databases: WeakValueDictionary[int, _Closable] = WeakValueDictionary()
+        self.pools: WeakValueDictionary[int, GatedPool] = WeakValueDictionary()
         self.is_torn = False
 
     def check(self) -> None:
@@ -96,9 +92,9 @@ class _Gate:
         if is_used:
             _log.warning("A process is forked while a SQLite mirror is in use, for long: it cannot use one.")
             return
-        for reference in self.databases.valuerefs():
-            if (database := reference()) is not None:
-                database.close()
+        for reference in self.pools.valuerefs():
+            if (pool := reference()) is not None:
+                pool.close_idle()
 
     def open_in_parent(self) -> None:
         """Let everybody go on."""
@@ -117,11 +113,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_gate.shut, after_in_parent=_gate.open_in_parent, after_in_child=_gate.open_in_child)
 
 
-def close_before_forks(database: _Closable) -> None:
-    """Have a database closed before every fork; it opens itself again when it is used."""
-    _gate.databases[id(database)] = database
-
-
 def is_torn() -> bool:
     """Whether this process was forked while SQLite was in use, so that it must not use it."""
     return _gate.is_torn
@@ -138,7 +129,24 @@ def in_use() -> Iterator[None]:
 
 
 class GatedPool(QueuePool):
-    """Connections of SQLite's that a fork waits for while they are out."""
+    """Connections of SQLite's that a fork waits for while they are out, and closes while they are not.
+
+    What comes back to a pool that was disposed of is closed: nobody would, and a child would inherit it.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._is_over = False
+        _gate.pools[id(self)] = self
+
+    def dispose(self) -> None:
+        """Close what nobody uses now, and the rest when it comes back."""
+        self._is_over = True
+        super().dispose()
+
+    def close_idle(self) -> None:
+        """Close what nobody uses; it is opened again when it is needed."""
+        super().dispose()
 
     def _do_get(self) -> ConnectionPoolEntry:
         _gate.check()
@@ -155,6 +163,8 @@ class GatedPool(QueuePool):
         use = _facts(record).pop(_USE, None)
         try:
             super()._do_return_conn(record)
+            if self._is_over:
+                super().dispose()
         finally:
             _gate.end(use)
 

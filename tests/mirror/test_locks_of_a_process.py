@@ -1,0 +1,85 @@
+"""SQLite's locks belong to a process: closing any descriptor of the file drops all of them, whoever opened it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from planhat_orm import Company, Planhat
+from planhat_orm.emulator import Emulator
+
+from ..registry import no_clients
+from ..scale import sized
+
+ROOT = Path(__file__).parents[2]
+# The last process that closes a mirror deletes its log: by its locks SQLite knows whether another one has it open.
+OPEN_AND_CLOSE = (
+    "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM mirror_meta'); c.close()"
+)
+
+
+def make(emulator: Emulator, path: Path) -> Planhat:
+    return Planhat(emulator.api_token, api_url=emulator.url, mirror=path, calls_per_min=1e6, scan="allow")
+
+
+@pytest.mark.parametrize("again", ["another client", "closed and opened"])
+def test_opening_a_mirror_again_leaves_the_locks_of_its_other_connections(again: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with no_clients(), Emulator(companies=3) as emulator:
+        planhat = make(emulator, path)
+        planhat.sync(Company)
+        with planhat.mirror.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM mirror_meta")
+            if again == "another client":
+                make(emulator, path).mirror.status()
+            else:
+                planhat.close()
+                planhat.mirror.status()
+            subprocess.run([sys.executable, "-c", OPEN_AND_CLOSE, str(path)], check=True)
+            assert path.with_name("a.db-wal").exists(), "the other process believed that it was the last one"
+        planhat.close()
+
+
+PROGRAM = """
+import sys
+from planhat_orm import Planhat
+from tests.mirror.test_locks_of_a_process import come_and_go
+come_and_go(Planhat("token", account="acme", mirror=sys.argv[1]), sys.argv[2])
+"""
+THREADS, TIMES = 4, sized(10, 200)
+
+
+@pytest.mark.doubtful
+def test_processes_whose_threads_open_and_close_a_mirror_all_the_time_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with no_clients(), Emulator(companies=3) as emulator:
+        planhat = Planhat(emulator.api_token, api_url=emulator.url, account="acme", mirror=path, calls_per_min=1e6)
+        planhat.sync(Company)
+        started = [
+            subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), f"process-{n}"], cwd=ROOT) for n in range(2)
+        ]
+        come_and_go(planhat, "parent")
+        assert [process.wait() for process in started] == [0, 0]
+        assert len(planhat.outbox or ()) == 3 * THREADS * TIMES
+        planhat.close()
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def come_and_go(planhat: Planhat, name: str) -> None:
+    """Enter and leave a client in several threads, as the requests of a web application do."""
+
+    def work(n: int) -> None:
+        for count in range(TIMES):
+            with planhat, planhat.offline():
+                Company.objects.create(name="New", external_id=f"{name}-{n}-{count}")
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(work, n) for n in range(THREADS)]:
+            done.result()
