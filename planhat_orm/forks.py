@@ -1,16 +1,23 @@
 """What a forked child must not take over from its parent: locks that other threads held, and state that was theirs.
 
-Only the thread that forks lives on in the child, so a lock that another one held is never released there.
+Only the thread that forks lives on in the child, so a lock that another one held is never released there. Locks of this
+library are made anew. Those of Python's own, of a module that another thread imports, cannot be: a fork waits for them.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+
+PATIENCE = 10.0
+"""Seconds that a fork waits for what other threads are in the middle of."""
+TICK = 0.001
 
 _held: dict[int, weakref.ref[Any]] = {}
 _calls: dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]] = {}
@@ -87,5 +94,21 @@ def _renew() -> None:
             method(thing)
 
 
+# Python has no public word for the modules that are being imported. Without this one a fork does not wait.
+_module_locks: dict[str, Any] = getattr(getattr(importlib, "_bootstrap", None), "_module_locks", {})
+
+
+def _is_importing() -> bool:
+    """Whether another thread is importing a module."""
+    locks = [reference() for reference in list(_module_locks.values())]
+    return any(getattr(lock, "owner", None) not in (None, threading.get_ident()) for lock in locks)
+
+
+def _wait_for_imports() -> None:
+    end = time.monotonic() + PATIENCE
+    while _is_importing() and time.monotonic() < end:
+        time.sleep(TICK)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(before=_wait_for_imports, after_in_child=_renew)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import builtins
 import gc
+import importlib
 import json
 import multiprocessing
 import os
@@ -189,6 +191,20 @@ def test_a_fork_while_the_collector_is_paused_has_it_on_again() -> None:
     assert gc.isenabled()
     with gc_pause.gc_paused():
         assert in_fork(lambda: (gc.isenabled(), gc_pause._pause.lock.take())) == (True, True)
+
+
+def test_a_fork_while_another_thread_imports_a_module_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time\nbegun.set()\ntime.sleep(0.2)\nDONE = True\n")
+    begun = threading.Event()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(builtins, "begun", begun, raising=False)
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(importlib.import_module, "slow_to_import")
+        begun.wait(60)
+        child = fork(lambda: importlib.import_module("slow_to_import").DONE)
+        assert join(child, 60) is True and importing.result()
 
 
 def test_a_fork_inside_a_lock_leaves_it_without_an_error() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import planhat_orm
-from planhat_orm import Company, Planhat
+from planhat_orm import Company, Planhat, forks
 from planhat_orm.mirror.db import fork_gate
 from tests.other_server import OtherServer
 
@@ -70,18 +70,18 @@ def test_no_child_hangs_that_is_forked_while_threads_read_and_sync_the_mirror(a:
     def read() -> None:
         assert len(Company.objects.using("mirror").filter(name__startswith="A")) == ROWS
 
-    forks = sized(20, 200)
+    count = sized(20, 200)
     with at_work(read, read, lambda: a.sync(Company), lambda: a.mirror.sql("select count(*) from v_company")):
         children = []
         outcomes = []
-        for n in range(forks):
+        for n in range(count):
             children.append(fork(lambda n=n: make_one(n)))  # type: ignore[misc]
             if len(children) == 4:
                 outcomes += [join(child, HANGS) for child in children]
                 children = []
         outcomes += [join(child, HANGS) for child in children]
-    assert outcomes == [f"a-{n % ROWS}" for n in range(forks)]
-    assert len(a.outbox or ()) == forks, "each child's write waits"
+    assert outcomes == [f"a-{n % ROWS}" for n in range(count)]
+    assert len(a.outbox or ()) == count, "each child's write waits"
 
 
 @pytest.mark.doubtful
@@ -125,7 +125,7 @@ def test_a_child_that_is_forked_over_an_open_transaction_is_told_so(
     with a.mirror.database.reading():
         assert in_fork(_count).startswith(told), "a thread does not wait for itself"
         assert not caplog.messages
-        monkeypatch.setattr(fork_gate, "_PATIENCE", 0.2)
+        monkeypatch.setattr(forks, "PATIENCE", 0.2)
         assert in_thread(in_fork, _count).startswith(told), "nor for ever for another one"
         assert "cannot use one" in caplog.text
         assert in_fork(a.close) is None
@@ -166,6 +166,13 @@ def test_a_use_that_was_torn_out_by_an_interrupt_holds_no_fork_up(a: Planhat, mo
         _count()
     assert not fork_gate._gate.uses
     assert in_fork(_count) == ROWS
+
+
+def test_a_mirror_that_is_deleted_after_a_fork_is_closed_without_an_error(a: Planhat, tmp_path: Path) -> None:
+    assert in_fork(_count) == ROWS
+    for file in tmp_path.glob("a.db*"):
+        file.unlink()
+    a.close()
 
 
 def test_every_connection_to_sqlite_passes_the_gate() -> None:

@@ -191,7 +191,7 @@ class Database:
 
     def checkpoint(self) -> None:
         """Move what waits in SQLite's log into the file, so that the file alone is the mirror. Waits for nobody."""
-        if self.file is None or not self.file.is_writable or self.file.is_lost or fork_gate.is_torn():
+        if self.file is None or not self.file.is_writable or not self.file.is_there or fork_gate.is_torn():
             return
         connection = self.engine.raw_connection()
         try:

@@ -58,9 +58,14 @@ class OpenedFile:
         self.is_writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
         self.identity = identity_of(path)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the name still is that of this file."""
+        return identity_of(self.path) == self.identity
+
     def check(self) -> None:
         """Raise `MirrorError` where another file, or none, has the name by now."""
-        if identity_of(self.path) == self.identity:
+        if self.is_there:
             return
         self.is_lost = True
         if self.path.exists():

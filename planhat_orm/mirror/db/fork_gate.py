@@ -21,13 +21,11 @@ from weakref import WeakValueDictionary
 
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from ... import forks
 from ...errors import MirrorError
 
 _log = logging.getLogger("planhat_orm")
 
-_PATIENCE = 10.0
-"""Seconds that a fork waits for the transactions of other threads."""
-_TICK = 0.001
 _USE = "planhat_use"
 
 
@@ -66,7 +64,7 @@ class _Gate:
             if not self.forking or self._is_held_by(use.thread, beside=use):
                 return use
             self.end(use)
-            time.sleep(_TICK)
+            time.sleep(forks.TICK)
 
     def end(self, use: Use | None) -> None:
         """Note that a use is over."""
@@ -84,11 +82,11 @@ class _Gate:
         """Let nobody begin, wait for the other threads, and close what is open."""
         thread = threading.get_ident()
         self.forking[thread] = None
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + forks.PATIENCE
         while is_used := any(use.thread not in self.forking for use in self._running()):
             if time.monotonic() > end:
                 break
-            time.sleep(_TICK)
+            time.sleep(forks.TICK)
         if is_used:
             _log.warning("A process is forked while a SQLite mirror is in use, for long: it cannot use one.")
             return
