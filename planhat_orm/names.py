@@ -58,10 +58,11 @@ def _edits(left: str, right: str) -> int:
     return row[-1]
 
 
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
+def did_you_mean(name: str, choices: Iterable[str], before: str = "", after: str = "") -> str:
     """Return " Did you mean 'x'?" or, when nothing is close, what there is, of many names the nearest.
 
-    Made to be put behind an error's first sentence. `mrr>=1000` in a name's place is answered with the lookup.
+    Made to be put behind an error's first sentence. `mrr>=1000` in a name's place is answered with the lookup. `before`
+    and `after` are what stands around a name that is a word of a path, so that the answer is the whole path.
     """
     known = sorted(choices)
     compared = _COMPARISON.fullmatch(name[: 2 * _LONGEST])
@@ -69,10 +70,11 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
         field, sign, value = compared.groups()
         field = field if field in known else nearest(field, known)
         if field is not None:
-            return f" Did you mean {field + _LOOKUPS[sign]!r}, as in {field}{_LOOKUPS[sign]}={value or '...'}?"
+            lookup = before + field + _LOOKUPS[sign]
+            return f" Did you mean {lookup!r}, as in {lookup}={value or '...'}?"
     match = nearest(name, known)
     if match is not None:
-        return f" Did you mean {match!r}?"
+        return f" Did you mean {before + match + after!r}?"
     if len(known) <= _LISTED:
         return f" There is: {', '.join(known)}." if known else ""
     wrong = name.lower()[:_LONGEST]

@@ -1,8 +1,8 @@
 """Conditions as they are typed on a command line: `mrr__gte=1000`, `custom__Tier=A`, `name!=Acme`.
 
 What stands before the sign is what `filter()` takes; what stands behind it is read by the kind of the field. A
-custom field has no kind of its own here, so its value is read as JSON where it is such (`10`, `true`, `"10"`), else
-as text.
+custom field whose kind is not known is read as JSON where it is such (`10`, `true`, `"10"`), as a day or moment in ISO
+8601, else as text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from ..errors import ValidationError
@@ -95,8 +95,10 @@ def _date(name: str, raw: str) -> date:
 
 
 def _guess(raw: str) -> Any:
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return raw
-    return value if isinstance(value, (str, int, float, bool)) else raw
+    for read in (json.loads, date.fromisoformat, datetime.fromisoformat):
+        try:
+            value = read(raw)
+        except (ValueError, RecursionError):
+            continue
+        return value if isinstance(value, (str, int, float, bool, date)) else raw
+    return raw

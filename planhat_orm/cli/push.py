@@ -28,8 +28,8 @@ _CONVERTERS: dict[str, Callable[[Any], Any] | Kind] = {
     "date": kinds.DAY,
     "moment": kinds.DATETIME,
     "list": kinds.LIST,
-    "lower": lambda value: str(value).lower(),
-    "upper": lambda value: str(value).upper(),
+    "lower": lambda value: value.lower() if isinstance(value, str) else value,
+    "upper": lambda value: value.upper() if isinstance(value, str) else value,
     "text": kinds.TEXT,
 }
 """What a mapping file can do with a cell before it is compared: a kind to read it as, or a function."""
@@ -130,10 +130,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
             raise ConfigurationError(
                 f'{path.name}: {column!r} needs a field name, or {{field = "...", convert = "..."}}.'
             )
-        convert = goal.get("convert", "text")
-        if convert not in _CONVERTERS:
-            raise FieldError(f"{path.name}: there is no conversion {convert!r}.{did_you_mean(convert, _CONVERTERS)}")
-        columns[column] = (goal["field"], _CONVERTERS[convert])
+        convert = goal.get("convert")
+        if convert is not None and convert not in _CONVERTERS:
+            raise FieldError(
+                f"{path.name}: there is no conversion {convert!r}.{did_you_mean(str(convert), _CONVERTERS)}"
+            )
+        columns[column] = goal["field"] if convert is None else (goal["field"], _CONVERTERS[convert])
     return columns
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BulkError, ValidationError
+from ..fields import gate
 from ..http.effects import Emit, Flow, Sleep
 from ..http.flows import collected, mapped
 from ..query import kinds
@@ -210,6 +211,7 @@ class Metrics(AnalyticsEndpoint):
         max_requests: int,
     ) -> Flow[None]:
         params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
+        company_id, dimension_id = _id("company_id", company_id), _id("dimension_id", dimension_id)
         if company_id:
             # Two spellings are in use (docs/reference/planhat-api.md section 11). A server that knows neither sends
             # every company's.
@@ -224,6 +226,16 @@ class Metrics(AnalyticsEndpoint):
 
         pages = analytics.dimension_data(params, limit=max(1, min(limit, 10000)), max_requests=max_requests)
         yield from mapped(pages, chosen)
+
+
+def _id(name: str, value: Any) -> str | None:
+    """An id, bare or as `values_list("id")` has it; `ValidationError` for anything else, and for an empty one."""
+    if value is None:
+        return None
+    found = gate.key(name, value[0] if isinstance(value, tuple) and len(value) == 1 else value)
+    if found is None:
+        raise ValidationError(f"{name} is empty: leave it out for the values of all.")
+    return found
 
 
 _LOOKS = 6

@@ -147,7 +147,8 @@ def _check_field(field: AccountField, old: Any, new: Any) -> None:
     if field.readonly:
         raise ReadOnlyError(f"custom[{field.label!r}] is filled by a formula of Planhat's, so it is not set.")
     before = old if isinstance(old, list) else [old]
-    for item in new if isinstance(new, list) else [new]:
+    # What is neither text nor a list is refused for its type.
+    for item in new if isinstance(new, list) else [new] if isinstance(new, str) else []:
         if field.choices and item is not None and item not in field.choices and item not in before:
             raise ValidationError(
                 f"custom[{field.label!r}] has no choice {item!r}.{did_you_mean(str(item), field.choices)}"
@@ -167,13 +168,24 @@ def _warn_of_likely(record: Any, label: str, old: Any) -> None:
         )
 
 
+def custom_label(meta: Any, name: str) -> str | None:
+    """The label that a name such as `custom.Tier` or `custom__Tier` stands for; None for every other name."""
+    if not name.startswith("custom") or name in meta.fields or "custom" not in meta.fields:
+        return None
+    path = spelled((*name.split("__"),), lookup=False)
+    return path[1] if len(path) == 2 and path[0] == "custom" else None
+
+
 def spelled(path: tuple[str, ...], *, lookup: bool = True) -> tuple[str, ...]:
     """A path with a custom field as `("custom", label, *lookup)`, however it was spelled.
 
-    `custom.Label` is one step, and a label may hold the two underscores that separate steps elsewhere. A part of a
-    date (`month`) may follow, and with `lookup` a lookup too.
+    Dots separate steps too. `custom.Label` is one step, and a label may hold dots and the two underscores that separate
+    steps elsewhere. A part of a date (`month`) may follow, and with `lookup` a lookup too.
     """
     for place, part in enumerate(path):
+        head, dot, rest_of_part = part.partition(".")
+        if dot and head and head != "custom":
+            return (*path[:place], head, *spelled((rest_of_part, *path[place + 1 :]), lookup=lookup))
         if part == "custom" or part.startswith("custom."):
             rest = [part.removeprefix("custom."), *path[place + 1 :]] if part != "custom" else [*path[place + 1 :]]
             last: list[str] = []

@@ -137,11 +137,6 @@ def _from_wire(kind: Kind, value: Any) -> Any:
 
 def dump_custom(label: str, value: Any, zone: tzinfo) -> Any:
     """The wire value of a custom field that nobody says the kind of."""
-    if type(_found(value)) is date:
-        raise ValidationError(
-            f"custom[{label!r}] got a date, which Planhat keeps in two ways: declare the field with "
-            f"Custom({label!r}, date) for a day, or give a datetime."
-        )
     try:
         return gate.admit(kinds.ANY, value, zone)
     except ValueError as wrong:

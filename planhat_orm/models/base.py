@@ -15,9 +15,9 @@ from .. import arguments, errors, runtime
 from ..docstrings import joined
 from ..errors import FieldError, NotFound, PlanhatError, ValidationError
 from ..fields import Custom, CustomFields, Id
+from ..fields.account import custom_label
 from ..fields.base import Field
 from ..html import table
-from ..names import did_you_mean
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
 from ..wire.aliases import with_aliases
@@ -114,7 +114,18 @@ class Model(metaclass=ModelType):
             self._origin.selected = frozenset({"_id"})
         # The whole dict first: the fields that have a name of their own go into it.
         for name, value in sorted(values.items(), key=lambda item: item[0] != "custom"):
+            self._assign(name, value)
+
+    def _assign(self, name: str, value: object) -> None:
+        """Set a field by its name, or a custom field as `custom.Label` or `custom__Label`."""
+        label = custom_label(self._meta, name)
+        if label is None:
             setattr(self, name, value)
+        elif label in self._meta.customs:
+            setattr(self, self._meta.customs[label].name, value)
+        else:
+            field = self._meta.fields["custom"]
+            field.__set__(self, {**field.__get__(self, type(self)), label: value})
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any], origin: Origin | None = None) -> Self:
@@ -424,9 +435,12 @@ class Model(metaclass=ModelType):
         if isinstance(fields, str):
             raise FieldError(f"fields takes a list of names: fields=[{fields!r}].")
         chosen = tuple(arguments.many("fields", fields))
+        labels = (custom_label(self._meta, arguments.name(name)) for name in chosen)
+        declared = [self._meta.customs.get(label or "") for label in labels]
+        chosen = tuple(name if custom is None else custom.name for name, custom in zip(chosen, declared, strict=True))
         for name in chosen:
-            if arguments.name(name) not in self._meta.fields:
-                raise FieldError(f"{type(self).__name__} has no field {name!r}.{did_you_mean(name, self._meta.fields)}")
+            if name not in self._meta.fields:
+                raise self._meta.unknown(type(self), name, self._meta.fields)
         return chosen
 
     # --- what there is ----------------------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
 from ..errors import ConfigurationError, FieldError
 from ..fields import Custom, Field
+from ..fields.account import custom_label
 from ..fields.relations import Relation
-from ..names import did_you_mean, quoted
+from ..names import did_you_mean, nearest, quoted
 from ..wire.resources import Resource
 
 
@@ -33,9 +35,31 @@ class Meta:
         """The fields that say the name of a record, the best one first."""
         return tuple(name for name in _LABELS if name in self.fields)
 
-    def unknown(self, owner: type, name: str) -> FieldError:
-        """The error for a name that is no field: with the nearest one."""
-        return FieldError(f"{owner.__name__} has no field {quoted(name)}.{did_you_mean(name, self.names)}")
+    def unknown(self, owner: type, name: str, choices: Iterable[str] | None = None) -> FieldError:
+        """The error for a name that is no field: with the nearest one, of a path over relations the whole path."""
+        sentence = f"{owner.__name__} has no field {quoted(name)}."
+        label = custom_label(self, name)
+        held = f" Did you mean 'custom', which holds {label!r}?" if label is not None else ""
+        return FieldError(sentence + (held or self._reached(owner, name) or did_you_mean(name, choices or self.names)))
+
+    def _reached(self, owner: type, name: str) -> str:
+        """What to say of a path over relations where a field of the record itself is needed; empty of other names."""
+        first, *others = name.replace(".", "__").split("__")
+        relation: Relation[Any] | None = self.relations.get(first)
+        path, far = [first], relation
+        for word in others[:-1]:
+            far = far and far.model._meta.relations.get(word)
+            path.append(word)
+        names = far.model._meta.names if far is not None else []
+        last = next((word for word in others[-1:] if word in names), None) or nearest("".join(others[-1:]), names)
+        if relation is None or far is None or last is None:
+            return ""
+        meant = "__".join((*path, last))
+        own = f", such as {relation.via!r}" if relation.via in self.fields else ""
+        return (
+            f"{f' Did you mean {meant!r}?' if meant != name else ''} That is a field of {far.model.__name__}, which "
+            f"filter(), order_by() and values() reach; here one of {owner.__name__} itself is needed{own}."
+        )
 
 
 _LABELS = ("name", "nick_name", "title", "subject", "product", "action", "email")

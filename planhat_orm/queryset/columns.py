@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .. import arguments
 from ..errors import ConfigurationError, FieldError, NotFound, PermissionDenied, ValidationError
 from ..fields import Custom, ManyToMany, One
-from ..fields.account import Known, spelled
+from ..fields.account import KIND_OF, Known, spelled
 from ..fields.base import Field
 from ..fields.scalars import Refused, described
 from ..http.effects import Flow
@@ -23,7 +23,7 @@ from ..query import kinds
 from ..query.kinds import Kind
 from ..query.query import Query
 from ..runtime import Client
-from ..tabular.cells import Dates, is_empty, read_cell
+from ..tabular.cells import Dates, Unreadable, is_empty, read_cell
 from ..tabular.dates import Ambiguous, reader
 from ..tabular.table import ABSENT, Table, cell_at
 
@@ -60,11 +60,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Binding:
-    """Where one column's cells go, and how."""
+    """Where one column's cells go. What `convert` or reading as another kind makes of a cell is the field's cell."""
 
     column: str
     target: Target
     convert: Converter | None = None
+    read_as: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def target_of(model: type[Model], name: str, account: Known | None) -> Target:
     """What a name stands for: a field's name in Python or on the wire, a custom field, or a key of related records."""
     target = find_target(model, name, account)
     if target is None:
-        raise FieldError(f"{model.__name__} has no field {name!r}.{did_you_mean(name, model._meta.names)}")
+        raise model._meta.unknown(model, name)
     return target
 
 
@@ -186,7 +187,8 @@ def _related(relation: One[Any] | ManyToMany[Any], path: tuple[str, ...]) -> Tar
     if far is None or via is None:
         names = [name for name, item in relation.model._meta.fields.items() if item.kind.name in ("text", "id")]
         raise FieldError(
-            f"{'__'.join(path)!r} names no field of {relation.model.__name__}.{did_you_mean(path[-1], names)}"
+            f"{'__'.join(path)!r} names no field of {relation.model.__name__}."
+            f"{did_you_mean('__'.join(path[1:]), names, f'{path[0]}__')}"
         )
     return Target("__".join(path), far.kind, via, RelatedKey(relation, far), is_readonly=via.readonly)
 
@@ -218,32 +220,37 @@ class RowReader:
 
     def _read(self, binding: Binding, cell: Any, row: RowValues, is_key: bool) -> None:
         row.cells[binding] = cell
-        if is_empty(cell) and binding.convert is None:
-            if self._options.empty == "clear" and not is_key:
-                row.values[binding] = None
-            return
         try:
-            row.values[binding] = self._value(binding, cell)
+            if isinstance(cell, Unreadable):
+                raise Refused("a value", cell.what)
+            if binding.convert is not None and not is_empty(cell):
+                cell = row.cells[binding] = binding.convert(cell)
+            if not is_empty(cell):
+                row.values[binding] = self._value(binding, cell)
+            elif self._options.empty == "clear" and not is_key:
+                row.values[binding] = None
         except _CONVERTING as wrong:
             self.problems.append(f"{row.label}, column {binding.column!r}: {_said(wrong, cell)}")
 
     def _value(self, binding: Binding, cell: Any) -> Any:
-        target = binding.target
-        if binding.convert is not None:
-            return binding.convert(cell)
+        target, dates = binding.target, self._dates.get(binding)
         if isinstance(cell, Model):
             return cell
-        if (target.is_wire or self._table.is_wire) and _is_wire_value(target.kind, cell):
+        if binding.read_as is not None:
+            cell = read_cell(binding.read_as, cell, self._zone, dates)
+        elif binding.convert is None and (target.is_wire or self._table.is_wire) and _is_wire_value(target.kind, cell):
             return target.kind.load(cell)
         if target.related is not None and isinstance(target.related.relation, ManyToMany):
             return [read_cell(kinds.TEXT, item, self._zone) for item in read_cell(kinds.LIST, cell, self._zone)]
-        value = read_cell(target.kind, cell, self._zone, self._dates.get(binding))
+        value = read_cell(target.kind, cell, self._zone, dates)
         return normal(value) if is_key_like(target) else value
 
-    def _reader(self, binding: Binding) -> Dates:
+    def _reader(self, binding: Binding) -> Dates | None:
         cells = (cell_at(row, binding.column) for row in self._table.rows)
         format = self._options.format
         chosen = format if isinstance(format, str) or format is None else format.get(binding.column)
+        if binding.convert is not None and chosen is None and self._options.dayfirst is None:
+            return None  # what a function makes of the column is not known before
         try:
             texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
             return reader(texts, self._options.dayfirst, chosen)
@@ -288,7 +295,7 @@ def is_key_like(target: Target) -> bool:
 
 
 def _is_dated(binding: Binding) -> bool:
-    return binding.target.kind.name in ("datetime", "day") and binding.convert is None
+    return not {binding.target.kind, binding.read_as}.isdisjoint((kinds.DATETIME, kinds.DAY))
 
 
 def _said(wrong: Exception, cell: Any) -> str:
@@ -300,7 +307,7 @@ def _said(wrong: Exception, cell: Any) -> str:
 def bindings_of(
     model: type[Model],
     columns: Iterable[str],
-    mapping: Mapping[str, str | tuple[str, Converter | Kind]] | None,
+    mapping: Mapping[str, str | tuple[str, Converter | Kind | type]] | None,
     account: Known | None,
 ) -> list[Binding]:
     """Where the columns go: as a mapping says, or each to the field that it is called after."""
@@ -313,10 +320,13 @@ def bindings_of(
     return bindings
 
 
-def _binding(column: str, target: Target, convert: Converter | Kind | None) -> Binding:
-    """A binding whose text is read as a kind, where nobody knows another; or by a function."""
-    if isinstance(convert, Kind):
-        return Binding(column, replace(target, kind=convert) if target.kind is kinds.ANY else target)
+def _binding(column: str, target: Target, convert: Converter | Kind | type | None) -> Binding:
+    """A binding whose cells are read as a kind first, which is that of a field nobody knows; or by a function."""
+    kind = KIND_OF.get(convert) if isinstance(convert, type) else convert
+    if isinstance(kind, Kind):
+        return Binding(column, replace(target, kind=kind) if target.kind is kinds.ANY else target, read_as=kind)
+    if convert is not None and not callable(convert):
+        raise FieldError(f"Column {column!r} is converted by a function or a type such as date, not by {convert!r}.")
     return Binding(column, target, convert)
 
 

@@ -6,11 +6,12 @@ Wrong names are answered with the nearest right one, before any request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from .. import arguments
 from ..errors import FieldError
-from ..fields.account import kind_of, spelled
+from ..fields.account import custom_label, kind_of, spelled
 from ..fields.base import Field
 from ..fields.relations import One, Relation
 from ..models.base import Model
@@ -83,7 +84,9 @@ def walk(model: type[Model], path: tuple[str, ...]) -> Place:
         relation: Any = meta.relations.get(part)
         if relation is None:
             known = [*meta.names, *(_OF_RELATIONS if hops and not rest else ())]
-            raise FieldError(f"{owner.__name__} has no field {quoted(part)}.{did_you_mean(part, known)}")
+            after = takewhile(lambda word: word not in LOOKUPS, rest)
+            around = ("".join(f"{word}__" for word in before), "".join(f"__{word}" for word in after))
+            raise FieldError(f"{owner.__name__} has no field {quoted(part)}.{did_you_mean(part, known, *around)}")
         if not rest or (len(rest) == 1 and rest[0] in LOOKUPS and rest[0] not in relation.model._meta.names):
             return Place(owner, before, hops, None, relation, rest)
         hops = (*hops, relation.hop(owner))
@@ -151,16 +154,25 @@ def part_of_path(place: Place) -> Expr | None:
 
 def field_of(model: type[Model], name: str) -> Field[Any]:
     """The field called `name`, or `FieldError` with the nearest one."""
-    arguments.name(name)
+    label = custom_label(model._meta, arguments.name(name))
+    if label in model._meta.customs:
+        return model._meta.customs[label]
     try:
         return model._meta.fields[name]
     except KeyError:
         relation = model._meta.relations.get(name)
         if relation is not None and relation.via in model._meta.fields:
             raise FieldError(f"{name!r} is a relation of {model.__name__}: its field is {relation.via!r}.") from None
-        raise FieldError(
-            f"{model.__name__} has no field {quoted(name)}.{did_you_mean(name, model._meta.fields)}"
-        ) from None
+        raise model._meta.unknown(model, name, model._meta.fields) from None
+
+
+def selected_field(model: type[Model], name: str) -> Field[Any]:
+    """The field to fetch for a name: for a custom field that no class declares it is `custom`, which holds it."""
+    label = custom_label(model._meta, arguments.name(name))
+    if label is None or label in model._meta.customs:
+        return field_of(model, name)
+    kind_of(model._meta, label)
+    return model._meta.fields["custom"]
 
 
 def kind_at(model: type[Model], name: str) -> Kind | None:

@@ -59,11 +59,13 @@ def _source(client: runtime.Client, record: Model) -> Source:
 
 def check(model: type[Model], path: str) -> None:
     """Raise `FieldError` unless `path` names relations, nested by `__`."""
+    before = ""
     for part in arguments.name(path, "A relation's name").split("__"):
         relation = model._meta.relations.get(part)
         if relation is None:
             known = model._meta.relations
-            raise FieldError(f"{model.__name__} has no relation {part!r}.{did_you_mean(part, known)}")
+            raise FieldError(f"{model.__name__} has no relation {part!r}.{did_you_mean(part, known, before)}")
+        before += f"{part}__"
         model = relation.model
 
 

@@ -42,7 +42,7 @@ from .full_scan import warn_full_scan
 from .groups import Groups, GroupValues, bounds
 from .namespace import Namespace
 from .order import ordered_by
-from .paths import field_of, walk, words
+from .paths import field_of, selected_field, walk, words
 from .results import Results
 from .values import Values, ValuesList, read
 
@@ -204,7 +204,7 @@ class QuerySet(Results[M], Generic[M]):
 
         The API selects whole fields, so a declared custom field brings the rest of `custom` along.
         """
-        chosen = [field_of(self.model, name).name for name in names]
+        chosen = [selected_field(self.model, name).name for name in names]
         return self._choosing(chosen + self._customs() if "custom" in chosen else chosen)
 
     def defer(self, *names: str) -> Self:

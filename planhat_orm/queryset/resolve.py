@@ -7,12 +7,13 @@ nearest right word.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any as Anything
 
 from .. import runtime
 from ..errors import FieldError, ValidationError
-from ..fields import One, Ref
+from ..fields import One, Ref, gate
 from ..fields.account import spelled
 from ..fields.base import Field
 from ..fields.likely import warn_of_unlikely
@@ -21,7 +22,7 @@ from ..query.combine import conjunction, disjunction
 from ..query.conditions import Exists, Q
 from ..query.dates import PARTS
 from ..query.expressions import Expression
-from ..query.kinds import ID
+from ..query.kinds import ANY, DATETIME, ID
 from ..query.lookups import COMPARISONS, LOOKUPS, check_lookup, noun
 from ..query.tree import EVERYTHING, Any, Expr, Hop, InQuery, Node, Not, Part, Related, Target, Test
 from ..wire.resources import Resource
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .namespace import Namespace
 
 _OF_RELATIONS = ("exact", "in", "isnull")
+_OF_DATES = frozenset({"exact", "in", "gt", "gte", "lt", "lte", "range"})
 _FIELD_TO_FIELD = frozenset({"exact", "gt", "gte", "lt", "lte"})
 
 
@@ -131,6 +133,10 @@ def _tested(namespace: Namespace, expr: Expr, shown: str, rest: tuple[str, ...],
     if op == "exact" and value is None:
         return Test(expr, "isnull", True)
     check_lookup(expr.kind, op, shown)
+    if isinstance(expr, Target) and expr.kind is ANY and op in _OF_DATES:
+        value, dated = _with_dates(expr, op, value, shown)
+        if dated is not None:
+            return dated
     if not isinstance(expr, Target) and op == "overlap":
         raise FieldError(f"{shown} is one value, which overlaps nothing.")
     if op == "in" and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
@@ -138,6 +144,28 @@ def _tested(namespace: Namespace, expr: Expr, shown: str, rest: tuple[str, ...],
         test = Test(expr, op, operand(expr.kind, op, value, shown))
         return Any((test, Test(expr, "isnull", True))) if any(element is None for element in value) else test
     return Test(expr, op, operand(expr.kind, op, value, shown))
+
+
+def _with_dates(expr: Target, op: str, value: Anything, shown: str) -> tuple[Anything, Node | None]:
+    """The value, and where it has dates in it the test of a custom field of unknown kind against them.
+
+    Planhat keeps a date as text and a day as a number: what a record holds is compared as what it is.
+    """
+    several = op in ("in", "range") and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
+    values = list(value) if several else [value]
+    dates = [item for item in values if gate.is_date(item)]
+    if not dates:
+        return (values if several else value), None
+    if op == "range":
+        dates = values
+    days = [day for item in dates if (day := gate.day_number(item)) is not None]
+    others = [item for item in values if item is not None and not gate.is_date(item)] if op == "in" else []
+    tests = [Test(replace(expr, kind=DATETIME), op, operand(DATETIME, op, dates if several else dates[0], shown))]
+    if len(days) == len(dates) or (op == "in" and (days or others)):
+        tests.append(Test(expr, op, operand(ANY, op, [*days, *others] if several else days[0], shown)))
+    if op == "in" and None in values:
+        tests.append(Test(expr, "isnull", True))
+    return value, Any(tuple(tests))
 
 
 def _part_test(namespace: Namespace, part: Part, shown: str, rest: tuple[str, ...], value: Anything) -> Node:

@@ -22,7 +22,7 @@ from ..scopes.chain import innermost
 from ..wire.paths import split_key
 from ..wire.resources import Resource
 from . import prefetch
-from .paths import field_of
+from .paths import field_of, target
 
 if TYPE_CHECKING:
     from .queryset import QuerySet
@@ -91,7 +91,7 @@ def last(queryset: QuerySet[M]) -> Flow[M | None]:
 def extreme(queryset: QuerySet[M], name: str, *, greatest: bool) -> Flow[M]:
     """The record with the least or greatest value of a field."""
     queryset._refuse_slice("latest" if greatest else "earliest")
-    field_of(queryset.model, name)
+    target(queryset.model, name)
     queryset._before_fetch()
     ordered = queryset.order_by(f"-{name}" if greatest else name)
     found = yield from ordered.exclude(**{f"{name}__isnull": True})[:1]._all()

@@ -10,6 +10,7 @@ from .. import arguments
 from ..errors import AlreadyExists, FieldError, PlanhatError, ReadOnlyError, ValidationError
 from ..fields import gate
 from ..fields.relations import Many, ManyToMany
+from ..fields.scalars import is_missing
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, SaveResult
@@ -229,7 +230,7 @@ def _set(record: Model, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         if name == "custom" and isinstance(value, dict):
             value = {**getattr(record, name), **value}
-        setattr(record, name, value)
+        record._assign(name, value)
 
 
 def delete(queryset: QuerySet[Any], max_requests: int) -> Flow[int]:
@@ -269,8 +270,10 @@ def _record(model: type[Model], row: object, place: int) -> Model:
         return row
     if not isinstance(row, Mapping):
         raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
+    # Rows of a frame have NaN, NaT or `pd.NA` in empty cells, as its `to_dict("records")` leaves them.
+    said = {name: value for name, value in row.items() if value is None or not is_missing(value)}
     with _naming_row(place):
-        return model(**_python_names(model, row))
+        return model(**_python_names(model, said))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -55,6 +56,13 @@ def write_cell(value: Any) -> str:
 
 
 # --- reading --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands for a cell without a value to read, such as the error of a formula: it is refused where it counts."""
+
+    what: str
 
 
 def is_empty(cell: Any) -> bool:

@@ -24,8 +24,10 @@ def read_lines(data: bytes, name: str, encoding: str | None = None) -> Table:
 
 
 def read_document(data: bytes, name: str, encoding: str | None = None) -> Table:
-    """The table of a file that holds a list of objects, alone or as the only list of an object."""
+    """The table of a file that holds a list of objects, alone or as the only list of an object, or one object."""
     value = _decoded(decoded(data, name, encoding), name)
+    if isinstance(value, dict) and not any(isinstance(item, list) for item in value.values()):
+        value = [value]
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list) and any(map(_is_object, item))]
         if len(lists) != 1:

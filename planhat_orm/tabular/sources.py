@@ -125,6 +125,7 @@ _REFUSED = {
     b"<!DOCTYPE": "a web page",
     b"<!doctype": "a web page",
     b"<html": "a web page",
+    b"<table": "a web page",
     b"<?xml": "XML",
     b"SQLite format 3": "a SQLite database",
 }

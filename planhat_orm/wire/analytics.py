@@ -199,13 +199,20 @@ def check_rows(
 
 
 def _flat(kind: Resource, place: int, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row whose ids are bare: `values_list("external_id")` without `flat=True` gives them in lists of one."""
+    """A row whose ids are bare: `values_list("external_id")` without `flat=True` gives them in lists of one.
+
+    Raises `ValidationError` for an id that is neither text nor a whole number.
+    """
     lists = {name: value for name, value in row.items() if isinstance(value, (list, dict)) and _is_scalar(kind, name)}
     for name, value in lists.items():
         if not isinstance(value, list) or len(value) != 1 or isinstance(value[0], (list, dict)):
             what = "an object" if isinstance(value, dict) else f"a list of {len(value)}"
             raise ValidationError(f"Row {place}: {name} must be one value, not {what}.")
-    return {**row, **{name: value[0] for name, value in lists.items()}} if lists else row
+    flat = {**row, **{name: value[0] for name, value in lists.items()}} if lists else row
+    for name, value in flat.items():
+        if name.endswith("Id") and value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
+            raise ValidationError(f"Row {place}: {name} must be text or a whole number, not {type(value).__name__}.")
+    return flat
 
 
 def _is_scalar(kind: Resource, name: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from .. import arguments
-from ..errors import FieldError, ValidationError
+from ..errors import FieldError, ReadOnlyError, ValidationError
 from ..fields.account import Known
 from ..fields.base import Field
 from ..http.effects import Flow, RunBlocking
@@ -43,9 +43,9 @@ from .references import resolve
 from .row_changes import fill
 
 M = TypeVar("M", bound=Model)
-Mapped = str | tuple[str, Callable[[Any], Any] | Kind]
+Mapped = str | tuple[str, Callable[[Any], Any] | Kind | type]
 """Where a column goes: a field's name, `custom.<label>`, a key of related records such as `company__source_id`, or
-such a name with a function applied first, or a kind of values that text is read as."""
+such a name with a function applied first, or a type that cells are read as, one of those that `Custom` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,8 @@ class _Comparison(Generic[M]):
             if not matches:
                 relate(self._queryset, [record])
                 record.full_clean()
-        except (ValidationError, FieldError) as wrong:
+            record._payload()
+        except (ValidationError, FieldError, ReadOnlyError) as wrong:
             self.problems.append(f"{row.label}: {wrong}")
             return
         self._sort(record, is_new=not matches)

@@ -27,9 +27,7 @@ def fill(record: Any, row: RowValues, table: Table) -> None:
     """
     for binding, value in row.values.items():
         field = binding.target.field
-        if binding.target.is_readonly or (
-            binding.convert is None and _is_shown(record, binding, row.cells[binding], table)
-        ):
+        if binding.target.is_readonly or _is_shown(record, binding, row.cells[binding], table):
             continue
         if isinstance(field, CustomFields):
             _fill_custom(record, value or {}, row, binding, table)

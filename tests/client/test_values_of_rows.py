@@ -106,3 +106,22 @@ def test_metrics_take_ids_as_values_list_gives_them_and_refuse_other_lists_by_na
     for wrong in ((), ("a", "b"), {"a": 1}, [["a"]]):
         with pytest.raises(ValidationError, match="Row 1: externalId must be one value"):
             planhat.metrics.bulk_insert_metrics([{**row, "externalId": "a"}, {**row, "externalId": wrong}])
+
+
+def test_metrics_are_read_by_ids_as_values_list_gives_them_and_by_nothing_else(online: Online) -> None:
+    emulator, planhat = online()
+    first = emulator.store.insert("company", {"name": "A", "externalId": "a"})["_id"]
+    planhat.metrics.bulk_insert_metrics([{"dimensionId": "seats", "externalId": "a", "value": 3}], verify=True)
+    days = (date(2000, 1, 1), date(9999, 1, 1))
+    for given in (first, (first,), Company.objects.values_list("id")[0]):
+        (page,) = planhat.metrics.get_dimension_data(*days, company_id=given, dimension_id=("seats",))  # type: ignore[arg-type]
+        assert [row["value"] for row in page] == [3]
+    before = len(emulator.log)
+    for wrong in ((first, first), 5.5, True, "", b"a"):
+        for name in ("company_id", "dimension_id"):
+            with pytest.raises(ValidationError, match=name):
+                list(planhat.metrics.get_dimension_data(*days, **{name: wrong}))  # type: ignore[arg-type]
+    for wrong in (5.5, True, {"a": 1}):
+        with pytest.raises(ValidationError, match="Row 0: externalId must be"):
+            planhat.metrics.bulk_insert_metrics([{"dimensionId": "seats", "externalId": wrong, "value": 3}])
+    assert len(emulator.log) == before

@@ -23,7 +23,7 @@ import pytest
 
 from planhat_orm import License, Planhat, ValidationError
 from planhat_orm.http.clock import Clock
-from planhat_orm.query import walk
+from planhat_orm.query import tree, walk
 
 from ..registry import no_clients
 from ..scale import sized
@@ -171,8 +171,6 @@ def _in_a_cell(target: Target, value: Any, meaning: Meaning) -> Any:
             return str(int(value))
         if meaning.type == "number" and meaning.value == int(meaning.value) and not isinstance(value, Fraction):
             return str(int(meaning.value))
-    if kind == "any" and meaning.type == "day":
-        return meaning.value.isoformat()  # as nothing says which type the field has
     if meaning.type != "text":
         return wanted
     if kind in ("texts", "list") and not isinstance(value, str):
@@ -197,6 +195,8 @@ def _in_a_cell(target: Target, value: Any, meaning: Meaning) -> Any:
 def _wanted(target: Target, way: str, value: Any, meaning: Meaning) -> Any:
     if way == "reconcile":
         return _in_a_cell(target, value, meaning)
+    if way in ROWS and target.name and _is_missing(value):
+        return None  # as `to_dict("records")` of a frame leaves an empty cell
     wanted = _on_the_wire(target.kind, meaning)
     if target.kind == "day" and way in CUSTOM_WAYS and meaning.type == "number" and abs(meaning.value) < 10_000:
         # The dict holds values of the API, which counts days from 1970 on.
@@ -243,7 +243,7 @@ def _none(problems: list[str]) -> None:
 
 
 def _plain(meaning: Meaning) -> Any:
-    """What a plain endpoint sends: JSON as it is, with days as text."""
+    """What JSON has for a value: days and moments are text."""
     return meaning.value.isoformat() if meaning.type == "day" else _on_the_wire("any", meaning)
 
 
@@ -269,10 +269,15 @@ def test_plain_endpoints_send_what_json_has_for_a_value_or_refuse_it_by_name(pla
     for way, call in _plain_ways(planhat).items():
         for value, meaning in VALUES:
             name = "bulk_create" if way in ("bulk_upsert", "metrics") else way
-            problem = _problem(target, name, lambda: call(value), server, _plain(meaning))  # noqa: B023
+            problem = _problem(target, name, lambda: call(value), server, _on_the_wire("any", meaning))  # noqa: B023
             if problem:
                 problems.append(f"{way} of {_shown(value)}: {problem}")
     _none(problems)
+
+
+def test_plain_endpoints_send_days_of_other_fields_as_text(planhat: Planhat, server: Stored) -> None:
+    planhat.license.update(ID, {"fromDate": date(2026, 1, 31), "custom": {"X": [date(2026, 1, 31)]}})
+    assert server.rows == [{"fromDate": "2026-01-31", "custom": {"X": ["2026-01-31"]}}]
 
 
 # --- filters --------------------------------------------------------------------------------------------
@@ -288,12 +293,18 @@ def _comparable(kind: str, meaning: Meaning) -> Any:
     return wanted
 
 
+def _dated(meaning: Meaning) -> list[Any]:
+    """What a field of unknown kind is compared with: the moment as text, and a day as the number of days too."""
+    moment = _on_the_wire("moment", meaning)
+    day = _on_the_wire("day", meaning)
+    return [moment] if day is REFUSED else [moment, float(day)]
+
+
 def _operand(target: Target, op: str, value: Any) -> Any:
     name = f"custom__{target.label}" if target.label else target.name
     where = target.model.objects.filter(**{f"{name}__{op}": value})._query.where
-    (test,) = walk.tests_in(where)
-    operand: Any = test.value
-    return operand[0] if op in ("in", "overlap") else operand
+    operands: list[Any] = [test.value[0] if op in ("in", "overlap") else test.value for test in walk.tests_in(where)]
+    return operands if target.kind == "any" and isinstance(where, tree.Any) else operands[0]
 
 
 def test_a_condition_compares_with_what_a_field_would_hold_or_refuses_the_value_by_name(planhat: Planhat) -> None:
@@ -306,7 +317,8 @@ def test_a_condition_compares_with_what_a_field_would_hold_or_refuses_the_value_
             for value, meaning in VALUES if target.kind != "object" else ():
                 if meaning == NULL:
                     continue
-                wanted = _comparable(target.kind, meaning)
+                dated = target.kind == "any" and meaning.type in ("day", "moment")
+                wanted = _dated(meaning) if dated else _comparable(target.kind, meaning)
                 given = [value] if op in ("in", "overlap") else value
                 try:
                     found = _operand(target, op, given)

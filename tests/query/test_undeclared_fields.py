@@ -133,3 +133,46 @@ def typed(planhat: Planhat, source: str, condition: str, request: pytest.Fixture
 
 def test_there_are_forty() -> None:
     assert len(FILTERS) >= 40
+
+
+DATES = [(name, label, lookup, value) for name, label, lookup, value in FILTERS
+         if isinstance(value[0] if isinstance(value, list) else value, date) and lookup != "__date"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planhat]:
+    """A client that may not read the list of custom fields."""
+    mirror = tmp_path_factory.mktemp("unknown") / "a.db"
+    with (
+        no_clients(),
+        Emulator(0, api_token=API_TOKEN, tenant_token=TENANT_TOKEN) as emulator,
+        Planhat(API_TOKEN, TENANT_TOKEN, api_url=emulator.url, mirror=mirror, scan="allow") as planhat,
+    ):
+        emulator.faults.add(path="/customfields", status=403, times=None)
+        for place, custom in enumerate(ROWS):
+            emulator.store.insert("company", {"name": f"C{place}", "custom": custom})
+        planhat.sync(Company)
+        yield planhat
+
+
+@pytest.mark.parametrize("source", ["api", "mirror"])
+@pytest.mark.parametrize(("name", "label", "lookup", "value"), DATES)
+def test_dates_find_days_and_moments_alike_while_nobody_knows_the_type(
+    unknown: Planhat, source: str, name: str, label: str, lookup: str, value: Any, request: pytest.FixtureRequest
+) -> None:
+    """Records whose values are as Planhat keeps them; what is odd (text in a field of days) counts as what it is."""
+    usual = [row.name for row in Account.objects.using(source).filter(**{name + lookup: value}) if row.name != "C4"]
+    objects = Company.objects.using(unknown).using(source)
+    for spelled in (f"custom__{label}{lookup}", f"custom.{label}{lookup}"):
+        assert [row.name for row in objects.filter(**{spelled: value}) if row.name != "C4"] == usual
+        others = [row.name for row in objects.exclude(**{spelled: value}) if row.name != "C4"]
+        assert sorted(usual + others) == ["C0", "C1", "C2", "C3", "C5"]
+    command = f"custom.{label}{lookup}={_typed(value)}"
+    assert [found for found in typed(unknown, source, command, request) if found != "C4"] == usual
+
+
+def test_dates_and_other_values_are_asked_for_together(unknown: Planhat) -> None:
+    objects = Company.objects.using(unknown)
+    day = "custom.Next review day__in"
+    assert [row.name for row in objects.filter(**{day: [date(2026, 1, 31), 20500, None]})] == ["C0", "C1", "C4", "C5"]
+    assert [row.name for row in objects.filter(**{day: {date(2026, 1, 31)}})] == ["C0", "C4"]

@@ -46,6 +46,33 @@ def test_a_frame_is_upserted_and_its_empty_cells_are_left_out(own: Own, frame: s
     assert stored["a"]["phase"] == "Live" and stored["b"]["web"] == "b.example"
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numpy_nullable", "pyarrow"])
+@pytest.mark.parametrize("records", [False, True])
+def test_rows_of_a_frame_go_in_as_the_frame_does(own: Own, backend: Any, records: bool) -> None:
+    emulator, planhat = own(companies=0, seed=2)
+    for name, kind in (("Seats", "number"), ("Review", "day"), ("Live", "date"), ("VIP", "checkbox")):
+        emulator.store.insert("custom_field", {"name": name, "parent": "company", "type": kind})
+    for key in "ab":
+        custom = {"Seats": 1, "Review": 1, "VIP": False}
+        emulator.store.insert("company", {"name": key, "externalId": key, "phase": "New", "custom": custom})
+    list(planhat.custom_field.get_list())
+    frame = pd.DataFrame({
+        "external_id": ["a", "b"], "phase": pd.Categorical(["Live", None]), "csm_score": [3, None],
+        "custom.Seats": [5, None], "custom.Review": pd.to_datetime(["2026-05-01", None]), "custom.VIP": [True, None],
+        "custom.Live": pd.to_datetime(["2026-05-01T10:00", None]).tz_localize("Europe/Stockholm"),
+    })  # fmt: skip
+    frame = frame if backend == "numpy" else frame.convert_dtypes(dtype_backend=backend)
+    if backend == "numpy":
+        frame["csm_score"] = frame["csm_score"].astype("Int64")
+        frame["custom.VIP"] = frame["custom.VIP"].astype("boolean")
+    result = Company.objects.using(planhat).bulk_upsert(frame.to_dict("records") if records else frame)
+    assert [row.status for row in result] == ["updated", "unchanged"]
+    stored = {row["externalId"]: row for row in emulator.store.all("company")}
+    assert (stored["a"]["phase"], stored["a"]["csmScore"]) == ("Live", 3)
+    assert stored["a"]["custom"] == {"Seats": 5, "Review": 20574, "VIP": True, "Live": "2026-05-01T08:00:00.000Z"}
+    assert (stored["b"]["phase"], stored["b"]["custom"]) == ("New", {"Seats": 1, "Review": 1, "VIP": False})
+
+
 def test_a_frame_is_upserted_in_a_task(own: Own) -> None:
     emulator, planhat = own(companies=0, seed=2)
     objects = Company.objects.using(planhat)

@@ -22,10 +22,10 @@ WRONG: dict[str, tuple[Act, str]] = {
     "exclude": (lambda: Account.objects.exclude(nmae="x"), "name"),
     "a custom field": (lambda: Account.objects.filter(teir="A"), "tier"),
     "a lookup": (lambda: Account.objects.filter(name__startwith="A"), "startswith"),
-    "a relation": (lambda: Account.objects.filter(ownr__email="x"), "owner"),
-    "a field over a relation": (lambda: License.objects.filter(company__stauts="x"), "status"),
-    "a field over two": (lambda: License.objects.filter(company__owner__emial="x"), "email"),
-    "a relation after one": (lambda: License.objects.filter(company__ownr__email="x"), "owner"),
+    "a relation": (lambda: Account.objects.filter(ownr__email="x"), "owner__email"),
+    "a field over a relation": (lambda: License.objects.filter(company__stauts="x"), "company__status"),
+    "a field over two": (lambda: License.objects.filter(company__owner__emial="x"), "company__owner__email"),
+    "a relation after one": (lambda: License.objects.filter(company__ownr__email="x"), "company__owner__email"),
     "a lookup over a relation": (lambda: License.objects.filter(company__name__icontain="x"), "icontains"),
     "Q": (lambda: Account.objects.filter(Q(phase="x") | ~Q(nmae="x")), "name"),
     "F": (lambda: Account.objects.filter(mrr__gt=F("renewl_mrr")), "renewal_mrr"),
@@ -33,10 +33,10 @@ WRONG: dict[str, tuple[Act, str]] = {
     "only": (lambda: Account.objects.only("nmae"), "name"),
     "defer": (lambda: Account.objects.defer("nmae"), "name"),
     "values": (lambda: Account.objects.values("nmae"), "name"),
-    "values over a relation": (lambda: Account.objects.values("owner__emial"), "email"),
+    "values over a relation": (lambda: Account.objects.values("owner__emial"), "owner__email"),
     "values_list": (lambda: Account.objects.values_list("tiers", flat=True), "tier"),
     "prefetch_related": (lambda: Account.objects.prefetch_related("licnses"), "licenses"),
-    "prefetch_related, nested": (lambda: Account.objects.prefetch_related("licenses__compny"), "company"),
+    "prefetch_related, nested": (lambda: Account.objects.prefetch_related("licenses__compny"), "licenses__company"),
     "select_related": (lambda: Account.objects.select_related("ownr"), "owner"),
     "using": (lambda: Account.objects.using("miror"), "mirror"),
     "get": (lambda: Account.objects.get(exernal_id="x"), "external_id"),
@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[Act, str]] = {
     "refresh": (lambda: Account.from_wire({"_id": "0" * 24}).refresh(fields=["phse"]), "phase"),
     "a comparison in a name's place": (lambda: Account.objects.filter(**{"mrr>=1000": True}), "mrr__gte"),
     "what people call health": (lambda: Account.objects.filter(health=5), "h"),
-    "what people call a name": (lambda: Account.objects.filter(owner__name="x"), "nick_name"),
+    "what people call a name": (lambda: Account.objects.filter(owner__name="x"), "owner__nick_name"),
     "what people call a due date": (lambda: Task.objects.filter(due_date=None), "end_time"),
     "aload": (lambda: asyncio.run(Account.from_wire({"_id": "0" * 24}).aload("ownr")), "owner"),
 }  # fmt: skip
@@ -75,6 +75,57 @@ def test_a_misspelt_name_gives_the_nearest_before_any_request(place: str, calls:
     with pytest.raises(FieldError, match=f"Did you mean '{meant}'"):
         act()
     assert calls() == []
+
+
+PLACES: dict[str, Callable[[Any, str], Any]] = {
+    "filter": lambda objects, name: objects.filter(**{name: 5}),
+    "exclude": lambda objects, name: objects.exclude(**{name: 5}),
+    "a lookup behind it": lambda objects, name: objects.filter(**{f"{name}__gte": 5}),
+    "Q": lambda objects, name: objects.filter(~Q(**{name: 5})),
+    "order_by": lambda objects, name: objects.order_by(f"-{name}"),
+    "values": lambda objects, name: objects.values("id", name),
+    "values_list": lambda objects, name: objects.values_list(name, flat=True),
+    "only": lambda objects, name: objects.only(name),
+    "defer": lambda objects, name: objects.defer(name),
+    "update": lambda objects, name: objects.update(**{name: 5}),
+    "create": lambda objects, name: objects.create(**{name: 5}),
+    "get_or_create": lambda objects, name: objects.get_or_create({name: 5}, source_id="x"),
+    "bulk_upsert": lambda objects, name: objects.bulk_upsert([{"source_id": "x", name: 5}]),
+    "group_by": lambda objects, name: objects.group_by(name),
+    "a figure": lambda objects, name: objects.aggregate(total=Sum(name)),
+    "F": lambda objects, name: objects.filter(id__gt=F(name)),
+    "latest": lambda objects, name: objects.latest(name),
+    "reconcile": lambda objects, name: objects.reconcile([], "id", {"id": "id", "x": name}),
+    "refresh": lambda objects, name: objects.model.from_wire({"_id": "0" * 24}).refresh(fields=[name]),
+}
+MEANT: list[tuple[Any, str, str]] = [
+    (Account, "health", "h"), (Account, "owner__name", "owner__nick_name"), (Account, "owner.name", "owner__nick_name"),
+    (Task, "due_date", "end_time"), (Account, "mrr>=1000", "mrr__gte"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_people_call_a_field_is_answered_with_its_whole_path_everywhere(place: str, calls: Calls) -> None:
+    for model, name, meant in MEANT:
+        with pytest.raises(FieldError, match=f"Did you mean '{meant}'"):
+            PLACES[place](model.objects, name)
+    assert calls() == []
+
+
+def test_a_path_over_two_relations_is_answered_whole() -> None:
+    for call in (License.objects.values, License.objects.only, License.objects.order_by):
+        with pytest.raises(FieldError, match="Did you mean 'company__owner__nick_name'"):
+            call("company__owner__name")
+
+
+def test_a_path_in_the_place_of_a_field_of_the_record_itself_says_which_one_that_is() -> None:
+    with pytest.raises(FieldError, match=r"values\(\) reach; here one of Account itself is needed, such as 'owner_id'"):
+        Account.objects.only("owner__email")
+
+
+def test_dots_lead_over_relations_in_conditions_as_they_do_elsewhere() -> None:
+    dotted = Account.objects.filter(**{"owner.email__icontains": "x"})
+    assert repr(dotted) == repr(Account.objects.filter(owner__email__icontains="x"))
 
 
 def test_a_name_that_is_near_none_is_answered_with_the_ten_nearest() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ import pytest
 import xlsxwriter
 
 from planhat_orm.errors import ConfigurationError, PlanhatError, ValidationError
+from planhat_orm.tabular.cells import Unreadable
 from planhat_orm.tabular.sources import FileOptions, read
 
 ROWS: list[dict[str, Any]] = [
@@ -218,3 +220,89 @@ def test_a_moment_of_parquet_keeps_its_zone(tmp_path: Path) -> None:
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
     (tmp_path / "a.parquet").write_bytes(parquet([{"key": "a", "at": moment}]))
     assert read(tmp_path / "a.parquet").rows == [{"key": "a", "at": moment}]
+
+
+# --- workbooks as people make them ----------------------------------------------------------------------
+
+
+def drawn(draw: Callable[[Any, Any], None], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream, {"in_memory": True, **options}) as book:
+        draw(book, book.add_worksheet("Accounts"))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (2, 0), (0, 1), (3, 2), (60, 0)])
+def test_lines_are_those_of_the_workbook_wherever_its_table_begins(tmp_path: Path, down: int, right: int) -> None:
+    rows: list[list[Any]] = [["key", "n"], ["a", 1], ["b", 2], [], ["c", 4]]
+    (tmp_path / "a.xlsx").write_bytes(workbook([*[[]] * down, *([*[None] * right, *row] for row in rows)]))
+    table = read(tmp_path / "a.xlsx")
+    assert table.columns == ("key", "n")
+    assert [(row["key"], row["n"], table.label(number)) for number, row in enumerate(table.rows)] == [
+        (key, value, f"line {down + value + 1}") for key, value in (("a", 1), ("b", 2), ("c", 4))
+    ]
+
+
+def test_a_title_above_the_table_is_told_by_the_line_of_the_first_cell_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(workbook([["Accounts of 2026"], [], ["key", "n"], ["a", 1]]))
+    with pytest.raises(ValidationError, match=r"a.xlsx, line 3: column 2 has no name in the first line"):
+        read(tmp_path / "a.xlsx")
+
+
+def test_the_error_of_a_formula_is_no_empty_cell(tmp_path: Path) -> None:
+    def draw(_: Any, page: Any) -> None:
+        page.write_row(1, 0, ["key", "n", "note", "sum"])
+        page.write_row(2, 0, ["a", 1, "x"])
+        page.write_formula(2, 3, "=B3+1", value=2)
+        page.write(3, 0, "b")
+        page.write_formula(3, 1, "=1/0", value="#DIV/0!")
+        page.write_formula(3, 2, "=NA()", value="#N/A")
+        page.write(3, 3, 5)
+
+    (tmp_path / "a.xlsx").write_bytes(drawn(draw))
+    rows = read(tmp_path / "a.xlsx").rows
+    assert rows[0] == {"key": "a", "n": 1, "note": "x", "sum": 2}
+    assert rows[1] == {"key": "b", "n": Unreadable("the error of a formula"), "note": Unreadable("the error of a formula"), "sum": 5}  # fmt: skip
+
+
+def test_a_column_of_durations_and_numbers_has_no_values_and_others_are_read(tmp_path: Path) -> None:
+    def draw(book: Any, page: Any) -> None:
+        page.write_row(0, 0, ["key", "spent", "at"])
+        page.write(1, 0, "a")
+        page.write_number(1, 1, 1.5, book.add_format({"num_format": "[h]:mm"}))
+        page.write_number(1, 2, 0.5, book.add_format({"num_format": "hh:mm"}))
+        page.write_row(2, 0, [1001, 3, "noon"])
+        page.write(3, 0, "c")
+
+    (tmp_path / "a.xlsx").write_bytes(drawn(draw))
+    rows = read(tmp_path / "a.xlsx").rows
+    assert [row["key"] for row in rows] == ["a", "1001", "c"]
+    assert [type(row["spent"]) for row in rows] == [Unreadable, Unreadable, type(None)]
+    assert [row["at"] for row in rows] == [Unreadable("a time without a day"), "noon", None]
+
+
+def test_a_merged_cell_is_the_first_of_those_that_it_covers(tmp_path: Path) -> None:
+    def draw(_: Any, page: Any) -> None:
+        page.write_row(0, 0, ["key", "phase"])
+        page.merge_range(1, 1, 2, 1, "Live")
+        page.write_column(1, 0, ["a", "b"])
+
+    (tmp_path / "a.xlsx").write_bytes(drawn(draw))
+    assert read(tmp_path / "a.xlsx").rows == [{"key": "a", "phase": "Live"}, {"key": "b", "phase": None}]
+
+
+def test_reading_a_workbook_prints_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(workbook([["key", "empty"], ["a", None]]))
+    code = f"from planhat_orm.tabular.sources import read; read({str(tmp_path / 'a.xlsx')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_one_object_is_one_row_and_the_list_of_an_answer_may_be_its_only_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = msgspec.json.encode(ROWS[0])
+    (tmp_path / "a.json").write_bytes(line)
+    assert read(tmp_path / "a.json").rows == ROWS[:1]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line + b"\n")))
+    assert read("-").rows == ROWS[:1]

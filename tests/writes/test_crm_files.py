@@ -95,7 +95,7 @@ def test_nested_rows_are_reached_by_dots_and_references_may_be_lists(online: Onl
     Company.objects.using(planhat).reconcile(rows, key="source_id", mapping=mapping).apply()
     [stored] = emulator.store.all("company")
     assert stored["owner"] == ids[0]
-    with pytest.raises(FieldError, match="'owner__emial' names no field of User. Did you mean 'email'"):
+    with pytest.raises(FieldError, match="'owner__emial' names no field of User. Did you mean 'owner__email'"):
         Company.objects.using(planhat).reconcile(rows, key="source_id", mapping={**mapping, "Team": "owner__emial"})
 
 

@@ -67,6 +67,7 @@ _MEANT = {
 _WORDS = (
     "and", "or", "not", "in", "is", "between", "overlaps", "contains", "startswith", "endswith", "matches", "missing"
 )  # fmt: skip
+_COMPARED = ("=", "<", ">", "!", "~")
 _NEXT = "Compare by = != < <= > >= ~, in (...), contains, startswith, between ... and ..., is missing; join by and, or."
 
 
@@ -91,10 +92,10 @@ def parsed(text: str, start: Literal["start", "columns"]) -> Tree[Token]:
     try:
         return _parser().parse(text, start=start)
     except UnexpectedInput as wrong:
-        raise _explained(text, wrong) from None
+        raise _explained(text, wrong, is_condition=start == "start") from None
 
 
-def _explained(text: str, wrong: UnexpectedInput) -> QuestionError:
+def _explained(text: str, wrong: UnexpectedInput, *, is_condition: bool) -> QuestionError:
     position = wrong.pos_in_stream if isinstance(wrong, UnexpectedCharacters) else None
     if isinstance(wrong, UnexpectedToken):
         position = None if wrong.token.type == "$END" else wrong.token.start_pos
@@ -102,6 +103,8 @@ def _explained(text: str, wrong: UnexpectedInput) -> QuestionError:
         hint = " Write field=value, such as status=customer." if not re.search(r"[=<>~]", text) else ""
         return QuestionError(f"more is expected here.{hint}", text, len(text))
     rest = text[position:]
+    if not is_condition and rest[:1] in _COMPARED:
+        return QuestionError(f'this is a condition, which stands behind the model: Company "{text}".', text, position)
     word = _word(rest)
     if word[:1] in "'\"" and word.count(word[0]) == 1:
         return QuestionError(f"the text that begins with {word[0]} does not end.", text, position)

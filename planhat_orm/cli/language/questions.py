@@ -269,7 +269,7 @@ class _Builder:
                 return -self._expression(inside)
             case "arithmetic":
                 return self._arithmetic(tree, source)
-        raise FieldError(f"{source!r} is a condition, and a value is needed there.")
+        raise FieldError(f'{source!r} is a condition, which stands behind the model: Company "{source}".')
 
     def _path(self, tree: Tree[Token], source: str) -> Path:
         steps: list[str] = []

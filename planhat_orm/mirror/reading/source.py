@@ -16,7 +16,7 @@ from ...query.kinds import ANY, Kind
 from ...query.plan import Plan, Step, describe
 from ...query.query import ANNOTATIONS, Named, Query
 from ...query.tree import All, Target, Test
-from ...queryset.unseen_labels import labels_of, warn_of_unseen
+from ...queryset.unseen_labels import Watch
 from ...wire.resources import Resource
 from ..db import state
 from ..db.codec import RowCodec
@@ -106,21 +106,19 @@ class MirrorSource:
     # --- inside -----------------------------------------------------------------------------------------
 
     def _warn_of_unseen(self, query: Query) -> Flow[None]:
-        """Warn where nothing was found, of custom fields that no record has."""
-        labels = labels_of(query)
-        if not labels:
+        """Warn where nothing was found, of custom fields that no record has, or that hold values of other types."""
+        watch = Watch(query)
+        if not watch.labels:
             return
 
-        def work() -> tuple[set[str], set[str]]:
+        def work() -> set[str]:
             some = Query(query.resource, hidden=True, stop=PAGE, select=frozenset({"_id", "custom"}))
             with self._open(query) as connection, closing(self._pages(connection, some)) as pages:
-                rows = [row for page in pages for row in page]
-                present = {label for row in rows if isinstance(row.get("custom"), dict) for label in row["custom"]}
-                unseen = {label for label in labels - present if rows and not self._holds(connection, query, label)}
-                return unseen, present
+                for page in pages:
+                    watch.look(page)
+                return {label for label in watch.unseen() if not self._holds(connection, query, label)}
 
-        unseen, present = yield RunBlocking(work)
-        warn_of_unseen(unseen, present, query.resource)
+        watch.warn((yield RunBlocking(work)))
 
     def _holds(self, connection: Connection, query: Query, label: str) -> bool:
         test = Test(Target(label, ("custom", label), ANY), "isnull", False)
