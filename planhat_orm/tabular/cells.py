@@ -11,7 +11,7 @@ from typing import Any
 from ..fields import gate
 from ..fields.scalars import Refused, described, digits, is_missing
 from ..json_encoding import rewrite
-from ..query.kinds import NUMBER, Kind, iso
+from ..query.kinds import NUMBER, SAFE, Kind, iso
 
 Dates = Callable[[str], date]
 """How the text of a column is read as days or moments."""
@@ -85,8 +85,11 @@ def read_cell(kind: Kind, cell: Any, zone: tzinfo, dates: Dates | None = None) -
 
 
 def key_text(cell: Any) -> Any:
-    """A key as text: a spreadsheet and a column with gaps make numbers of ids, and floats of whole numbers."""
-    return digits(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
+    """A key as text: a spreadsheet and a column with gaps make numbers of ids, and floats of whole numbers.
+
+    A float beyond what doubles tell apart stays one, so that it is refused: its digits are not those that were meant.
+    """
+    return digits(int(cell) if isinstance(cell, float) and cell.is_integer() and abs(cell) <= SAFE else cell)
 
 
 def _number(text: str) -> Any:

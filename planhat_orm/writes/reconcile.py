@@ -241,11 +241,13 @@ class _Comparison(Generic[M]):
             if not matches:
                 relate(self._queryset, [record])
                 record.full_clean()
-            record._payload()
+            is_changed = not matches or bool(record.changes())
+            if is_changed:
+                record._payload()  # raises for what a plan should not promise
         except (ValidationError, FieldError, ReadOnlyError) as wrong:
             self.problems.append(f"{row.label}: {wrong}")
             return
-        self._sort(record, is_new=not matches)
+        self._sort(record, is_new=not matches, is_changed=is_changed)
         self.made[folded] = record
 
     def _refuse_taken(self, row: RowValues) -> None:
@@ -266,10 +268,10 @@ class _Comparison(Generic[M]):
             raise ValidationError(f"there is no {model.__name__} with this id, and Planhat gives new ones theirs")
         return model(**{self._key.name: row.key})
 
-    def _sort(self, record: M, *, is_new: bool) -> None:
+    def _sort(self, record: M, *, is_new: bool, is_changed: bool) -> None:
         if is_new:
             self.creates.append(record)
-        elif record.changes():
+        elif is_changed:
             self.updates.append(record)
         else:
             self.unchanged += 1

@@ -170,7 +170,7 @@ def _in_a_cell(target: Target, value: Any, meaning: Meaning) -> Any:
         if isinstance(value, Integral) and not isinstance(value, (bool, np.timedelta64)):
             return str(int(value))
         if meaning.type == "number" and meaning.value == int(meaning.value) and not isinstance(value, Fraction):
-            return str(int(meaning.value))
+            return str(int(meaning.value)) if abs(meaning.value) < 2**53 else REFUSED  # rounded, perhaps
     if meaning.type != "text":
         return wanted
     if kind in ("texts", "list") and not isinstance(value, str):

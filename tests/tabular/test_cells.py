@@ -131,3 +131,10 @@ def test_a_cell_is_read_by_the_kind_of_its_field(kind: kinds.Kind, cell: Any, va
 def test_a_cell_that_is_no_such_value_is_refused(kind: kinds.Kind, cell: str) -> None:
     with pytest.raises(ValueError):
         read_cell(kind, cell, UTC)
+
+
+def test_a_key_that_a_spreadsheet_rounded_is_no_key() -> None:
+    assert read_cell(kinds.TEXT, 1001.0, UTC) == "1001"
+    assert read_cell(kinds.TEXT, 12345678901234567890, UTC) == "12345678901234567890"
+    with pytest.raises(ValueError, match="text"):
+        read_cell(kinds.TEXT, 12345678901234567890.0, UTC)
