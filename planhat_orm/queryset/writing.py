@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from .. import arguments
 from ..errors import AlreadyExists, FieldError, PlanhatError, ReadOnlyError, ValidationError
 from ..fields import gate
+from ..fields.account import custom_label
 from ..fields.relations import Many, ManyToMany
 from ..fields.scalars import is_missing
 from ..http.effects import Flow
@@ -294,11 +295,20 @@ def _python_names(model: type[Model], row: Mapping[str, Any]) -> dict[str, Any]:
     fields, by_wire = model._meta.fields, model._meta.by_wire
     is_wire = any(name in by_wire and name not in fields for name in row)
     named: dict[str, Any] = {}
-    for name, value in row.items():
-        field = by_wire.get(name) if is_wire else None
+    spelled: dict[str, str] = {}
+    for given, value in row.items():
+        name, field = _python_name(model, given), by_wire.get(given) if is_wire else None
         if field is not None:
             name, value = field.name, field.kind.load(value)
         if name in named:
-            raise FieldError(f"The row says {name} twice, as {name!r} and as {model._meta.fields[name].wire!r}.")
-        named[name] = value
+            raise FieldError(f"The row says {name} twice, as {spelled[name]!r} and as {given!r}.")
+        named[name], spelled[name] = value, given
     return named
+
+
+def _python_name(model: type[Model], name: str) -> str:
+    """A name as the model has it: a custom field's own one, or `custom.Label` for `custom__Label`."""
+    label = custom_label(model._meta, name) if isinstance(name, str) else None
+    if label is None:
+        return name
+    return model._meta.customs[label].name if label in model._meta.customs else f"custom.{label}"

@@ -189,7 +189,7 @@ def test_a_list_of_everything_is_told(connected: Run) -> None:
         (["Company", "--fields", "licenses__mrr"], "has many values for one Company"),
         (["Company", "--sum", "name"], "needs a field of numbers"),
         (["Company", "--sum", "mmr"], "Did you mean 'mrr'?"),
-        (["License", "company__phse=Live"], "Did you mean 'phase'?"),
+        (["License", "company__phse=Live"], "Did you mean 'company__phase'?"),
     ],
 )
 def test_a_wrong_question_is_one_line_before_any_request(

@@ -121,7 +121,7 @@ def test_metrics_are_read_by_ids_as_values_list_gives_them_and_by_nothing_else(o
         for name in ("company_id", "dimension_id"):
             with pytest.raises(ValidationError, match=name):
                 list(planhat.metrics.get_dimension_data(*days, **{name: wrong}))  # type: ignore[arg-type]
-    for wrong in (5.5, True, {"a": 1}):
+    for id in (5.5, True, {"a": 1}):
         with pytest.raises(ValidationError, match="Row 0: externalId must be"):
-            planhat.metrics.bulk_insert_metrics([{"dimensionId": "seats", "externalId": wrong, "value": 3}])
+            planhat.metrics.bulk_insert_metrics([{"dimensionId": "seats", "externalId": id, "value": 3}])
     assert len(emulator.log) == before

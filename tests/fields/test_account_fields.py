@@ -265,3 +265,42 @@ def test_what_may_be_met_is_not_warned_of() -> None:
         Company.objects.filter(status="customer", owner="65f0c1a2b3d4e5f607001000", name="custommer")
         Company.objects.filter(status__isnull=True, owner__nick_name="Dario", owner=None, status__startswith="cust")
         Company.objects.filter(last_updated__gte=datetime(2026, 1, 1, tzinfo=UTC), owner__in=["tmp:1"])
+
+
+@pytest.mark.parametrize("source", ["api", "mirror"])
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"custom__Seats__gte": "400"}, "'Seats' of company holds numbers and is compared with text"),
+        ({"custom__Tier": 5}, "'Tier' of company holds text and is compared with numbers"),
+        ({"custom__Tier__in": [5, True]}, "is compared with True and False or numbers"),
+        ({"custom__Seats__gte": 1e9}, None),
+        ({"custom__Tier__in": ["Z", 5]}, None),
+        ({"custom__Next review day__lt": date(1999, 1, 1)}, None),
+        ({"custom__Old": "x"}, "'Old' of company holds numbers"),
+    ],
+)
+def test_a_comparison_with_values_of_another_type_is_warned_of(
+    online: Online, tmp_path: Path, source: str, condition: dict[str, Any], words: str | None
+) -> None:
+    emulator, planhat = online(mirror=tmp_path / "a.db", scan="allow")
+    emulator.faults.add(path="/customfields", status=403, times=None)
+    tenant(emulator)
+    planhat.sync(Company)
+    objects = Company.objects.using(planhat).using(source)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert objects.filter(**condition).count() == 0
+    assert [
+        str(warning.message) for warning in caught if warning.category is UnknownNameWarning and words is None
+    ] == []
+    assert words is None or any(words in str(warning.message) for warning in caught)
+
+
+def test_a_value_of_another_kind_than_a_field_of_choices_takes_is_refused_for_its_type(known: Any) -> None:
+    _, planhat, id = known
+    for label, value in (("Modules", {"Mobile"}), ("Tier", 5), ("Tier", b"A")):
+        company = Company.objects.using(planhat).get(id)
+        company.custom[label] = value
+        with pytest.raises(ValidationError, match=rf"custom\['{label}'\] must be"):
+            company.save()
