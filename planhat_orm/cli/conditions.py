@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +25,7 @@ _TEXTS = frozenset(
     {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex", "iregex"}
 )
 _NUMBERS = frozenset({"year", "month", "day", "week_day", "hour"})
+_LABELLED = re.compile(r"(?:^|__|\.)custom(?:__|\.)")
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -39,7 +41,8 @@ def split(model: type[Any], name: str) -> tuple[Kind | None, str]:
     """The kind of what a name leads to, and its lookup; no kind for a relation, or for a name that is wrong."""
     head, _, last = name.rpartition("__")
     ways = [(name, "exact"), *([(head, last)] if head and last in LOOKUPS else [])]
-    for path, op in reversed(ways) if last in PARTS else ways:
+    # A label may be anything while nobody knows the account's: what looks like a lookup behind it is one.
+    for path, op in reversed(ways) if last in PARTS or _LABELLED.search(name) else ways:
         kind = kind_at(model, path)
         if kind is not None:
             return kind, op

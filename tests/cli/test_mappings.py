@@ -12,7 +12,7 @@ from planhat_orm.emulator import Emulator
 from .conftest import Run
 
 PUSH = ("push", "a.csv", "--model", "Company", "--key", "external_id", "--map", "map.toml", "--yes")
-DATA = "id;x\nacct-1001;{cell}\nacct-1002;\n"
+DATA = 'id;x\nacct-1001;"{cell}"\nacct-1002;\n'
 CASES: list[tuple[str, str, str, Any]] = [
     ("date", "Next review day", "13.04.2026", 20556),
     ("date", "Go-live", "13.04.2026", "2026-04-13T00:00:00.000Z"),
