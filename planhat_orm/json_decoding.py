@@ -18,6 +18,9 @@ def decode(body: bytes | str) -> Any:
         return msgspec.json.decode(body)
     except RecursionError:
         raise msgspec.DecodeError("JSON is nested too deeply") from None
+    except UnicodeDecodeError:
+        # As newer versions of msgspec say it; the error itself holds the whole text.
+        raise msgspec.DecodeError("JSON is not UTF-8") from None
 
 
 def split_items(body: bytes) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +11,7 @@ from planhat_orm.wire import list_page
 
 from .postgres import postgres
 from .scale import VARIABLE
+from .temporary import GIGABYTE, in_memory
 
 __all__ = ["postgres"]
 
@@ -33,14 +32,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("repetition", range(times))
 
 
-MEMORY = Path("/dev/shm")
-TEMPORARY_BYTES = 2 * 2**30
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    # Hundreds of mirrors are made and closed: on a disk, most of their time is spent waiting for it.
-    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > TEMPORARY_BYTES:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    memory = in_memory(2 * GIGABYTE)
+    if memory is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
     if config.getoption("--torture"):
         os.environ[VARIABLE] = "1"
     settings.load_profile("torture" if os.environ.get(VARIABLE) else "default")

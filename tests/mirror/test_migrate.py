@@ -20,7 +20,7 @@ from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, create_engine, event, inspect, text
+from sqlalchemy import Column, Engine, Identity, Integer, MetaData, Table, Text, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
 from planhat_orm.errors import ConfigurationError
@@ -181,7 +181,17 @@ def test_the_migrations_make_the_declared_tables(either: Mirror) -> None:
                 "include_name": lambda name, kind, _: kind != "table" or migrate.ours(name),
             },
         )
-        assert compare_metadata(context, tables.metadata) == []
+        differences = compare_metadata(context, tables.metadata)
+    if not either.database.postgres:
+        # SQLite has no identities, which some versions of Alembic then miss.
+        differences = [change for change in differences if not _is_of_an_identity(change)]
+    assert differences == []
+
+
+def _is_of_an_identity(change: Any) -> bool:
+    return isinstance(change, list) and all(
+        step[0] == "modify_default" and isinstance(step[-1], Identity) for step in change
+    )
 
 
 def test_the_release_knows_all_its_migrations() -> None:
