@@ -40,11 +40,11 @@ check: $(STAMP)
 	$(BIN)/mypy --strict planhat_orm tests
 
 test: check
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 # The same tests, with the lines and branches that they reach; fails below the floor.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report= tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= tests
 	$(BIN)/python -m coverage report --fail-under=$(COVERAGE_FLOOR)
 
 # The oldest versions that pyproject.toml promises to work with.
@@ -55,17 +55,17 @@ coverage: $(STAMP)
 	@touch .venv-lowest/.installed
 
 test-lowest: .venv-lowest/.installed
-	.venv-lowest/bin/python -m pytest -n 2 --ignore tests/typing tests
+	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal --ignore tests/typing tests
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks
 
 torture: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --torture tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal --torture tests
 
 # What depends on how threads, processes and signals meet may pass by chance.
 repeat: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m doubtful --repeat 200 tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m doubtful --repeat 200 tests
 
 # CRUDs asks for a certifi of the day it was released, which not every index has: its own needs are put in by hand.
 .venv-peers/.installed: Makefile
