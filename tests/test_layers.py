@@ -70,7 +70,7 @@ ROOMS["__init__"] = {*ROOMS, "mirror"}
 ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
         "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match",
-        "key_locks", "outcomes", "list_page", "list_reader", "list_end", "hidden_rows", "list_walk", "unordered", "listing", "newest",
+        "key_locks", "outcomes", "list_page", "list_reader", "list_end", "proved_page", "hidden_rows", "list_walk", "unordered", "listing", "newest",
         "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
     ),
     "writes": (

@@ -21,6 +21,7 @@ from ..http.effects import Flow, Response, Sleep
 from .hidden_rows import ROUNDS, Gap, Moved
 from .list_end import ListEnd
 from .list_reader import FAR, ListReader, NotSortedById, Row, ascending, ids_of
+from .proved_page import Asked, Page
 
 _TAIL = 8
 """So many ids before the end are read again where a list cannot be read backwards."""
@@ -29,34 +30,6 @@ _PATIENCE = 150
 _LOOKS = 3
 _PAUSE = 1.0
 """Seconds after which an end that the newest id contradicts is looked at again: a list may lag behind itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
-    """Rows that were not seen before, and the interval of ids that they prove: above `after`, up to `last`.
-
-    `last` is None on the last page, which covers everything above; where it equals `after`, the page proves
-    nothing. `anchor` is the greatest id so far, and `rank` is where the next page begins.
-    """
-
-    rows: list[Row]
-    after: str
-    last: str | None
-    anchor: str
-    rank: int
-
-    @property
-    def proved(self) -> bool:
-        """Whether a record of the interval that is not on the page does not exist."""
-        return self.after != self.last
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Where a page was asked for, and how many rows at most."""
-
-    offset: int
-    limit: int
 
 
 @dataclass

@@ -10,7 +10,8 @@ from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from .list_page import page, rows_of
 from .list_reader import ListReader, NotSortedById
-from .list_walk import ListWalk, Page
+from .list_walk import ListWalk
+from .proved_page import Page
 from .resources import Resource
 from .unordered import UnorderedList
 

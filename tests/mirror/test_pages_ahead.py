@@ -9,7 +9,7 @@ from planhat_orm.http.effects import Emit, Flow, Response, Start, Wait
 from planhat_orm.json_encoding import rewrite
 from planhat_orm.mirror.sync import paging
 from planhat_orm.mirror.sync.paging import RequestCounter, walk_ahead
-from planhat_orm.wire.list_walk import Page
+from planhat_orm.wire.proved_page import Page
 from planhat_orm.wire.raw_records import RawRecord
 from planhat_orm.wire.resources import resource
 

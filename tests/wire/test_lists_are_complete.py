@@ -16,8 +16,9 @@ from planhat_orm.errors import BadAnswer
 from planhat_orm.http.effects import Emit, Flow
 from planhat_orm.mirror.sync.paging import RequestCounter, sweep, walk_ahead
 from planhat_orm.wire.list_reader import NotSortedById
-from planhat_orm.wire.list_walk import ListWalk, Page
+from planhat_orm.wire.list_walk import ListWalk
 from planhat_orm.wire.listing import pages, sorted_pages
+from planhat_orm.wire.proved_page import Page
 from planhat_orm.wire.raw_records import RawRecord
 from tests.scale import sized
 

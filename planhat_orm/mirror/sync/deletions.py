@@ -23,7 +23,7 @@ from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.list_page import request_page, rows_of
 from ...wire.list_reader import ListReader, NotSortedById, ascending, ids_of, is_ascending
-from ...wire.list_walk import Page
+from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord, slices_of
 from ..db import state, tables
 from . import thresholds

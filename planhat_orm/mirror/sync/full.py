@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME, iso
 from ...wire.list_reader import NotSortedById
-from ...wire.list_walk import Page
+from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord
 from ...wire.resources import STAMPS, ListParam
 from ..db import state

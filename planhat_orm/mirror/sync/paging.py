@@ -17,7 +17,8 @@ from ...http.flows import intercept
 from ...http.headers import date_of
 from ...query.kinds import iso
 from ...wire.list_reader import ListReader, Requests
-from ...wire.list_walk import Asked, ListWalk, Page
+from ...wire.list_walk import ListWalk
+from ...wire.proved_page import Asked, Page
 from ...wire.raw_records import RawRecord, slices_of
 from ...wire.resources import Resource
 from ...wire.unordered import UnorderedList

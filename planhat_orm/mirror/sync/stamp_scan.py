@@ -16,7 +16,7 @@ from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire import records
 from ...wire.list_page import full_select
-from ...wire.list_walk import Page
+from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord
 from ..db import tables
 from .paging import walk_ahead

@@ -1,0 +1,36 @@
+"""One page of a list, and what it proves: which ids are certainly not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic
+
+from .list_reader import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows that were not seen before, and the interval of ids that they prove: above `after`, up to `last`.
+
+    `last` is None on the last page, which covers everything above; where it equals `after`, the page proves
+    nothing. `anchor` is the greatest id so far, and `rank` is where the next page begins.
+    """
+
+    rows: list[Row]
+    after: str
+    last: str | None
+    anchor: str
+    rank: int
+
+    @property
+    def proved(self) -> bool:
+        """Whether a record of the interval that is not on the page does not exist."""
+        return self.after != self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a page was asked for, and how many rows at most."""
+
+    offset: int
+    limit: int
