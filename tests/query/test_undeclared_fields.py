@@ -74,7 +74,9 @@ def planhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planhat]:
     with (
         no_clients(),
         Emulator(0, api_token=API_TOKEN, tenant_token=TENANT_TOKEN) as emulator,
-        Planhat(API_TOKEN, TENANT_TOKEN, api_url=emulator.url, mirror=mirror, scan="allow") as planhat,
+        Planhat(
+            API_TOKEN, TENANT_TOKEN, api_url=emulator.url, mirror=mirror, scan="allow", calls_per_min=1e6
+        ) as planhat,
     ):
         for label, kind in TYPES.items():
             emulator.store.insert("custom_field", {"name": label, "type": kind, "parent": "Company", "listValues": []})
