@@ -38,5 +38,5 @@ def test_a_line_is_read_from_left_to_right() -> None:
 
 
 def test_the_calls_between_files_of_one_operation_are_counted() -> None:
-    within, edges = call_paths.counted("save", call_paths.ROOT)
-    assert 0 < within < 300 and within < edges
+    counts = call_paths.counted("save", call_paths.ROOT)
+    assert 0 < counts.again < counts.within < 300 and counts.within < counts.with_libraries
