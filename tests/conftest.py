@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,7 +13,6 @@ from planhat_orm.wire import list_page
 
 from .postgres import postgres
 from .scale import VARIABLE
-from .temporary import GIGABYTE, in_memory
 
 __all__ = ["postgres"]
 
@@ -32,10 +33,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("repetition", range(times))
 
 
+MEMORY = Path("/dev/shm")
+TEMPORARY_BYTES = 2 * 2**30
+
+
+def has_memory() -> bool:
+    """Whether files in memory are possible, and there is enough of it."""
+    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK)):
+        return False
+    unused = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(shutil.disk_usage(MEMORY).free, unused) > TEMPORARY_BYTES
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    memory = in_memory(2 * GIGABYTE)
-    if memory is not None:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
+    # Hundreds of mirrors are made and closed: on a disk, most of their time is spent waiting for it.
+    if has_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if config.getoption("--torture"):
         os.environ[VARIABLE] = "1"
     settings.load_profile("torture" if os.environ.get(VARIABLE) else "default")

