@@ -8,14 +8,18 @@ from typing import Annotated
 import typer
 
 from .connect import MIRROR, MirrorOption, connect, need_mirror
-from .out import say
+from .out import JsonOption, dump, say
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to make.")], mirror: MirrorOption = MIRROR
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to make.")],
+    as_json: JsonOption = False,
+    mirror: MirrorOption = MIRROR,
 ) -> None:
     """Copy the local copy into a new file, waiting writes included, even while a sync runs."""
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         made = client.mirror.backup(file)
+    if as_json:
+        dump({"file": str(made), "bytes": made.stat().st_size})
     say(f"{made}: {made.stat().st_size / 1e6:,.1f} MB.")

@@ -6,7 +6,7 @@ import os
 import platform
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from .. import Planhat, __version__
 from ..errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, PlanhatError
 from ..http.retry import Retry
 from .connect import MIRROR, ApiUrlOption, MirrorOption, call_once, connect, has_mirror, need_mirror, shown, title
-from .out import console, table
+from .out import JsonOption, console, dump, table
 
 _SECONDS = 10.0
 _PACKAGES = {
@@ -46,6 +46,7 @@ def doctor(
         Path | None,
         typer.Option(metavar="NEW", help="Only this: save what can be read of a damaged mirror into a new file."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check the settings, the token (with one call) and the mirror, and say what to do about what is wrong.
 
@@ -55,17 +56,21 @@ def doctor(
     if rescue is not None:
         need_mirror(mirror)
         with connect(mirror, None, token=False) as client:
-            console().print(str(client.mirror.rescue(rescue)))
+            saved = client.mirror.rescue(rescue)
+        dump(asdict(saved)) if as_json else console().print(str(saved))
         return
     findings = []
     for finding in _look(mirror, api_url):
         findings.append(finding)
+    wrong = sum(finding.wrong for finding in findings)
+    if as_json:
+        dump({"ok": not wrong, "checks": [asdict(finding) for finding in findings]})
+        raise typer.Exit(1 if wrong else 0)
     table(
         ("", "checked", "found", "what to do"),
         [("wrong" if finding.wrong else "ok", finding.what, finding.result, finding.advice) for finding in findings],
         whole=True,
     )
-    wrong = sum(finding.wrong for finding in findings)
     console().print("Everything is in place." if not wrong else f"{wrong} of {len(findings)} checks went wrong.")
     if wrong:
         raise typer.Exit(1)

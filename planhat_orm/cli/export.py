@@ -10,7 +10,7 @@ import typer
 
 from ..errors import MirrorIncomplete
 from .connect import MIRROR, MirrorOption, ModelsArgument, connect, model, need_mirror
-from .out import say, table
+from .out import JsonOption, dump, say, table
 
 
 class Kind(StrEnum):
@@ -27,6 +27,7 @@ def export(
     models: ModelsArgument = None,
     form: Annotated[Kind, typer.Option("--format", help="How to write them.")] = Kind.parquet,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
     """Write the local copy into files, one for each model. Makes no request.
@@ -39,5 +40,8 @@ def export(
         written = client.mirror.export(out, form.value, chosen or None, overwrite=force)
     if not written:
         raise MirrorIncomplete('No model is in the mirror yet: "planhat sync" does that.')
-    table(("file", "bytes"), [(str(path), path.stat().st_size) for path in written], whole=True)
+    if as_json:
+        dump([{"file": str(path), "bytes": path.stat().st_size} for path in written])
+    else:
+        table(("file", "bytes"), [(str(path), path.stat().st_size) for path in written], whole=True)
     say(f"{len(written)} file{'' if len(written) == 1 else 's'} written.")

@@ -9,7 +9,7 @@ import typer
 
 from ..models.labels import name_of
 from .connect import MIRROR, MirrorOption, connect, model, need_mirror, title
-from .out import console, table
+from .out import JsonOption, console, dump, table
 
 if TYPE_CHECKING:
     from ..mirror.reading.history import Change
@@ -23,6 +23,7 @@ def history(
     since: Annotated[str | None, typer.Option(help="From this day or moment on: 2026-10-01.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only changes of this field; may be given again.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many of the latest.")] = 50,
+    as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
     """Show what changed in the local copy, when it was seen, and whether it was your own write."""
@@ -34,6 +35,9 @@ def history(
             found = [change for change in found if change.id == key]
         shown = found[-limit:]
         labels = _labels(shown)
+        if as_json:
+            dump([_facts(change, labels.get((change.model, change.id))) for change in shown])
+            return
         rows = [
             (
                 f"{change.at:%Y-%m-%d %H:%M}",
@@ -54,6 +58,19 @@ def history(
         table(("seen", "record", "id", "what", "whose", "field", "old", "new"), rows)
         if len(found) > limit:
             console(stderr=True).print(f"{len(found) - limit} earlier ones are left out: --limit shows more.")
+
+
+def _facts(change: Change, name: str | None) -> dict[str, object]:
+    return {
+        "seq": change.seq,
+        "at": change.at,
+        "model": title(change.model),
+        "id": change.id,
+        "name": name,
+        "kind": change.kind,
+        "origin": change.origin,
+        "fields": {field: {"old": old, "new": new} for field, (old, new) in change.fields.items()},
+    }
 
 
 def _labels(changes: Sequence[Change]) -> dict[tuple[str, str], str]:

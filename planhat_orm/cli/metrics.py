@@ -15,7 +15,7 @@ from ..tabular.sources import read
 from ..wire.analytics import check_rows
 from ..wire.resources import resource
 from .connect import ApiUrlOption, connect
-from .out import Format, say, write
+from .out import Format, JsonOption, dump, say, write
 
 app = typer.Typer(help="Send values of metrics (dimension data), and read them back.", no_args_is_help=True)
 _DAYS = 30
@@ -30,6 +30,7 @@ def push(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the values back: Planhat says yes to whatever comes.")
     ] = False,
+    as_json: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
     """Send metric values from a file. Needs PLANHAT_TENANT_TOKEN.
@@ -43,6 +44,8 @@ def push(
     with connect(None, api_url, token=verify) as client:
         answer = client.metrics.bulk_insert_metrics(checked, verify=verify)
     refused = answer.get("errors") or []
+    if as_json:
+        dump({"sent": len(rows), "refused": len(refused)})
     say(f"Sent {len(rows):,} values{', and read them back' if verify else ''}.")
     if refused:
         raise PlanhatError(f"Planhat refused {len(refused)} of {len(rows)} values.")
@@ -57,6 +60,7 @@ def get(
     company: Annotated[str | None, typer.Option("--company", help="Only of this company, by Planhat's id.")] = None,
     dimension: Annotated[str | None, typer.Option("--dimension", help="Only this metric.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
+    as_json: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
     """Show metric values between two days, both included."""
@@ -68,7 +72,7 @@ def get(
         rows = [row for page in pages for row in page]
     columns = ["dimensionId", "time", "value", "model", "parentId", "companyName"]
     columns += dict.fromkeys(key for row in rows for key in row if key not in columns and key != "_id")
-    write(rows, columns, form)
+    write(rows, columns, Format.json if as_json else form)
     say(f"{len(rows):,} values.")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, need_mirror
-from .out import say
+from .out import JsonOption, dump, say
 
 app = typer.Typer(help="Whose local copy a file is.", no_args_is_help=True)
 
@@ -22,6 +22,7 @@ def adopt(
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
     force: Annotated[bool, typer.Option("--force", help="Ask nothing: it is the account of this token.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on using the local copy with a new token of the same account.
 
@@ -30,4 +31,6 @@ def adopt(
     need_mirror(mirror)
     with connect(mirror, api_url) as client:
         client.adopt_mirror(force=force)
+        if as_json:
+            dump({"mirror": mirror, "account": str(client.account)})
         say(f"{mirror} belongs to {client.account}.")

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +23,8 @@ from .. import extras
 from ..errors import ConfigurationError
 from ..query.kinds import iso
 from ..tabular.cells import guard
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value on standard output, for programs.")]
 
 _WIDE = 1000
 _CELL = 60
@@ -94,6 +97,11 @@ def cell(value: Any, whole: bool = False) -> str:
     return text if whole or len(text) <= _CELL else text[: _CELL - 1] + "…"
 
 
+def dump(value: object) -> None:
+    """Print one JSON value, for programs."""
+    print(_seen(json.dumps(value, default=plain, ensure_ascii=False, indent=2)))
+
+
 def plain(value: Any) -> Any:
     """A value as JSON and CSV have it: moments and days as ISO text."""
     if isinstance(value, datetime):
@@ -107,7 +115,7 @@ def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format)
         case Format.table:
             table(names, ([row.get(name) for name in names] for row in rows))
         case Format.json:
-            print(_seen(json.dumps(list(rows), default=plain, ensure_ascii=False, indent=2)))
+            dump(list(rows))
         case Format.jsonl:
             for row in rows:
                 print(_seen(json.dumps(row, default=plain, ensure_ascii=False)))

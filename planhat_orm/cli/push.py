@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +19,7 @@ from ..query import kinds
 from ..query.kinds import Kind
 from ..writes.reconcile_plan import ReconcilePlan
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
-from .out import console, say, table
+from .out import JsonOption, console, dump, say, table
 
 outbox = typer.Typer(help="List, retry and discard the writes that wait.", no_args_is_help=False)
 
@@ -67,12 +69,13 @@ def push(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
     on_conflict: Annotated[str, typer.Option(help="For waiting writes: raise, ours or theirs.")] = "raise",
+    as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
 ) -> None:
     """Send what waits in the outbox; or, given a file, the differences between its rows and Planhat's records."""
     if file is None:
-        _push_outbox(mirror, api_url, on_conflict)
+        _push_outbox(mirror, api_url, on_conflict, as_json)
         return
     if model_name is None:
         raise ConfigurationError("Say what the rows of the file are: --model Company.")
@@ -87,10 +90,15 @@ def push(
                 sheet=sheet,
             )
         )  # fmt: skip
-        console().print("\n".join([found.plan.text(None), *found.notes(), found.summary()]) if plan else str(found))
+        shown = "\n".join([found.plan.text(None), *found.notes(), found.summary()]) if plan else str(found)
+        console(stderr=as_json).print(shown)
         if not (found.creates or found.updates or found.deletions):
+            if as_json:
+                dump({"plan": json.loads(found.to_json()), "result": None})
             return
-        if not yes and not _agreed():
+        if not yes and (as_json or not _agreed()):
+            if as_json:
+                dump({"plan": json.loads(found.to_json()), "result": None})
             say("Nothing was sent.")
             # Who asked for a plan got it; a push that nobody agreed to did not do what it is for.
             raise typer.Exit(0 if plan else 1)
@@ -98,10 +106,19 @@ def push(
             result = found.apply()
         except BulkError as failed:
             result = failed.result
-        console().print(str(result))
         bad = [row for row in result.rows if not row.ok]
-        if bad:
+        if as_json:
+            dump(
+                {
+                    "plan": json.loads(found.to_json()),
+                    "result": _facts(result, lambda record: getattr(record, key, None)),
+                }
+            )
+        else:
+            console().print(str(result))
+        if bad and not as_json:
             table((key, "status", "why"), ((getattr(row.object, key, None), row.status, row.error) for row in bad))
+        if bad:
             raise typer.Exit(1)
 
 
@@ -139,7 +156,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return columns
 
 
-def _push_outbox(mirror: str, api_url: str | None, on_conflict: str) -> None:
+def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, as_json: bool) -> None:
     need_mirror(mirror)
     policies: tuple[Literal["raise", "ours", "theirs"], ...] = ("raise", "ours", "theirs")
     policy = next((policy for policy in policies if policy == on_conflict), None)
@@ -147,11 +164,25 @@ def _push_outbox(mirror: str, api_url: str | None, on_conflict: str) -> None:
         raise ConfigurationError(f"--on-conflict takes raise, ours or theirs.{did_you_mean(on_conflict, policies)}")
     with connect(mirror, api_url) as client:
         result = client.push(on_conflict=policy)
-        console().print(str(result))
-        _show_failures(result)
+        if as_json:
+            dump(_facts(result, lambda entry: entry.seq))
+        else:
+            console().print(str(result))
+            _show_failures(result)
         if not result.ok:
             say('What could not be sent waits: "planhat outbox" lists it, with retry and discard.')
             raise typer.Exit(1)
+
+
+def _facts(result: BatchResult, label: Callable[[Any], object]) -> dict[str, object]:
+    """A result as JSON: how many rows have which status, and those that did not succeed."""
+    bad = [row for row in result.rows if not row.ok]
+    return {
+        "ok": result.ok,
+        "requests": result.requests,
+        "statuses": Counter(row.status for row in result.rows),
+        "failures": [{"key": label(row.object), "status": row.status, "error": row.error} for row in bad],
+    }
 
 
 def _show_failures(result: BatchResult) -> None:
@@ -164,7 +195,7 @@ def _show_failures(result: BatchResult) -> None:
 
 
 @outbox.callback(invoke_without_command=True)
-def listed(context: typer.Context, mirror: MirrorOption = MIRROR) -> None:
+def listed(context: typer.Context, as_json: JsonOption = False, mirror: MirrorOption = MIRROR) -> None:
     """Show the writes that wait to be sent, or whose answer was lost."""
     context.obj = mirror
     if context.invoked_subcommand is not None:
@@ -172,6 +203,9 @@ def listed(context: typer.Context, mirror: MirrorOption = MIRROR) -> None:
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         entries = client.mirror.outbox.entries()
+        if as_json:
+            dump([_entry(entry) for entry in entries])
+            return
         if not entries:
             console().print("The outbox is empty.")
             return
@@ -185,15 +219,30 @@ def listed(context: typer.Context, mirror: MirrorOption = MIRROR) -> None:
         )  # fmt: skip
 
 
+def _entry(entry: Any) -> dict[str, object]:
+    return {
+        "seq": entry.seq,
+        "write": entry.op,
+        "model": title(entry.resource),
+        "record": entry.record,
+        "fields": list(entry.patch),
+        "state": entry.state,
+        "since": entry.created_at,
+        "error": entry.error,
+    }
+
+
 @outbox.command("retry")
 def retry(
     context: typer.Context,
     seqs: Annotated[list[int] | None, typer.Argument(metavar="[SEQ]...", help="Which ones. Default: all.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Let failed and conflicting writes be sent by the next push."""
     need_mirror(context.obj)
     with connect(context.obj, None, token=False) as client:
-        console().print(f"{client.mirror.outbox.retry(*(seqs or ()))} will be sent by the next push.")
+        count = client.mirror.outbox.retry(*(seqs or ()))
+    dump({"retried": count}) if as_json else console().print(f"{count} will be sent by the next push.")
 
 
 @outbox.command("discard")
@@ -201,10 +250,12 @@ def discard(
     context: typer.Context,
     seqs: Annotated[list[int] | None, typer.Argument(metavar="[SEQ]...", help="Which ones.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Give writes up; the mirror shows Planhat's values again."""
     if not seqs and not everything:
         raise ConfigurationError("Say which ones by number (planhat outbox lists them), or --all.")
     need_mirror(context.obj)
     with connect(context.obj, None, token=False) as client:
-        console().print(f"{client.mirror.outbox.discard(*(seqs or ()))} discarded.")
+        count = client.mirror.outbox.discard(*(seqs or ()))
+    dump({"discarded": count}) if as_json else console().print(f"{count} discarded.")

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from .. import Planhat
+from ..query.plan import Plan
 from ..queryset import QuerySet
 from .asking import FIGURES, Question, check_having, condition, figures, grouped, listing, names_in, narrowed
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
 from .language import items
-from .out import Format, say, write
+from .out import Format, JsonOption, dump, say, write
 from .source import answer, pick
 
 _COLUMNS = (
@@ -59,6 +60,7 @@ def query(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say how it is answered. Makes no request.")] = False,
     form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
+    as_json: JsonOption = False,
     online: OnlineOption = None,
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
@@ -75,6 +77,7 @@ def query(
     planhat query "owner.nick_name='Ada' and h<5" --order -mrr
     planhat query License --by product --sum mrr --having "sum_mrr>5000"
     """
+    form = Format.json if as_json else form
     name, asked = _model_and_conditions(words or [])
     chosen = model(name)
     named = zip(FIGURES, (sums, means, least, most), strict=True)
@@ -115,7 +118,8 @@ def _groups(
 ) -> None:
     groups = grouped(queryset, question)
     if explain:
-        typer.echo(grouped(pick(client, queryset, online, lambda found: grouped(found, question)), question).explain())
+        asked = pick(client, queryset, online, lambda found: grouped(found, question))
+        _explain(grouped(asked, question).explain(), form)
         return
     rows = answer(
         client,
@@ -151,7 +155,7 @@ def _records(
     made = listing(queryset, question, list(model._meta.fields) if every else _columns(model, question))
     made.queryset.values_list(*made.columns.values())  # a wrong name is found before anything is asked
     if explain:
-        typer.echo(pick(client, made.queryset, online).explain())
+        _explain(pick(client, made.queryset, online).explain(), form)
         return
     stop = limit + 1 if limit else None
     found = answer(client, made.queryset, online, lambda asked: list(asked.values_list(*made.columns.values())[:stop]))
@@ -159,6 +163,13 @@ def _records(
     write([dict(zip(names, row, strict=True)) for row in found[: limit or None]], names, form)
     if limit and len(found) > limit:
         say(f"There are more than {limit}: --limit 0 shows all, --count counts them.")
+
+
+def _explain(plan: Plan, form: Format) -> None:
+    if form is Format.json:
+        dump({"source": plan.source, "requests": plan.requests, "full_scan": plan.full_scan, "text": str(plan)})
+    else:
+        typer.echo(plan)
 
 
 def _columns(model: type[Any], question: Question) -> list[str]:

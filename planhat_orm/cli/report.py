@@ -10,7 +10,7 @@ import typer
 
 from .. import files
 from .connect import MIRROR, MirrorOption, connect, need_mirror
-from .out import say
+from .out import JsonOption, dump, say
 
 
 def report(
@@ -22,6 +22,7 @@ def report(
     owner: Annotated[str | None, typer.Option("--owner", help="Only this person's customers: a name or an id.")] = None,
     days: Annotated[int, typer.Option("--days", min=1, help="Days without a touch that are too many.")] = 60,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
     """Write a page with the portfolio's figures and charts, from the local copy. Makes no request.
@@ -36,4 +37,6 @@ def report(
     with connect(mirror, None, token=False, read="mirror") as client:
         page = make_report(client, as_of=as_of.date() if as_of else None, owner=owner, untouched_days=days)
     files.write_text(out, page, replace=force)
+    if as_json:
+        dump({"file": str(out), "bytes": len(page.encode())})
     say(f"{out}: {len(page.encode()) / 1e6:,.1f} MB. It opens in any browser and loads nothing from a network.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .connect import MIRROR, MirrorOption, connect, model, need_mirror, title
-from .out import console, table
+from .out import JsonOption, console, dump, table
 
 
 def search(
@@ -17,6 +17,7 @@ def search(
         typer.Option("--model", help="Only Company, Note, ...; may be given again.", show_default="all"),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
     """Find records of the local copy by words in their names and texts, best first. Makes no request.
@@ -27,6 +28,9 @@ def search(
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         hits = client.mirror.search(" ".join(words), chosen or None, limit=limit)
+    if as_json:
+        dump([{"model": title(hit.model), "id": hit.id, "title": hit.title, "text": hit.snippet} for hit in hits])
+        return
     if not hits:
         console().print("Nothing holds all of these words.")
         return

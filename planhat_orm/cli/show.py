@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from ..models.base import Model
 from ..names import quoted
 from ..queryset import QuerySet
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, has_mirror, model
-from .out import cell, console, plain, table
+from .out import JsonOption, cell, console, dump, table
 from .source import answer
 
 
@@ -30,6 +29,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="Company, License, Enduser, ...")],
     key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, extid-..., srcid-..., name or email.")],
     form: Annotated[Shape, typer.Option("--format", help="How to write it.")] = Shape.table,
+    as_json: JsonOption = False,
     online: OnlineOption = None,
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
@@ -38,6 +38,7 @@ def show(
 
     For example: planhat show Company "Alderbay Analytics"
     """
+    form = Shape.json if as_json else form
     chosen = model(name)
     with connect(mirror, api_url, token=False) as client:
         try:
@@ -49,7 +50,7 @@ def show(
         values = _values(record)
         trends = _trends(client, record) if form is Shape.table and has_mirror(mirror) else []
     if form is Shape.json:
-        typer.echo(json.dumps(values, default=plain, ensure_ascii=False, indent=2))
+        dump(values)
         return
     custom = values.pop("custom", None) or {}
     rows = [*values.items(), *((f"custom.{label}", value) for label, value in custom.items())]

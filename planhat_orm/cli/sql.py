@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .connect import MIRROR, MirrorOption, UsageError, connect, need_mirror
-from .out import Format, say, write
+from .out import Format, JsonOption, say, write
 
 
 def sql(
@@ -18,6 +18,7 @@ def sql(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many rows; 0 for all.")] = 1000,
     form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
+    as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
     """Ask the local copy in SQL. It can only read; makes no request.
@@ -37,6 +38,6 @@ def sql(
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         found = client.mirror.sql(statement, given, limit=limit or None)
-    write(list(found), found.columns, form)
+    write(list(found), found.columns, Format.json if as_json else form)
     if found.truncated:
         say(f"There are more than {limit} rows: --limit 0 shows all.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 
 from .connect import MIRROR, ApiUrlOption, MirrorOption, ModelsArgument, connect, has_mirror, model, title
-from .out import console, table
+from .out import JsonOption, console, dump, table
 from .progress import Bars
 from .service import repeat
 from .spans import seconds
@@ -31,6 +32,7 @@ def sync(
     every: Annotated[
         float | None, typer.Option("--every", parser=seconds, metavar="SPAN", help="Again and again: 5m, 1h.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring the local copy up to date, all models or some.
 
@@ -40,19 +42,23 @@ def sync(
     """
     chosen = [model(name) for name in models or ()]
     if plan:
-        _plan(chosen, mirror, api_url, full)
+        _plan(chosen, mirror, api_url, full, as_json)
     elif every is None:
-        _sync(chosen, mirror, api_url, full)
+        _sync(chosen, mirror, api_url, full, as_json)
     else:
-        repeat(lambda: _sync(chosen, mirror, api_url, full), every)
+        repeat(lambda: _sync(chosen, mirror, api_url, full, as_json), every)
 
 
-def _sync(chosen: list[Any], mirror: str, api_url: str | None, full: bool) -> None:
+def _sync(chosen: list[Any], mirror: str, api_url: str | None, full: bool, as_json: bool) -> None:
     with connect(mirror, api_url) as client:
         with Bars(console(stderr=True)) as bars:
             client.on("wait", bars.waiting)
             report = client.sync(*chosen, full=full, progress=bars)
-        show_report(report, console())
+        if as_json:
+            lines = [{**asdict(line), "model": title(line.model)} for line in report]
+            dump({"requests": report.requests, "seconds": round(report.seconds, 3), "models": lines})
+        else:
+            show_report(report, console())
 
 
 def plan(
@@ -60,9 +66,10 @@ def plan(
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
     full: Annotated[bool, typer.Option("--full", help="The plan of reading every record.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what a sync would take: requests, time, bytes. Makes no request."""
-    _plan([model(name) for name in models or ()], mirror, api_url, full)
+    _plan([model(name) for name in models or ()], mirror, api_url, full, as_json)
 
 
 def show_report(report: SyncReport, to: Console) -> None:
@@ -79,9 +86,14 @@ def show_report(report: SyncReport, to: Console) -> None:
     )
 
 
-def _plan(chosen: list[Any], mirror: str, api_url: str | None, full: bool) -> None:
+def _plan(chosen: list[Any], mirror: str, api_url: str | None, full: bool, as_json: bool) -> None:
     with _readable(mirror) as where, connect(where, api_url, token=False) as client:
-        _show_plan(client.mirror.plan(chosen or None, full=full), console())
+        found = client.mirror.plan(chosen or None, full=full)
+    if as_json:
+        lines = [{**asdict(line), "model": title(line.model)} for line in found]
+        dump({"requests": found.requests, "seconds": round(found.seconds, 3), "models": lines})
+    else:
+        _show_plan(found, console())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ConfigurationError
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror
-from .out import console, say, table
+from .out import JsonOption, console, dump, say, table
 
 app = typer.Typer(help="Keep the local copy up to date with webhooks of Planhat's automations.", no_args_is_help=True)
 _VARIABLE = "PLANHAT_HOOK_SECRET"
@@ -66,6 +66,7 @@ def template(
 def status(
     mirror: MirrorOption = MIRROR,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what was given up.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what waits, and what was given up after eight tries."""
     need_mirror(mirror)
@@ -75,6 +76,10 @@ def status(
             say(f"{inbox.unpark():,} are tried again.")
         waiting, _ = inbox.counts()
         parked = inbox.parked()
+    if as_json:
+        given_up = [dict(zip(("what", "record", "error"), row, strict=True)) for row in parked]
+        dump({"waiting": waiting, "given_up": given_up})
+        return
     if parked:
         table(("what", "record", "error"), parked)
     console().print(f"{waiting:,} records wait, {len(parked):,} are given up.")
