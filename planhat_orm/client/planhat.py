@@ -626,4 +626,6 @@ def _check_kinds(*, read_only: object, allow_delete: object, max_answer: object,
     if isinstance(max_answer, bool) or not isinstance(max_answer, int) or max_answer < 1:
         raise ConfigurationError(f"Planhat(max_answer=...) must be a whole number of bytes, not {quoted(max_answer)}.")
     if retry is not None and not isinstance(retry, Retry):
-        raise ConfigurationError(f"Planhat(retry=...) takes a Retry, such as Retry(attempts=3), not {quoted(retry)}.")
+        raise ConfigurationError(
+            f"Planhat(retry=...) takes a Retry, such as planhat_orm.http.retry.Retry(attempts=3), not {quoted(retry)}."
+        )
