@@ -69,12 +69,12 @@ def key(name: str, value: Any) -> str | None:
 
 def _operands(kind: Kind, op: str, value: Any) -> Any:
     """The operand in Python's own types; what the lookup needs beyond that is its own business."""
-    if op in ("in", "overlap", "range") and (values := _several(value)) is not None:
+    if op in ("in", "overlap", "range") and (values := several(value)) is not None:
         return [None if element is None else _operand(kind, op, element) for element in values]
     return _operand(kind, op, value)
 
 
-def _several(value: Any) -> list[Any] | None:
+def several(value: Any) -> list[Any] | None:
     """The elements of what is many values: a list, a set, a column, a generator; None for one value."""
     if is_sequence(value):
         return list(elements(value))

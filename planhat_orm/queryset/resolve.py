@@ -139,7 +139,8 @@ def _tested(namespace: Namespace, expr: Expr, shown: str, rest: tuple[str, ...],
             return dated
     if not isinstance(expr, Target) and op == "overlap":
         raise FieldError(f"{shown} is one value, which overlaps nothing.")
-    if op == "in" and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+    iterable = not isinstance(value, (str, bytes)) and hasattr(value, "__iter__") and getattr(value, "ndim", 1) != 0
+    if op == "in" and iterable:
         value = list(value)
         test = Test(expr, op, operand(expr.kind, op, value, shown))
         return Any((test, Test(expr, "isnull", True))) if any(element is None for element in value) else test
@@ -151,11 +152,11 @@ def _with_dates(expr: Target, op: str, value: Anything, shown: str) -> tuple[Any
 
     Planhat keeps a date as text and a day as a number: what a record holds is compared as what it is.
     """
-    several = op in ("in", "range") and not isinstance(value, (str, bytes)) and hasattr(value, "__iter__")
-    values = list(value) if several else [value]
+    listed = gate.several(value) if op in ("in", "range") else None
+    several, values = listed is not None, [value] if listed is None else listed
     dates = [item for item in values if gate.is_date(item)]
     if not dates:
-        return (values if several else value), None
+        return (values if hasattr(value, "__next__") else value), None
     if op == "range":
         dates = values
     days = [day for item in dates if (day := gate.day_number(item)) is not None]
@@ -163,7 +164,7 @@ def _with_dates(expr: Target, op: str, value: Anything, shown: str) -> tuple[Any
     tests = [Test(replace(expr, kind=DATETIME), op, operand(DATETIME, op, dates if several else dates[0], shown))]
     if len(days) == len(dates) or (op == "in" and (days or others)):
         tests.append(Test(expr, op, operand(ANY, op, [*days, *others] if several else days[0], shown)))
-    if op == "in" and None in values:
+    if op == "in" and any(item is None for item in values):
         tests.append(Test(expr, "isnull", True))
     return value, Any(tuple(tests))
 

@@ -265,3 +265,10 @@ def test_a_zone_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PLANHAT_TIMEZONE", "Asia/Tokyo")
     assert str(Planhat("t").zone) == "Asia/Tokyo"
     assert Planhat("t", timezone=UTC).zone is UTC
+
+
+@pytest.mark.parametrize("name", ["name", "custom__Tier", "custom.Next review day"])
+@pytest.mark.parametrize("op", ["in", "range"])
+def test_an_array_without_dimensions_is_no_list_of_values(name: str, op: str) -> None:
+    with pytest.raises(ValidationError, match=op):
+        Company.objects.filter(**{f"{name}__{op}": np.array(5)})
