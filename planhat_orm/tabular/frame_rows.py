@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 from ..errors import ValidationError
@@ -71,7 +72,11 @@ def _check_names(names: list[Any]) -> None:
 def frame_table(value: Any) -> Table | None:
     """The table of a data frame; None for what is none."""
     rows = frame_rows(value)
-    return None if rows is None else table_of(rows)
+    if rows is None:
+        return None
+    # One without rows has columns all the same.
+    names = value.column_names if hasattr(value, "column_names") else value.columns
+    return replace(table_of(rows), columns=tuple(map(str, names)))
 
 
 def as_rows(value: Any) -> Any:

@@ -165,6 +165,8 @@ def _rows(
 ) -> tuple[dict[str, RowValues], list[str]]:
     """The rows by their key as it compares, and the keys of those that were merged into an earlier row."""
     own = next((binding for binding in bindings if binding.target.field is key), None)
+    if own is None and not (table.columns or bindings):
+        return {}, []  # an empty list of dicts
     if own is None:
         raise FieldError(f"No column is mapped to the key {key.name!r}: add it to mapping.")
     reader = RowReader(table, bindings, client.zone, options.rows)

@@ -31,6 +31,23 @@ def test_dates_are_read_from_the_text_that_json_has_for_them(online: Online, tmp
     assert (len(again.creates), len(again.updates), again.unchanged) == (0, 0, 1)
 
 
+@pytest.mark.parametrize("mapping", [None, {"external_id": "external_id", "phase": "phase"}])
+def test_no_rows_are_no_changes_in_every_form(online: Online, tmp_path: Path, mapping: Any) -> None:
+    emulator, _ = online()
+    emulator.store.insert("company", {"name": "A", "externalId": "a"})
+    (tmp_path / "a.csv").write_text("external_id,phase\n", "utf-8")
+    (tmp_path / "a.json").write_text("[]", "utf-8")
+    empty = pl.DataFrame({"external_id": [], "phase": []})
+    empty.write_parquet(tmp_path / "a.parquet")
+    forms: list[Any] = [[], iter(()), empty, empty.to_arrow(), empty.to_pandas(),
+                        *(tmp_path / name for name in ("a.csv", "a.json", "a.parquet"))]  # fmt: skip
+    for rows in forms:
+        plan = Company.objects.reconcile(rows, "external_id", mapping)
+        assert plan.summary() == "create 0, update 0, unchanged 0, delete 0"
+    with pytest.raises(FieldError, match="No column is mapped to the key 'external_id'"):
+        Company.objects.reconcile(pl.DataFrame({"phase": []}), "external_id")
+
+
 # --- conversions ----------------------------------------------------------------------------------------
 
 
