@@ -326,3 +326,7 @@ def test_an_abc_or_a_protocol_stands_beside_a_model() -> None:
 
     with pytest.raises(TypeError, match="abstract"):
         Open(name="a")  # type: ignore[abstract]
+
+
+def test_the_creation_time_that_planhat_leaves_empty_says_which_field_has_it() -> None:
+    assert "`create_date`" in (Company.created_at.__doc__ or "")
