@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
-.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs dist test-peers clean help
+.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs dist lock sbom audit test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -23,6 +23,9 @@ help:
 	@echo "make test-peers  other people's clients against the emulator"
 	@echo "make site     the docs as a site with search, in build/site"
 	@echo "make dist     build the packages, and run the tutorial with the wheel in an empty environment"
+	@echo "make lock     write requirements-dev.lock anew"
+	@echo "make sbom     what is installed in .venv, as CycloneDX, in build/sbom.json"
+	@echo "make audit    known vulnerabilities of the locked versions; needs a network"
 	@echo "make docs     write the generated parts of docs/ anew"
 
 $(STAMP): pyproject.toml
@@ -101,6 +104,27 @@ dist: $(STAMP)
 	$(PYTHON) -m venv --clear build/dist
 	build/dist/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[all]"
 	build/dist/bin/python tests/docs/try_tutorial.py
+
+# The versions and hashes of the environment, as pip finds them now.
+lock: $(STAMP)
+	mkdir -p build
+	$(BIN)/python -m pip lock --quiet --disable-pip-version-check --group dev ".[all,keyring]" --output build/pylock.toml
+	$(BIN)/python -m tests.docs.lock build/pylock.toml > requirements-dev.lock
+
+build/audit/.installed: pyproject.toml
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --group audit
+	@touch build/audit/.installed
+
+sbom: $(STAMP) build/audit/.installed
+	build/audit/bin/cyclonedx-py environment --no-validate --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
+	@echo "build/sbom.json"
+
+# The service that knows vulnerabilities is asked for each locked version. Where it is not reached, this says so and fails.
+audit: build/audit/.installed
+	@build/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements-dev.lock \
+	|| { echo "A vulnerability is listed above, or the service that knows them was not reached."; exit 1; }
 
 clean:
 	rm -rf $(VENV) .venv-peers .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from .. import arguments
 from ..errors import BulkError, ValidationError
 from ..fields import gate
 from ..http.effects import Emit, Flow, Sleep
@@ -210,6 +211,8 @@ class Metrics(AnalyticsEndpoint):
         limit: int,
         max_requests: int,
     ) -> Flow[None]:
+        arguments.whole("limit", limit, 1)
+        arguments.whole("max_requests", max_requests, 0)
         params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
         company_id, dimension_id = _id("company_id", company_id), _id("dimension_id", dimension_id)
         if company_id:
@@ -224,7 +227,7 @@ class Metrics(AnalyticsEndpoint):
             if mine:
                 yield Emit(mine)
 
-        pages = analytics.dimension_data(params, limit=max(1, min(limit, 10000)), max_requests=max_requests)
+        pages = analytics.dimension_data(params, limit=min(limit, 10000), max_requests=max_requests)
         yield from mapped(pages, chosen)
 
 

@@ -14,6 +14,8 @@ from .base import Field
 from .relations import One, Ref
 
 _ID = re.compile(rf"(?:[0-9a-fA-F]*|{re.escape(TEMPORARY)}.*)\Z", re.DOTALL)
+_MOST = 3
+"""Values of a condition that are warned of: the others are likely wrong in the same way."""
 _KEYS = {"extid-": "external_id", "srcid-": "source_id"}
 
 
@@ -57,16 +59,14 @@ def _choices(meta: Any, label: str) -> tuple[str, ...] | None:
 
 
 def _warn_of_choice(steps: tuple[str, ...], choices: tuple[str, ...], values: list[str]) -> None:
-    for value in values:
-        if value not in choices:
-            _warn(f"{'__'.join(steps)} has no choice {value!r}.{did_you_mean(value, choices)}")
+    wrong = [value for value in values if value not in choices]
+    for value in wrong[:_MOST]:
+        _warn(f"{'__'.join(steps)} has no choice {value!r}.{did_you_mean(value, choices)}")
 
 
 def _warn_of_id(steps: tuple[str, ...], field: Ref, values: list[str]) -> None:
     name = "__".join(steps)
-    for value in values:
-        if _ID.match(value):
-            continue
+    for value in [value for value in values if not _ID.match(value)][:_MOST]:
         key = next((key for prefix, key in _KEYS.items() if value.startswith(prefix)), None)
         name_field = "nick_name" if field.model == "User" else "name"
         other = key or ("email" if "@" in value else name_field)

@@ -281,7 +281,7 @@ class Mirror:
             origin=origin,
             after=after,
         )
-        chosen = None if fields is None else set(fields)
+        chosen = None if fields is None else {arguments.name(field) for field in arguments.many("fields", fields)}
         return found if chosen is None else [record for record in found if chosen & record.fields.keys()]
 
     def newest_change(self) -> int:
@@ -474,7 +474,8 @@ class Mirror:
         if isinstance(ids, str):
             raise ValidationError("pull() takes a list of ids: pull(Company, [...]).")
         resource, history = layout_of(model).resource, self.history_kept
-        rows = yield from single_reads.pull(lambda: self.database, resource, list(ids), history=history)
+        wanted = [arguments.text("An id of pull()", id) for id in arguments.many("pull()", ids)]
+        rows = yield from single_reads.pull(lambda: self.database, resource, wanted, history=history)
         return {id: row is not None for id, row in rows.items()}
 
     def noting(self, resource: Resource, id: str, read: Flow[Raw | None]) -> Flow[Raw | None]:

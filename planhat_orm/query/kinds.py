@@ -17,6 +17,7 @@ from typing import Any
 
 from dateutil import parser as dateutil_parser
 
+from ..wire.paths import LONGEST
 from ..wire.references import reference, references
 
 SAFE = 2**53 - 1
@@ -83,6 +84,13 @@ def _operand_text(value: Any) -> str:
     text = _comparable_text(value)
     if text is None:
         raise ValueError("text (str)")
+    return text
+
+
+def _operand_id(value: Any) -> str:
+    text = _operand_text(value)
+    if len(text) > LONGEST:
+        raise ValueError(f"an id of at most {LONGEST:,} characters")
     return text
 
 
@@ -324,8 +332,8 @@ def _operand_any(value: Any) -> Any:
 
 
 TEXT = Kind("text", _load_text, _same, _check_text, _comparable_text, _operand_text, "text")
-ID = Kind("id", _load_text, _same, _check_text, _comparable_text, _operand_text, "text")
-REF = Kind("ref", _load_reference, _same, _check_text, _comparable_reference, _operand_text, "text")
+ID = Kind("id", _load_text, _same, _check_text, _comparable_text, _operand_id, "text")
+REF = Kind("ref", _load_reference, _same, _check_text, _comparable_reference, _operand_id, "text")
 NUMBER = Kind("number", _load_number, _same, _check_number, _comparable_number, _operand_number, "number")
 INTEGER = Kind("integer", _load_number, _same, _check_integer, _comparable_number, _operand_number, "number")
 BOOLEAN = Kind("boolean", _same, _same, _check_boolean, _comparable_boolean, _check_boolean, "boolean")

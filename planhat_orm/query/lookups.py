@@ -6,12 +6,12 @@ the property test in `tests/query` holds the two together, lookup by lookup.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import FieldError, ValidationError
 from ..names import did_you_mean, quoted
+from . import patterns
 from .dates import PARTS
 from .kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LIST, LISTS, NUMBER, OBJECT, REF, REFS, TEXT, Kind
 
@@ -52,6 +52,16 @@ def equal(value: Any, operand: Any) -> bool:
     return _alike(value, operand) and bool(value == operand)
 
 
+def member_of(operands: Iterable[Any]) -> Callable[[Any], bool]:
+    """Whether a scalar equals one of the operands, however many those are."""
+    keys = {_key(operand) for operand in operands}
+    return lambda value: _key(value) in keys
+
+
+def _key(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, bool), value
+
+
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return lambda value, operand: _alike(value, operand) and not isinstance(value, bool) and compare(value, operand)
 
@@ -79,8 +89,8 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "istartswith": _folded(lambda value, operand: value.startswith(operand)),
     "endswith": _texts(lambda value, operand: value.endswith(operand)),
     "iendswith": _folded(lambda value, operand: value.endswith(operand)),
-    "regex": _texts(lambda value, operand: re.search(operand, value) is not None),
-    "iregex": _texts(lambda value, operand: re.search(operand, value, re.IGNORECASE) is not None),
+    "regex": _texts(lambda value, operand: patterns.found(operand, value, ignore_case=False)),
+    "iregex": _texts(lambda value, operand: patterns.found(operand, value, ignore_case=True)),
 }
 """Each lookup on a present comparable; `isnull`, lists, and parts of dates are the predicate's business."""
 COMPARISONS = _EQUALITY | _ORDER
@@ -119,7 +129,7 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise ValueError("a list of values")
         found = [kind.operand(element) for element in value if element is not None]
-        return tuple({(isinstance(record, bool), record): record for record in found}.values())  # True is not 1
+        return tuple({_key(record): record for record in found}.values())
     if op == "range":
         if not isinstance(value, (tuple, list)) or len(value) != 2:
             raise ValueError("a pair (lowest, highest)")
@@ -130,10 +140,7 @@ def _operand(kind: Kind, op: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise ValueError("text (str)")
         if op in ("regex", "iregex"):
-            try:
-                re.compile(value)
-            except re.error as broken:
-                raise ValueError(f"a regular expression ({broken})") from None
+            patterns.check_pattern(value)
         return value
     return kind.operand(value)
 

@@ -10,7 +10,7 @@ from typing import Any as Anything
 
 from .dates import days_between, days_later, part_of, truncated
 from .kinds import ANY, DATETIME, DAY, LISTS
-from .lookups import COMPARE, equal
+from .lookups import COMPARE, equal, member_of
 from .tally import order_key, tallied
 from .tree import (
     All,
@@ -114,9 +114,9 @@ def _test(test: Test, environment: Environment) -> Predicate:
 
         return compares_values
 
-    if op == "in" and all(isinstance(element, str) for element in operand):
-        chosen = frozenset(operand)
-        return lambda row: read(row) in chosen
+    if op == "in":
+        chosen = member_of(operand)
+        return lambda row: (found := read(row)) is not None and chosen(found)
 
     def compares(row: Row) -> bool:
         found = read(row)
@@ -131,9 +131,10 @@ def _raw_test(target: Target, op: str, operand: Anything) -> Predicate | None:
     if op == "isnull":
         return lambda row: (fetch(row, keys) is None) is operand
     if op == "overlap":
-        return lambda row: _overlap(load(fetch(row, keys)), operand)
+        chosen = member_of(operand)
+        return lambda row: any(map(chosen, _scalars(load(fetch(row, keys)))))
     if op == "contains" and target.kind in LISTS:
-        return lambda row: _overlap(load(fetch(row, keys)), (operand,))
+        return lambda row: _has(load(fetch(row, keys)), operand)
     if op == "contains" and target.kind is ANY:
         return lambda row: _contains(fetch(row, keys), operand)
     return None
@@ -143,11 +144,11 @@ def _contains(raw: Anything, operand: Anything) -> bool:
     """What an undeclared custom field contains: an element of a list, or a piece of a text."""
     if isinstance(raw, str):
         return isinstance(operand, str) and operand in raw
-    return _overlap(raw, (operand,))
+    return _has(raw, operand)
 
 
-def _overlap(raw: Anything, operands: tuple[Anything, ...]) -> bool:
-    return any(equal(entry, operand) for entry in _scalars(raw) for operand in operands)
+def _has(raw: Anything, operand: Anything) -> bool:
+    return any(equal(entry, operand) for entry in _scalars(raw))
 
 
 def _scalars(raw: Anything) -> list[Anything]:

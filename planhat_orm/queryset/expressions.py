@@ -137,7 +137,9 @@ def _kind_of(value: Any) -> Kind:
     ):  # fmt: skip
         if isinstance(value, type_):
             return kind
-    raise FieldError(f"{value!r} is no value here: give a text, a number, True or False, a date or an expression.")
+    raise FieldError(
+        f"{quoted(value)} is no value here: give a text, a number, True or False, a date or an expression."
+    )
 
 
 # --- arithmetic -----------------------------------------------------------------------------------------

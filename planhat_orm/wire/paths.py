@@ -11,6 +11,8 @@ from .. import arguments
 from ..errors import ValidationError
 from .resources import Resource
 
+LONGEST = 1_000
+"""Characters of an id: what is longer fits into no address."""
 _PREFIXES = ("extid-", "srcid-")
 
 
@@ -24,6 +26,8 @@ def item(resource: Resource, key: str) -> str:
     form, value = split_key(key)
     if not value.strip():
         raise ValidationError(f"An id of {resource.name} is empty. Give the id of one record.")
+    if len(key) > LONGEST:
+        raise ValidationError(f"An id of {resource.name} has at most {LONGEST:,} characters, not {len(key):,}.")
     if key in (".", ".."):
         raise ValidationError(f"{key!r} is no id, and in a path it means another place.")
     if form not in resource.id_forms:

@@ -183,14 +183,14 @@ def arguments(call: Callable[..., Any], chance: random.Random) -> tuple[list[Any
 
 
 @contextmanager
-def limited() -> Iterator[None]:
+def limited(seconds: float = SECONDS) -> Iterator[None]:
     """Raise `Hung` where what is inside takes too long."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Hung
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

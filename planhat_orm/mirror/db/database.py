@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from ... import forks
 from ...errors import ConfigurationError, MirrorError, ReadOnlyError
 from . import clock, explain, fork_gate, sqlite_functions
+from .connector import Connector
 from .files import OpenedFile, open_file, resolved
 from .json_text import unreadable
 from .transactions import OpenWrites, roll_back
@@ -83,7 +84,11 @@ class Database:
 
     def _engine(self, *, read_only: bool = False) -> Engine:
         if self.postgres:
-            engine = create_engine(self.url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True)
+            connector = Connector(self.url)
+            engine = create_engine(
+                self.url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True, creator=connector
+            )
+            connector.dialect = engine.dialect
             event.listen(engine, "handle_error", self._explain_postgres)
             return engine
         assert self.file is not None

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ... import forks
 from ...errors import MirrorError
@@ -222,7 +222,7 @@ class _Session:
     def _drop(self) -> None:
         connection, self._connection, self._keys = self._connection, None, set()
         if connection is not None:
-            with suppress(DBAPIError, MirrorError):
+            with suppress(SQLAlchemyError, MirrorError):  # it may be half closed
                 connection.invalidate()
                 connection.close()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ...errors import PlanhatError
 from ...query import kinds
 from ...query.dates import days_later, local_time
 from ...query.kinds import Kind
@@ -108,7 +109,9 @@ def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*values: Any) -> Any:
         try:
             return function(*values)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, PlanhatError):
+                _cut_off.by = error
             raise
         except BaseException as error:
             _cut_off.by = error

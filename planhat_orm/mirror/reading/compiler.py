@@ -7,11 +7,24 @@ value over one is a LEFT JOIN. What the databases say differently, or not at all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any as Anything
 
-from sqlalchemy import FromClause, Select, and_, false, func, not_, or_, select, true
+from sqlalchemy import (
+    Boolean,
+    FromClause,
+    Grouping,
+    Select,
+    and_,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from ...query.kinds import ANY
 from ...query.query import Query
@@ -172,9 +185,9 @@ class Compiler:
         """The condition of a tree on the rows of a table."""
         match node:
             case All(children):
-                return and_(true(), *(self.where(child, joins) for child in children))
+                return joined(and_, true(), [self.where(child, joins) for child in children])
             case Any(children):
-                return or_(false(), *(self.where(child, joins) for child in children))
+                return joined(or_, false(), [self.where(child, joins) for child in children])
             case Not(child):
                 return not_(func.coalesce(self.where(child, joins), false()))
             case Related():
@@ -254,8 +267,22 @@ class Far:
 def sliced(statement: Select[Anything], query: Query) -> Select[Anything]:
     """The statement within a query's slice."""
     if query.limit is not None:
-        statement = statement.limit(query.limit)
-    return statement.offset(query.start) if query.start else statement
+        statement = statement.limit(min(query.limit, _MOST_ROWS))
+    return statement.offset(min(query.start, _MOST_ROWS)) if query.start else statement
+
+
+_MOST_ROWS = 2**63 - 1
+"""The largest number that databases take."""
+_WIDE = 100
+
+
+def joined(join: Callable[..., Sql], start: Sql, conditions: list[Sql]) -> Sql:
+    """Many conditions, in groups: databases bound how deep a tree is, and `a AND b AND c` is as deep as it is long."""
+    while len(conditions) > _WIDE:
+        groups = [conditions[first : first + _WIDE] for first in range(0, len(conditions), _WIDE)]
+        # Of a bare Grouping, SQLAlchemy takes the brackets away again.
+        conditions = [type_coerce(Grouping(join(start, *group)), Boolean()) for group in groups]
+    return join(start, *conditions)
 
 
 def _is_narrow(where: Node, layout: Layout) -> bool:

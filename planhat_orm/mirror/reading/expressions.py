@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from typing import Any as Anything
 
@@ -187,7 +187,7 @@ def _mixed_test(compiler: Compiler, source: FromClause, found: Mixed, op: str, o
     if op in DIRECT:
         return _mixed_compared(op, found, mixed_constant(operand))
     if op == "in":
-        return or_(false(), *(_mixed_compared("exact", found, mixed_constant(item)) for item in operand))
+        return _mixed_among(compiler, found, operand)
     if op == "range":
         low, high = operand
         return and_(
@@ -196,6 +196,16 @@ def _mixed_test(compiler: Compiler, source: FromClause, found: Mixed, op: str, o
     if not isinstance(operand, str):
         return false()
     return and_(found.rank == 2, direct(compiler, source, found.text, TEXT, op, operand))
+
+
+def _mixed_among(compiler: Compiler, found: Mixed, operands: Sequence[Anything]) -> Sql:
+    """Equal to any of many values of any type."""
+    truths = [float(item) for item in operands if isinstance(item, bool)]
+    texts = [item for item in operands if isinstance(item, str)]
+    numbers = [float(item) for item in operands if not isinstance(item, (bool, str))]
+    ranked = ((0, found.number, truths), (1, found.number, numbers), (2, found.text, texts))
+    among = compiler.dialect.among
+    return or_(false(), *(and_(found.rank == rank, among(column, items)) for rank, column, items in ranked if items))
 
 
 def direct(compiler: Compiler, source: FromClause, found: Sql, kind: Kind, op: str, operand: Anything) -> Sql:

@@ -177,10 +177,18 @@ class SqliteDialect(SqliteValues):
             and op in ("contains", "overlap")
             and all(isinstance(name, str) for name in wanted)
         ):
+            if len(wanted) > _MANY:
+                return and_(self._may_overlap(self._json(cell), wanted), asked)
             # Our own encoder wrote the cell, so an element is in it letter by letter; text holds it without quotes.
             inside = (json_text(name) if cell.kind in LISTS else json_text(name)[1:-1] for name in wanted)
             return and_(or_(false(), *(func.instr(self._json(cell), item) > 0 for item in inside)), asked)
         return asked
+
+    def _may_overlap(self, listed: Sql, wanted: Sequence[str]) -> Sql:
+        """Whether a list has one of many texts, or what only Python can tell."""
+        each = self._each(listed)
+        inside = or_(self.among(each.c.value, wanted), each.c.type.in_(("array", "object")))
+        return or_(func.json_type(listed) != "array", select(1).select_from(each).where(inside).exists())
 
     def _quick(self, cell: Cell, op: str, operand: Any) -> Sql | None:
         kind = cell.kind
