@@ -14,11 +14,8 @@ from planhat_orm import Company, Custom, Enduser, F, Planhat, PlanhatError, Q
 from planhat_orm.emulator import Emulator
 from planhat_orm.mirror.reading.sqlite import _MANY
 from planhat_orm.query import patterns
-from tests.mirror.conftest import postgres
 
 from .fuzzing import limited
-
-__all__ = ["postgres"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::planhat_orm.errors.UnknownNameWarning")
 

@@ -162,13 +162,20 @@ def list_equality(patch: Patch) -> None:
 
 
 def text_is_a_list(patch: Patch) -> None:
-    inner = predicate._overlap
-    patch.setattr(predicate, "_overlap", lambda raw, ops: inner([raw] if isinstance(raw, str) else raw, ops))
+    inner = predicate._scalars
+    patch.setattr(predicate, "_scalars", lambda raw: inner([raw] if isinstance(raw, str) else raw))
 
 
 def overlap_of_all(patch: Patch) -> None:
-    inner = predicate._overlap
-    patch.setattr(predicate, "_overlap", lambda raw, ops: bool(ops) and all(inner(raw, (op,)) for op in ops))
+    inner = predicate._raw_test
+
+    def test(target: Any, op: str, operand: Any) -> Any:
+        if op != "overlap":
+            return inner(target, op, operand)
+        parts = [inner(target, op, (item,)) for item in operand]
+        return lambda row: bool(parts) and all(part(row) for part in parts if part is not None)
+
+    patch.setattr(predicate, "_raw_test", test)
 
 
 def sorting(change: Callable[[Callable[..., list[Any]]], Callable[..., list[Any]]]) -> Callable[[Patch], None]:
