@@ -71,10 +71,10 @@ ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
         "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match",
         "key_locks", "outcomes", "list_page", "list_reader", "list_end", "proved_page", "hidden_rows", "list_walk", "unordered", "listing", "newest",
-        "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
+        "new_records", "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
     ),
     "writes": (
-        "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "preflight", "push", "sender", "single",
+        "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "sender", "single",
         "destination", "batch", "row_changes", "references", "reconcile_plan", "reconcile", "facade",
     ),
     "client": (

@@ -23,13 +23,15 @@ Kind = Literal["keyed", "appending", "keyless"]
 class BulkRow:
     """A row on its way: the places it stands for (more than one when rows with one key were merged).
 
-    One that is `doubtful` may be stored by an earlier answer that named nobody: sent again, it is found equal.
+    One that is `doubtful` may be stored by an earlier answer that named nobody: sent again, it is found equal. `tries`
+    is how often it travelled.
     """
 
     places: list[int]
     row: dict[str, Any]
     body: bytes = b""
     doubtful: bool = False
+    tries: int = 0
 
 
 Refuse = Callable[[BulkRow, str], None]

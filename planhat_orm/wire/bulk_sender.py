@@ -108,6 +108,8 @@ class BulkSender:
             "PUT", paths.collection(self.resource), body=body, idempotent=idempotent, shape=dict, accept=(400, 403)
         )
         self.answer.requests += 1
+        for row in rows:
+            row.tries += 1
         try:
             held = (key for row in rows for key in keys_beside_id(self.resource, row.row))
             response: Response = yield from hold_keys(self.resource, held, _answered(request))
@@ -126,6 +128,8 @@ class BulkSender:
             self._settle(rows, "failed", str(lost), not_processed=True)
         else:
             self.down = False
+            for row in rows:
+                row.tries += response.attempts - 1
             yield from self._settle_by(rows, response, kind, hints)
         return None
 
@@ -172,7 +176,7 @@ class BulkSender:
         data: dict[str, Any] = response.data
         reading = read(self.resource, [row.row for row in rows], data)
         for place, outcome in reading.outcomes.items():
-            self._settle([rows[place]], outcome.status, outcome.error, outcome.id)
+            self._settle([rows[place]], outcome.status, outcome.error, outcome.id, told=True)
         left = [rows[place] for place in reading.open]
         self.made.update(reading.created_ids)
         self.changed.update(reading.updated_ids)
@@ -248,7 +252,7 @@ class BulkSender:
         if kind == "keyless":
             yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
         elif len(fates) == 1 and not (fates[0] == "unchanged" and any(row.doubtful for row in left)):
-            self._settle(left, fates[0])
+            self._settle(left, fates[0], told=True)
         else:
             yield from self._tell_apart(left, mixed=len(fates) > 1)
 
@@ -362,7 +366,9 @@ class BulkSender:
         id: str | None = None,
         *,
         not_processed: bool = False,
+        told: bool = False,
     ) -> None:
+        """Note what became of rows; `told` where an answer says so of just them."""
         if id is not None and status == "created" and self.remember:
             remember_made([id])
         for row in rows:
@@ -370,6 +376,7 @@ class BulkSender:
                 outcome = self.answer.outcomes[place]
                 outcome.merged = place != row.places[0]
                 outcome.status = status
+                outcome.existed = told and row.tries == 1 and status in ("updated", "unchanged")
                 outcome.error = error
                 outcome.not_processed = not_processed and status == "failed"
                 outcome.id = id or outcome.id or row.row.get("_id")

@@ -19,6 +19,7 @@ from .content_match import resembles
 from .failures import may_be_done
 from .key_locks import hold_keys
 from .keys import lookup_keys
+from .new_records import is_older, merge_new
 from .newest import SeenIds, made_above, made_at, newest
 from .resources import Resource
 
@@ -60,7 +61,7 @@ def _create(
         if not may_be_done(lost):
             raise
         record = yield from (
-            _by_keys(resource, keys, request, lost)
+            _by_keys(resource, row, keys, request, floor, lost)
             if keys
             else _by_content(resource, row, request, floor, started, lost)
         )
@@ -93,9 +94,17 @@ def made_here(ids: Iterable[str]) -> set[str]:
 
 
 def _by_keys(
-    resource: Resource, keys: list[tuple[str, Any]], request: Request, lost: RequestError
+    resource: Resource,
+    row: Mapping[str, Any],
+    keys: list[tuple[str, Any]],
+    request: Request,
+    floor: str | None,
+    lost: RequestError,
 ) -> Flow[dict[str, Any]]:
-    """Look for a record whose create got no answer; the server may still be working, so look a few times."""
+    """Look for a record whose create got no answer; the server may still be working, so look a few times.
+
+    One that is older than what was seen before, or says something else than what was sent, may be somebody else's.
+    """
     wire, value = keys[0]
     for look in range(_LOOKS):
         if look:
@@ -104,6 +113,10 @@ def _by_keys(
             found = yield from records.by_key(resource, wire, value)
         except RequestError:
             raise _ambiguous(resource, request, "its key could not be looked up either") from lost
+        if found is not None and (is_older(found, floor) or merge_new(resource, row, found).clashes):
+            raise _ambiguous(
+                resource, request, f"the {resource.name} that has its {wire} by now says something else", [found]
+            ) from lost
         if found is not None:
             return found
     if _still_at_work(lost):

@@ -28,7 +28,8 @@ class Outcome:
     """What became of one row: `error` is the server's word, or why nothing is known.
 
     `not_processed` says that a failed row was not looked at: it was not sent, or its whole request was turned away.
-    `merged` says that it travelled as a part of an earlier row with its key.
+    `merged` says that it travelled as a part of an earlier row with its key. `existed` says that its record was there
+    before for certain: the first and only answer says so.
     """
 
     index: int
@@ -37,6 +38,7 @@ class Outcome:
     error: str = field(default="", repr=False)
     not_processed: bool = False
     merged: bool = False
+    existed: bool = False
 
 
 @dataclass(slots=True)

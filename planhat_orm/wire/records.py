@@ -21,7 +21,7 @@ from ..json_encoding import encode
 from . import paths
 from .aliases import apply_aliases
 from .failures import may_be_done
-from .keys import same_key
+from .keys import fold, same_key
 from .list_page import learn_keys, rows_of
 from .listing import pages
 from .resources import Resource
@@ -237,7 +237,8 @@ def once(request: Request) -> Flow[Response]:
 def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | None]:
     """Return the record whose keyable `wire` is `value`, or None.
 
-    One request where the key can stand in a path or is a filter of the list, else the list of ids and keys.
+    One request where the key can stand in a path or is a filter of the list (a second one for an email that is written
+    with capitals), else the list of ids and keys.
     """
     form = resource.form_for(wire)
     if form in resource.read_forms:
@@ -249,9 +250,13 @@ def by_key(resource: Resource, wire: str, value: Any) -> Flow[dict[str, Any] | N
         return None
     params = {"archived": "true"} if "archived" in resource.params else {}
     if wire == "email" and "email" in resource.params:
-        query = (("limit", str(resource.max_limit)), ("offset", "0"), ("email", str(value)), *params.items())
-        response: Response = yield Request("GET", paths.collection(resource), params=query, shape=list)
-        return next((row for row in rows_of(response, resource) if same_key(wire, row.get(wire), value)), None)
+        for spelling in dict.fromkeys((str(value), fold(wire, value))):
+            query = (("limit", str(resource.max_limit)), ("offset", "0"), ("email", spelling), *params.items())
+            response: Response = yield Request("GET", paths.collection(resource), params=query, shape=list)
+            for row in rows_of(response, resource):
+                if same_key(wire, row.get(wire), value):
+                    return row
+        return None
     for row in (yield from collected(pages(resource, select=("_id", wire), params=params))):
         if same_key(wire, row.get(wire), value):
             return (yield from find(resource, row["_id"]))

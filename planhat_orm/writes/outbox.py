@@ -194,8 +194,9 @@ class MemoryOutbox:
         """Note that entries travel."""
         for seq, (patch, base, _) in patches.items():
             entry = self._entries[seq]
+            if entry.sent_at is None or entry.floor_id is None:
+                entry.floor_id = floor or entry.floor_id
             entry.patch, entry.base, entry.state, entry.sent_at = patch, base, "inflight", _now()
-            entry.floor_id = floor or entry.floor_id
         return set(patches)
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:

@@ -39,6 +39,14 @@ class Acknowledged(NamedTuple):
     read: Raw | None = None
 
 
+class Conflicting(NamedTuple):
+    """The conflicts of an entry, what the server holds of its fields, and why it is held back if that is not plain."""
+
+    conflicts: tuple[Conflict, ...]
+    theirs: Raw
+    error: str = ""
+
+
 @dataclass(slots=True)
 class Outcomes:
     """The outcomes so far, by entry, and the ids that new records got, by their temporary ones.
@@ -69,13 +77,14 @@ class Outcomes:
             creating.remember_made(entry.id for entry in entries if entry.status == "created" and entry.id is not None)
         yield from self._mark(nameless, "unknown")
 
-    def hold(self, conflicts: Mapping[int, tuple[tuple[Conflict, ...], Raw]]) -> Flow[None]:
+    def hold(self, conflicts: Mapping[int, Conflicting]) -> Flow[None]:
         """Entries conflict with the server's record: in what, and what that holds of their fields."""
         noted: dict[int, tuple[str, Raw]] = {}
-        for seq, (fields, theirs) in conflicts.items():
+        for seq, (fields, theirs, error) in conflicts.items():
             names = ", ".join(conflict.name for conflict in fields)
-            noted[seq] = (f"{names} changed on the server too: push with on_conflict, or discard it", theirs)
-            self.by_seq[seq] = EntryOutcome("failed", noted[seq][0], conflicts=fields)
+            error = error or f"{names} changed on the server too: push with on_conflict, or discard it"
+            noted[seq] = (error, theirs)
+            self.by_seq[seq] = EntryOutcome("failed", error, conflicts=fields)
         if noted:
             yield from on_outbox(self.session, lambda: self.session.mark_conflicts(noted))
 

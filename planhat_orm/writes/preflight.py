@@ -18,15 +18,17 @@ from ..wire.patches import base_of, merged, renamed, three_way, under
 from ..wire.resources import Resource, resource
 from . import server_state
 from .conflicts import resolve
+from .in_doubt import judge, key_names, taken
 from .outbox import OutboxEntry, Raw, on_outbox
-from .outcomes import UNSURE, Acknowledged, Outcomes
+from .outcomes import UNSURE, Acknowledged, Conflicting, Outcomes
 
 
 @dataclass(slots=True)
 class Preflight:
     """Entries before they are sent. `check` compares updates with the server's values, by that policy.
 
-    `said` is what the server was seen to hold of their fields; `late` are new records that it may still be making.
+    `said` is what the server was seen to hold of their fields; `late` are new records that it may still be making;
+    `there` is the record, as far as it was read, that has the key of a new one, and is known to get what is sent.
     """
 
     outcomes: Outcomes
@@ -34,6 +36,7 @@ class Preflight:
     check: Policy | None = "raise"
     said: dict[int, Raw] = field(default_factory=dict)
     late: list[OutboxEntry] = field(default_factory=list)
+    there: dict[int, Raw] = field(default_factory=dict)
 
     def ready(self, entries: Sequence[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """The entries that are to be sent; what is known of the others is noted."""
@@ -43,11 +46,9 @@ class Preflight:
             try:
                 updates = yield from self._compare(name, [field for field in mine if field.op == "update"])
                 found += yield from self._complete(resource(name), updates)
-                found += yield from self._look_for(
-                    name, [field for field in mine if field.makes and self._is_lost(field)]
-                )
-                sure = [field for field in mine if field.makes and not self._is_lost(field)]
-                found += yield from self._refuse_taken(resource(name), sure)
+                new = [field for field in mine if field.makes]
+                found += yield from self._look_for(name, [field for field in new if _is_open(field)])
+                found += yield from self._refuse_taken(resource(name), [field for field in new if not _is_open(field)])
             except (PermissionDenied, NotFound) as refusal:
                 # One model that the token may not read must not keep the others waiting.
                 told = {record.seq for record in (*found, *self.late)} | self.outcomes.by_seq.keys()
@@ -56,11 +57,32 @@ class Preflight:
                 )
         return sorted(found, key=lambda entry: entry.seq)
 
-    def _is_lost(self, entry: OutboxEntry) -> bool:
-        """Whether a new record without a key may have been made already."""
-        return entry.state in UNSURE and not _keys(entry)
-
     def _look_for(self, name: str, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
+        """Look for records that may have been made; return what is to be sent."""
+        keyed = yield from self._look_up(resource(name), [entry for entry in entries if _keys(entry)])
+        return keyed + (yield from self._look_for_keyless(name, [entry for entry in entries if not _keys(entry)]))
+
+    def _look_up(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
+        """Look records up by their keys; return those to be sent: what is not there, and what a policy decided."""
+        if not entries:
+            return []
+        for entry in entries:
+            entry.patch = renamed(entry.patch, self.outcomes.aliases)
+        verdict = yield from judge(known, entries, self.source, self.check)
+        yield from self.outcomes.acknowledge(verdict.done)
+        yield from self.outcomes.hold(verdict.held)
+        yield from self.outcomes.fail(verdict.refused)
+        self.there.update(verdict.there)
+        absent = [entry for entry in verdict.absent if not self._may_come(entry)]
+        self.late += [entry for entry in verdict.absent if self._may_come(entry)]
+        return verdict.send + absent
+
+    def _may_come(self, entry: OutboxEntry) -> bool:
+        """Whether the server may still be making a record that must not be changed once it is there."""
+        sent = time.time() - _sent(entry)
+        return entry.op == "create" and entry.state in UNSURE and sent < server_state.QUIET
+
+    def _look_for_keyless(self, name: str, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Look for keyless records that may have been made; return those that were not and never will be."""
         if not entries:
             return []
@@ -129,7 +151,7 @@ class Preflight:
             merge = three_way(entry.base, entry.patch, remote)
             if merge.clashes and self.check == "raise":
                 conflicts = tuple(conflict_of(entry, clash) for clash in merge.clashes)
-                held[entry.seq] = (conflicts, under(remote, entry.patch))
+                held[entry.seq] = Conflicting(conflicts, under(remote, entry.patch))
                 continue
             resolve(merge, self.check or "ours", entry)
             # What an earlier entry is about to bring is not there yet, and may never be.
@@ -176,16 +198,15 @@ class Preflight:
         new = [entry for entry in entries if entry.op == "create" and entry.state not in UNSURE and _keys(entry)]
         if not new:
             return entries
-        taken = yield from find_by_keys.find(known, [record.patch for record in new])
+        found = yield from find_by_keys.find(known, [record.patch for record in new])
         refused: dict[int, str] = {}
         owners: set[tuple[str, str]] = set()
-        for entry, there in zip(new, taken, strict=True):
+        for entry, there in zip(new, found, strict=True):
             mine = comparable_keys(known, entry.patch)
-            wires = " or ".join(wire for wire, _ in mine)
             if there is not None:
-                refused[entry.seq] = f"a record with this {wires} exists already"
+                refused[entry.seq] = taken(known, entry)
             elif owners.intersection(mine):
-                refused[entry.seq] = f"another new record in the outbox has this {wires}"
+                refused[entry.seq] = f"another new record in the outbox has this {key_names(known, entry)}"
             owners.update(mine)
         yield from self.outcomes.fail(refused)
         return [entry for entry in entries if entry.seq not in refused]
@@ -193,6 +214,11 @@ class Preflight:
 
 def _some(row: Raw, wires: Iterable[str]) -> Raw:
     return {wire: row[wire] for wire in wires if row.get(wire) is not None}
+
+
+def _is_open(entry: OutboxEntry) -> bool:
+    """Whether a new record may have been made already, or had a key that was taken."""
+    return entry.state in UNSURE or (entry.state == "conflict" and _keys(entry))
 
 
 def _keys(entry: OutboxEntry) -> bool:

@@ -21,9 +21,10 @@ from ..wire import bulk, creating, find_by_keys, records
 from ..wire.failures import is_unprocessed, reason
 from ..wire.newest import SeenIds
 from ..wire.outcomes import STORED, Outcome, Status
-from ..wire.patches import renamed, texts
+from ..wire.patches import merged, renamed, texts
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from . import server_state
+from .in_doubt import beaten
 from .key_order import KeyOrder, key_order, waiting
 from .outbox import OutboxEntry, OutboxSession, Raw, on_outbox
 from .outcomes import UNSURE, Acknowledged, EntryOutcome, Outcomes, is_lost
@@ -188,9 +189,11 @@ class Push:
         unknown, failed, unprocessed = {}, {}, []
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
             status, error = server_state.outcome_of(known, row, outcome)
-            if status in STORED:
-                read = found.get(entry.seq)
-                whole = {**row, **(read or {}), **({"_id": outcome.id} if outcome.id else {})}
+            if outcome.existed and self._is_beaten(entry):
+                failed[entry.seq] = beaten(known, entry, outcome.id)
+            elif status in STORED:
+                read, before = found.get(entry.seq), self.preflight.there.get(entry.seq, {})
+                whole = {**merged(before, row), **(read or {}), **({"_id": outcome.id} if outcome.id else {})}
                 acknowledged.append(Acknowledged(entry, status, whole.get("_id"), whole, read))
             elif status == "unknown":
                 unknown[entry.seq] = error
@@ -207,6 +210,10 @@ class Push:
             yield from self.outcomes.give_back(unprocessed, error)
             if len(unprocessed) == len(entries):
                 self.refused = error
+
+    def _is_beaten(self, entry: OutboxEntry) -> bool:
+        """Whether somebody took a new record's key after it was looked up, where an answer says that it existed."""
+        return entry.op == "create" and entry.state not in UNSURE and entry.seq not in self.preflight.there
 
     def _find_nameless(
         self, known: Resource, entries: list[OutboxEntry], outcomes: list[Outcome]

@@ -21,7 +21,8 @@ from ...html import table as html_table
 from ...models.conflict import Conflict, conflict_of
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
-from ...wire.patches import Raw, merged, same, without
+from ...wire.keys import keys_beside_id
+from ...wire.patches import Raw, merged, same, under, without
 from ..db import guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
@@ -216,8 +217,8 @@ class Outbox:
     def send(self, patches: Mapping[int, tuple[Raw, Raw, Raw | None]], floor: str | None = None) -> set[int]:
         """Note that entries travel now: what is sent, what that is based on, and what the server was seen to hold.
 
-        What they make has an id above `floor`, where that is known. Returns the numbers of those that are still in this
-        hand: another push took the others over.
+        What they make has an id above `floor`, where that is known; one that may have been sent before keeps its floor.
+        Returns the numbers of those that are still in this hand: another push took the others over.
         """
         with self._writing() as connection:
             box = tables.outbox
@@ -239,7 +240,11 @@ class Outbox:
             if mine:
                 values = [{"key": seq, "old": json_text(patches[seq][1])} for seq in mine]
                 statement = update(box).where(box.c.seq == bindparam("key"))
-                fresh = {"state": "inflight", "sent_at": now(), **({} if floor is None else {"floor_id": floor})}
+                if floor is not None:
+                    unsent = [seq for seq, entry in mine.items() if entry.sent_at is None or entry.floor_id is None]
+                    for part in chunks(unsent):
+                        connection.execute(update(box).where(box.c.seq.in_(part)).values(floor_id=floor))
+                fresh = {"state": "inflight", "sent_at": now()}
                 connection.execute(statement.values(base=bindparam("old"), **fresh), values)
         return set(mine)
 
@@ -398,6 +403,7 @@ class Outbox:
         """
         stacks = self._stacks(connection)
         stacks.load((table, id) for id in rows)
+        stacks.load_new(table)
         told = {id: whole or row is None or stacks.covers((table, id), row) for id, row in rows.items()}
         for id, row in rows.items():
             fields = own[id].fields if id in own else frozenset[str]()
@@ -432,7 +438,7 @@ class Outbox:
         server's rows, which nothing was ever put over.
         """
         waiting = self.waiting_on(connection, table)
-        places = [(table, id) for id in waiting if said is None or id in said]
+        places = [(table, id) for id in waiting if said is None or id in said or id.startswith(TEMPORARY)]
         counts = Counts()
         if not places:
             return counts
@@ -440,11 +446,21 @@ class Outbox:
         rows = stacks.rows(places) if said is None else said
         stacks.load(places)
         for place in places:
-            if said is not None or not place[1].startswith(TEMPORARY):
+            if not place[1].startswith(TEMPORARY):
                 counts.count(stacks.bottom(place), rows.get(place[1]))
                 stacks.put(place, rows.get(place[1]))
+        for entry, row in stacks.taken(table):
+            if entry.op == "create" and entry.state == "pending" and self._is_free(entry):
+                _hold(entry, row)
         stacks.write()
         return counts
+
+
+def _hold(entry: Entry, row: Raw) -> None:
+    """Hold a new record back that was never sent, as one with its key is there."""
+    keys = " or ".join(wire for wire, _ in keys_beside_id(layouts()[entry.resource].resource, entry.patch))
+    entry.state, entry.below = "conflict", under(row, entry.patch)
+    entry.error = f"a record with this {keys} is there by now: push with on_conflict, or discard it"
 
 
 def _answered(before: Raw, row: Raw, sent: Collection[str]) -> Raw:

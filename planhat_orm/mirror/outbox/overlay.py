@@ -15,13 +15,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from ...runtime import TEMPORARY
+from ...wire.new_records import merge_new
 from ...wire.patches import Clash, merged, remove_patch, renamed, same, texts, three_way, under
+from ...wire.resources import resource
 from ..db import tables
 from ..db.changes import ChangeLog, Own, Raw, chunks, flat_names, write_reset
 from ..db.json_text import json_text, read_cell
 from ..db.layout import layouts
 from ..db.state import load_all
 from ..db.store import Counts, Store
+from .doubles import doubles
 
 Place = tuple[str, str]
 """A table and the id of a record in it."""
@@ -58,7 +61,11 @@ class Entry:
     @property
     def clashes(self) -> list[Clash]:
         """The values that the server's record was seen to have changed too."""
-        return three_way(self.base, self.patch, self.below or {}).clashes if self.state == "conflict" else []
+        if self.state != "conflict":
+            return []
+        if self.makes:
+            return merge_new(resource(self.resource), self.patch, self.below or {}).clashes
+        return three_way(self.base, self.patch, self.below or {}).clashes
 
     def over(self, row: Raw | None) -> Raw | None:
         """The row with this entry on top; remembers what is below it."""
@@ -66,7 +73,8 @@ class Entry:
             self.below = row
             return None
         if row is None:
-            self.below = None
+            if not (self.makes and self.state == "conflict"):  # then it is what the record with its key holds
+                self.below = None
             layout = layouts()[self.resource].resource
             return {"_id": self.record, **layout.implied, **self.patch} if self.makes else None
         self.below = under(row, self.patch)
@@ -244,7 +252,18 @@ class PendingOverlay:
 
     def write(self) -> Counts:
         """Write the rows as they now show, and the entries that changed; return what became of the rows."""
-        counts, shown = Counts(), dict[str, dict[str, Raw | None]]()
+        counts, shown = Counts(), self._shown()
+        for table, rows in shown.items():
+            rows.update(dict.fromkeys(self._doubles(table, rows)))
+        self._write_entries()
+        self._claim_changed()
+        for table, rows in shown.items():
+            counts.add(self._write_rows(table, rows))
+        return counts
+
+    def _shown(self) -> dict[str, dict[str, Raw | None]]:
+        """The rows of all records with what waits for them, by table and id."""
+        shown: dict[str, dict[str, Raw | None]] = {}
         for place, stack in self.entries.items():
             if place[0] not in self._complete:
                 continue
@@ -252,11 +271,27 @@ class PendingOverlay:
             for entry in stack:
                 row = entry.over(row)
             shown.setdefault(place[0], {})[place[1]] = row
-        self._write_entries()
-        self._claim_changed()
-        for table, rows in shown.items():
-            counts.add(self._write_rows(table, rows))
-        return counts
+        return shown
+
+    def _doubles(self, table: str, rows: Mapping[str, Raw | None]) -> dict[str, str]:
+        new = {record: stack[0] for (name, record), stack in self.entries.items()
+               if name == table and record.startswith(TEMPORARY) and stack and stack[0].makes}  # fmt: skip
+        return doubles(self._store(table), new, rows, postgres=self._postgres) if new else {}
+
+    def load_new(self, table: str) -> None:
+        """Read the entries of a table's new records."""
+        box = tables.outbox
+        names = [name for name, layout in layouts().items() if layout.table == table]
+        ours = (box.c.resource.in_(names), box.c.record >= TEMPORARY, box.c.record < f"{TEMPORARY}~")
+        self.load((table, record) for record in self._connection.execute(select(box.c.record).where(*ours)).scalars())
+
+    def taken(self, table: str) -> list[tuple[Entry, Raw]]:
+        """The entries of new records of which the mirror has one with their key, or their content, and what it says."""
+        shown = self._shown().get(table, {})
+        found = self._doubles(table, shown)
+        rows = {**self._store(table).read(list(found.values())), **shown}
+        held = {record: rows.get(id) for record, id in found.items()}
+        return [(self.entries[table, record][0], row) for record, row in held.items() if row is not None]
 
     def _write_rows(self, table: str, rows: Mapping[str, Raw | None]) -> Counts:
         renamed = {id: old for (layout, id), old in self._renamed.items() if layout == table}
