@@ -449,8 +449,9 @@ class Planhat:
     def push(self, *, on_conflict: Policy = "raise") -> BatchResult:
         """Send what waits in the outbox, and find out what became of writes whose answer was lost.
 
-        For each resource ceil(n/5000) bulk upserts, a list of the changed fields to compare updates with and
-        one of the keys for new records (a GET each where that is fewer), and one DELETE for each deletion.
+        For each resource ceil(n/5000) bulk upserts, a list of the changed fields to compare updates with (a GET
+        each where that is fewer), one of the keys for more than 50 new records (else a GET each, as lists may lag), and
+        one DELETE for each deletion.
         A write with a field that the server's record changed too is held back as a conflict, with all three
         values in `.conflicts` of the result, unless `on_conflict` is "ours", "theirs" or a function that gets
         the conflict and returns the value to send: then those held back before are settled, too. What the

@@ -60,10 +60,8 @@ def judge(known: Resource, entries: Sequence[OutboxEntry], source: Source, check
 
 def _records(known: Resource, entries: Sequence[OutboxEntry], source: Source) -> Flow[list[Raw | None]]:
     """The record that has an entry's key, with the fields that the entry sends; None where there is none."""
-    found = yield from find_by_keys.find(known, [entry.patch for entry in entries])
-    if len(entries) <= find_by_keys.FEW:
-        return found
-    ids = {row["_id"] for row in found if row is not None}
+    found = yield from find_by_keys.find_now(known, [entry.patch for entry in entries])
+    ids = {row["_id"] for row in found if row is not None and row.keys() <= {"_id", *known.keys}}
     rows = yield from server_state.current(source, known.name, ids, {wire for entry in entries for wire in entry.patch})
     return [None if row is None else merged(row, rows.get(row["_id"], {})) for row in found]
 

@@ -106,7 +106,7 @@ def _holders(asked: Iterable[Place]) -> Flow[dict[Place, str]]:
         by_resource.setdefault(place[0], []).append(place)
     holders: dict[Place, str] = {}
     for name, places in by_resource.items():
-        found = yield from find_by_keys.find(resource(name), [dict([key]) for _, key in places])
+        found = yield from find_by_keys.find_now(resource(name), [dict([key]) for _, key in places])
         holders.update((place, str(row["_id"])) for place, row in zip(places, found, strict=True) if row is not None)
     return holders
 

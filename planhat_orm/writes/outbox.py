@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from ..http.effects import Flow, RunBlocking
+from ..http.effects import Flow, RunBlocking, Sleep
 from ..runtime import TEMPORARY, WriteIntent
 
 Raw = dict[str, Any]
 T = TypeVar("T")
+
+_PAUSE = 0.05
+"""Seconds between two looks at keys that another process has in hand."""
 
 
 class OutboxEntry(Protocol):
@@ -71,6 +74,10 @@ class OutboxSession(Protocol):
         """
         ...
 
+    def take_keys(self, seqs: Iterable[int]) -> set[int]:
+        """Keep others from making the keys of new records; return the entries whose keys others have, or none."""
+        ...
+
     def mark(self, errors: Mapping[int, str], state: str) -> None:
         """Note how far entries are, and why."""
         ...
@@ -119,6 +126,13 @@ def on_outbox(outbox: OutboxStore | OutboxSession, call: Callable[[], T]) -> Flo
         return call()
     value: T = yield RunBlocking(call)
     return value
+
+
+def hold_keys(session: OutboxSession, seqs: Sequence[int]) -> Flow[None]:
+    """Take the keys of new records where the outbox is shared; wait while another process has one of them in hand."""
+    if session.blocks and seqs:
+        while (yield from on_outbox(session, lambda: session.take_keys(seqs))):
+            yield Sleep(_PAUSE)
 
 
 @dataclass(slots=True)
@@ -198,6 +212,10 @@ class MemoryOutbox:
                 entry.floor_id = floor or entry.floor_id
             entry.patch, entry.base, entry.state, entry.sent_at = patch, base, "inflight", _now()
         return set(patches)
+
+    def take_keys(self, seqs: Iterable[int]) -> set[int]:
+        """None is taken: no other process knows this outbox."""
+        return set()
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:
         """Note how far entries are."""

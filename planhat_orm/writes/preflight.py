@@ -19,7 +19,7 @@ from ..wire.resources import Resource, resource
 from . import server_state
 from .conflicts import resolve
 from .in_doubt import judge, key_names, taken
-from .outbox import OutboxEntry, Raw, on_outbox
+from .outbox import OutboxEntry, Raw, hold_keys, on_outbox
 from .outcomes import UNSURE, Acknowledged, Conflicting, Outcomes
 
 
@@ -41,6 +41,8 @@ class Preflight:
     def ready(self, entries: Sequence[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """The entries that are to be sent; what is known of the others is noted."""
         found: list[OutboxEntry] = []
+        # Before they are looked up, and all at once, so that no two processes wait for each other.
+        yield from hold_keys(self.outcomes.session, [entry.seq for entry in entries if entry.makes and _keys(entry)])
         for name in dict.fromkeys(entry.resource for entry in entries):
             mine = [entry for entry in entries if entry.resource == name]
             try:
@@ -198,7 +200,7 @@ class Preflight:
         new = [entry for entry in entries if entry.op == "create" and entry.state not in UNSURE and _keys(entry)]
         if not new:
             return entries
-        found = yield from find_by_keys.find(known, [record.patch for record in new])
+        found = yield from find_by_keys.find_now(known, [record.patch for record in new])
         refused: dict[int, str] = {}
         owners: set[tuple[str, str]] = set()
         for entry, there in zip(new, found, strict=True):

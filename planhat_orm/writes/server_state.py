@@ -35,7 +35,8 @@ _SLACK = 5.0
 def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str]) -> Flow[dict[str, Raw]]:
     """What the server holds now of some fields of records, by id; a record that is gone is not among them.
 
-    A list, for as long as its pages are fewer than a GET each would be; so at most twice the fewest requests.
+    A list, for as long as its pages are fewer than a GET each would be; so at most twice the fewest requests. What it
+    lacks is asked for by its id, fifty records at most: a list may not show yet what was made a moment ago.
     """
     found: dict[str, Raw] = {}
     left = set(ids)
@@ -52,7 +53,10 @@ def current(source: Source, name: str, ids: Collection[str], wires: Iterable[str
 
         pages = source.pages(query)
         whole = yield from mapped(at_most(len(left), pages) if single else _all(pages), keep)
-        left = set() if whole else left - found.keys()
+        left -= found.keys()
+        if whole:
+            # What a list lacks may have been made a moment ago: the newest first, as far as that is cheap.
+            left = set(sorted(left, reverse=True)[: find_by_keys.SURE if single else 0])
     for id in sorted(left):
         row = yield from records.find(known, id)
         if row is not None:

@@ -9,11 +9,11 @@ from ..models.results import BatchResult, Policy, RowResult, SaveResult
 from ..runtime import TEMPORARY, WriteIntent
 from ..wire import creating, records
 from ..wire.failures import reason
-from ..wire.keys import lookup_keys
+from ..wire.keys import has_key, lookup_keys
 from ..wire.newest import SeenIds
 from ..wire.resources import Resource
 from .intents import deletion_of, intent_of, queue, temporaries
-from .outbox import Raw, on_outbox
+from .outbox import Raw, hold_keys, on_outbox
 from .outcomes import is_lost
 from .sender import Sender
 
@@ -120,6 +120,8 @@ def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object
     try:
         ((seq, _),) = yield from on_outbox(outbox, lambda: outbox.record([intent], "inflight"))
         assert seq is not None, "an entry in hand is a new one"
+        if intent.op == "create" and has_key(record._meta.resource, intent.patch):
+            yield from hold_keys(outbox, [seq])
         try:
             yield from flow
         except PlanhatError as failure:

@@ -30,6 +30,7 @@ from ..db.json_text import json_text
 from ..db.layout import layouts
 from ..db.state import now
 from ..db.store import Counts
+from . import claims
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]
@@ -152,10 +153,10 @@ class Outbox:
         return holder is None or holder == self._holder or life.is_gone(self._database, holder)
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self, *, durable: bool = True) -> Iterator[Connection]:
         if self._work is not None:
             self._work.begin()
-        with self._database.writing(durable=True) as connection:
+        with self._database.writing(durable=durable) as connection:
             if self._lease is not None:
                 self._lease.heartbeat(connection)
             yield connection
@@ -247,6 +248,15 @@ class Outbox:
                 fresh = {"state": "inflight", "sent_at": now()}
                 connection.execute(statement.values(base=bindparam("old"), **fresh), values)
         return set(mine)
+
+    def take_keys(self, seqs: Iterable[int]) -> set[int]:
+        """Take the keys of new records, so that no other process makes one of them meanwhile: all of them, or none.
+
+        Returns the numbers of those entries whose keys others have in hand; none when all were taken. They are let go
+        of with the entry, or with the process.
+        """
+        with self._writing(durable=False) as connection:
+            return claims.take(connection, find_all(connection, tables.outbox.c.seq, sorted(seqs)), self._is_gone)
 
     def mark(self, errors: Mapping[int, str], state: str) -> None:
         """Note how far entries are, and why."""

@@ -24,6 +24,7 @@ from ..db.json_text import json_text, read_cell
 from ..db.layout import layouts
 from ..db.state import load_all
 from ..db.store import Counts, Store
+from . import claims
 from .doubles import doubles
 
 Place = tuple[str, str]
@@ -328,6 +329,7 @@ class PendingOverlay:
         gone = [seq for seq in self._before if seq not in held]
         for part in chunks(gone):
             self._connection.execute(delete(box).where(box.c.seq.in_(part)))
+        claims.drop(self._connection, gone)
         changed = [
             {"key": seq, **{name: value for name, value in _values(entry).items() if name != "seq"}}
             for seq, entry in held.items()
