@@ -86,8 +86,8 @@ class OutboxSession(Protocol):
         """Hold entries back, with what the server holds of their fields."""
         ...
 
-    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
-        """Forget acknowledged entries."""
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> Sequence[tuple[str, str]]:
+        """Forget acknowledged entries; return the records that only reading tells of, by resource and id."""
         ...
 
     def cancel(self, seqs: Iterable[int]) -> None:
@@ -226,12 +226,13 @@ class MemoryOutbox:
         """Hold entries back."""
         self.mark({seq: error for seq, (error, _) in conflicts.items()}, "conflict")
 
-    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
-        """Forget acknowledged entries."""
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> list[tuple[str, str]]:
+        """Forget acknowledged entries. There is no mirror that could show an earlier answer."""
         for seq, id, _ in finished:
             del self._entries[seq]
             if id is not None:
                 self._made.add(id)
+        return []
 
     def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries."""

@@ -51,6 +51,7 @@ class Conflicting(NamedTuple):
 class Outcomes:
     """The outcomes so far, by entry, and the ids that new records got, by their temporary ones.
 
+    `crossed` are records, by resource and id, of which answers came in another order than they were given, perhaps.
     Without `keep_failed` the outbox forgets what failed: whoever wanted it gets the result.
     """
 
@@ -58,6 +59,7 @@ class Outcomes:
     keep_failed: bool = True
     by_seq: dict[int, EntryOutcome] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    crossed: set[tuple[str, str]] = field(default_factory=set)
 
     def acknowledge(self, entries: Sequence[Acknowledged]) -> Flow[None]:
         """Entries are done. One whose new record has no id yet stays in the outbox, for a later push to find it."""
@@ -72,7 +74,7 @@ class Outcomes:
             else:
                 done.append((entry.seq, id, row))
         if done:
-            yield from on_outbox(self.session, lambda: self.session.acknowledge(done))
+            self.crossed.update((yield from on_outbox(self.session, lambda: self.session.acknowledge(done))))
             # Not before: an entry whose acknowledgement fails is looked for, and must find the record that it made.
             creating.remember_made(entry.id for entry in entries if entry.status == "created" and entry.id is not None)
         yield from self._mark(nameless, "unknown")

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
-from ..errors import PlanhatError, ValidationError
+from ..errors import PlanhatError, RequestError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult
 from ..queryset.duplicates import merge_duplicates
 from ..runtime import TEMPORARY, Client, WriteIntent
+from ..wire import records as wire_records
 from ..wire.keys import has_key
 from ..wire.outcomes import STORED
 from ..wire.patches import renamed
-from ..wire.resources import BULK_MAX_ROWS
+from ..wire.resources import BULK_MAX_ROWS, resource
 from .conflicts import settle
 from .intents import deletion_of, intent_of, queue, refuse_temporaries, take_ids
 from .outbox import MemoryOutbox, OutboxEntry, OutboxSession, OutboxStore, Raw, on_outbox
@@ -184,6 +186,7 @@ class Sender:
             chunk_size=chunk_size,
         )
         yield from push.run(entries)
+        yield from read_again(self.client, push.outcomes.crossed)
         outcomes = push.outcomes.by_seq
         _take_over(
             [(records[seq], renamed(patch, push.outcomes.aliases), outcomes[seq]) for seq, patch in patches.items()]
@@ -207,12 +210,22 @@ def push(client: Client, outbox: OutboxStore, policy: Policy) -> Flow[BatchResul
         entries = yield from on_outbox(session, lambda: session.claim(*states))
         run = Push(session, client.source("api"), client.seen_ids, check=policy)
         yield from result.count(run.run(entries))
+        yield from read_again(client, run.outcomes.crossed)
     finally:
         session.release()
     for entry in entries:
         entry.record = run.outcomes.aliases.get(entry.record, entry.record)
     result.rows = [_row(entry, run.outcomes.by_seq[entry.seq], entry.seq) for entry in entries]
     return result
+
+
+def read_again(client: Client, crossed: Iterable[tuple[str, str]]) -> Flow[None]:
+    """Read records of which the mirror may show an earlier answer than the last. One GET each."""
+    for name, id in sorted(crossed):
+        known = resource(name)
+        # What cannot be read now, the next sync shows.
+        with suppress(RequestError):
+            yield from client.noting(known, id, wire_records.get(known, id))
 
 
 def _checked(records: Iterable[Model], upsert: bool, only: Fields) -> list[Model]:

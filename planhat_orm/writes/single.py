@@ -15,7 +15,7 @@ from ..wire.resources import Resource
 from .intents import deletion_of, intent_of, queue, temporaries
 from .outbox import Raw, hold_keys, on_outbox
 from .outcomes import is_lost
-from .sender import Sender
+from .sender import Sender, read_again
 
 
 def save(sender: Sender, record: Model, fields: tuple[str, ...] | None, policy: Policy | None) -> Flow[SaveResult]:
@@ -133,11 +133,12 @@ def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object
             sender.notify([RowResult(record, "unknown" if is_lost(failure) else "failed", text)])
             raise
         row = None if intent.op == "delete" else dict(record._wire)
-        yield from on_outbox(outbox, lambda: outbox.acknowledge([(seq, record.id, row)]))
+        crossed = yield from on_outbox(outbox, lambda: outbox.acknowledge([(seq, record.id, row)]))
         if status == "created" and record.id is not None:
             creating.remember_made([record.id])
     finally:
         outbox.release()
+    yield from read_again(sender.client, crossed)
     sender.notify([RowResult(record, status)])
 
 

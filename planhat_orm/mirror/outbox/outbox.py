@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Literal
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
@@ -19,11 +20,12 @@ from ... import arguments
 from ...errors import MirrorError
 from ...html import table as html_table
 from ...models.conflict import Conflict, conflict_of
+from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
 from ...wire.keys import keys_beside_id
 from ...wire.patches import Raw, merged, same, under, without
-from ..db import guards, lease, life, tables
+from ..db import clock, guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
 from ..db.json_text import json_text
@@ -48,6 +50,7 @@ class Outbox:
         self._history = history
         self._lease: lease.Lease | None = None
         self._work: life.Holder | None = None
+        self._asked: dict[int, int] = {}
 
     # --- looking ----------------------------------------------------------------------------------------
 
@@ -193,7 +196,13 @@ class Outbox:
                 stacks.add(entry, {"op_id": uuid.uuid4().hex})
                 found.append((entry, record))
             stacks.write()
+            if state == "inflight":
+                self._note_asked(connection, [entry.seq for entry, _ in found if entry is not None])
         return [(None if entry is None else entry.seq, record) for entry, record in found]
+
+    def _note_asked(self, connection: Connection, seqs: Iterable[int]) -> None:
+        """Note before which acknowledgements entries travel."""
+        self._asked.update(dict.fromkeys(seqs, clock.read(connection).n))
 
     def _waiting(self, stacks: PendingOverlay, wish: WriteIntent) -> Entry | None:
         """The entry about the same record that a wish can become a part of: one that is not being sent."""
@@ -245,6 +254,7 @@ class Outbox:
                     unsent = [seq for seq, entry in mine.items() if entry.sent_at is None or entry.floor_id is None]
                     for part in chunks(unsent):
                         connection.execute(update(box).where(box.c.seq.in_(part)).values(floor_id=floor))
+                self._note_asked(connection, mine)
                 fresh = {"state": "inflight", "sent_at": now()}
                 connection.execute(statement.values(base=bindparam("old"), **fresh), values)
         return set(mine)
@@ -286,14 +296,16 @@ class Outbox:
                     stacks.put(place, merged(bottom, theirs))
             stacks.write()
 
-    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> None:
+    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> list[tuple[str, str]]:
         """Forget acknowledged entries: `(seq, id, row)` with the id Planhat gave, and what the record now is.
 
-        A temporary id gives way to the real one in the mirror's rows and in what still waits.
+        A temporary id gives way to the real one in the mirror's rows and in what still waits. Returns records, by
+        resource and id, of which an earlier answer may be the later one: only reading them tells.
         """
         ends = {seq: (id, row) for seq, id, row in finished}
+        crossed: list[tuple[str, str]] = []
         if not ends:
-            return
+            return crossed
         with self._writing() as connection:
             stacks, found = self._found(connection, ends)
             names = {
@@ -305,10 +317,16 @@ class Outbox:
             stacks.load((table, id) for (table, _), id in names.items())
             told: dict[str, dict[str, bool]] = {}
             made: dict[str, list[str]] = {}
+            others = self._overtaken(connection, found)
             for entry in found:
+                id, row = ends[entry.seq]
+                if entry.seq in others and row is not None:
+                    order = _compared(entry, row, stacks.bottom(stacks.place(entry.resource, entry.record)))
+                    row = None if order == "earlier" else row
+                    crossed += [(entry.resource, entry.record)] if order == "unknown" else []
                 self._overtake(stacks, entry, entry.patch)
                 stacks.take_out(entry)
-                (table, record), whole = self._settle(stacks, entry, *ends[entry.seq])
+                (table, record), whole = self._settle(stacks, entry, id, row)
                 told.setdefault(table, {})[record] = whole
                 if entry.makes and not record.startswith(TEMPORARY):
                     made.setdefault(table, []).append(record)
@@ -319,6 +337,23 @@ class Outbox:
                 guards.put(connection, table, records)
             for table, ids in made.items():
                 guards.remember_made(connection, table, ids)
+        return crossed
+
+    def _overtaken(self, connection: Connection, entries: Iterable[Entry]) -> set[int]:
+        """The numbers of updates whose record the server told something of after they were sent."""
+        by_table: dict[str, list[Entry]] = {}
+        for entry in entries:
+            if entry.op == "update" and entry.seq in self._asked and entry.resource in layouts():
+                by_table.setdefault(layouts()[entry.resource].table, []).append(entry)
+        late: set[int] = set()
+        for table, updates in by_table.items():
+            known = guards.load(connection, table, [entry.record for entry in updates])
+            late.update(
+                entry.seq
+                for entry in updates
+                if entry.record in known and known[entry.record].ack > self._asked[entry.seq]
+            )
+        return late
 
     def _overtake(self, stacks: PendingOverlay, newer: Entry, arrived: Raw) -> None:
         """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
@@ -471,6 +506,15 @@ def _hold(entry: Entry, row: Raw) -> None:
     keys = " or ".join(wire for wire, _ in keys_beside_id(layouts()[entry.resource].resource, entry.patch))
     entry.state, entry.below = "conflict", under(row, entry.patch)
     entry.error = f"a record with this {keys} is there by now: push with on_conflict, or discard it"
+
+
+def _compared(entry: Entry, row: Raw, before: Raw | None) -> Literal["earlier", "later", "unknown"]:
+    """Whether an answer was given before or after what the mirror holds, by the time of change that both show."""
+    stamp = layouts()[entry.resource].resource.stamp
+    left, right = (DATETIME.comparable((held or {}).get(stamp or "")) for held in (row, before))
+    if left is None or right is None or left == right:
+        return "unknown"
+    return "earlier" if left < right else "later"
 
 
 def _answered(before: Raw, row: Raw, sent: Collection[str]) -> Raw:
