@@ -21,10 +21,6 @@ from planhat_orm.http.retry import Retry
 from planhat_orm.runtime import WriteIntent
 from tests.other_server import OtherServer, faults, on
 
-from ..mirror.conftest import postgres
-
-__all__ = ["postgres"]
-
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., tuple[OtherServer, Planhat]]
 OLD = "650000000000000000000001"

@@ -14,10 +14,6 @@ import pytest
 from planhat_orm import Company, Planhat
 from tests.other_server import OtherServer, faults, on
 
-from ..mirror.conftest import postgres
-
-__all__ = ["postgres"]
-
 ROOT = Path(__file__).parents[2]
 KEYS = 25
 MAKE = """

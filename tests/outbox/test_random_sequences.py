@@ -189,14 +189,10 @@ class Sequence:
         self.act(lambda: self.client.sync(*chosen, full=self.dice.random() < 0.3))
 
     def fault(self) -> None:
-        fault = self.dice.choice(
-            [
-                faults.close_after,
-                faults.close_before,
-                lambda: faults.status(502, processed=True),
-                lambda: faults.status(500),
-            ]
-        )()
+        made: list[faults.Fault] = [
+            faults.close_after(), faults.close_before(), faults.status(502, processed=True), faults.status(500)
+        ]  # fmt: skip
+        fault = self.dice.choice(made)
         self.server.fault(fault, on(self.dice.choice(["POST", "PUT"])), times=self.dice.randint(1, 3))
 
     # --- looking ----------------------------------------------------------------------------------------
