@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.pool import QueuePool
 
 from planhat_orm import Company, Planhat
 from planhat_orm.emulator import Emulator
@@ -44,6 +45,18 @@ def test_opening_a_mirror_again_leaves_the_locks_of_its_other_connections(again:
             subprocess.run([sys.executable, "-c", OPEN_AND_CLOSE, str(path)], check=True)
             assert path.with_name("a.db-wal").exists(), "the other process believed that it was the last one"
         planhat.close()
+
+
+def test_a_thread_that_uses_a_mirror_after_it_was_closed_leaves_nothing_open(tmp_path: Path) -> None:
+    with no_clients(), Emulator(companies=3) as emulator:
+        planhat = make(emulator, tmp_path / "a.db")
+        database = planhat.mirror.database
+        planhat.close()
+        for _ in range(2):
+            with database.reading() as connection:
+                assert connection.exec_driver_sql("SELECT count(*) FROM mirror_meta").scalar()
+            pool = database.engine.pool
+            assert isinstance(pool, QueuePool) and pool.checkedin() == 0
 
 
 PROGRAM = """

@@ -142,6 +142,13 @@ class GatedPool(QueuePool):
         self._is_over = True
         super().dispose()
 
+    def recreate(self) -> GatedPool:
+        """The pool that follows this one when it is disposed of: a thread that still asks it leaves nothing open."""
+        pool = super().recreate()
+        assert isinstance(pool, GatedPool)
+        pool._is_over = True
+        return pool
+
     def close_idle(self) -> None:
         """Close what nobody uses; it is opened again when it is needed."""
         super().dispose()
