@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Integer, delete, or_, select, true, type_coerce, update
 
+from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
@@ -36,9 +36,8 @@ from .changes import (
 )
 from .codec import RowCodec, digest, of_json
 from .layout import Layout
+from .row_writer import PACKED, RowWriter
 
-_PACKED = 1000
-"""How many rows are in memory at once."""
 _NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -83,6 +82,7 @@ class Store:
         self.rows = RowCodec(layout, postgres=postgres)
         self.table = tables.records(layout)
         self._postgres = postgres
+        self._writer = RowWriter(connection, self.rows, postgres=postgres)
 
     def hashes(self, ids: Sequence[str]) -> dict[str, bytes]:
         """The hashes of the records of some ids that are stored."""
@@ -155,12 +155,7 @@ class Store:
 
     def read(self, ids: Sequence[str]) -> dict[str, Raw]:
         """The stored records of some ids."""
-        shown = [
-            tables.as_text(self.table.c[column.name], self._postgres)
-            if column.storage == "json"
-            else self.table.c[column.name]
-            for column in self.layout.columns
-        ]
+        shown = self._shown()
         found: dict[str, Raw] = {}
         for part in chunks(ids):
             statement = select(*shown, self.table.c["_extra"]).where(self.table.c.id.in_(part))
@@ -168,17 +163,21 @@ class Store:
                 found[raw["_id"]] = raw
         return found
 
-    def rows_and_hashes(self) -> Iterator[tuple[Sequence[Any], bytes]]:
-        """What the columns hold, `_extra` last, and the hash of every row, in the order of ids."""
+    def sealed_rows(self) -> Iterator[Sequence[Sequence[Any]]]:
+        """All rows, a thousand at a time and in the order of ids: their columns, `_extra`, and their hashes."""
+        # Flags as the numbers that SQLite keeps: they are made of them by column.
         shown = [
-            tables.as_text(self.table.c[column.name], self._postgres)
-            if column.storage == "json"
-            else self.table.c[column.name]
-            for column in self.layout.columns
+            type_coerce(column, Integer()) if column.type is tables.TYPES["boolean"] else column
+            for column in self._shown()
         ]
         statement = select(*shown, self.table.c["_extra"], self.table.c["_hash"]).order_by(self.table.c.id)
-        for row in self.connection.execute(statement, execution_options={"yield_per": _PACKED}):
-            yield row[:-1], bytes(row[-1])
+        with self.connection.execute(statement, execution_options={"stream_results": True}) as result:
+            while True:
+                with gc_paused():
+                    part = result.fetchmany(PACKED)
+                if not part:
+                    return
+                yield part
 
     def distrust(self) -> int:
         """Forget the hash of every row that does not hold what was written, or of which that is not known.
@@ -186,13 +185,22 @@ class Store:
         The next list that shows such a record writes its row anew. Returns how many held something else.
         """
         place, wrong, count = self.rows.names.index("id"), list[str](), 0
-        for values, hash in self.rows_and_hashes():
-            if not self.rows.is_sealed(values, hash):
-                wrong.append(values[place])
-                count += self.rows.has_seal(hash)
+        for rows in self.sealed_rows():
+            for row, is_sealed in zip(rows, self.rows.are_sealed(rows), strict=True):
+                if not is_sealed:
+                    wrong.append(row[place])
+                    count += self.rows.has_seal(row[-1])
         for part in chunks(wrong):
             self.connection.execute(update(self.table).where(self.table.c.id.in_(part)).values({"_hash": b""}))
         return count
+
+    def _shown(self) -> list[Any]:
+        return [
+            tables.as_text(self.table.c[column.name], self._postgres)
+            if column.storage == "json"
+            else self.table.c[column.name]
+            for column in self.layout.columns
+        ]
 
     def put(
         self,
@@ -235,8 +243,8 @@ class Store:
             write_notes(self.connection, self.layout.table, notes, log)
         self._remove(list(renamed.values()))
         counts.deleted = self._remove(gone)
-        self._insert(new)
-        self._replace(changed)
+        self._writer.insert(new)
+        self._writer.replace(changed)
         return counts
 
     def _changes(
@@ -295,46 +303,3 @@ class Store:
         for part in chunks(ids):
             count += self.connection.execute(delete(self.table).where(self.table.c.id.in_(part))).rowcount
         return count
-
-    def _insert(self, slices: Sequence[RawRecord]) -> None:
-        """Insert rows, a thousand at a time, without the columns that none of them fills: most fill a few."""
-        copying = self._postgres and self.connection.dialect.driver == "psycopg"
-        for packed in self._packed(slices):
-            places = [n for n in range(len(self.rows.names)) if any(values[n] is not None for values in packed)]
-            (self._copy if copying else self._upsert)(places, packed)
-
-    def _replace(self, slices: Sequence[RawRecord]) -> None:
-        """Write over rows that are there."""
-        for packed in self._packed(slices):
-            self._upsert(range(len(self.rows.names)), packed)
-
-    def _packed(self, slices: Sequence[RawRecord]) -> Iterator[list[list[Any]]]:
-        return ([self.rows.encode_row(item.json) for item in part] for part in chunks(slices, _PACKED))
-
-    def _upsert(self, places: Sequence[int], packed: list[list[Any]]) -> None:
-        table, names = self._quoted(places)
-        mark = "%s" if self._postgres else "?"
-        statement = (
-            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
-            f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in names if name != 'id')}"
-        )
-        chosen = itemgetter(*places)
-        self.connection.exec_driver_sql(statement, [chosen(values) for values in packed])
-
-    def _copy(self, places: Sequence[int], packed: list[list[Any]]) -> None:
-        """PostgreSQL takes rows in by COPY in a fourth of the time that INSERT takes."""
-        table, names = self._quoted(places)
-        chosen = itemgetter(*places)
-        dbapi: Any = self.connection.dialect.dbapi
-        cursor: Any = self.connection.connection.cursor()
-        try:
-            with cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
-                for values in packed:
-                    copy.write_row(chosen(values))
-        except dbapi.Error as error:
-            # Its text shows the row that it stopped at.
-            raise type(error)(error.diag.message_primary or type(error).__name__) from None
-
-    def _quoted(self, places: Sequence[int]) -> tuple[str, list[str]]:
-        quote = self.connection.dialect.identifier_preparer.quote
-        return quote(self.layout.table), [quote(self.rows.names[place]) for place in places]

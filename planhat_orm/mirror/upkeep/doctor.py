@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
@@ -108,15 +107,16 @@ def _records(database: Database) -> Iterator[Finding]:
         for name in sorted(state.load_all(connection)):
             layout = layout_for(name)
             store = Store(connection, layout, postgres=database.postgres)
-            for row, hash in store.rows_and_hashes():
-                total += 1
-                try:
-                    [raw] = store.rows.decode_rows(layout.columns, [row])
-                except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-                    broken[name] += 1
-                    continue
-                other[name] += store.rows.has_seal(hash) and not store.rows.is_sealed(row, hash)
-                odd.update(f"{name}.{layout.by_wire[key].name}" for key in _misfits(layout, row, raw))
+            for rows in store.sealed_rows():
+                total += len(rows)
+                for (*row, hash), is_sealed in zip(rows, store.rows.are_sealed(rows), strict=True):
+                    try:
+                        [raw] = store.rows.decode_rows(layout.columns, [row])
+                    except (MirrorError, UnicodeDecodeError, ValueError):
+                        broken[name] += 1
+                        continue
+                    other[name] += store.rows.has_seal(hash) and not is_sealed
+                    odd.update(f"{name}.{layout.by_wire[key].name}" for key in _misfits(layout, row, raw))
     if broken:
         yield Finding("records", f"{_counted(broken)} cannot be read", RESCUE, True)
     elif +other:

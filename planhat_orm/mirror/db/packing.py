@@ -1,0 +1,230 @@
+"""Packing: the JSON of many records as the columns of their table, column by column.
+
+What a column cannot give back exactly is kept raw in `_extra`, by wire name: unknown keys, explicit nulls, odd
+spellings, values of another type. Nearly all columns hold what is expected, which a look at the types of all their
+values shows at once. One that holds anything else is read cell by cell, and ends up the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ...errors import BadAnswer
+from ...json_encoding import rewrite
+from ...query.kinds import DATETIME, REFS
+from .layout import Column, Layout
+
+Values = Sequence[Any]
+EXACT = 2**53
+"""Whole numbers below are what a float holds, too."""
+_DAYS = 100_000
+_MOMENT = (
+    r"(?!0000)[0-9]{4}-"
+    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+)
+"""Moments that are their own comparable, all but those of a leap day."""
+_LENGTH = len("2021-07-28T16:15:50.772Z")
+_is_moment = re.compile(_MOMENT).fullmatch
+_are_moments = re.compile(rf"(?:{_MOMENT}\n)*").fullmatch
+_SPELT = {"text": (str,), "number": (int, float), "integer": (int, float), "boolean": (bool,)}
+_NUL = b"\\u0000"
+_MOST_LEARNT = 64
+_NAME = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
+_GAPS = {type(None), type(UNSET)}
+_dicts = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_lines = msgspec.json.Encoder(order="sorted").encode_lines
+
+
+class _Reader:
+    """Reads records as tuples: what is documented, and the undocumented keys that were `learnt`.
+
+    `now` is how it reads at present: the function, which refuses any other key, and the wire names of the values.
+    Records of a tenant have the same undocumented keys.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._documented = tuple(column.wire for column in layout.columns)
+        self._learnt: tuple[str, ...] = ()
+        self.now = self._made()
+
+    def read(self, jsons: Sequence[bytes]) -> tuple[Sequence[str], list[Values]]:
+        """Columns of records, and their wire names: the documented ones, then others."""
+        body = b"[" + b",".join(jsons) + b"]"
+        read, wires = self.now
+        try:
+            return wires, list(zip(*map(msgspec.structs.astuple, read(body)), strict=True))
+        except msgspec.ValidationError:
+            records = _dicts(body)
+        known = dict.fromkeys(self._documented)
+        others = dict.fromkeys(key for key in chain.from_iterable(records) if key not in known)
+        self._learn(others)
+        wires = [*known, *others]
+        return wires, [[record.get(wire, UNSET) for record in records] for wire in wires]
+
+    def _learn(self, keys: Iterable[str]) -> None:
+        learnt = tuple(dict.fromkeys((*self._learnt, *filter(_NAME, keys))))
+        if len(self._learnt) < len(learnt) <= _MOST_LEARNT:
+            self._learnt = learnt
+            self.now = self._made()
+
+    def _made(self) -> tuple[Callable[[bytes], list[Any]], list[str]]:
+        wires = [*self._documented, *self._learnt]
+        fields = [(f"field{place}", Any, msgspec.field(name=wire, default=UNSET)) for place, wire in enumerate(wires)]
+        known = msgspec.defstruct("CustomRecord", fields, forbid_unknown_fields=True, gc=False)
+        return msgspec.json.Decoder(list[known]).decode, wires  # type: ignore[valid-type]
+
+
+@cache
+def _reader(layout: Layout) -> _Reader:
+    return _Reader(layout)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Rows as columns, by name: those that any row fills. The `sparse` ones may hold None."""
+
+    columns: dict[str, Values] = field(default_factory=dict, repr=False)
+    sparse: set[str] = field(default_factory=set)
+
+
+class Packer:
+    """Packs the records of one table."""
+
+    def __init__(self, layout: Layout, *, postgres: bool) -> None:
+        self._layout = layout
+        self._postgres = postgres
+        self._reader = _reader(layout)
+
+    def pack(self, jsons: Sequence[bytes]) -> Packed:
+        """The rows of some records, `_extra` among their columns."""
+        packed = Packed()
+        if not jsons:
+            return packed
+        try:
+            wires, came = self._reader.read(jsons)
+        except (msgspec.DecodeError, RecursionError) as wrong:
+            raise BadAnswer(f"A record of {self._layout.table} cannot be read: {wrong}.") from None
+        count = len(self._layout.columns)
+        is_odd = self._postgres and any(_NUL in bytes(json) for json in jsons)
+        extra = dict(zip(wires[count:], came[count:], strict=True))
+        for column, values in zip(self._layout.columns, came, strict=False):
+            if values[0] is UNSET and values.count(UNSET) == len(values):
+                continue
+            types = set(map(type, values))
+            gaps = types & _GAPS
+            present = [value for value in values if value is not None and value is not UNSET] if gaps else values
+            if is_odd or not _fits(column, present, types - gaps):
+                self._pack_cells(packed, extra, column, values)
+            else:
+                _pack_column(packed, extra, column, values, present)
+        texts = _extras(extra)
+        if texts is not None:
+            packed.columns["_extra"] = texts
+            packed.sparse.add("_extra")
+        return packed
+
+    def _pack_cells(self, packed: Packed, extra: dict[str, Values], column: Column, came: Values) -> None:
+        """Pack a column that holds anything else than what is expected."""
+        values, kept = list[Any](), list[Any]()
+        for value in came:
+            stored, is_kept = (None, value is UNSET) if value is None or value is UNSET else self._stored(column, value)
+            values.append(stored)
+            kept.append(UNSET if is_kept else value)
+        packed.columns[column.name] = plain_numbers(values) if column.storage == "number" else values
+        packed.sparse.add(column.name)
+        extra[column.wire] = kept
+
+    def _stored(self, column: Column, value: Any) -> tuple[Any, bool]:
+        """What a column holds of a value, and whether it gives the value back as it was."""
+        if column.storage == "json":
+            shown, nul = column.kind.load(value), "\\u0000"
+            stored, kept = rewrite(shown).decode(), shown is value
+        elif column.kind is DATETIME and type(value) is str and _is_moment(value):
+            return value, True
+        else:
+            stored, nul = column.kind.comparable(value), "\0"
+            kept = type(value) in _SPELT[column.storage] and stored == value
+        if self._postgres and isinstance(stored, str) and nul in stored:
+            # PostgreSQL stores no such character.
+            return None, False
+        return stored, kept
+
+
+def _pack_column(packed: Packed, extra: dict[str, Values], column: Column, came: Values, present: Values) -> None:
+    """Pack a column whose values, those that are `present`, fit."""
+    has_gaps = len(present) < len(came)
+    if has_gaps and None in came:
+        extra[column.wire] = [None if value is None else UNSET for value in came]
+    if not present:
+        return
+    values: Values = _texts(present) if column.storage == "json" else present
+    if column.storage == "number":
+        values = plain_numbers(values)
+    if has_gaps:
+        rest = iter(values)
+        values = [None if value is None or value is UNSET else next(rest) for value in came]
+        packed.sparse.add(column.name)
+    packed.columns[column.name] = values
+
+
+def _fits(column: Column, present: Values, types: set[type]) -> bool:
+    """Whether a column gives all of these values back as they are, and each equals its comparable."""
+    if not present:
+        return True
+    if column.storage == "json":
+        return column.kind is not REFS or (types == {list} and set(map(type, chain.from_iterable(present))) <= {str})
+    if column.storage == "text":
+        return types == {str} and (column.kind is not DATETIME or _is_all_moments(present))
+    if column.storage == "boolean":
+        return types == {bool}
+    if column.storage == "integer":
+        return types == {int} and min(present) >= -_DAYS and max(present) <= _DAYS
+    return types <= {int, float} and (int not in types or (min(present) > -EXACT and max(present) < EXACT))
+
+
+def _is_all_moments(texts: Values) -> bool:
+    joined = "\n".join(texts)
+    # By the length no text has a line break of its own.
+    return len(joined) == (_LENGTH + 1) * len(texts) - 1 and _are_moments(joined + "\n") is not None
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    """Each value as JSON."""
+    return _lines(values).decode().split("\n")[:-1]
+
+
+def plain_numbers(values: Values) -> Values:
+    """Numbers as SQLite gives them back: whole ones are ints, up to where a float tells them apart."""
+    if values[0] is None and values.count(None) == len(values):
+        return values
+    if set(map(type, values)) == {int} and min(values) > -EXACT and max(values) < EXACT:
+        return values
+    return [_plain(value) for value in values]
+
+
+def _plain(number: Any) -> Any:
+    kind = type(number)
+    if kind is int:
+        return number if -EXACT < number < EXACT else float(number)
+    return int(number) if kind is float and number.is_integer() and abs(number) < EXACT else number
+
+
+def _extras(columns: dict[str, Values]) -> list[str | None] | None:
+    """What `_extra` holds of each record, by the columns of what it keeps; None where none keeps anything."""
+    if not columns:
+        return None
+    wires = list(columns)
+    kept = [
+        {wire: value for wire, value in zip(wires, row, strict=True) if value is not UNSET}
+        for row in zip(*columns.values(), strict=True)
+    ]
+    return [None if text == "{}" else text for text in _texts(kept)] if any(kept) else None

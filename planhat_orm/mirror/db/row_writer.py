@@ -1,0 +1,90 @@
+"""Writing rows into the table of a resource: a thousand at a time, and only the columns that any of them fills.
+
+Most records fill a part of their columns, the same part in a whole tenant, and each NULL that is bound costs what a
+value does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ...wire.raw_records import RawRecord
+from .changes import chunks
+from .codec import RowCodec
+from .packing import Packed, Values
+
+PACKED = 1000
+"""How many rows are in memory at once."""
+
+
+class RowWriter:
+    """Writes rows of one table, within the transaction of `connection`."""
+
+    def __init__(self, connection: Connection, rows: RowCodec, *, postgres: bool) -> None:
+        self._connection = connection
+        self._rows = rows
+        self._postgres = postgres
+        self._storage = {column.name: column.storage for column in rows.layout.columns}
+
+    def insert(self, records: Sequence[RawRecord]) -> None:
+        """Insert the rows of records that are not there."""
+        copying = self._postgres and self._connection.dialect.driver == "psycopg"
+        for packed in self._packed(records):
+            (self._copy if copying else self._upsert)(packed)
+
+    def replace(self, records: Sequence[RawRecord]) -> None:
+        """Write over rows that are there."""
+        for packed in self._packed(records):
+            self._upsert(packed)
+
+    def _packed(self, records: Sequence[RawRecord]) -> Iterator[Packed]:
+        return (self._rows.encode_rows([item.json for item in part]) for part in chunks(records, PACKED))
+
+    def _upsert(self, packed: Packed) -> None:
+        table, names = self._quoted(packed.columns)
+        _, empty = self._quoted(name for name in self._rows.names if name not in packed.columns)
+        marks, columns = (["%s"] * len(names), packed.columns.values()) if self._postgres else self._bound(packed)
+        becomes = [*(f"{name}=excluded.{name}" for name in names if name != "id"), *(f"{name}=NULL" for name in empty)]
+        statement = (
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)}) "
+            f"ON CONFLICT (id) DO UPDATE SET {', '.join(becomes)}"
+        )
+        self._connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+    def _bound(self, packed: Packed) -> tuple[list[str], list[Values]]:
+        """Parameters for SQLite, and the values to bind: as int, float, str or bytearray.
+
+        Python's `sqlite3` looks for an adapter for every other value, None among them, which takes ten times as long.
+        So what is missing travels as a value that the column cannot hold, and the statement makes NULL of it.
+        """
+        marks, columns = list[str](), list[Values]()
+        for name, values in packed.columns.items():
+            storage = self._storage.get(name, "text")
+            no_value: Any = 0 if storage in ("text", "json") else ""
+            marks.append(f"NULLIF(?, {no_value!r})" if name in packed.sparse else "?")
+            if storage == "boolean":
+                values = [value if value is None else int(value) for value in values]
+            if name in packed.sparse:
+                values = [no_value if value is None else value for value in values]
+            columns.append(list(map(bytearray, values)) if name == "_hash" else values)
+        return marks, columns
+
+    def _copy(self, packed: Packed) -> None:
+        """PostgreSQL takes rows in by COPY in a fourth of the time that INSERT takes."""
+        table, names = self._quoted(packed.columns)
+        dbapi: Any = self._connection.dialect.dbapi
+        cursor: Any = self._connection.connection.cursor()
+        try:
+            with cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
+                for row in zip(*packed.columns.values(), strict=True):
+                    copy.write_row(row)
+        except dbapi.Error as error:
+            # Its text shows the row that it stopped at.
+            raise type(error)(error.diag.message_primary or type(error).__name__) from None
+
+    def _quoted(self, names: Iterable[str]) -> tuple[str, list[str]]:
+        quote = self._connection.dialect.identifier_preparer.quote
+        return quote(self._rows.layout.table), [quote(name) for name in names]
