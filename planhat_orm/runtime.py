@@ -6,7 +6,7 @@ protocol, and holds a registry of the model classes by name. Which client is the
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -60,6 +60,13 @@ class Source(Protocol):
         """Emit lists of wire records that satisfy the query, in its order, within its slice.
 
         Of a query with groups, lists of dicts of comparables by name.
+        """
+        ...
+
+    def columns(self, query: Query, wires: Collection[str]) -> Flow[None]:
+        """Emit the values of some fields by wire name, a list for each, of the records that `pages` would emit.
+
+        A value that is null or missing is None.
         """
         ...
 

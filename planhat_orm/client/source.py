@@ -6,7 +6,7 @@ never gives wrong rows. Ordering and everything beyond the few documented parame
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..http.effects import Emit, Flow
@@ -80,6 +80,14 @@ class ApiSource:
             yield Emit(annotate(page))
 
         yield from mapped(rows, add)
+
+    def columns(self, query: Query, wires: Collection[str]) -> Flow[None]:
+        """Emit the values of fields by wire name, page by page."""
+
+        def turn(rows: list[dict[str, Any]]) -> Flow[None]:
+            yield Emit({wire: [row.get(wire) for row in rows] for wire in wires})
+
+        yield from mapped(self.pages(query), turn)
 
     def _groups(self, query: Query) -> Flow[list[dict[str, Any]]]:
         if sliced_records(query) is None:

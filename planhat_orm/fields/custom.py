@@ -13,6 +13,8 @@ from collections.abc import Hashable, Mapping
 from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from .. import runtime
 from ..errors import ValidationError
 from ..names import did_you_mean, quoted
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ..models.base import Model
 
 T = TypeVar("T")
+_encode = msgspec.msgpack.encode
 
 
 class CustomFields(Field[dict[str, Any]]):
@@ -40,6 +43,8 @@ class CustomFields(Field[dict[str, Any]]):
         """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
         raw = self._raw(record)
         before = raw if isinstance(raw, dict) else {}
+        if _is_untouched(before, live):
+            return None
         changed = {}
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
@@ -94,6 +99,18 @@ class CustomFields(Field[dict[str, Any]]):
     def _read(self, record: Model, raw: Any) -> Any:
         # Whatever is not a dict has no fields; the record keeps it.
         return super()._read(record, raw if isinstance(raw, dict) else None)
+
+
+def _is_untouched(before: dict[str, Any], live: Any) -> bool:
+    """Whether a copy is what it was made of, in every type; False where that is not certain.
+
+    Reading custom fields makes the copy, so this is asked of every record that they were read of.
+    """
+    try:
+        # True equals 1, and is written otherwise.
+        return bool(before == live) and _encode(before) == _encode(live)
+    except (TypeError, ValueError, OverflowError):
+        return False  # it holds what no JSON does
 
 
 def _is_nothing(record: Model, label: str, value: Any) -> bool:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections import namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
 from ..fields.account import kind_of
+from ..fields.base import Field
 from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
 from ..query.kinds import Kind
+from ..query.loading import load_column
 from ..query.predicate import fetch
 from ..query.tree import Target
+from ..scopes import blocks
+from ..scopes.chain import innermost
 from .paths import words
 from .results import Results
 
@@ -101,6 +105,10 @@ class _Rows(Results[T]):
 
     def _pages(self) -> Flow[None]:
         queryset = self._queryset
+        fields = self._plain_fields()
+        if fields is not None:
+            yield from self._from_columns(fields)
+            return
         held = [name for name in self._names if name not in dict(queryset._query.annotations)]
         relations = tuple(dict.fromkeys(path for name in held if (path := self._relations(name))))
         if relations:
@@ -118,6 +126,33 @@ class _Rows(Results[T]):
             yield Emit([row for row in rows if not distinct or _new(row, known, seen)])
 
         yield from mapped(queryset._pages(keep_peers=False), build)
+
+    def _plain_fields(self) -> list[Field[Any]] | None:
+        """The fields of the names, where each is a plain one, and a row needs no record; else None."""
+        queryset, fields = self._queryset, self._queryset.model._meta.fields
+        batch = blocks.open_batch(queryset._using().account, innermost() or queryset._scope)
+        if batch is not None or queryset._query.annotations or not all(name in fields for name in self._names):
+            return None
+        return [fields[name] for name in self._names]
+
+    def _from_columns(self, fields: list[Field[Any]]) -> Flow[None]:
+        queryset = self._queryset
+        wires = tuple(dict.fromkeys(field.keys[0] for field in fields))
+        query = queryset._settled(queryset._query.changed(select=frozenset({"_id", *wires})))
+        columns = queryset._from().columns(query, wires)
+        seen: list[Any] = []
+        known: set[Any] = set()
+        maker, distinct = self._clone(queryset), self._distinct
+        del self, queryset
+
+        def build(page: dict[str, list[Any]]) -> Flow[None]:
+            rows = maker._rows_of([_loaded_column(field, page) for field in fields])
+            yield Emit([row for row in rows if _new(row, known, seen)] if distinct else rows)
+
+        yield from mapped(columns, build)
+
+    def _rows_of(self, columns: list[Sequence[Any]]) -> list[Any]:
+        raise AssertionError("a subclass makes rows")
 
     def _relations(self, name: str) -> str:
         """The relations that a name goes over, as a path."""
@@ -155,6 +190,9 @@ class Values(_Rows[dict[str, Any]]):
     def _row(self, record: Model) -> dict[str, Any]:
         return {name: read(record, name) for name in self._names}
 
+    def _rows_of(self, columns: list[Sequence[Any]]) -> list[Any]:
+        return [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
+
 
 class ValuesList(_Rows[T]):
     """Tuples of converted values, namedtuples, or bare values."""
@@ -190,6 +228,12 @@ class ValuesList(_Rows[T]):
             return read(record, self._names[0])
         return self._make(read(record, name) for name in self._names)
 
+    def _rows_of(self, columns: list[Sequence[Any]]) -> list[Any]:
+        if self._flat:
+            return list(columns[0])
+        rows = zip(*columns, strict=True)
+        return list(rows) if self._make is tuple else list(map(self._make, rows))
+
 
 def read(record: Any, name: str) -> Any:
     """The converted value of a field, `custom__Label` or `relation__field`; None where a step is missing."""
@@ -205,6 +249,15 @@ def read(record: Any, name: str) -> Any:
         return _loaded(kind_of(record._meta, rest, record), fetch(record._wire, ("custom", rest)))
     other = getattr(record, head)
     return None if other is None else read(other, rest)
+
+
+def _loaded_column(field: Field[Any], page: dict[str, list[Any]]) -> Sequence[Any]:
+    values: Sequence[Any] = page[field.keys[0]]
+    if len(field.keys) > 1:
+        values = [fetch({field.keys[0]: value}, field.keys) for value in values]
+    if not {list, dict}.isdisjoint(map(type, values)):
+        return [_loaded(field.kind, value) for value in values]
+    return load_column(field.kind, values)
 
 
 def _loaded(kind: Kind, raw: Any) -> Any:

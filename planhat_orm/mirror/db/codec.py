@@ -122,6 +122,39 @@ class RowCodec:
         except (msgspec.DecodeError, RecursionError) as wrong:
             raise unreadable(wrong) from None
 
+    def decode_columns(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[Any]], wires: Iterable[str]
+    ) -> dict[str, list[Any]]:
+        """The values of `wires` in rows that hold `columns` and then `_extra`; None for what is null or missing.
+
+        Raises `MirrorError` for a cell that is no JSON.
+        """
+        *values, extras = zip(*rows, strict=True)
+        found: dict[str, list[Any]] = {wire: [None] * len(rows) for wire in wires}
+        try:
+            for column, came in zip(columns, values, strict=True):
+                found[column.wire] = self._decode_column(column, list(came))
+            # What `_extra` holds is mostly of other fields.
+            is_near = re.compile("|".join(f'"{re.escape(wire)}":' for wire in found)).search
+            for place, text in enumerate(extras):
+                if text is not None and is_near(text):
+                    for wire, value in decode(text).items():
+                        if wire in found:
+                            found[wire][place] = value
+        except (msgspec.DecodeError, RecursionError) as wrong:
+            raise unreadable(wrong) from None
+        return found
+
+    def _decode_column(self, column: Column, came: list[Any]) -> list[Any]:
+        if column.storage == "json":
+            present = iter(decode(f"[{','.join(filter(None, came))}]"))
+            return [None if cell is None else next(present) for cell in came]
+        if column.storage == "number" and self._postgres:
+            return list(plain_numbers(came))
+        if column.storage == "boolean":
+            return [None if flag is None else bool(flag) for flag in came]
+        return came
+
     def _decode_rows(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None
     ) -> list[dict[str, Any]]:

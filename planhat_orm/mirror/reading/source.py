@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,8 @@ from .postgres import PostgresDialect
 from .sqlite import SqliteDialect
 
 PAGE = 2000
+Decode = Callable[[Sequence[Any]], Any]
+"""Makes a page of the rows of a statement."""
 
 
 class MirrorSource:
@@ -41,7 +43,13 @@ class MirrorSource:
 
     def pages(self, query: Query) -> Flow[None]:
         """Emit lists of at most 2,000 wire records, all of one moment of the mirror."""
-        reading = _Reading(self, query)
+        found = yield from self._read(_Reading(self, query, self._decoder(query)))
+        if not found:
+            yield from self._warn_of_unseen(query)
+
+    @staticmethod
+    def _read(reading: _Reading) -> Flow[bool]:
+        """Emit the pages of a reading; return whether there were any."""
         found = False
         try:
             while page := (yield RunBlocking(reading.page)):
@@ -49,8 +57,14 @@ class MirrorSource:
                 yield Emit(page)
         finally:
             reading.close()
-        if not found:
-            yield from self._warn_of_unseen(query)
+        return found
+
+    def columns(self, query: Query, wires: Collection[str]) -> Flow[None]:
+        """Emit the values of fields by wire name, at most 2,000 of each at a time, all of one moment of the mirror."""
+        layout, chosen = layout_for(query.resource), query.changed(select=frozenset(wires))
+        columns = _chosen(layout, chosen)
+        codec = RowCodec(layout, postgres=self.database.postgres)
+        yield from self._read(_Reading(self, chosen, lambda rows: codec.decode_columns(columns, rows, wires)))
 
     def count(self, query: Query) -> Flow[int]:
         """Return how many records satisfy the query."""
@@ -152,16 +166,17 @@ class MirrorSource:
     def _reader(self, connection: Connection, query: Query) -> Compiler:
         return Compiler(self._dialect(connection), hidden=query.hidden, zone=query.zone)
 
-    def _pages(self, connection: Connection, query: Query) -> Generator[list[dict[str, Any]], None, None]:
+    def _pages(self, connection: Connection, query: Query, decode: Decode | None = None) -> Generator[Any, None, None]:
         statement = _statement(self._reader(connection, query), query)
-        decode = self._decoder(query)
+        decode = decode or self._decoder(query)
         # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
         with connection.execution_options(stream_results=True).execute(statement) as result:
             while True:
                 with gc_pause.gc_paused():
-                    page = decode(result.fetchmany(PAGE))
-                if not page:
-                    return
+                    rows = result.fetchmany(PAGE)
+                    if not rows:
+                        return
+                    page = decode(rows)
                 yield page
 
     def _decoder(self, query: Query) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
@@ -189,24 +204,30 @@ class MirrorSource:
 class _Reading:
     """A query's rows, page by page, from one transaction that stays open in between."""
 
-    def __init__(self, source: MirrorSource, query: Query) -> None:
+    def __init__(self, source: MirrorSource, query: Query, decode: Decode) -> None:
         self._source = source
         self._query = query
+        self._decode = decode
+        self._is_last = False
         self._context: Any = None
-        self._iterator: Generator[list[dict[str, Any]], None, None] | None = None
+        self._iterator: Generator[Any, None, None] | None = None
 
-    def page(self) -> list[dict[str, Any]]:
+    def page(self) -> Any:
         """The next page; an empty one at the end."""
         if self._iterator is None:
             self._context = self._source._open(self._query)
             connection = self._context.__enter__()
             self._source.check(connection, self._query)
-            self._iterator = self._source._pages(connection, self._query)
+            self._iterator = self._source._pages(connection, self._query, self._counted)
         page = next(self._iterator, [])
-        if len(page) < PAGE:
-            # The last one: who read all there is must not keep the database waiting until he forgets the queryset.
+        if self._is_last or not page:
+            # Who read all there is must not keep the database waiting until he forgets the queryset.
             self.close()
         return page
+
+    def _counted(self, rows: Sequence[Any]) -> Any:
+        self._is_last = len(rows) < PAGE
+        return self._decode(rows)
 
     def close(self) -> None:
         """End the transaction."""

@@ -1,0 +1,41 @@
+"""Loading whole columns: what `kind.load` makes of each value, with one look at the types of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from . import kinds
+from .kinds import Kind
+
+_NUMBERS, _TEXTS, _FLAGS = {int, float}, {str}, {bool}
+_AS_THEY_ARE = {
+    kinds.TEXT.load: _TEXTS,
+    kinds.REF.load: _TEXTS,
+    kinds.NUMBER.load: _NUMBERS,
+    kinds.BOOLEAN.load: _FLAGS,
+}
+"""By function: the types of the values that it returns as they are."""
+
+
+def load_column(kind: Kind, values: Sequence[Any]) -> Sequence[Any]:
+    """What `kind.load` makes of each value; None of what is missing."""
+    types = set(map(type, values))
+    types.discard(type(None))
+    if not types or types <= _AS_THEY_ARE.get(kind.load, set()):
+        return values
+    if kind is kinds.DATETIME and types == _TEXTS:
+        return _moments(values)
+    return [None if value is None else kind.load(value) for value in values]
+
+
+def _moments(texts: Sequence[str | None]) -> Sequence[Any]:
+    read = datetime.fromisoformat
+    try:
+        found = [None if text is None else read(text) for text in texts]
+    except ValueError:
+        found = []
+    if found and all(moment is None or moment.tzinfo is UTC for moment in found):
+        return found
+    return [None if text is None else kinds.DATETIME.load(text) for text in texts]
