@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from .. import extras
 from ..fields.account import Known
+from ..fields.base import Field
 from ..http.effects import Flow
-from ..http.flows import collected
+from ..http.flows import collected, mapped
 from ..models.base import Model
 from ..query import kinds
 from ..query.kinds import Kind
 from ..query.predicate import fetch
 from ..query.query import ANNOTATIONS
+from ..tabular.arrays import array_of
 from ..tabular.typed import TYPES
 from .columns import account_fields, target_of
 
@@ -36,46 +38,91 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
     pyarrow = frames_module("pyarrow")
     queryset._before_fetch()
     source, model, chosen = queryset._from(), queryset.model, queryset._chosen
-    names = dict.fromkeys(model._meta.fields if chosen is None else ("id", *chosen))
+    fields = [model._meta.fields[name] for name in (model._meta.fields if chosen is None else ("id", *chosen))]
     account: Known | None = None
-    if "custom" in names:
+    if any(field.name == "custom" for field in fields):
         client = queryset._using()
         if source.name == "api":
             account = yield from account_fields(client, model)
         else:
             account = client.account_fields.of(model._meta.resource.name)
-    rows = yield from collected(source.pages(queryset._asked()))
-    present = {"_id", "custom"}.union(*rows)
-    columns: dict[str, Any] = {}
-    for name in names:
-        field = model._meta.fields[name]
-        if name != "custom":
-            values = (fetch(row, field.keys) for row in rows) if field.keys[0] in present else ()
-            columns[name] = _column(pyarrow, field.kind, values, len(rows))
-    if "custom" in names:
-        columns.update(_undeclared(pyarrow, model, rows, account))
+    made = yield from _columns(pyarrow, queryset, fields)
+    columns = {field.name: made.arrays(field.name, field.kind) for field in fields if field.name != "custom"}
+    if made.customs is not None:
+        columns.update(_undeclared(pyarrow, model, made.customs, account))
     for name, expr in queryset._query.annotations:
-        annotated = [row[ANNOTATIONS][name] for row in rows]
-        kind = _guess(annotated) if expr.kind is kinds.ANY else expr.kind
-        columns[name] = _column(pyarrow, kind, annotated, len(rows))
+        columns[name] = _array(pyarrow, expr.kind, made.annotated[name])
     return pyarrow.table(columns)
 
 
-def _undeclared(
-    pyarrow: Any, model: type[Model], rows: list[Mapping[str, Any]], account: Known | None
-) -> dict[str, Any]:
+class _Columns:
+    """Columns of fields as Arrow arrays, page by page: what came of a page is not kept beside them.
+
+    `customs` are the custom fields of all records, where they are asked for; `annotated` the values worked out.
+    """
+
+    def __init__(self, pyarrow: Any, fields: Iterable[Field[Any]], annotations: Iterable[str]) -> None:
+        self._pyarrow = pyarrow
+        self._fields = {field.name: field for field in fields}
+        self._made: dict[str, list[Any]] = {name: [] for name in self._fields}
+        self.customs: list[Any] | None = [] if self._fields.pop("custom", None) is not None else None
+        self.annotated: dict[str, list[Any]] = {name: [] for name in annotations}
+
+    def add(self, page: Mapping[str, list[Any]]) -> None:
+        """Add a page of values by wire name."""
+        for name, field in self._fields.items():
+            values = page[field.keys[0]]
+            if len(field.keys) > 1:
+                values = [fetch({field.keys[0]: value}, field.keys) for value in values]
+            self._made[name].append(array_of(self._pyarrow, field.kind, values))
+        if self.customs is not None:
+            self.customs += page["custom"]
+
+    def arrays(self, name: str, kind: Kind) -> Any:
+        """The column of a field."""
+        return self._pyarrow.chunked_array(self._made[name], type=TYPES[kind.name][0](self._pyarrow))
+
+
+def _columns(pyarrow: Any, queryset: QuerySet[Any], fields: list[Field[Any]]) -> Flow[_Columns]:
+    wires = tuple(dict.fromkeys(field.keys[0] for field in fields))
+    query, source = queryset._asked(), queryset._from()
+    made = _Columns(pyarrow, fields, dict(query.annotations))
+
+    def add(page: dict[str, list[Any]]) -> Flow[None]:
+        made.add(page)
+        return
+        yield
+
+    def add_rows(rows: list[dict[str, Any]]) -> Flow[None]:
+        made.add({wire: [row.get(wire) for row in rows] for wire in wires})
+        for name, values in made.annotated.items():
+            values += [row[ANNOTATIONS][name] for row in rows]
+        return
+        yield
+
+    if made.annotated:
+        yield from mapped(source.pages(query), add_rows)
+    else:
+        yield from mapped(source.columns(query, wires), add)
+    return made
+
+
+def _undeclared(pyarrow: Any, model: type[Model], customs: list[Any], account: Known | None) -> dict[str, Any]:
     """A column for each custom field that the model has no name for."""
     labels: dict[str, None] = dict.fromkeys(account or ())
-    for row in rows:
-        custom = row.get("custom")
+    for custom in customs:
         if isinstance(custom, dict):
             labels.update(dict.fromkeys(custom))
     columns = {}
     for label in sorted(labels.keys() - model._meta.customs.keys()):
-        values = [fetch(row, ("custom", label)) for row in rows]
+        values = [custom.get(label) if isinstance(custom, dict) else None for custom in customs]
         kind = target_of(model, f"custom.{label}", account).kind
-        columns[f"custom.{label}"] = _column(pyarrow, _guess(values) if kind is kinds.ANY else kind, values, len(rows))
+        columns[f"custom.{label}"] = _array(pyarrow, kind, values)
     return columns
+
+
+def _array(pyarrow: Any, kind: Kind, values: list[Any]) -> Any:
+    return array_of(pyarrow, _guess(values) if kind is kinds.ANY else kind, values)
 
 
 def _guess(values: Iterable[Any]) -> Kind:
@@ -88,21 +135,21 @@ def _guess(values: Iterable[Any]) -> Kind:
     return kinds.LIST if types == {list} else kinds.TEXT if types <= {str} else kinds.ANY
 
 
-def _column(pyarrow: Any, kind: Kind, raw: Iterable[Any], count: int) -> Any:
-    make, value = TYPES[kind.name]
-    if raw == ():
-        return pyarrow.nulls(count, make(pyarrow))
-    return pyarrow.array([value(kind.load(item)) for item in raw], type=make(pyarrow))
-
-
 def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Table]:
     """The named values of records as an Arrow table; a name may go over relations, and be a custom field's."""
+    pyarrow = frames_module("pyarrow")
     values = queryset.values(*names)
     values._before_fetch()
-    rows = yield from collected(values._pages())
     namespace = values._queryset._namespace()
     kinds_of = {name: namespace.value(name).kind for name in values._names}
-    table = arrow_of_rows(rows, kinds_of)
+    fields = values._plain_fields()
+    if fields is None or any(field.kind is kinds.ANY or field.name == "custom" for field in fields):
+        table = arrow_of_rows((yield from collected(values._pages())), kinds_of)
+    else:
+        wires = {"_id", *(field.keys[0] for field in fields)}
+        query = queryset._query.changed(select=frozenset(wires))
+        made = yield from _columns(pyarrow, queryset._clone(query), fields)
+        table = pyarrow.table({field.name: made.arrays(field.name, field.kind) for field in fields})
     shown = zip(names, kinds_of, strict=True)
     return table.rename_columns([given if isinstance(given, str) else name for given, name in shown])
 
@@ -110,11 +157,7 @@ def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Ta
 def arrow_of_rows(rows: list[dict[str, Any]], kinds_of: Mapping[str, Kind]) -> pa.Table:
     """Dicts of loaded values as an Arrow table."""
     pyarrow = frames_module("pyarrow")
-    columns = {}
-    for name, kind in kinds_of.items():
-        values = [row[name] for row in rows]
-        columns[name] = _column(pyarrow, _guess(values) if kind is kinds.ANY else kind, values, len(rows))
-    return pyarrow.table(columns)
+    return pyarrow.table({name: _array(pyarrow, kind, [row[name] for row in rows]) for name, kind in kinds_of.items()})
 
 
 def polars(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:

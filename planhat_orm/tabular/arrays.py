@@ -1,0 +1,105 @@
+"""Arrow arrays of columns of raw values, made as a whole where all values are what their kind expects.
+
+A column with anything else is made value by value, and of the same values comes the same array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..query.kinds import Kind
+from ..query.loading import load_column
+from .typed import TYPES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_EXACT = 2**53
+_LENGTH = len("2021-07-28T16:15:50.772Z")
+_FIRST = -62_135_596_800_000
+"""The first moment that Python knows, in milliseconds."""
+_lines = msgspec.json.Encoder().encode_lines
+
+
+def array_of(pyarrow: Any, kind: Kind, raw: Sequence[Any]) -> pa.Array:
+    """The Arrow array of a kind of raw values; a value that does not fit is missing."""
+    make, value = TYPES[kind.name]
+    types = set(map(type, raw)) - {type(None)}
+    whole = _WHOLE.get(kind.name)
+    if not types:
+        return pyarrow.nulls(len(raw), make(pyarrow))
+    made = None if whole is None else whole(pyarrow, make(pyarrow), raw, types)
+    if made is not None:
+        return made
+    loaded = load_column(kind, raw)
+    return pyarrow.array([None if item is None else value(item) for item in loaded], type=make(pyarrow))
+
+
+def _texts(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    return pyarrow.array(raw, type=arrow) if types == {str} else None
+
+
+def _flags(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    return pyarrow.array(raw, type=arrow) if types == {bool} else None
+
+
+def _numbers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    fits = types == {float} or (types <= {int, float} and _is_exact(raw))
+    return pyarrow.array(raw, type=arrow) if fits else None
+
+
+def _integers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    return pyarrow.array(raw, type=arrow) if types == {int} and _is_exact(raw) else None
+
+
+def _is_exact(raw: Sequence[Any]) -> bool:
+    present = [value for value in raw if value is not None]
+    return min(present) > -_EXACT and max(present) < _EXACT
+
+
+def _moments(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    if types != {str}:
+        return None
+    import pyarrow.compute as compute
+
+    texts = pyarrow.array(raw, type=pyarrow.string())
+    lengths = compute.min_max(compute.binary_length(texts)).as_py()
+    if lengths != {"min": _LENGTH, "max": _LENGTH} or not compute.all(compute.ends_with(texts, "Z")).as_py():
+        return None
+    try:
+        moments = texts.cast(arrow)
+    except pyarrow.ArrowInvalid:
+        return None
+    return moments if compute.min(moments.cast(pyarrow.int64())).as_py() >= _FIRST else None
+
+
+def _lists(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    if types != {list} or not set(map(type, chain.from_iterable(filter(None, raw)))) <= {str}:
+        return None
+    return pyarrow.array(raw, type=arrow)
+
+
+def _objects(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
+    if types != {dict}:
+        return None
+    present = iter(_lines([value for value in raw if value is not None]).decode().split("\n"))
+    return pyarrow.array([None if value is None else next(present) for value in raw], type=arrow)
+
+
+_WHOLE: dict[str, Callable[[Any, Any, Sequence[Any], set[type]], Any]] = {
+    "text": _texts,
+    "id": _texts,
+    "ref": _texts,
+    "number": _numbers,
+    "integer": _integers,
+    "boolean": _flags,
+    "datetime": _moments,
+    "list": _lists,
+    "refs": _lists,
+    "object": _objects,
+}
+"""By the name of a kind: what makes an array of a whole column, or None where it is to be made value by value."""
