@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .. import __version__
+
 _EXTRA = {"typer", "rich"}
 
 
@@ -18,10 +20,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     More codes are in docs/reference/commands.md.
     """
+    chosen = sys.argv[1:] if arguments is None else arguments
+    if list(chosen) == ["--version"]:
+        # Programs ask it: the commands take longer to load than all else.
+        print(f"planhat_orm {__version__}")
+        sys.exit(0)
     try:
         from .run import run
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in _EXTRA:
             raise
         sys.exit('planhat: the command line needs two packages more: pip install "planhat_orm[cli]"')
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run(chosen))

@@ -14,7 +14,7 @@ from ..query.expressions import Expression
 from ..query.lookups import LOOKUPS
 from ..queryset import Groups, QuerySet
 from . import conditions, language
-from .language.grammar import QuestionError
+from .question_error import QuestionError
 
 _WORD = re.compile(r"[\w. ]+!?")
 _LABEL = re.compile(r"(?:[\w.]+(?:\.|__))?custom(?:\.|__)(?=.*[-&])(?:[\w. ]|(?<=\w)[-&](?=\w))+!?")

@@ -10,9 +10,9 @@ import typer
 from .. import Planhat
 from ..query.plan import Plan
 from ..queryset import QuerySet
+from . import language
 from .asking import FIGURES, Question, check_having, condition, figures, grouped, listing, names_in, narrowed
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
-from .language import items
 from .out import Format, JsonOption, dump, say, write
 from .source import answer, pick
 
@@ -83,10 +83,10 @@ def query(
     named = zip(FIGURES, (sums, means, least, most), strict=True)
     question = Question(
         tuple(asked),
-        tuple(items(columns)),
-        tuple(items(order)),
-        tuple(items(by)),
-        tuple((word, text) for word, texts in named for text in items(texts)),
+        tuple(language.items(columns)),
+        tuple(language.items(order)),
+        tuple(language.items(by)),
+        tuple((word, text) for word, texts in named for text in language.items(texts)),
         count,
         tuple(having or ()),
     )

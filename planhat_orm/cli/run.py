@@ -24,8 +24,8 @@ from ..errors import FieldError, PlanhatError, ValidationError
 from ..names import did_you_mean
 from .app import app
 from .connect import UsageError
-from .language.grammar import QuestionError
 from .profiles import own_environment
+from .question_error import QuestionError
 
 _STOPPED = 130
 _TERMINATED = 143

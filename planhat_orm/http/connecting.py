@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import httpcore
@@ -58,6 +57,8 @@ class ConnectionOptions:
         """The proxy on the way to `url`, if any."""
         if self.proxy is not None:
             return _proxy(self.proxy, "Planhat(proxy=...)")
+        from urllib.request import getproxies, proxy_bypass  # late: it takes a client of its own along
+
         parts = urlsplit(url)
         host = parts.hostname or ""
         if host in LOOPBACK or proxy_bypass(host):

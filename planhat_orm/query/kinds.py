@@ -15,8 +15,6 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from numbers import Integral, Real
 from typing import Any
 
-from dateutil import parser as dateutil_parser
-
 from ..wire.paths import LONGEST
 from ..wire.references import reference, references
 
@@ -197,6 +195,8 @@ def written_moment(text: str) -> datetime | None:
         if _OBJECT_ID.match(text) or not _DATE_LIKE.match(text):
             return None
         try:
+            from dateutil import parser as dateutil_parser  # late: next to no text needs it
+
             moment, other = (dateutil_parser.parse(text, default=day, tzinfos=_zone) for day in _DAYS)
         except (ValueError, OverflowError):
             return None

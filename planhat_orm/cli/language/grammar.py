@@ -9,8 +9,8 @@ from typing import Literal
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from ...errors import FieldError
 from ...names import nearest
+from ..question_error import QuestionError
 
 GRAMMAR = r"""
 start: or_
@@ -69,17 +69,6 @@ _WORDS = (
 )  # fmt: skip
 _COMPARED = ("=", "<", ">", "!", "~")
 _NEXT = "Compare by = != < <= > >= ~, in (...), contains, startswith, between ... and ..., is missing; join by and, or."
-
-
-class QuestionError(FieldError):
-    """A question that cannot be read; `pointed` is its text with a mark where it cannot."""
-
-    def __init__(self, sentence: str, text: str, position: int) -> None:
-        super().__init__(f"position {position + 1}: {sentence}")
-        self.pointed = f"  {text}\n  {' ' * position}^"
-
-    def __reduce__(self) -> tuple[type[FieldError], tuple[str]]:
-        return FieldError, (str(self),)
 
 
 @cache
