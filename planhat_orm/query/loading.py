@@ -9,7 +9,10 @@ from typing import Any
 from . import kinds
 from .kinds import Kind
 
-_NUMBERS, _TEXTS, _FLAGS = {int, float}, {str}, {bool}
+_NUMBERS: frozenset[type] = frozenset((int, float))
+_TEXTS: frozenset[type] = frozenset((str,))
+_FLAGS: frozenset[type] = frozenset((bool,))
+_NOTHING: frozenset[type] = frozenset()
 _AS_THEY_ARE = {
     kinds.TEXT.load: _TEXTS,
     kinds.REF.load: _TEXTS,
@@ -21,9 +24,9 @@ _AS_THEY_ARE = {
 
 def load_column(kind: Kind, values: Sequence[Any]) -> Sequence[Any]:
     """What `kind.load` makes of each value; None of what is missing."""
-    types = set(map(type, values))
+    types: set[type] = set(map(type, values))
     types.discard(type(None))
-    if not types or types <= _AS_THEY_ARE.get(kind.load, set()):
+    if not types or types <= _AS_THEY_ARE.get(kind.load, _NOTHING):
         return values
     if kind is kinds.DATETIME and types == _TEXTS:
         return _moments(values)

@@ -6,7 +6,7 @@ missing there, as it is in comparisons; lists of text stay lists, other containe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import extras
@@ -121,7 +121,7 @@ def _undeclared(pyarrow: Any, model: type[Model], customs: list[Any], account: K
     return columns
 
 
-def _array(pyarrow: Any, kind: Kind, values: list[Any]) -> Any:
+def _array(pyarrow: Any, kind: Kind, values: Sequence[Any]) -> Any:
     return array_of(pyarrow, _guess(values) if kind is kinds.ANY else kind, values)
 
 
@@ -140,11 +140,10 @@ def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Ta
     pyarrow = frames_module("pyarrow")
     values = queryset.values(*names)
     values._before_fetch()
-    namespace = values._queryset._namespace()
-    kinds_of = {name: namespace.value(name).kind for name in values._names}
+    kinds_of = values._kinds()
     fields = values._plain_fields()
     if fields is None or any(field.kind is kinds.ANY or field.name == "custom" for field in fields):
-        table = arrow_of_rows((yield from collected(values._pages())), kinds_of)
+        table = arrow_of_columns(values._columns_of((yield from collected(values._pages()))), kinds_of)
     else:
         wires = {"_id", *(field.keys[0] for field in fields)}
         query = queryset._query.changed(select=frozenset(wires))
@@ -154,10 +153,11 @@ def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Ta
     return table.rename_columns([given if isinstance(given, str) else name for given, name in shown])
 
 
-def arrow_of_rows(rows: list[dict[str, Any]], kinds_of: Mapping[str, Kind]) -> pa.Table:
-    """Dicts of loaded values as an Arrow table."""
+def arrow_of_columns(columns: Iterable[Sequence[Any]], kinds_of: Mapping[str, Kind]) -> pa.Table:
+    """Columns of loaded values as an Arrow table."""
     pyarrow = frames_module("pyarrow")
-    return pyarrow.table({name: _array(pyarrow, kind, [row[name] for row in rows]) for name, kind in kinds_of.items()})
+    named = zip(kinds_of.items(), columns, strict=True)
+    return pyarrow.table({name: _array(pyarrow, kind, column) for (name, kind), column in named})
 
 
 def polars(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:

@@ -15,7 +15,8 @@ from ..query.expressions import Aggregate
 from ..query.plan import Plan, describe
 from ..query.query import Query
 from ..query.tree import EVERYTHING, Expr, InQuery, Not, Target, both
-from . import annotating, dataframes
+from . import annotating
+from .framed import Framed
 from .group_keys import grouped, key_of, label_of, name_of_label
 from .namespace import Namespace
 from .order import ordered_by
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Groups(Results[Row]):
+class Groups(Framed, Results[Row]):
     """The groups of a queryset's records by some values, lazily; each a dict of those values and the figures.
 
     `annotate()` adds figures, `filter()` keeps groups by them, `order_by()` sorts, a slice takes some. Without an order
@@ -189,30 +190,6 @@ class Groups(Results[Row]):
         async for row in self if self._complete else self[:1]:
             return row
         return None
-
-    def to_arrow(self) -> Any:
-        """The groups as an Arrow table. Needs `[frames]`."""
-        return dataframes.arrow_of_rows(list(self), self._kinds())
-
-    async def ato_arrow(self) -> Any:
-        """Do what `to_arrow()` does, in a task."""
-        return dataframes.arrow_of_rows(await self._afill(), self._kinds())
-
-    def to_polars(self) -> Any:
-        """The groups as a polars DataFrame. Needs `[frames]`."""
-        return dataframes.polars_of(self.to_arrow())
-
-    async def ato_polars(self) -> Any:
-        """Do what `to_polars()` does, in a task."""
-        return dataframes.polars_of(await self.ato_arrow())
-
-    def to_pandas(self) -> Any:
-        """The groups as a pandas DataFrame. Needs `[frames]`."""
-        return dataframes.pandas_of(self.to_arrow())
-
-    async def ato_pandas(self) -> Any:
-        """Do what `to_pandas()` does, in a task."""
-        return dataframes.pandas_of(await self.ato_arrow())
 
     def explain(self) -> Plan:
         """Where this is answered, and what it costs. No request."""

@@ -475,6 +475,10 @@ class QuerySet(Results[M], Generic[M]):
         """Do what `to_pandas()` does, in a task."""
         return await self._arun(dataframes.pandas(self, names))
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Arrow's protocol: `polars.DataFrame(queryset)`, `pyarrow.table(queryset)`, and DuckDB by its name."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
     def explain(self) -> Plan:
         """Where this is answered, what the source filters, what is filtered here, and what it costs. No request."""
         plan = self._from().explain(self._asked())

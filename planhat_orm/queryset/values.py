@@ -20,6 +20,7 @@ from ..query.predicate import fetch
 from ..query.tree import Target
 from ..scopes import blocks
 from ..scopes.chain import innermost
+from .framed import Framed
 from .paths import words
 from .results import Results
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", covariant=True)
 
 
-class _Rows(Results[T]):
+class _Rows(Framed, Results[T]):
     """What the two have in common: rows made of a queryset's records."""
 
     __slots__ = ("_distinct", "_names", "_queryset")
@@ -154,6 +155,10 @@ class _Rows(Results[T]):
     def _rows_of(self, columns: list[Sequence[Any]]) -> list[Any]:
         raise AssertionError("a subclass makes rows")
 
+    def _kinds(self) -> dict[str, Kind]:
+        namespace = self._queryset._namespace()
+        return {name: namespace.value(name).kind for name in self._names}
+
     def _relations(self, name: str) -> str:
         """The relations that a name goes over, as a path."""
         path: list[str] = []
@@ -212,6 +217,11 @@ class ValuesList(_Rows[T]):
         other = super()._clone(queryset)
         other._flat, other._make = self._flat, self._make
         return other
+
+    def _columns_of(self, rows: list[Any]) -> list[Sequence[Any]]:
+        if self._flat:
+            return [rows]
+        return list(zip(*rows, strict=True)) or [() for _ in self._names]
 
     def _as_values(self, shown: str) -> tuple[Query, Target, Resource | None]:
         """The query of these values as a condition takes it, and the value that is compared."""

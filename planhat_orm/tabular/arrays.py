@@ -58,7 +58,7 @@ def _integers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) ->
 
 def _is_exact(raw: Sequence[Any]) -> bool:
     present = [value for value in raw if value is not None]
-    return min(present) > -_EXACT and max(present) < _EXACT
+    return bool(min(present) > -_EXACT and max(present) < _EXACT)
 
 
 def _moments(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
