@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ... import forks
 from ...errors import ConfigurationError, MirrorError, ReadOnlyError
-from . import clock, explain, fork_gate, sqlite_functions
+from . import clock, explain, fork_gate, sqlite_functions, state
 from .connector import Connector
 from .files import OpenedFile, open_file, resolved
 from .json_text import unreadable
@@ -173,6 +173,7 @@ class Database:
                         # One writer at a time, as in SQLite.
                         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
                     clock.begin(connection)
+                    state.forget(connection)
                     yield connection
             finally:
                 self._open_writes.end()

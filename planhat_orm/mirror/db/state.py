@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
@@ -17,6 +18,7 @@ from .layout import Layout
 
 LATE = timedelta(minutes=10)
 """How long a change may take to show in a list after it got its stamp."""
+_KEPT = "planhat_states"
 
 
 class ListTraits(msgspec.Struct, omit_defaults=True):
@@ -158,6 +160,28 @@ def load_all(connection: Connection, resource: str | None = None) -> dict[str, S
         traits, cursor = _traits(row["known"] or "null"), _cursor(row["cursor"] or "null")
         states[row["resource"]] = State(**values, traits=traits or ListTraits(), cursor=cursor)
     return states
+
+
+def known(connection: Connection) -> Mapping[str, State]:
+    """The states of all resources, to be looked at only: on SQLite they are read anew once somebody has written.
+
+    What counts the writes of others does not count those of the connection itself: `forget` goes before them.
+    """
+    writes = connection.get_execution_options().get("planhat_writes")
+    if writes or connection.dialect.name != "sqlite":
+        return load_all(connection)
+    driver: Any = connection.connection.driver_connection
+    (version,) = driver.execute("PRAGMA data_version").fetchone()
+    kept = connection.info.get(_KEPT)
+    if kept is None or kept[0] != version:
+        kept = connection.info[_KEPT] = version, load_all(connection)
+    states: Mapping[str, State] = kept[1]
+    return states
+
+
+def forget(connection: Connection) -> None:
+    """Read the states anew the next time: this connection is about to write."""
+    connection.info.pop(_KEPT, None)
 
 
 def save(connection: Connection, state: State) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select
+from sqlalchemy.dialects import sqlite
 
 from ... import gc_pause
 from ...errors import ConfigurationError, MirrorIncomplete, StaleMirror
@@ -92,11 +94,21 @@ class MirrorSource:
         def work() -> dict[str, Any] | None:
             with self._open(query) as connection:
                 self.check(connection, query)
+                if not self.database.postgres:
+                    return self._found(connection, query, column, value)
                 with closing(self._pages(connection, query)) as pages:
                     page = next(pages, [])
                 return page[0] if page else None
 
         return (yield RunBlocking(work))  # type: ignore[no-any-return]
+
+    def _found(self, connection: Connection, query: Query, column: Column, value: str) -> dict[str, Any] | None:
+        """The record of a key, by a statement that is the same for all keys."""
+        layout = layout_for(query.resource)
+        text, parameters = _by_key(query.resource, column.name)
+        values = tuple(value if parameter == _ANY_KEY else parameter for parameter in parameters)
+        row = connection.exec_driver_sql(text, values).first()
+        return None if row is None else RowCodec(layout).decode_rows(layout.columns, [row])[0]
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
@@ -114,8 +126,8 @@ class MirrorSource:
     def synced_at(self, resource: str) -> datetime | None:
         """When the records of a resource were last known to be current, on this machine's clock."""
         with self.database.reading() as connection:
-            text = state.load(connection, layout_for(resource).table).synced_at
-        return None if text is None else state.moment(text)
+            found = state.known(connection).get(layout_for(resource).table)
+        return None if found is None or found.synced_at is None else state.moment(found.synced_at)
 
     # --- inside -----------------------------------------------------------------------------------------
 
@@ -144,7 +156,7 @@ class MirrorSource:
 
     def check(self, connection: Connection, query: Query) -> None:
         """Raise unless the mirror is complete, and new enough, for every table that the query reads."""
-        states = state.load_all(connection)
+        states = state.known(connection)
         for name in sorted(touched(query)):
             found = states.get(name)
             if found is None or not found.complete:
@@ -199,6 +211,20 @@ class MirrorSource:
             return records
 
         return annotated
+
+
+_ANY_KEY = "\0any key"
+
+
+@cache
+def _by_key(resource: str, name: str) -> tuple[str, tuple[Any, ...]]:
+    """The statement by which SQLite finds the record of a key, and its parameters, `_ANY_KEY` among them."""
+    column = next(column for column in layout_for(resource).columns if column.name == name)
+    key = Test(Target(column.name, (column.wire,), column.kind), "exact", _ANY_KEY)
+    query = Query(resource, key, stop=1, hidden=True)
+    statement = _statement(Compiler(SqliteDialect(), hidden=True), query)
+    compiled: Any = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True})
+    return str(compiled), tuple(compiled.params[parameter] for parameter in compiled.positiontup)
 
 
 class _Reading:
