@@ -243,6 +243,8 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
     yield Verb("first", '`values_list("name").first()`', 1, "as `first()`", lambda: Company.objects.values_list("name"))
     for frame in ("to_arrow", "to_polars", "to_pandas"):
         yield Verb(frame, f"`{frame}()`", 2, "all pages", lambda: Company.objects.only("name"))
+        text = f'`values("name").{frame}()`'
+        yield Verb(frame, text, 2, "all pages, those fields only", lambda: Company.objects.values("name"))
     yield Verb("create", "`create()` without a key", 1, "one POST", objects(), (), {"name": "No key"})
     yield Verb(
         "create",

@@ -97,7 +97,7 @@ class MirrorSource:
                 if not self.database.postgres:
                     return self._found(connection, query, column, value)
                 with closing(self._pages(connection, query)) as pages:
-                    page = next(pages, [])
+                    page: list[dict[str, Any]] = next(pages, [])
                 return page[0] if page else None
 
         return (yield RunBlocking(work))  # type: ignore[no-any-return]
@@ -245,7 +245,7 @@ class _Reading:
             connection = self._context.__enter__()
             self._source.check(connection, self._query)
             self._iterator = self._source._pages(connection, self._query, self._counted)
-        page = next(self._iterator, [])
+        page: Any = next(self._iterator, [])
         if self._is_last or not page:
             # Who read all there is must not keep the database waiting until he forgets the queryset.
             self.close()
