@@ -1,4 +1,4 @@
-"""Importing the package, in a new process each time."""
+"""Importing the package, and starting its commands, in a new process each time; processor time against `import httpx`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 from .measure import Line, Scale, in_a_process, quickest
 
+_CASES: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
+    ("import httpx", ("importing", "httpx"), None),
+    ("import planhat_orm", ("importing", "planhat_orm"), 1.5),
+    ("import planhat_orm.mirror", ("importing", "planhat_orm.mirror"), None),
+    ("planhat --version", ("command", "--version"), 2),
+    ("planhat --help", ("command", "--help"), 5),
+)
+
 
 def run(scale: Scale) -> Iterator[Line]:
-    found = {what: quickest([in_a_process("importing", what) for _ in range(scale.times)]) for what in _WHAT}
-    for what, of in _WHAT.items():
-        one = found[what]
-        ratio = one.seconds / found[of].seconds if of else None
-        yield Line(f"import {what}", one.seconds, ratio, f"import {of}", f"process {one.memory / 1e6:.0f} MB")
-
-
-_WHAT = {"httpcore": "", "planhat_orm": "httpcore", "planhat_orm.mirror": "httpcore", "sqlmodel": "httpcore"}
-"""What is imported, and what that is compared with. The last is what the others do not import."""
+    yardstick = 0.0
+    for what, job, must in _CASES:
+        found = quickest([in_a_process(*job) for _ in range(scale.times)])
+        yardstick = yardstick or found.processor or 1e-9
+        beside = f"process {found.memory / 1e6:.0f} MB"
+        yield Line(what, found.processor, found.processor / yardstick, "import httpx", beside, must)

@@ -26,20 +26,25 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the table: what was done, how long it took, its ratio to something else, and what to know."""
+    """One line of the table: what was done, how long it took, its ratio to something else, and what to know.
+
+    `must` is what the ratio is to be at most.
+    """
 
     what: str
     seconds: float
     ratio: float | None = None
     to: str = ""
     beside: str = ""
+    must: float | None = None
 
 
 def printed(line: Line) -> str:
     """A line as text."""
     seconds = f"{line.seconds:8.2f} s " if line.seconds >= 1 else f"{line.seconds * 1000:8.1f} ms"
     ratio = "" if line.ratio is None else f"{line.ratio:6.2f} x {line.to}"
-    return f"  {line.what:<44} {seconds}   {ratio:<34} {line.beside}".rstrip()
+    bound = "" if line.must is None else f"(at most {line.must:g})"
+    return f"  {line.what:<44} {seconds}   {ratio:<40} {bound:<14} {line.beside}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def measured(job: Callable[[], dict[str, Any]]) -> Run:
 
 def quickest(runs: list[Run]) -> Run:
     """The run that others on the machine disturbed least."""
-    return min(runs, key=lambda run: run.seconds)
+    return min(runs, key=lambda run: run.processor)
 
 
 def best(call: Callable[[], object], times: int) -> float:
@@ -79,6 +84,17 @@ def best(call: Callable[[], object], times: int) -> float:
         call()
         found.append(time.perf_counter() - started)
     return min(found)
+
+
+def fastest(times: int, *calls: Callable[[], object]) -> tuple[float, ...]:
+    """The least processor time of each call, in seconds: they take turns, so that all meet the machine as it is."""
+    taken: list[list[float]] = [[] for _ in calls]
+    for _ in range(times):
+        for call, spent in zip(calls, taken, strict=True):
+            started = time.process_time()
+            call()
+            spent.append(time.process_time() - started)
+    return tuple(map(min, taken))
 
 
 def _peak_memory() -> int:
