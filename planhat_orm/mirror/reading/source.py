@@ -66,7 +66,9 @@ class MirrorSource:
         layout, chosen = layout_for(query.resource), query.changed(select=frozenset(wires))
         columns = _chosen(layout, chosen)
         codec = RowCodec(layout, postgres=self.database.postgres)
-        yield from self._read(_Reading(self, chosen, lambda rows: codec.decode_columns(columns, rows, wires)))
+        reading = _Reading(self, chosen, lambda rows: codec.decode_columns(columns, rows, wires))
+        if not (yield from self._read(reading)):
+            yield from self._warn_of_unseen(query)
 
     def count(self, query: Query) -> Flow[int]:
         """Return how many records satisfy the query."""
