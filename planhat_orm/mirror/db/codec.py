@@ -133,7 +133,7 @@ class RowCodec:
         found: dict[str, list[Any]] = {wire: [None] * len(rows) for wire in wires}
         try:
             for column, came in zip(columns, values, strict=True):
-                found[column.wire] = self._decode_column(column, list(came))
+                found[column.wire] = list(self._decode_column(column, came))
             # What `_extra` holds is mostly of other fields.
             is_near = re.compile("|".join(f'"{re.escape(wire)}":' for wire in found)).search
             for place, text in enumerate(extras):
@@ -145,12 +145,12 @@ class RowCodec:
             raise unreadable(wrong) from None
         return found
 
-    def _decode_column(self, column: Column, came: list[Any]) -> list[Any]:
+    def _decode_column(self, column: Column, came: Values) -> Values:
         if column.storage == "json":
-            present = iter(decode(f"[{','.join(filter(None, came))}]"))
-            return [None if cell is None else next(present) for cell in came]
+            return _decode_cells(came)
         if column.storage == "number" and self._postgres:
-            return list(plain_numbers(came))
+            # PostgreSQL gives every number as a float.
+            return plain_numbers(came)
         if column.storage == "boolean":
             return [None if flag is None else bool(flag) for flag in came]
         return came
@@ -182,6 +182,18 @@ class RowCodec:
                 raw.update(more if select is None else {key: item for key, item in more.items() if key in select})
             found.append(raw)
         return found
+
+
+def _decode_cells(texts: Sequence[str | None]) -> list[Any]:
+    """The values of cells of JSON, None where there is none: read all at once."""
+    present = [text for text in texts if text is not None]
+    values = decode(f"[{','.join(present)}]")
+    if len(values) != len(present):
+        raise msgspec.DecodeError("a cell holds several values")
+    if len(present) == len(texts):
+        return list(values)
+    rest = iter(values)
+    return [None if text is None else next(rest) for text in texts]
 
 
 def _spelt_out(value: Any) -> Any:
