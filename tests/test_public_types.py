@@ -81,7 +81,7 @@ ALLOWED: dict[str, str] = {
     **{f"QuerySet.{verb}(others)": _MODEL for verb in ("union", "intersection", "difference")},
     **{
         f"{owner}.{twin}to_{library} ->": _FRAME
-        for owner in ("QuerySet", "Groups")
+        for owner in ("QuerySet", "Framed")
         for twin in ("", "a")
         for library in ("arrow", "pandas", "polars")
     },

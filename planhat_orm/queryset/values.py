@@ -105,11 +105,12 @@ class _Rows(Framed, Results[T]):
         self._queryset._before_fetch()
 
     def _pages(self) -> Flow[None]:
-        queryset = self._queryset
+        # No flow itself, which would hold the rows that hold it.
         fields = self._plain_fields()
-        if fields is not None:
-            yield from self._from_columns(fields)
-            return
+        return self._from_records() if fields is None else self._from_columns(fields)
+
+    def _from_records(self) -> Flow[None]:
+        queryset = self._queryset
         held = [name for name in self._names if name not in dict(queryset._query.annotations)]
         relations = tuple(dict.fromkeys(path for name in held if (path := self._relations(name))))
         if relations:

@@ -235,8 +235,8 @@ class _Reading:
     def __init__(self, source: MirrorSource, query: Query, decode: Decode) -> None:
         self._source = source
         self._query = query
-        self._decode = decode
-        self._is_last = False
+        self._sizes: list[int] = []
+        self._decode = _noting(self._sizes, decode)
         self._context: Any = None
         self._iterator: Generator[Any, None, None] | None = None
 
@@ -246,16 +246,12 @@ class _Reading:
             self._context = self._source._open(self._query)
             connection = self._context.__enter__()
             self._source.check(connection, self._query)
-            self._iterator = self._source._pages(connection, self._query, self._counted)
+            self._iterator = self._source._pages(connection, self._query, self._decode)
         page: Any = next(self._iterator, [])
-        if self._is_last or not page:
+        if not page or self._sizes[-1] < PAGE:
             # Who read all there is must not keep the database waiting until he forgets the queryset.
             self.close()
         return page
-
-    def _counted(self, rows: Sequence[Any]) -> Any:
-        self._is_last = len(rows) < PAGE
-        return self._decode(rows)
 
     def close(self) -> None:
         """End the transaction."""
@@ -264,6 +260,16 @@ class _Reading:
         if self._context is not None:
             self._context.__exit__(None, None, None)
             self._context = None
+
+
+def _noting(sizes: list[int], decode: Decode) -> Decode:
+    """Decode pages and note how many rows they had. Knows no reading: a half read one goes with its last reference."""
+
+    def noted(rows: Sequence[Any]) -> Any:
+        sizes[:] = [len(rows)]
+        return decode(rows)
+
+    return noted
 
 
 def _statement(compiler: Compiler, query: Query) -> Select[Any]:
