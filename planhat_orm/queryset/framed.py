@@ -22,16 +22,13 @@ class Framed:
         """The columns of some rows."""
         return [[row[name] for row in rows] for name in self._kinds()]
 
-    async def _afill(self) -> list[Any]:
-        raise AssertionError("a subclass fetches")
-
     def to_arrow(self) -> Any:
         """The rows as an Arrow table with typed columns. Needs `[frames]`."""
         return self._table(list(self))  # type: ignore[call-overload]
 
     async def ato_arrow(self) -> Any:
         """Do what `to_arrow()` does, in a task."""
-        return self._table(await self._afill())
+        return self._table(await self._afill())  # type: ignore[attr-defined]
 
     def to_polars(self) -> Any:
         """The rows as a polars DataFrame. Needs `[frames]`."""
