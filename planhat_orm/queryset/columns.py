@@ -288,7 +288,11 @@ def normal(value: Any) -> Any:
 
 def is_key_like(target: Target) -> bool:
     """Whether a column holds keys: ids, and texts by which records are matched."""
-    field = target.related.field if target.related is not None else target.field
+    return is_key_field(target.related.field if target.related is not None else target.field)
+
+
+def is_key_field(field: Field[Any] | None) -> bool:
+    """Whether a field holds an id, or a text by which records are matched."""
     if field is None or isinstance(field, Custom):
         return False
     return field.kind in (kinds.ID, kinds.REF) or field.wire in ("externalId", "sourceId", "extId", "email")

@@ -20,7 +20,7 @@ from ..tabular.frame_rows import Frame, frame_table
 from ..tabular.table import Table
 from ..wire.resources import BULK_MAX_ROWS
 from . import retrieval
-from .columns import Binding, RowOptions, RowReader, RowValues, account_fields, bindings_of
+from .columns import Binding, RowOptions, RowReader, RowValues, account_fields, bindings_of, is_key_field, normal
 from .duplicates import Duplicates, merge_duplicates, with_merged
 from .paths import field_of
 
@@ -273,8 +273,12 @@ def _record(model: type[Model], row: object, place: int) -> Model:
         raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
     # Rows of a frame have NaN, NaT or `pd.NA` in empty cells, as its `to_dict("records")` leaves them.
     said = {name: value for name, value in row.items() if value is None or not is_missing(value)}
+    fields = model._meta.fields
     with _naming_row(place):
-        return model(**_python_names(model, said))
+        named = _python_names(model, said)
+        return model(
+            **{name: normal(value) if is_key_field(fields.get(name)) else value for name, value in named.items()}
+        )
 
 
 @contextmanager

@@ -143,6 +143,17 @@ def rows_of(company: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.parametrize("shape", ["dicts", "frame"])
+def test_blanks_around_a_key_and_the_form_of_its_accents_make_no_second_record(own: Own, shape: str) -> None:
+    emulator, planhat = own(companies=0, seed=2)
+    emulator.store.insert("company", {"name": "Café", "externalId": "caf\u00e9"})
+    rows = [{"external_id": " cafe\u0301 ", "phase": "Live"}]
+    given = rows if shape == "dicts" else FRAMES["polars"]({name: [value] for name, value in rows[0].items()})
+    result = Company.objects.using(planhat).bulk_upsert(given)
+    assert [row.status for row in result] == ["updated"]
+    assert len(emulator.store.all("company")) == 1
+
+
 @pytest.mark.filterwarnings("ignore::planhat_orm.UnknownNameWarning")
 def test_rows_that_share_a_key_are_refused_or_become_one_with_a_status_of_its_own(own: Own) -> None:
     emulator, _, objects, company = contacts(own)
