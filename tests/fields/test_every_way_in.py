@@ -198,6 +198,8 @@ def _wanted(target: Target, way: str, value: Any, meaning: Meaning) -> Any:
     if way in ROWS and target.name and _is_missing(value):
         return None  # as `to_dict("records")` of a frame leaves an empty cell
     wanted = _on_the_wire(target.kind, meaning)
+    if way in ROWS and target.name and target.kind in ("id", "key") and isinstance(wanted, str):
+        return unicodedata.normalize("NFC", wanted.strip())
     if target.kind == "day" and way in CUSTOM_WAYS and meaning.type == "number" and abs(meaning.value) < 10_000:
         # The dict holds values of the API, which counts days from 1970 on.
         return meaning.value if meaning.value == int(meaning.value) else REFUSED
