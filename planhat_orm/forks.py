@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-PATIENCE = 10.0
+WAIT_SECONDS = 10.0
 """Seconds that a fork waits for what other threads are in the middle of."""
 TICK = 0.001
 
@@ -105,7 +105,7 @@ def _is_importing() -> bool:
 
 
 def _wait_for_imports() -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WAIT_SECONDS
     while _is_importing() and time.monotonic() < end:
         time.sleep(TICK)
 

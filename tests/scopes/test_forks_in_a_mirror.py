@@ -125,7 +125,7 @@ def test_a_child_that_is_forked_over_an_open_transaction_is_told_so(
     with a.mirror.database.reading():
         assert in_fork(_count).startswith(told), "a thread does not wait for itself"
         assert not caplog.messages
-        monkeypatch.setattr(forks, "PATIENCE", 0.2)
+        monkeypatch.setattr(forks, "WAIT_SECONDS", 0.2)
         assert in_thread(in_fork, _count).startswith(told), "nor for ever for another one"
         assert "cannot use one" in caplog.text
         assert in_fork(a.close) is None

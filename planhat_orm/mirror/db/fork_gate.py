@@ -82,7 +82,7 @@ class _Gate:
         """Let nobody begin, wait for the other threads, and close what is open."""
         thread = threading.get_ident()
         self.forking[thread] = None
-        end = time.monotonic() + forks.PATIENCE
+        end = time.monotonic() + forks.WAIT_SECONDS
         while is_used := any(use.thread not in self.forking for use in self._running()):
             if time.monotonic() > end:
                 break
