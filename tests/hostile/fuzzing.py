@@ -149,7 +149,7 @@ FOR_FLOWS: dict[str, set[str]] = {
     "planhat.batch()": {"hold", "hold_delete", "take", "take_deletes", "unify"},
     "planhat.mirror": {"store", "remove", "holds", "pulled", "adopt", "sync", "noting", "asked_at"},
     "planhat.outbox": {
-        "wrote", "reserve", "record", "mark", "acknowledge", "mark_conflicts", "rebase", "waiting_on", "aliases", "made_here",
+        "wrote", "reserve", "record", "mark", "acknowledge", "take_keys", "mark_conflicts", "rebase", "waiting_on", "aliases", "made_here",
         "entries", "claim", "send", "bottoms", "cancel",
     },
 }  # fmt: skip
