@@ -15,6 +15,7 @@ from planhat_orm import AlreadyExists, Company, Planhat, PlanhatError
 from planhat_orm.emulator import Emulator
 from planhat_orm.http.effects import Flow, RunBlocking
 from planhat_orm.wire import key_locks
+from planhat_orm.writes import server_state
 
 from ..registry import no_clients
 
@@ -75,7 +76,9 @@ async def cancelled_at_each(
 
 
 @pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
+def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # The emulator has done what it was sent within that time, if it does it at all.
+    monkeypatch.setattr(server_state, "QUIET", 0.3)
     with no_clients():
         yield
 
