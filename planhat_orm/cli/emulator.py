@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from ..errors import ConfigurationError
 from .out import console, say
+from .signals import ending_on_signals
 
 if TYPE_CHECKING:
     from ..emulator import Emulator
@@ -69,9 +69,7 @@ def emulator(
     if webhook is not None:
         _add_webhooks(served, webhook)
     stopping = threading.Event()
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wanted, lambda *_: stopping.set())
-    with served:
+    with ending_on_signals(stopping.set), served:
         console().print(
             f"An emulated Planhat with {inventory(served)} is at {served.url}\n"
             f"Its records, calls and faults: {served.url}/__emulator__/\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from ..errors import ConfigurationError
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror
 from .out import JsonOption, console, dump, say, table
+from .signals import ending_on_signals
 
 app = typer.Typer(help="Keep the local copy up to date with webhooks of Planhat's automations.", no_args_is_help=True)
 _VARIABLE = "PLANHAT_HOOK_SECRET"
@@ -42,10 +42,9 @@ def serve(
     with connect(mirror, api_url) as client:
         hooks = Receiver(client, secret=secrets, header=header)
         say(f"Webhooks are taken at http://{host}:{port}/. Ctrl-C stops it; what waits is kept.")
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            # The server ends in order on these, and raises them once more when it has.
-            signal.signal(ending, lambda *_: None)
-        uvicorn.run(hooks, host=host, port=port, ws="none", log_config=None, access_log=False, server_header=False)
+        # The server ends in order on a signal, and raises it once more when it has.
+        with ending_on_signals(lambda: None):
+            uvicorn.run(hooks, host=host, port=port, ws="none", log_config=None, access_log=False, server_header=False)
         done = hooks.counts
         say(f"{done.accepted:,} webhooks, {done.pulled:,} records read again with {done.requests:,} requests.")
 

@@ -136,6 +136,9 @@ def _needs_account(model: type[Model], table: Table, mapping: Mapping[str, Mappe
 
 def _unknown(model: type[Model], table: Table, account: Known | None) -> list[str]:
     """The columns of an export that hold what the library does not know."""
+    # Where a custom field has that name, the export calls the field's column `custom_extra`.
+    if not table.is_wire and {"extra", "custom_extra"} <= set(table.columns):
+        return ["extra"]
     candidates = table.columns if table.is_wire else {"extra"}.intersection(table.columns)
     return [column for column in candidates if find_target(model, column, account) is None]
 

@@ -49,7 +49,8 @@ def test_it_serves_what_it_prints_until_it_is_stopped(tmp_path: Path, how: signa
     assert "Traceback" not in err
 
 
-def test_a_port_in_use_is_one_line(run: Run) -> None:
+def test_a_port_in_use_is_one_line_and_ctrl_c_does_afterwards_what_it_did(run: Run) -> None:
+    before = signal.getsignal(signal.SIGINT)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -57,6 +58,7 @@ def test_a_port_in_use_is_one_line(run: Run) -> None:
         shown = run("emulator", "--port", str(port), "--companies", "0")
     assert shown.code == 1
     assert shown.err == f"planhat: Port {port} is taken. Choose another, or 0 for a free one.\n"
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("option", ["--companies", "--endusers", "--calls-per-min", "--port"])

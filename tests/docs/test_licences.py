@@ -66,7 +66,9 @@ def licence(package: metadata.Distribution) -> str:
     """What a package says of its licence, in any of the three places that there are for it."""
     told = package.metadata
     classifiers = [line for line in told.get_all("Classifier") or () if line.startswith("License ::")]
-    return " ".join([told["License-Expression"] or "", (told["License"] or "")[:200], *classifiers])
+    # `keyring` may have brought a reader of its own, which raises where the standard library's says None.
+    expression, text = (told.get(name) or "" for name in ("License-Expression", "License"))  # type: ignore[attr-defined]
+    return " ".join([expression, text[:200], *classifiers])
 
 
 def rows() -> dict[str, str]:

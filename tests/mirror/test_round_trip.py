@@ -20,7 +20,7 @@ from planhat_orm.emulator import Emulator
 from planhat_orm.fields.base import Field
 from planhat_orm.models import resources
 
-from ..registry import no_classes
+from ..registry import no_classes, no_clients
 
 ODD = [
     {
@@ -225,3 +225,20 @@ def test_a_column_called_after_any_class_of_the_program_goes_back_in(tmp_path: P
             planhat.mirror.export(path if form == "duckdb" else tmp_path, form)
             plan = Company.objects.using(planhat).reconcile(path, key="id", empty="clear")
             assert cells(plan) == {} and plan.creates == [] and plan.unchanged == 3
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_custom_field_with_the_name_of_the_column_of_the_rest_goes_out_and_in(tmp_path: Path, form: str) -> None:
+    with no_classes(), no_clients(), Emulator(3, endusers=0, licenses=0) as emulator:
+
+        class Account(Company):
+            extra = Custom("Extra", int)
+
+        for number, row in enumerate(emulator.store.all("company")):
+            emulator.store.update("company", row["_id"], {"custom": {"Extra": number}, "undocumented": number})
+        mirror = tmp_path / "planhat.db"
+        with Planhat("test-token", api_url=emulator.url, calls_per_min=1e6, mirror=mirror, custom="warn") as planhat:
+            planhat.sync(Account)
+            (file,) = planhat.mirror.export(tmp_path / "out", form, [Account])
+            plan = Account.objects.reconcile(file, key="id", empty="clear")
+            assert plan.summary() == "create 0, update 0, unchanged 3, delete 0"
