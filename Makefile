@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Two processes; one that is done takes over what another has not begun.
+PARALLEL := -n 2 --dist worksteal
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
@@ -43,12 +45,12 @@ check: $(STAMP)
 	$(BIN)/mypy --strict planhat_orm tests
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests
+	$(BIN)/python -m pytest $(PARALLEL) tests
 
 # The same tests, with the lines and branches that they reach; fails below the floor. Without our own plugin, which pytest
 # would import, and the package with it, before anything is measured.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -p no:planhat_orm --cov --cov-report= tests
+	$(BIN)/python -m pytest $(PARALLEL) -p no:planhat_orm --cov --cov-report= tests
 	$(BIN)/python -m coverage report --fail-under=$(COVERAGE_FLOOR)
 
 # The oldest versions that pyproject.toml promises to work with.
@@ -59,17 +61,17 @@ coverage: $(STAMP)
 	@touch .venv-lowest/.installed
 
 test-lowest: .venv-lowest/.installed
-	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal --ignore tests/typing tests
+	.venv-lowest/bin/python -m pytest $(PARALLEL) --ignore tests/typing tests
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks
 
 torture: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal --torture tests
+	$(BIN)/python -m pytest $(PARALLEL) --torture tests
 
 # What depends on how threads, processes and signals meet may pass by chance.
 repeat: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m doubtful --repeat 200 tests
+	$(BIN)/python -m pytest $(PARALLEL) -m doubtful --repeat 200 tests
 
 # CRUDs asks for a certifi of the day it was released, which not every index has: its own needs are put in by hand.
 .venv-peers/.installed: Makefile

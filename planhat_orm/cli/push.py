@@ -92,34 +92,30 @@ def push(
         )  # fmt: skip
         shown = "\n".join([found.plan.text(None), *found.notes(), found.summary()]) if plan else str(found)
         console(stderr=as_json).print(shown)
-        if not (found.creates or found.updates or found.deletions):
-            if as_json:
-                dump({"plan": json.loads(found.to_json()), "result": None})
-            return
-        if not yes and (as_json or not _agreed()):
-            if as_json:
-                dump({"plan": json.loads(found.to_json()), "result": None})
+        differs = bool(found.creates or found.updates or found.deletions)
+        result = _applied(found) if differs and (yes or (not as_json and _agreed())) else None
+        if as_json:
+            facts = None if result is None else _facts(result, lambda record: getattr(record, key, None))
+            dump({"plan": json.loads(found.to_json()), "result": facts})
+        elif result is not None:
+            console().print(str(result))
+            bad = [(getattr(row.object, key, None), row.status, row.error) for row in result.rows if not row.ok]
+            if bad:
+                table((key, "status", "why"), bad)
+        if result is None and differs:
             say("Nothing was sent.")
             # Who asked for a plan got it; a push that nobody agreed to did not do what it is for.
             raise typer.Exit(0 if plan else 1)
-        try:
-            result = found.apply()
-        except BulkError as failed:
-            result = failed.result
-        bad = [row for row in result.rows if not row.ok]
-        if as_json:
-            dump(
-                {
-                    "plan": json.loads(found.to_json()),
-                    "result": _facts(result, lambda record: getattr(record, key, None)),
-                }
-            )
-        else:
-            console().print(str(result))
-        if bad and not as_json:
-            table((key, "status", "why"), ((getattr(row.object, key, None), row.status, row.error) for row in bad))
-        if bad:
+        if result is not None and not result.ok:
             raise typer.Exit(1)
+
+
+def _applied(found: ReconcilePlan[Model]) -> BatchResult:
+    try:
+        return found.apply()
+    except BulkError as failed:
+        result: BatchResult = failed.result
+        return result
 
 
 def _agreed() -> bool:

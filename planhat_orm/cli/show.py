@@ -17,6 +17,12 @@ from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, 
 from .out import JsonOption, cell, console, dump, table
 from .source import answer
 
+_KEY = re.compile(r"[0-9a-fA-F]{24}|(extid|srcid)-.*|", re.DOTALL)
+"""What is a key, no name; one that is empty is refused as a key."""
+_LISTED = 10
+_TRENDS = ("mrr", "arr", "h", "csm_score")
+_BARS = 40
+
 
 class Shape(StrEnum):
     """How a record is written."""
@@ -60,27 +66,20 @@ def show(
         console().print(line)
 
 
-_KEY = re.compile(r"[0-9a-fA-F]{24}|(extid|srcid)-.*|", re.DOTALL)
-_LISTED = 10
-_TRENDS = ("mrr", "arr", "h", "csm_score")
-_BARS = 40
-
-
-def _find(records: QuerySet[Any], key: str) -> Model:
+def _find(records: QuerySet[Model], key: str) -> Model:
     """The record with a key, or the only one with a name or an email."""
-    chosen: Any = records.model
-    by = None if _KEY.fullmatch(key) else _lookup(chosen, key)
-    if by is None:
-        return records.get(key)  # type: ignore[no-any-return]
-    found = list(records.filter(**{by: key})[: _LISTED + 1])
+    chosen = records.model
+    lookup = None if _KEY.fullmatch(key) else _lookup(chosen, key)
+    if lookup is None:
+        return records.get(key)
+    found = list(records.filter(**{lookup: key})[: _LISTED + 1])
     if not found:
         raise chosen.DoesNotExist(f"There is no {chosen.__name__} called {quoted(key)}.")
     if len(found) > 1:
         ids = ", ".join(str(record.id) for record in found[:_LISTED])
         more = ", ..." if len(found) > _LISTED else ""
         raise PlanhatError(f"Several are called {quoted(key)}. Show one by its id: {ids}{more}")
-    record: Model = found[0]
-    return record
+    return found[0]
 
 
 def _lookup(chosen: type[Model], key: str) -> str | None:
@@ -95,12 +94,10 @@ def _trends(client: Planhat, record: Model) -> list[str]:
     from ..reports.figures import sparks
 
     changes, lines = client.mirror.history(record), []
-    for name in [name for name in _TRENDS if name in record._meta.fields]:
+    for name in _TRENDS:
         steps = [(change.at, *change.fields[name]) for change in changes if name in change.fields]
-        numbers = [step[2] for step in steps]
-        if steps and isinstance(steps[0][1], (int, float)):
-            numbers.insert(0, steps[0][1])
-        numbers = [number for number in numbers if isinstance(number, (int, float))]
+        values = [steps[0][1], *(new for _, _, new in steps)] if steps else []
+        numbers = [value for value in values if isinstance(value, (int, float))]
         if len(numbers) > 1:
             bars = sparks(numbers[-_BARS:])
             lines.append(f"{name}  {bars}  {numbers[0]:,} to {numbers[-1]:,} since {steps[0][0]:%Y-%m-%d}")

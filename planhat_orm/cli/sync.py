@@ -55,8 +55,7 @@ def _sync(chosen: list[Any], mirror: str, api_url: str | None, full: bool, as_js
             client.on("wait", bars.waiting)
             report = client.sync(*chosen, full=full, progress=bars)
         if as_json:
-            lines = [{**asdict(line), "model": title(line.model)} for line in report]
-            dump({"requests": report.requests, "seconds": round(report.seconds, 3), "models": lines})
+            _dump(report)
         else:
             show_report(report, console())
 
@@ -90,10 +89,14 @@ def _plan(chosen: list[Any], mirror: str, api_url: str | None, full: bool, as_js
     with _readable(mirror) as where, connect(where, api_url, token=False) as client:
         found = client.mirror.plan(chosen or None, full=full)
     if as_json:
-        lines = [{**asdict(line), "model": title(line.model)} for line in found]
-        dump({"requests": found.requests, "seconds": round(found.seconds, 3), "models": lines})
+        _dump(found)
     else:
         _show_plan(found, console())
+
+
+def _dump(found: SyncReport | SyncPlan) -> None:
+    lines = [{**asdict(line), "model": title(line.model)} for line in found]
+    dump({"requests": found.requests, "seconds": round(found.seconds, 3), "models": lines})
 
 
 @contextmanager

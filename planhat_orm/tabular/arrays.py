@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..query.kinds import Kind
+from ..query.kinds import SAFE, Kind
 from ..query.loading import load_column
 from .typed import TYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXACT = 2**53
 _LENGTH = len("2021-07-28T16:15:50.772Z")
 _FIRST = -62_135_596_800_000
 """The first moment that Python knows, in milliseconds."""
@@ -58,7 +57,7 @@ def _integers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) ->
 
 def _is_exact(raw: Sequence[Any]) -> bool:
     present = [value for value in raw if value is not None]
-    return bool(min(present) > -_EXACT and max(present) < _EXACT)
+    return bool(min(present) >= -SAFE and max(present) <= SAFE)
 
 
 def _moments(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:

@@ -34,6 +34,11 @@ def keys_beside_id(resource: Resource, row: Mapping[str, Any]) -> Iterator[tuple
     return ((wire, value) for wire, value in keyables(resource, row) if wire != "_id")
 
 
+def key_names(resource: Resource, row: Mapping[str, Any]) -> str:
+    """The names of a new record's keys, for a person."""
+    return " or ".join(wire for wire, _ in keys_beside_id(resource, row))
+
+
 def has_key(resource: Resource, row: Mapping[str, Any]) -> bool:
     """Whether a row has a keyable beside `_id`."""
     return any(True for _ in keys_beside_id(resource, row))

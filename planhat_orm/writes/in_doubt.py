@@ -15,7 +15,7 @@ from ..models.conflict import Conflict, conflict_of
 from ..models.results import Policy
 from ..runtime import Source
 from ..wire import find_by_keys
-from ..wire.keys import keys_beside_id
+from ..wire.keys import key_names
 from ..wire.new_records import is_older, merge_new, upsert_of
 from ..wire.patches import merged, under
 from ..wire.resources import Resource
@@ -85,24 +85,19 @@ def _compare(known: Resource, entry: OutboxEntry, record: Raw, check: Policy | N
 def _clash(known: Resource, entry: OutboxEntry, conflicts: Iterable[Conflict]) -> str:
     names = ", ".join(conflict.name for conflict in conflicts)
     return (
-        f"a record with this {key_names(known, entry)} is there by now, with another {names}: push with on_conflict, "
-        f"or discard it"
+        f"a record with this {key_names(known, entry.patch)} is there by now, with another {names}: push with "
+        f"on_conflict, or discard it"
     )
 
 
 def taken(known: Resource, entry: OutboxEntry) -> str:
     """Why a record is not made whose key another one has."""
-    return f"a record with this {key_names(known, entry)} exists already"
+    return f"a record with this {key_names(known, entry.patch)} exists already"
 
 
 def beaten(known: Resource, entry: OutboxEntry, id: str | None) -> str:
     """Why a record was not made whose key another one got between the look for it and the sending."""
     return (
-        f"somebody else made a record with this {key_names(known, entry)} at the same moment ({id}): what was sent "
-        f"is on that one now. Read it, and discard this"
+        f"somebody else made a record with this {key_names(known, entry.patch)} at the same moment ({id}): what was "
+        f"sent is on that one now. Read it, and discard this"
     )
-
-
-def key_names(known: Resource, entry: OutboxEntry) -> str:
-    """The names of an entry's keys, for a person."""
-    return " or ".join(wire for wire, _ in keys_beside_id(known, entry.patch))

@@ -13,12 +13,12 @@ from ..models.conflict import conflict_of
 from ..models.results import Policy
 from ..runtime import TEMPORARY, Source
 from ..wire import find_by_keys
-from ..wire.keys import comparable_keys, has_key
+from ..wire.keys import comparable_keys, has_key, key_names
 from ..wire.patches import base_of, merged, renamed, three_way, under
 from ..wire.resources import Resource, resource
 from . import server_state
 from .conflicts import resolve
-from .in_doubt import judge, key_names, taken
+from .in_doubt import judge, taken
 from .outbox import OutboxEntry, Raw, hold_keys, on_outbox
 from .outcomes import UNSURE, Acknowledged, Conflicting, Outcomes
 
@@ -208,7 +208,7 @@ class Preflight:
             if there is not None:
                 refused[entry.seq] = taken(known, entry)
             elif owners.intersection(mine):
-                refused[entry.seq] = f"another new record in the outbox has this {key_names(known, entry)}"
+                refused[entry.seq] = f"another new record in the outbox has this {key_names(known, entry.patch)}"
             owners.update(mine)
         yield from self.outcomes.fail(refused)
         return [entry for entry in entries if entry.seq not in refused]

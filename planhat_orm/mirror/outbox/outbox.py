@@ -23,7 +23,7 @@ from ...models.conflict import Conflict, conflict_of
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
-from ...wire.keys import keys_beside_id
+from ...wire.keys import key_names
 from ...wire.patches import Raw, merged, same, under, without
 from ..db import clock, guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
@@ -503,7 +503,7 @@ class Outbox:
 
 def _hold(entry: Entry, row: Raw) -> None:
     """Hold a new record back that was never sent, as one with its key is there."""
-    keys = " or ".join(wire for wire, _ in keys_beside_id(layouts()[entry.resource].resource, entry.patch))
+    keys = key_names(layouts()[entry.resource].resource, entry.patch)
     entry.state, entry.below = "conflict", under(row, entry.patch)
     entry.error = f"a record with this {keys} is there by now: push with on_conflict, or discard it"
 

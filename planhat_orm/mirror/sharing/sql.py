@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 from ...errors import MirrorError, ValidationError
 from ...html import table
 from ...names import did_you_mean
-from ...queryset.dataframes import frames_module
+from ...queryset.dataframes import frames_module, pandas_of, polars_of
 from ..db import fork_gate, sqlite_functions
 from ..db.database import Database
 
@@ -56,11 +56,11 @@ class SqlResult(Sequence[dict[str, Any]]):
 
     def to_pandas(self) -> Any:
         """The rows as a pandas DataFrame with Arrow's types. Needs `[frames]`."""
-        return self.to_arrow().to_pandas(types_mapper=frames_module("pandas").ArrowDtype)
+        return pandas_of(self.to_arrow())
 
     def to_polars(self) -> Any:
         """The rows as a polars DataFrame. Needs `[frames]`."""
-        return frames_module("polars").from_arrow(self.to_arrow())
+        return polars_of(self.to_arrow())
 
     def _repr_html_(self) -> str:
         return table(self.columns, self.rows[:20], repr(self))
