@@ -23,12 +23,3 @@ class Docstring:
 def joined(text: str | None, more: str) -> str:
     """A docstring as it is written, and what follows it."""
     return f"{inspect.cleandoc(text or '')}\n\n{more}".strip()
-
-
-def columns(rows: list[tuple[str, ...]], gap: str = "  ", most: int = 24) -> list[str]:
-    """Rows as lines whose cells stand below each other; cells beyond `most` letters push the rest of their line."""
-    widths = [min(most, max(map(len, column))) for column in zip(*rows, strict=True)]
-    return [
-        gap.join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    ]

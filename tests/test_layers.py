@@ -18,6 +18,7 @@ UNDER: dict[str, set[str]] = {
     "names": set(),
     "html": set(),
     "docstrings": set(),
+    "aligned": set(),
     "gc_pause": {"forks"},
     "files": {"errors"},
     "json_decoding": set(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..docstrings import columns
+from ..aligned import aligned
 from ..wire.resources import BULK_MAX_ROWS, Resource, resources
 
 _VERBS = {
@@ -62,4 +62,4 @@ def _endpoint(resource: Resource) -> list[str]:
 
 
 def _lines(title: str, rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join([title, *(f"  {line}" for line in columns(list(rows)))])
+    return "\n".join([title, *(f"  {line}" for line in aligned(list(rows), most=24))])

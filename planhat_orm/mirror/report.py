@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from ..aligned import aligned
 from ..names import did_you_mean
 
 
@@ -32,12 +33,8 @@ class Table:
 
     def __str__(self) -> str:
         head, rows = self._cells()
-        lines = [list(map(str, head)), *([_shown(cell) for cell in row] for row in rows)]
-        widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
-        text = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        ]
-        return "\n".join([*text, *self._closing()])
+        cells = [list(map(str, head)), *([_shown(cell) for cell in row] for row in rows)]
+        return "\n".join([*aligned(cells), *self._closing()])
 
     def _repr_html_(self) -> str:
         head, rows = self._cells()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..docstrings import columns
+from ..aligned import aligned
 from ..fields import Custom
 from ..fields.relations import Many
 
@@ -38,7 +38,7 @@ def overview(model: type[Model]) -> str:
 
 
 def _table(title: str, rows: list[tuple[str, ...]]) -> str:
-    return "\n".join([f"{title}:", *(f"  {line}" for line in columns(rows))]) if rows else ""
+    return "\n".join([f"{title}:", *(f"  {line}" for line in aligned(rows, most=24))]) if rows else ""
 
 
 def _field(name: str, field: Field[Any]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
+from ..aligned import aligned
 from ..fields import Custom
 from ..html import table
 from ..models.base import Model
@@ -86,8 +87,7 @@ class WritePlan:
         """The table of the first `most` changes, or of all, and the summary."""
         shown = self.changes if most is None else self.changes[:most]
         rows = [("action", "object", "field", "old", "new"), *self._cells(shown)]
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = aligned(rows)
         if len(self.changes) > len(shown):
             lines.append(f"... and {len(self.changes) - len(shown)} more")
         return "\n".join([*lines, self.summary()]) if self.changes else self.summary()
