@@ -25,7 +25,7 @@ SPEED = 100
 
 Online = Callable[..., tuple[Emulator, Planhat]]
 
-_CLIENT = ("read_only", "allow_delete", "timeout", "retry", "mirror", "scan", "custom")
+CLIENT_OPTIONS = ("read_only", "allow_delete", "timeout", "retry", "mirror", "scan", "custom")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def online() -> Iterator[Online]:
         def start(companies: int = 0, **options: Any) -> tuple[Emulator, Planhat]:
             names = Switches.__dataclass_fields__
             switches = Switches(**{key: options.pop(key) for key in list(options) if key in names})
-            chosen = {key: options.pop(key) for key in list(options) if key in _CLIENT}
+            chosen = {key: options.pop(key) for key in list(options) if key in CLIENT_OPTIONS}
             chosen.setdefault("retry", Retry(attempts=3))
             limit = options.get("calls_per_min")
             emulator = stack.enter_context(

@@ -107,6 +107,7 @@ def _apply(
         return
     hit, key = match(tenant, resource, row)
     try:
+        records.refuse_if_told(tenant, resource, row)
         if key and behaviour.twice == "error" and firsts[key, str(row[key])] < at:
             raise _duplicated(row)
         unknown = hit is None and key == "_id" and bool(cast("o", row["_id"], "_id"))

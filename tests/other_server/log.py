@@ -47,6 +47,11 @@ class Entry:
         except (ValueError, RecursionError):
             return None
 
+    @property
+    def rows(self) -> int:
+        """The rows of a bulk write, as they were sent."""
+        return len(self.body) if isinstance(self.body, list) else 0
+
     def summary(self) -> dict[str, Any]:
         """The entry as JSON, for a server in a process of its own."""
         plain = {

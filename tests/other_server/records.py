@@ -42,6 +42,13 @@ def locate(tenant: Tenant, resource: Resource, text: str) -> Row:
     return rows[0]
 
 
+def refuse_if_told(tenant: Tenant, resource: Resource, sent: Record) -> None:
+    """Refuse a record, as it was sent, that a test wants refused."""
+    for check in tenant.refusals.get(resource.name, ()):
+        if message := check(sent):
+            raise Refused(message)
+
+
 def write(
     tenant: Tenant, resource: Resource, sent: Record, row: Row | None, *, bulk: bool = False, new_id: str | None = None
 ) -> Written:

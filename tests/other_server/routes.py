@@ -142,6 +142,7 @@ def _on_collection(tenant: Tenant, resource: Resource, request: Request) -> Answ
         status, body = bulk.upsert(tenant, resource, parsed(request))
         return json_answer(body, status)
     sent = _object(request)
+    records.refuse_if_told(tenant, resource, sent)
     row = None
     if tenant.behaviour.duplicates == "update" and (taken := rules.taken_key(tenant, resource, sent, None)):
         row = taken[1]
@@ -161,6 +162,7 @@ def _on_record(tenant: Tenant, resource: Resource, request: Request, record_id: 
         return json_answer(lists.respelt(tenant, resource, row.record or {}))
     sent = _object(request)
     _check_body_id(tenant, sent, (row.record or {}).get("_id"))
+    records.refuse_if_told(tenant, resource, sent)
     written = records.write(tenant, resource, sent, row)
     return json_answer(_written(tenant, resource, written.record, sent, tenant.behaviour.put_answer))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,7 @@ class Tenant:
     calls: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     last_invoice: int = 0
     outdated: set[Any] = field(default_factory=set)
+    refusals: dict[str, list[Callable[[Record], str | None]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._collections: dict[str, Collection] = {}

@@ -1,4 +1,4 @@
-"""Fixtures: an emulator on loopback whose time is the machine's, and clients of it with a mirror."""
+"""Fixtures: an emulator or the second server on loopback, and clients of it with a mirror."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from planhat_orm.http.retry import Retry
 from planhat_orm.writes import server_state
 
 from ..online import bare_environment
+from ..other_server import stand_in
+from ..other_server.stand_in import StandIn
 
 __all__ = ["bare_environment"]
 
@@ -27,17 +29,30 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_state, "QUIET", 0.0)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    stand_in.choose(config, items, "outbox")
+
+
+@pytest.fixture(params=stand_in.SERVERS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which server answers."""
+    return str(request.param)
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start an emulator and a client with a mirror in `tmp_path`; keywords go to the switches or the emulator."""
+def start(tmp_path: Path, kind: str) -> Iterator[Start]:
+    """Start a server and a client with a mirror in `tmp_path`; keywords go to the switches or the emulator."""
     with ExitStack() as stack:
 
         def begin(companies: int = 0, **options: Any) -> tuple[Emulator, Planhat]:
-            names = Switches.__dataclass_fields__
-            switches = Switches(**{key: options.pop(key) for key in list(options) if key in names})
-            emulator = stack.enter_context(
-                Emulator(companies, switches=switches, **{"endusers": 0, "conversations": 0, "tasks": 0, **options})
-            )
+            if kind == "other server":
+                emulator: Any = stack.enter_context(StandIn(companies, **options))
+            else:
+                names = Switches.__dataclass_fields__
+                switches = Switches(**{key: options.pop(key) for key in list(options) if key in names})
+                emulator = stack.enter_context(
+                    Emulator(companies, switches=switches, **{"endusers": 0, "conversations": 0, "tasks": 0, **options})
+                )
             planhat = client(emulator, tmp_path)
             stack.callback(planhat.close)
             return emulator, planhat

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from planhat_orm import Company, MirrorError, Note, Planhat
-from planhat_orm.emulator import Emulator
 from planhat_orm.mirror.outbox.outbox import Outbox
+
+from ..other_server import stand_in
 
 
 @pytest.mark.parametrize("bulk", [True, False], ids=["batch", "save"])
 def test_a_create_that_was_answered_and_not_acknowledged_is_made_once(
-    bulk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bulk: bool, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        Emulator(2) as emulator,
+        stand_in.server(kind, 2) as emulator,
         Planhat(emulator.api_token, api_url=emulator.url, mirror=tmp_path / "m.db", scan="allow") as planhat,
     ):
         planhat.sync(Company)

@@ -64,7 +64,7 @@ def test_a_field_that_is_set_back_is_not_sent(acme: Acme) -> None:
     stored = emulator.store.get("company", id)
     row = shown(planhat, id)
     assert row is not None and stored is not None
-    assert {key: value for key, value in row.items() if key not in ("licenses", "sales")} == stored
+    assert {**row, "licenses": [], "sales": []} == {**stored, "licenses": [], "sales": []}
 
 
 def test_a_new_record_that_is_edited_is_one_create_and_one_deleted_is_nothing(acme: Acme) -> None:

@@ -26,6 +26,7 @@ from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 
 from ..hostile import table as hostile
+from ..other_server import stand_in
 from .conftest import WAYS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
@@ -101,26 +102,28 @@ WRITES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=[*WAYS, "on the second server"])
 def table(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[list[tuple[str, str, str, int, str]], str]]:
-    """Run every pair once, and with a mirror a quarter of them by a fixed seed.
+    """Run every pair once, with a mirror a quarter of them by a fixed seed, and on the second server a tenth.
 
     Also everything that was logged, raised, shown or pickled meanwhile, as one text.
     """
     rows, seen = [], _Seen()
-    pairs = list(product(WRITES, FAULTS.items()))
+    kind = "emulator" if request.param in WAYS else "other server"
+    pairs = [pair for pair in product(WRITES, FAULTS.items()) if kind == "emulator" or pair[1][1]["kind"] != "late"]
     folder = None
     if request.param == "with a mirror":
         folder = tmp_path_factory.mktemp("mirrors")
-        pairs = pairs if TORTURE else random.Random(7).sample(pairs, len(pairs) // 4)
+    if request.param != WAYS[0] and not TORTURE:
+        pairs = random.Random(7).sample(pairs, len(pairs) // (4 if folder else 10))
     root, level = logging.getLogger(), logging.getLogger().level
     root.addHandler(seen)
     root.setLevel(logging.DEBUG)
     try:
         for place, (write, (fault, rule)) in enumerate(pairs):
-            rows.append(_run(write, fault, rule, seen, folder and folder / f"{place}.db"))
+            rows.append(_run(kind, write, fault, rule, seen, folder and folder / f"{place}.db"))
     finally:
         root.removeHandler(seen)
         root.setLevel(level)
@@ -137,9 +140,9 @@ class _Seen(logging.Handler):
 
 
 def _run(
-    write: Write, fault: str, rule: dict[str, Any], seen: _Seen, mirror: Path | None
+    kind: str, write: Write, fault: str, rule: dict[str, Any], seen: _Seen, mirror: Path | None
 ) -> tuple[str, str, str, int, str]:
-    with Emulator(companies=0, api_token=TOKEN, tenant_token=TENANT, speed=100) as emulator:
+    with stand_in.server(kind, api_token=TOKEN, tenant_token=TENANT, speed=100) as emulator:
         emulator.store.insert("company", {"name": "First", "externalId": "first", "domains": ["first.example"]})
         emulator.faults.add(method=write.method, path=write.path, **rule)
         retry = Retry(attempts=3, floor=0.5, ceiling=2.0, deadline=120.0)
