@@ -21,7 +21,7 @@ from . import page
 from .analytics import MAX_BODY_BYTES
 from .api import Answer, Api, Incoming, is_analytics, text
 from .faults import Fault, Faults
-from .local_only import LocalOnly
+from .local_only import FOR_PAGES, LocalOnly
 from .log import Call, Log
 from .quota import Quota
 
@@ -156,8 +156,9 @@ def build(front: ASGIApp, pages: page.Pages) -> Starlette:
     bare = Route("/__emulator__", lambda request: RedirectResponse("/__emulator__/"))
     # Browsers ask for it beside every page, which is no call of the API.
     icon = Route("/favicon.ico", lambda request: Response(status_code=204))
+    for_people = LocalOnly(Router(pages.routes()), headers=FOR_PAGES)
     return Starlette(
-        routes=[bare, icon, Mount("/__emulator__", app=LocalOnly(Router(pages.routes()))), Mount("/", app=front)]
+        routes=[bare, icon, Mount("/__emulator__", app=for_people), Mount("/", app=LocalOnly(front, headers={}))]
     )
 
 

@@ -1,7 +1,8 @@
-"""The emulator's pages are for people on this machine: other sites cannot read them, nor send their forms."""
+"""The emulator is for this machine: other sites cannot read its pages and records, nor send forms and writes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -9,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NAMES = ("127.0.0.1", "localhost", "::1")
-_SECURITY = {
+FOR_PAGES = {
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
     "x-content-type-options": "nosniff",
@@ -17,13 +18,16 @@ _SECURITY = {
     "cache-control": "no-store",
     "cross-origin-resource-policy": "same-origin",
 }
+"""What tells a browser to run no script of a page, and to show it nowhere else."""
 
 
 class LocalOnly:
     """Refuses a request by another name than this machine's (DNS rebinding), and one that another site sends."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, headers: Mapping[str, str]) -> None:
+        """`headers` are added to every answer."""
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -36,7 +40,7 @@ class LocalOnly:
         elif (origin is not None and _host(origin) != host) or fetched_from in ("cross-site", "same-site"):
             await _refused("Another site asked for it.")(scope, receive, send)
         else:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, _with_headers(send, self._headers))
 
 
 def _name(url: str) -> str:
@@ -55,13 +59,13 @@ def _host(origin: str) -> str:
 
 
 def _refused(why: str) -> Response:
-    return Response(f"This page is for people on this machine. {why}\n", 403, _SECURITY, "text/plain")
+    return Response(f"This emulator is for this machine. {why}\n", 403, FOR_PAGES, "text/plain")
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(_SECURITY)
+            MutableHeaders(scope=message).update(headers)
         await send(message)
 
     return sending

@@ -122,13 +122,32 @@ def test_the_page_is_found_without_its_slash(empty: tuple[Emulator, httpx.Client
     assert httpx.get(emulator.url + path, follow_redirects=True).status_code == 200
 
 
+OTHER_SITES = (
+    {"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+)  # fmt: skip
+
+
+def test_other_sites_get_no_record_of_the_api_and_send_it_no_write(acme: Acme) -> None:
+    """A page may know the token, which is the same in every test."""
+    emulator, client, *_ = acme
+    before, bearer = emulator.calls, dict(client.headers)
+    metric = {"dimensionId": "d", "value": 1, "externalId": "a"}
+    for headers in OTHER_SITES:
+        assert httpx.get(f"{emulator.url}/companies", headers=bearer | headers).status_code == 403
+        url = f"{emulator.url}/dimensiondata/{emulator.tenant_token}"
+        assert httpx.post(url, json=[metric], headers=headers).status_code == 403
+    assert emulator.calls == before
+    port = emulator.url.rpartition(":")[2]
+    for name in ("localhost", "127.0.0.1", "[::1]"):
+        ours = bearer | {"Host": f"{name}:{port}"}
+        assert httpx.get(f"{emulator.url}/companies", headers=ours).status_code == 200
+
+
 def test_other_sites_read_no_page_and_send_no_form(acme: Acme) -> None:
     emulator, *_ = acme
     url = f"{emulator.url}/__emulator__"
-    for headers in (
-        {"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"},
-        {"Sec-Fetch-Site": "cross-site"},
-    ):  # fmt: skip
+    for headers in OTHER_SITES:
         assert httpx.get(f"{url}/", headers=headers).status_code == 403
         assert httpx.post(f"{url}/faults/form", data={"kind": "status"}, headers=headers).status_code == 403
         assert httpx.get(f"{url}/records/company", headers=headers).status_code == 403

@@ -138,13 +138,14 @@ class Database:
         return MirrorError(f"The mirror {self.path}: a text is not UTF-8. {explain.DAMAGED}")
 
     def _prepare(self, connection: sqlite3.Connection, _: Any) -> None:
+        # Before anything reads the schema: SQLite marks what in it calls a function only where it knows the function.
+        sqlite_functions.register(connection)
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
             connection.execute("PRAGMA synchronous=NORMAL")
         except UnicodeDecodeError:
             # SQLite quotes a damaged schema in its message, and Python cannot read that.
             raise self._garbled() from None
-        sqlite_functions.register(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

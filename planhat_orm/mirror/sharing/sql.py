@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import inspect
 
-from ...errors import MirrorError, ValidationError
+from ...errors import MirrorError, PlanhatError, ValidationError
 from ...html import table
 from ...names import did_you_mean
 from ...queryset.dataframes import frames_module, pandas_of, polars_of
-from ..db import fork_gate, sqlite_functions
+from ..db import explain, fork_gate, sqlite_functions
 from ..db.database import Database
 
 _READS = frozenset(
@@ -117,7 +117,7 @@ def _sqlite(database: Database, statement: str, parameters: Mapping[str, object]
         try:
             yield connection.execute(statement, parameters)
         except (sqlite3.Error, sqlite3.Warning) as wrong:
-            raise _explained(database, str(wrong)) from None
+            raise _explained(database, str(wrong), explain.of_sqlite(database.path, wrong)) from None
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
@@ -144,11 +144,13 @@ def _postgres(database: Database, statement: str, parameters: Mapping[str, objec
             raise _explained(database, str(wrong).splitlines()[0]) from None
 
 
-def _explained(database: Database, message: str) -> ValidationError:
+def _explained(database: Database, message: str, surroundings: PlanhatError | None = None) -> PlanhatError:
     if any(words in message for words in ("not authorized", "prohibited", "readonly", "read-only")):
         return ValidationError(_WRITES)
     if any(words in message for words in ("one statement", "multiple commands")):
         return ValidationError("sql() takes one statement.")
+    if surroundings is not None:
+        return surroundings
     missing = _NO_TABLE.search(message)
     if missing:
         name = missing[1] or missing[2]
