@@ -6,8 +6,12 @@ becomes one line and an exit status.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from .. import __version__
@@ -23,12 +27,36 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     chosen = sys.argv[1:] if arguments is None else arguments
     if list(chosen) == ["--version"]:
         # Programs ask it: the commands take longer to load than all else.
-        print(f"planhat_orm {__version__}")
-        sys.exit(0)
+        sys.exit(_version())
     try:
-        from .run import run
+        with _silent_interrupts():
+            from .run import run
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in _EXTRA:
             raise
         sys.exit('planhat: the command line needs two packages more: pip install "planhat_orm[cli]"')
     sys.exit(run(chosen))
+
+
+def _version() -> int | str:
+    try:
+        print(f"planhat_orm {__version__}", flush=True)
+    except OSError as error:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0 if isinstance(error, BrokenPipeError) else f"planhat: {error.strerror}."
+    return 0
+
+
+@contextmanager
+def _silent_interrupts() -> Iterator[None]:
+    """Have Ctrl-C end the process without a word, as long as nothing was begun. Who ignores it goes on to."""
+    ours = (signal.default_int_handler, signal.SIG_DFL)
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) not in ours:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

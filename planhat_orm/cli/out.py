@@ -15,14 +15,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from .. import extras
 from ..errors import ConfigurationError
 from ..query.kinds import iso
 from ..tabular.cells import guard
+from .tables import lines
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value on standard output, for programs.")]
 
@@ -41,10 +40,15 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+def width() -> int | None:
+    """The columns of the terminal that shows the output; None where it goes into a file or a pipe."""
+    return Console().width if sys.stdout.isatty() else None
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that shows text as it is. Where nobody looks at it, lines are as long as they need."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=None if stream.isatty() else _WIDE)
+    columns = (None if sys.stderr.isatty() else _WIDE) if stderr else width() or _WIDE
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=columns)
 
 
 def say(text: str) -> None:
@@ -55,23 +59,23 @@ def say(text: str) -> None:
 def table(
     head: Sequence[str], rows: Iterable[Sequence[Any]], *, to: Console | None = None, whole: bool = False
 ) -> None:
-    """Print a table. Columns of numbers are set to the right; long values are cut unless `whole`."""
-    out = to or console()
+    """Print a table. Columns of numbers are set to the right; long values are cut unless `whole`.
+
+    Columns that do not fit the terminal become one record a block, and a line on stderr says so.
+    """
     body = [list(row) for row in rows]
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(head):
-        values = [row[number] for row in body if row[number] is not None]
-        numeric = bool(values) and all(
-            isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+    numeric = [_is_numeric([row[number] for row in body if row[number] is not None]) for number in range(len(head))]
+    room = width()
+    written, as_blocks = lines(head, [[cell(value, whole) for value in row] for row in body], numeric, room)
+    (sys.stdout if to is None else to.file).write("\n".join(written) + "\n")
+    if as_blocks:
+        say(
+            f"{len(head)} columns do not fit {room} characters, so each record is a block. --json has them as they are."
         )
-        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in body:
-        made.add_row(*(cell(value, whole) for value in row))
-    with out.capture() as captured:
-        out.print(made)
-    # Rich fills every line up with spaces, which is no good in a file.
-    lines = [line.rstrip() for line in captured.get().split("\n")]
-    out.file.write("\n".join(line for line in lines if line) + "\n")
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 
 def cell(value: Any, whole: bool = False) -> str:

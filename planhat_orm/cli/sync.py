@@ -72,10 +72,15 @@ def plan(
 
 
 def show_report(report: SyncReport, to: Console) -> None:
-    """Print what a sync did."""
+    """Print what a sync did: the models that changed or could not be read, what there is to say, and the total."""
     head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
-    rows = [[title(line.model), *line.records, line.requests, round(line.seconds, 1), *line.how] for line in report]
-    table(head, rows, to=to)
+    told = [line for line in report if any(line.records[:3]) or line.failed or line.skipped]
+    rows = [[title(line.model), *line.records, line.requests, round(line.seconds, 1), *line.how] for line in told]
+    if rows:
+        table(head, rows, to=to)
+    same = [title(line.model) for line in report if line not in told]
+    if same:
+        to.print(f"Without a change: {', '.join(same)}")
     for line in report:
         for note in line.notes:
             to.print(f"{title(line.model)}: {note}")
