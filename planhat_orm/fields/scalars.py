@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
-from ..query.kinds import SAFE, iso
+from ..query.kinds import EXACT, iso
 
 _DEEPEST = 64
 _OWN = frozenset({bool, int, date, type(None)})
@@ -149,8 +149,8 @@ def elements(value: Any) -> Any:
 
 def safe(number: Any) -> Any:
     """A number that survives as a double; whole ones beyond that would become their neighbours."""
-    if isinstance(number, int) and abs(number) > SAFE:
-        raise Refused(f"a whole number of at most {SAFE}, as Planhat keeps numbers as doubles", "a larger one")
+    if isinstance(number, int) and abs(number) >= EXACT:
+        raise Refused(f"a whole number of at most {EXACT - 1}, as Planhat keeps numbers as doubles", "a larger one")
     return number
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from ..wire.paths import LONGEST
 from ..wire.references import reference, references
 
-SAFE = 2**53 - 1
-"""The largest whole number that a double tells from its neighbours; JSON numbers are doubles in Planhat."""
+EXACT = 2**53
+"""Whole numbers below it are what a double holds, too; JSON numbers are doubles in Planhat."""
 _EPOCH = date(1970, 1, 1)
 _FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
@@ -134,8 +134,8 @@ def _check_integer(value: Any) -> Any:
 
 
 def _safe(value: Any) -> Any:
-    if isinstance(value, int) and abs(value) > SAFE:
-        raise ValueError(f"a number of at most {SAFE}, as larger whole ones equal their neighbours")
+    if isinstance(value, int) and abs(value) >= EXACT:
+        raise ValueError(f"a number of at most {EXACT - 1}, as larger whole ones equal their neighbours")
     return value
 
 

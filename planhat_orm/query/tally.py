@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+from .kinds import EXACT
 from .tree import Figure
 
 UNIT = 1_000_000_000
-EXACT = 2**53
 
 Key = tuple[int, Any]
 

@@ -9,7 +9,7 @@ from ..errors import FieldError
 from ..models.base import Model
 from ..names import did_you_mean, quoted
 from ..query.expressions import Expression
-from ..query.kinds import ANY, DATETIME, DAY, INTEGER, LISTS, NUMBER, OBJECT, Kind
+from ..query.kinds import ANY, DATETIME, DAY, EXACT, INTEGER, LISTS, NUMBER, OBJECT, Kind
 from ..query.lookups import noun
 from ..query.tree import Expr
 from .namespace import Namespace
@@ -55,7 +55,7 @@ def loaded(kind: Kind, value: Any) -> Any:
 
 def neat(value: Any) -> Any:
     """A whole float as an int: revenue adds up to 1200, not 1200.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < EXACT else value
 
 
 def unknown(model: type[Model], known: Mapping[str, Any], name: str) -> FieldError:

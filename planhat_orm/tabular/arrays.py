@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..query.kinds import SAFE, Kind
+from ..query.kinds import EXACT, Kind
 from ..query.loading import load_column
 from .typed import TYPES
 
@@ -57,7 +57,7 @@ def _integers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) ->
 
 def _is_exact(raw: Sequence[Any]) -> bool:
     present = [value for value in raw if value is not None]
-    return bool(min(present) >= -SAFE and max(present) <= SAFE)
+    return bool(min(present) > -EXACT and max(present) < EXACT)
 
 
 def _moments(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:

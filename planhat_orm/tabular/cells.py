@@ -11,7 +11,7 @@ from typing import Any
 from ..fields import gate
 from ..fields.scalars import Refused, described, digits, is_missing
 from ..json_encoding import rewrite
-from ..query.kinds import NUMBER, SAFE, Kind, iso
+from ..query.kinds import EXACT, NUMBER, Kind, iso
 
 Dates = Callable[[str], date]
 """How the text of a column is read as days or moments."""
@@ -32,7 +32,7 @@ def plain_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, date):
@@ -89,7 +89,7 @@ def key_text(cell: Any) -> Any:
 
     A float beyond what doubles tell apart stays one, so that it is refused: its digits are not those that were meant.
     """
-    return digits(int(cell) if isinstance(cell, float) and cell.is_integer() and abs(cell) <= SAFE else cell)
+    return digits(int(cell) if isinstance(cell, float) and cell.is_integer() and abs(cell) < EXACT else cell)
 
 
 def _number(text: str) -> Any:

@@ -18,9 +18,10 @@ import msgspec
 
 from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
+from ...query.kinds import EXACT
 from .json_text import unreadable
 from .layout import Column, Layout
-from .packing import EXACT, Packed, Packer, Values, plain_numbers
+from .packing import Packed, Packer, Values, plain_numbers
 
 decode = msgspec.json.Decoder().decode
 _sorted = msgspec.json.Encoder(order="sorted").encode

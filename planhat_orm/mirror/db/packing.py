@@ -19,12 +19,10 @@ from msgspec import UNSET
 
 from ...errors import BadAnswer
 from ...json_encoding import rewrite
-from ...query.kinds import DATETIME, REFS
+from ...query.kinds import DATETIME, EXACT, REFS
 from .layout import Column, Layout
 
 Values = Sequence[Any]
-EXACT = 2**53
-"""Whole numbers below are what a float holds, too."""
 _DAYS = 100_000
 _MOMENT = (
     r"(?!0000)[0-9]{4}-"

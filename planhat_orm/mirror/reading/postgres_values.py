@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ...query.dates import transitions
-from ...query.kinds import DAY, Kind
+from ...query.kinds import DAY, EXACT, Kind
 from .dialect import Parts
 from .joins import Mixed, Sql
 
@@ -154,7 +154,7 @@ class PostgresValues:
         small = size < _SMALL
         billion: Sql = literal_column("1e9::float8")
         fraction = func.trunc((value - whole) * billion + literal_column("1000000000.5::float8"))
-        exact = case((size >= literal_column(f"{2**53}::float8"), _exact(value)), else_=_exact(whole))
+        exact = case((size >= literal_column(f"{EXACT}::float8"), _exact(value)), else_=_exact(whole))
         return {
             "n": func.count(value),
             "whole": func.coalesce(func.sum(case((small, cast(whole, BigInteger)))), 0),

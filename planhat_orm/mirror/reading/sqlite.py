@@ -31,13 +31,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as SqlText
 
-from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, ID, INTEGER, LISTS, NUMBER, OBJECT, TEXT, Kind
+from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, EXACT, ID, INTEGER, LISTS, NUMBER, OBJECT, TEXT, Kind
 from ..db.json_text import json_text, path
 from .joins import Cell, Mixed, Sql, Value
 from .sqlite_values import SqliteValues
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}").fullmatch
-_EXACT = 2**53
 _MOST = 1.7976931348623157e308
 _MANY = 200
 _FIRST_DAY, _LAST_DAY = -719162, 2932896
@@ -206,7 +205,7 @@ class SqliteDialect(SqliteValues):
             return self._boolean(cell, operand) if op == "exact" and kind in (BOOLEAN, ANY) else None
         if isinstance(operand, str):
             return self._text(cell, kind, op, operand) if kind in (TEXT, ID, ANY) else None
-        if kind in (NUMBER, INTEGER, ANY) and abs(operand) < _EXACT:
+        if kind in (NUMBER, INTEGER, ANY) and abs(operand) < EXACT:
             return self._number(cell, kind, op, operand)
         return None
 
