@@ -76,7 +76,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "writes": (
         "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "sender", "single",
-        "destination", "batch", "row_changes", "references", "reconcile_plan", "reconcile", "facade",
+        "destination", "batch", "row_changes", "outgoing", "references", "ownership", "reconcile_plan", "reconcile", "facade",
     ),
     "client": (
         "overview", "settings", "cache", "account_fields", "strategy", "relation_filters", "links", "evaluation", "explain", "source",

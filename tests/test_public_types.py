@@ -19,12 +19,13 @@ from planhat_orm.queryset.groups import GroupValues
 from planhat_orm.reports.charts import Charts
 from planhat_orm.webhooks import handlers
 from planhat_orm.webhooks.receiver import Receiver
+from planhat_orm.writes.outgoing import Outgoing
 
 REACHED = (
     activities.UserActivities, automations.Automation, endpoints.Companies, endpoints.TimeEntries, metrics.Metrics,
     endpoints.BulkResponse, effects.Request, effects.Response, events.WaitEvent, events.RetryEvent,
     Change, Diagnosis, Hit, Mirror, MirrorStatus, SyncPlan, SyncReport, conflict.Conflict,
-    Groups, GroupValues, Values, ValuesList, Charts, Receiver, handlers.Change,
+    Groups, GroupValues, Outgoing, Values, ValuesList, Charts, Receiver, handlers.Change,
 )  # fmt: skip
 """What the names in `planhat_orm` hand out."""
 
@@ -81,8 +82,8 @@ ALLOWED: dict[str, str] = {
     **{f"QuerySet.{verb}(others)": _MODEL for verb in ("union", "intersection", "difference")},
     **{
         f"{owner}.{twin}to_{library} ->": _FRAME
-        for owner in ("QuerySet", "Framed")
-        for twin in ("", "a")
+        for owner, twins in {"QuerySet": ("", "a"), "Framed": ("", "a"), "Outgoing": ("",)}.items()
+        for twin in twins
         for library in ("arrow", "pandas", "polars")
     },
 }

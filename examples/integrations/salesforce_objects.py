@@ -3,8 +3,8 @@
     python examples/integrations/salesforce_objects.py
 
 Run again, it sends nothing. The three lines to change: EXPORTS (the CSV files of a Bulk API 2.0 query job, or of a
-report), PHASES (Salesforce's types of accounts as phases of yours), and OWNED_BY_PLANHAT (what Salesforce sets on new
-companies only).
+report), PHASES (Salesforce's types of accounts as phases of yours), and OWNER (what Planhat owns: Salesforce sets it on
+new companies only, and what differs later is printed as rows for Salesforce).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from planhat_orm import Company, Enduser, Opportunity, Planhat, PlanhatError
 
 EXPORTS = Path(__file__).parent / "exports"
 PHASES = {"Customer": "Onboarding", "Prospect": "Sales"}
-OWNED_BY_PLANHAT = {"phase"}
+OWNER = {"phase": "planhat"}
 
 # Children name their account by Salesforce's id, and owners are named by their emails: both are looked up.
 COMPANY = {"Id": "source_id", "Name": "name", "Owner.Email": "owner__email", "Website": "web", "Type": "phase"}
@@ -48,27 +48,20 @@ def opportunities() -> list[dict[str, Any]]:
     return [{**row, "status": status.get((row["IsClosed"], row["IsWon"]), "active")} for row in rows("opportunities")]
 
 
-def without(mapping: dict[str, str], fields: set[str]) -> dict[str, str]:
-    """A mapping that leaves fields alone."""
-    return {column: field for column, field in mapping.items() if field not in fields}
-
-
 def main() -> int:
     with Planhat(scan="allow"):
         try:
-            known = Company.objects.in_bulk([row["Id"] for row in accounts()], key="source_id")
-            old = [row for row in accounts() if row["Id"] in known]
-            new = [row for row in accounts() if row["Id"] not in known]
-            for model, table, key, mapping in (
-                (Company, new, "source_id", COMPANY),
-                (Company, old, "source_id", without(COMPANY, OWNED_BY_PLANHAT)),
-                (Enduser, rows("contacts"), "source_id", CONTACT),
-                (Opportunity, opportunities(), "external_id", OPPORTUNITY),
+            for model, table, key, mapping, owner in (
+                (Company, accounts(), "source_id", COMPANY, OWNER),
+                (Enduser, rows("contacts"), "source_id", CONTACT, {}),
+                (Opportunity, opportunities(), "external_id", OPPORTUNITY, {}),
             ):
-                plan = model.objects.reconcile(table, key=key, mapping=mapping)
+                plan = model.objects.reconcile(table, key=key, mapping=mapping, owner=owner)
                 print(model.__name__, plan.summary())
                 for problem in plan.unresolved:
                     print("  ", problem)
+                for row in plan.outgoing:
+                    print("   for Salesforce:", row)
                 plan.apply()
         except (PlanhatError, OSError) as error:
             print(error)

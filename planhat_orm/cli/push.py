@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import BulkError, ConfigurationError, FieldError
+from ..files import check_free
 from ..models.base import Model
 from ..models.results import BatchResult
 from ..names import did_you_mean
@@ -49,6 +50,9 @@ def push(
     mapping: Annotated[
         Path | None, typer.Option("--map", help="A TOML file: which column goes to which field.")
     ] = None,
+    outgoing: Annotated[
+        Path | None, typer.Option("--outgoing", help="Write what goes back to the other system to this CSV file.")
+    ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Delete records that have no row in the file.")] = False,
     clear: Annotated[
         bool, typer.Option("--clear", help="An empty cell clears the field, instead of leaving it.")
@@ -79,7 +83,9 @@ def push(
         return
     if model_name is None:
         raise ConfigurationError("Say what the rows of the file are: --model Company.")
-    columns = read_mapping(mapping) if mapping is not None else None
+    columns, owner = read_mapping(mapping) if mapping is not None else (None, {})
+    if outgoing is not None:
+        check_free(outgoing, "choose another name, or move it away")
     with connect(None, api_url) as client:
         found: ReconcilePlan[Model] = (
             model(model_name)
@@ -87,16 +93,18 @@ def push(
             .reconcile(
                 file, key, columns, delete=delete, empty="clear" if clear else "skip",
                 duplicates="merge" if merge else "raise", dayfirst=dayfirst, format=date_format, encoding=encoding,
-                sheet=sheet,
+                sheet=sheet, owner=owner,
             )
         )  # fmt: skip
+        if outgoing is not None:
+            found.outgoing.to_csv(outgoing)
         shown = "\n".join([found.plan.text(None), *found.notes(), found.summary()]) if plan else str(found)
         console(stderr=as_json).print(shown)
         differs = bool(found.creates or found.updates or found.deletions)
         result = _applied(found) if differs and (yes or (not as_json and _agreed())) else None
         if as_json:
             facts = None if result is None else _facts(result, lambda record: getattr(record, key, None))
-            dump({"plan": json.loads(found.to_json()), "result": facts})
+            dump({"plan": json.loads(found.to_json()), "outgoing": len(found.outgoing), "result": facts})
         elif result is not None:
             console().print(str(result))
             bad = [(getattr(row.object, key, None), row.status, row.error) for row in result.rows if not row.ok]
@@ -126,8 +134,11 @@ def _agreed() -> bool:
         return False
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping of a TOML file: `"Column" = "field"`, or `"Column" = {field = "mrr", convert = "number"}`."""
+def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The mapping of a TOML file, and the owners of fields.
+
+    `"Column" = "field"`, or `"Column" = {field = "mrr", convert = "number", owner = "planhat"}`.
+    """
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -135,6 +146,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise ConfigurationError(f"{path.name} is no TOML: {wrong}.") from None
     columns: dict[str, Any] = {}
+    owner: dict[str, str] = {}
     for column, goal in found.get("columns", found).items():
         if isinstance(goal, str):
             columns[column] = goal
@@ -149,7 +161,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
                 f"{path.name}: there is no conversion {convert!r}.{did_you_mean(str(convert), _CONVERTERS)}"
             )
         columns[column] = goal["field"] if convert is None else (goal["field"], _CONVERTERS[convert])
-    return columns
+        if "owner" in goal:
+            owner[goal["field"]] = goal["owner"]
+    return columns, owner
 
 
 def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, as_json: bool) -> None:

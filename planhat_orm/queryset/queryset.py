@@ -578,6 +578,7 @@ class QuerySet(Results[M], Generic[M]):
         format: str | Mapping[str, str] | None = None,
         encoding: str | None = None,
         sheet: str | None = None,
+        owner: Mapping[str, str] | None = None,
     ) -> ReconcilePlan[M]:
         """Compare rows of another system with these records, and return a plan to look at and `apply()`.
 
@@ -589,6 +590,8 @@ class QuerySet(Results[M], Generic[M]):
         `plan.unresolved`. Empty cells are left alone unless `empty="clear"`; records without a row are deleted only
         with `delete=True`; rows that share a key are refused unless `duplicates="merge"`. `dayfirst` and `format` (of
         `strptime`, for all columns or by column) are of dates in numbers, `encoding` and `sheet` of files.
+        `owner={"phase": "planhat"}` says whose value wins: a field that Planhat owns is not taken from a row whose
+        record exists, and comes out in `plan.outgoing`; other fields are the rows'.
 
         Costs the pages of the list, and one list for each kind of key that is looked up and that no mirror holds;
         `apply()` sends only what differs. Raises `ValidationError` naming the rows that cannot be read, by line.
@@ -596,7 +599,7 @@ class QuerySet(Results[M], Generic[M]):
         return self._run(
             self._using().writer.reconcile(
                 self, rows, key, mapping, delete=delete, empty=empty, duplicates=duplicates, dayfirst=dayfirst,
-                format=format, encoding=encoding, sheet=sheet,
+                format=format, encoding=encoding, sheet=sheet, owner=owner,
             )
         )  # fmt: skip
 
@@ -613,12 +616,13 @@ class QuerySet(Results[M], Generic[M]):
         format: str | Mapping[str, str] | None = None,
         encoding: str | None = None,
         sheet: str | None = None,
+        owner: Mapping[str, str] | None = None,
     ) -> ReconcilePlan[M]:
         """Do what `reconcile()` does, in a task."""
         return await self._arun(
             self._using().writer.reconcile(
                 self, rows, key, mapping, delete=delete, empty=empty, duplicates=duplicates, dayfirst=dayfirst,
-                format=format, encoding=encoding, sheet=sheet,
+                format=format, encoding=encoding, sheet=sheet, owner=owner,
             )
         )  # fmt: skip
 

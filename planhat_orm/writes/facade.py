@@ -143,11 +143,12 @@ class RecordWriter:
         format: str | Mapping[str, str] | None = None,
         encoding: str | None = None,
         sheet: str | None = None,
+        owner: Mapping[str, str] | None = None,
     ) -> Flow[ReconcilePlan[M]]:
         """Compare rows of another system with what is there, and return the plan."""
         self.guard()
         options = ReconcileOptions(
-            delete, duplicates, RowOptions(empty, dayfirst, format), FileOptions(encoding, sheet=sheet)
+            delete, duplicates, RowOptions(empty, dayfirst, format), FileOptions(encoding, sheet=sheet), owner
         )
         return (yield from reconcile(self._client, queryset, rows, key, mapping, options))
 

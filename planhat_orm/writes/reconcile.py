@@ -38,6 +38,7 @@ from ..tabular.cells import is_empty
 from ..tabular.sources import FileOptions, Rows, read
 from ..tabular.table import Table
 from ..wire.keys import fold
+from .ownership import Ownership, owned_by_planhat
 from .reconcile_plan import ReconcilePlan
 from .references import resolve
 from .row_changes import fill
@@ -50,12 +51,13 @@ such a name with a function applied first, or a type that cells are read as, one
 
 @dataclass(frozen=True, slots=True)
 class ReconcileOptions:
-    """How rows are compared: whether records without one are deleted, and what rows that share a key do."""
+    """How rows are compared: whether records without one go, what rows that share a key do, and whose a field is."""
 
     delete: bool
     duplicates: Duplicates
     rows: RowOptions
     file: FileOptions
+    owner: Mapping[str, str] | None = None
 
     def check(self) -> None:
         """Raise `FieldError` for what is no such option."""
@@ -78,27 +80,40 @@ def reconcile(
     file = FileOptions(options.file.encoding, options.file.delimiter, options.file.sheet, model._meta.resource.name)
     table: Table = yield RunBlocking(lambda: read(rows, file))
     bindings, unknown = yield from _bindings(client, model, table, mapping)
+    account = client.account_fields.of(model._meta.resource.name)
+    ownership = Ownership(table, owned_by_planhat(model, bindings, options.owner, account, key_field))
     left_alone = [
-        binding.column for binding in bindings if binding.target.is_readonly and binding.target.field is not key_field
+        binding.column
+        for binding in bindings
+        if binding.target.is_readonly and binding.target.field is not key_field and binding not in ownership.owned
     ]
     if mapping is not None and left_alone:
         raise FieldError(f"The column {left_alone[0]!r} goes to a field of {model.__name__} that is read-only.")
     bindings = [binding for binding in bindings if binding.column not in left_alone]
     wanted, twins = _rows(client, table, bindings, key_field, options)
+    records = yield from _records(queryset, bindings, key_field)
+    for folded, row in wanted.items():
+        ownership.set_aside(row, is_new=folded not in records)
     unresolved = yield from resolve(client, wanted.values(), bindings)
     held_back = {item.row for item in unresolved}
-    records = yield from _records(queryset, bindings, key_field)
     comparison: _Comparison[M] = _Comparison(queryset, table, key_field, records)
     for folded, row in wanted.items():
         if row.label not in held_back:
             comparison.add(folded, row)
     refuse(comparison.problems, "sent")
+    pairs = [(wanted[folded], record) for folded, record in comparison.made.items() if folded in records]
+    outgoing = yield from ownership.outgoing(client, pairs, _column(bindings, key_field))
     gone = [record for folded, some in records.items() if folded not in wanted for record in some]
     return ReconcilePlan(
         client, comparison.creates, comparison.updates, comparison.unchanged, gone if options.delete else [],
         unresolved=unresolved, merged=[comparison.made[folded] for folded in twins if folded in comparison.made],
-        left_alone=[*left_alone, *unknown],
+        left_alone=[*left_alone, *unknown], outgoing=outgoing,
     )  # fmt: skip
+
+
+def _column(bindings: Iterable[Binding], key: Field[Any]) -> str:
+    """The column of the key; its name where there are no rows and no columns."""
+    return next((binding.column for binding in bindings if binding.target.field is key), key.name)
 
 
 def _key(model: type[Model], key: str) -> Field[Any]:

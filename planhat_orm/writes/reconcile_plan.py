@@ -9,6 +9,7 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, RowResult, joined
 from ..runtime import Client
+from .outgoing import Outgoing
 from .plan import WritePlan, plan_of
 from .references import Unresolved
 
@@ -21,7 +22,8 @@ class ReconcilePlan(Generic[M]):
 
     `unresolved` are the keys of related records that name none, or several: their rows are left out. `merged` are the
     records of rows that another row with the same key was put into, one for each such row. `left_alone` are the columns
-    of fields that Planhat computes, or that the library does not know.
+    of fields that Planhat computes, or that the library does not know. `outgoing` are the rows for the other system
+    where it lacks what Planhat owns: `plan.outgoing.to_csv("to-crm.csv")`. `apply()` sends none of them.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ReconcilePlan(Generic[M]):
         unresolved: Sequence[Unresolved] = (),
         merged: Sequence[M] = (),
         left_alone: Sequence[str] = (),
+        outgoing: Outgoing | None = None,
     ) -> None:
         self._client = client
         self.creates = creates
@@ -44,6 +47,7 @@ class ReconcilePlan(Generic[M]):
         self.unresolved = tuple(unresolved)
         self.merged = tuple(merged)
         self.left_alone = tuple(left_alone)
+        self.outgoing = outgoing if outgoing is not None else Outgoing("", ())
 
     @property
     def plan(self) -> WritePlan:
@@ -73,6 +77,7 @@ class ReconcilePlan(Generic[M]):
             f"delete {len(self.deletions)}"
             + (f", merged {len(self.merged)}" if self.merged else "")
             + (f", left out {len(rows)}" if rows else "")
+            + (f", outgoing {len(self.outgoing)}" if self.outgoing else "")
         )
 
     def notes(self) -> list[str]:

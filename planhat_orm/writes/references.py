@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from ..wire.resources import Resource
 _LEAN = ("externalId", "sourceId")
 """What the lean list of companies has beside ids: one request, whatever their number."""
 
+Row = dict[str, Any]
 Ids = dict[str, list[str]]
 """The ids of the records that have a key, by the key as it compares."""
 
@@ -80,19 +81,37 @@ def _replace(binding: Binding, related: RelatedKey, row: RowValues, ids: Mapping
     return wrong
 
 
+def keys_of(client: Client, related: RelatedKey, ids: set[str]) -> Flow[dict[str, str]]:
+    """The keys of related records by their ids: from the mirror where it has them, else from one list of the API."""
+
+    def named(rows: Iterable[Row]) -> dict[str, str]:
+        return {str(row["_id"]): key for row in rows if (key := _key(row, related.field))}
+
+    def suffice(rows: Iterable[Row]) -> bool:
+        return ids <= {str(row["_id"]) for row in rows}
+
+    return named((yield from _rows(client, related, suffice)) if ids else ())
+
+
 def _ids(client: Client, related: RelatedKey, wanted: set[str]) -> Flow[Ids]:
-    ids: Ids = {}
-    if not wanted:
-        return ids
+    def keyed(rows: Iterable[Row]) -> Ids:
+        return _by_key(rows, related.field)
+
+    return keyed((yield from _rows(client, related, lambda rows: wanted <= keyed(rows).keys())) if wanted else ())
+
+
+def _rows(client: Client, related: RelatedKey, suffice: Callable[[list[Row]], bool]) -> Flow[list[Row]]:
+    """The ids and keys of the related model's records: the mirror's where they suffice, else the API's."""
     resource, field = related.relation.model._meta.resource, related.field
+    rows: list[Row] = []
     mirror = _mirror(client)
     if mirror is not None:
         with suppress(MirrorError):  # it does not hold that model, or not all of it
-            ids = yield from _listed(mirror, resource, field)
-    if client.is_offline or wanted <= ids.keys():
-        return ids
+            rows = yield from _listed(mirror, resource, field)
+    if client.is_offline or suffice(rows):
+        return rows
     if resource.name == "company" and field.wire in _LEAN:
-        return _by_key((yield from list_page.lean_companies(resource)), field)
+        return (yield from list_page.lean_companies(resource))
     return (yield from _listed(client.source("api"), resource, field))
 
 
@@ -103,16 +122,20 @@ def _mirror(client: Client) -> Source | None:
         return None
 
 
-def _listed(source: Source, resource: Resource, field: Field[Any]) -> Flow[Ids]:
+def _listed(source: Source, resource: Resource, field: Field[Any]) -> Flow[list[Row]]:
     query = Query(resource.name, hidden=True, select=frozenset({"_id", field.wire}))
-    rows = yield from collected(source.pages(query))
-    return _by_key(rows, field)
+    return (yield from collected(source.pages(query)))
 
 
-def _by_key(rows: Iterable[Mapping[str, Any]], field: Field[Any]) -> Ids:
+def _key(row: Row, field: Field[Any]) -> str | None:
+    key = field.kind.load(row.get(field.wire))
+    return key if isinstance(key, str) and key else None
+
+
+def _by_key(rows: Iterable[Row], field: Field[Any]) -> Ids:
     ids: Ids = {}
     for row in rows:
-        key = field.kind.load(row.get(field.wire))
-        if isinstance(key, str) and key:
+        key = _key(row, field)
+        if key is not None:
             ids.setdefault(fold(field.wire, normal(key)), []).append(str(row["_id"]))
     return ids

@@ -27,7 +27,7 @@ def fill(record: Any, row: RowValues, table: Table) -> None:
     """
     for binding, value in row.values.items():
         field = binding.target.field
-        if binding.target.is_readonly or _is_shown(record, binding, row.cells[binding], table):
+        if binding.target.is_readonly or is_shown(record, binding, row.cells[binding], table):
             continue
         if isinstance(field, CustomFields):
             _fill_custom(record, value or {}, row, binding, table)
@@ -35,7 +35,7 @@ def fill(record: Any, row: RowValues, table: Table) -> None:
             kind = binding.target.kind
             record.custom[binding.target.label] = value if kind is kinds.ANY else kind.dump(value)
         else:
-            setattr(record, field.name, _elements(value, _raw(record, binding)))
+            setattr(record, field.name, _elements(value, raw_value(record, binding)))
 
 
 def _elements(value: Any, raw: Any) -> Any:
@@ -53,14 +53,15 @@ def _json(text: Any) -> Any:
         return None
 
 
-def _raw(record: Model, binding: Binding) -> Any:
+def raw_value(record: Model, binding: Binding) -> Any:
+    """What a record holds on the wire where a column goes."""
     field = binding.target.field
     return fetch(record._wire, ("custom", binding.target.label) if field is None else field.keys)
 
 
-def _is_shown(record: Model, binding: Binding, cell: Any, table: Table) -> bool:
+def is_shown(record: Model, binding: Binding, cell: Any, table: Table) -> bool:
     """Whether a cell is what an export shows of the record's value."""
-    raw = _raw(record, binding)
+    raw = raw_value(record, binding)
     if is_empty(cell) and raw in (None, "", [], {}):
         return True
     if binding.target.related is not None or isinstance(cell, Model):
@@ -99,7 +100,7 @@ def _fill_custom(record: Any, labels: Mapping[str, Any], row: RowValues, own: Bi
         if same(value, current.get(label)):
             continue
         binding = columns.get(label)
-        if binding is None or _is_shown(record, binding, row.cells[binding], table):
+        if binding is None or is_shown(record, binding, row.cells[binding], table):
             record.custom[label] = value
         elif not same(_wire(binding, row.values[binding]), value):
             raise ValidationError(f"the columns {own.column!r} and {binding.column!r} say two things of {label!r}")
