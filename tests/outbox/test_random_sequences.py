@@ -1,7 +1,7 @@
 """Random sequences over eight models against the second server: faults, kills, foreign writers and syncs between.
 
 Whatever happens, at the end no record is there twice, no value is lost, the outbox is empty, the mirror is what the
-server has, and `doctor` finds nothing. Each sequence has a seed, which its failure names.
+server has, it remembers what it showed before, and `doctor` finds nothing. Each sequence has a seed, which its failure names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ from planhat_orm import (
 from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 from planhat_orm.models.base import Model
+from planhat_orm.query.query import Query
 from planhat_orm.writes import server_state
+from tests.mirror.conftest import Runner
 from tests.other_server import OtherServer, faults, on
 from tests.scale import sized
 
@@ -47,6 +49,10 @@ BEHAVIOURS: list[dict[str, Any]] = [
 ]
 SEQUENCES = sized(20, 2_000)
 STEPS = 14
+LOOKS = 3
+"""How many of the moments between the steps are looked back at."""
+
+Rows = dict[str, dict[str, Any]]
 
 
 class Killed(BaseException):
@@ -57,7 +63,7 @@ class Sequence:
     """One server, one mirror, and what ought to be there."""
 
     def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
+        self.seed, self.dice = seed, random.Random(seed)
         self.folder = Path(tempfile.mkdtemp(prefix="planhat-sequence-"))
         self.server = OtherServer(**self.dice.choice(BEHAVIOURS))
         self.values: dict[str, dict[str, set[str]]] = {}
@@ -65,6 +71,7 @@ class Sequence:
         self.sure: set[str] = set()
         self.kill_in: int | None = None
         self.number = 0
+        self.shown: list[tuple[datetime, dict[str, Rows]]] = []
 
     def run(self) -> None:
         with self.server:
@@ -72,7 +79,10 @@ class Sequence:
             self.client = self.connect()
             try:
                 self.client.sync(*MODELS)
-                for _ in range(STEPS):
+                looks = random.Random(self.seed).sample(range(STEPS), LOOKS)
+                for step in range(STEPS):
+                    if step in looks:
+                        self.remember()
                     self.dice.choice(
                         [
                             self.create,
@@ -217,6 +227,27 @@ class Sequence:
         model = self.models[name]
         return model.objects.using(self.client).using("mirror").filter(**{TEXT.get(model, "name"): name}).first()
 
+    def rows(self, source: Any) -> dict[str, Rows]:
+        names = [model._meta.resource.name for model in MODELS]
+        return {name: {row["_id"]: row for row in Runner().rows(source.pages(Query(name, hidden=True)))}
+                for name in names}  # fmt: skip
+
+    def at(self, moment: datetime) -> dict[str, Rows]:
+        """What the mirror says that it showed at a moment."""
+        return self.rows(self.client.mirror.as_of(moment))
+
+    def remember(self) -> None:
+        """Keep all that the mirror shows now."""
+        mirror = self.client.mirror
+        self.shown.append((mirror.mark(), self.rows(mirror.source)))
+
+    def difference(self, model: type[Model]) -> Any:
+        """What the mirror shows of a model otherwise than the server."""
+        there = {row["_id"]: row.get("custom") for row in self.server.records(model._meta.resource.name)}
+        shown = {record.id: record._wire.get("custom") for record in model.objects.using(self.client).using("mirror")}
+        return {id: (shown.get(id, "absent"), there.get(id, "absent"))
+                for id in {*shown, *there} if shown.get(id, "absent") != there.get(id, "absent")}  # fmt: skip
+
     # --- the end ----------------------------------------------------------------------------------------
 
     def end(self) -> None:
@@ -236,12 +267,12 @@ class Sequence:
                     assert held in allowed, f"{name}.{label} is {held}, not one of {allowed}"
         for _ in range(2):
             self.client.sync(*MODELS, full=True)
-        for model in MODELS:
-            there = {row["_id"]: row for row in self.server.records(model._meta.resource.name)}
-            shown = {record.id: record._wire for record in model.objects.using(self.client).using("mirror")}
-            assert shown.keys() == there.keys(), model
-            for id, row in there.items():
-                assert shown[id].get("custom") == row.get("custom"), (model, id)
+            differences = [difference for model in MODELS if (difference := self.difference(model))]
+            if not differences:
+                break
+        assert not differences, differences
+        for moment, rows in self.shown:
+            assert self.at(moment) == rows, moment
         found = self.client.mirror.doctor()
         assert found.ok, found
 
