@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 import time
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -123,7 +124,9 @@ class Front:
         if fault is not None and kind in ("slow", "timeout_after") and not await self._wait(fault.delay, receive):
             return
         body = answer.body
-        answer.headers["Date"] = format_datetime(self._api.store.moments.now(), usegmt=True)
+        store = self._api.store
+        date = store.moments.now() + timedelta(seconds=store.switches.date_offset)
+        answer.headers["Date"] = format_datetime(date, usegmt=True)
         headers = {"content-type": answer.media, "content-length": str(len(body)), **answer.headers}
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": encoded})

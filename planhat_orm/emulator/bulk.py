@@ -17,6 +17,8 @@ from .store import Store
 from .tables import Record
 from .tickets import read_ticket
 
+_SHAPES = ("object", "string", "indexed", "mongoose")
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -126,7 +128,8 @@ def _insertion(store: Store, name: str, item: Record, *, trial: bool = False) ->
             raise Refusal("No record has this _id")
         if not _is_object_id(id):
             raise Refusal("Cast to ObjectId failed at path _id")
-        changes["_id"] = id
+        if store.switches.unknown_id == "insert":
+            changes["_id"] = id
     return changes
 
 
@@ -202,13 +205,25 @@ def _fail(store: Store, name: str, outcome: Outcome, number: int, item: Any, mes
 
 
 def _error(store: Store, name: str, number: int, item: Any, message: str) -> Any:
-    if store.switches.error_item == "string":
+    shape: str = store.switches.error_item
+    if shape == "mixed":
+        shape = _SHAPES[number % len(_SHAPES)]
+    if shape == "string":
         return message
-    if store.switches.error_item == "indexed":
+    if shape == "indexed":
         return {"index": number, "message": message}
-    keys = resource(name).keys
     held = item if isinstance(item, dict) else {}
+    if shape == "mongoose":
+        return _as_mongoose(name, held, message)
+    keys = resource(name).keys
     return {"message": message, **{key: held[key] for key in keys if held.get(key) is not None}}
+
+
+def _as_mongoose(name: str, item: Record, message: str) -> Record:
+    """An error that quotes the last text of an item, as Mongoose quotes the value that it could not take."""
+    path, value = next(((key, item[key]) for key in reversed(item) if isinstance(item[key], str)), ("_id", ""))
+    text = f'{name} validation failed: {path}: {message} for value "{value}" (type string) at path "{path}"'
+    return {"name": "ValidationError", "message": text, "path": path, "value": value}
 
 
 def _is_object_id(text: Any) -> bool:

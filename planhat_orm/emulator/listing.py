@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from itertools import accumulate
 
 from ..wire.resources import ListParam, resource
 from .operations import check_permission
 from .refusal import Refusal
 from .store import SHARED_TABLES, Store
-from .tables import Record
+from .tables import Record, Table
 from .times import iso
 from .views import fields_of, in_list
 
@@ -40,14 +41,26 @@ def page(store: Store, name: str, query: Query, page_cap: int | None) -> list[by
     store.settle(name)
     if name == "ticket" and store.switches.unconfirmed_params and "l" in query:
         query = {"limit": query["l"], **query}
-    ids = _ordered(store, name, query)
+    table, select = store.listed(name), fields_of(store, name, query.get("select"))
+    ids = _window(store, table, name, query, _limit(store, name, query, page_cap))
+    rows = [in_list(store, name, table.row(id), select) for id in ids]
+    return _cut(rows, store.switches.page_bytes) if store.switches.page_bytes else rows
+
+
+def _window(store: Store, table: Table, name: str, query: Query, limit: int) -> list[str]:
+    """The ids of a page; the filters come before it is cut out of the list, or after."""
     offset = _number(query.get("offset"), 0) if store.switches.honours_offset else 0
-    table = store.table(name)
-    select = fields_of(store, name, query.get("select"))
-    return [
-        in_list(store, name, table.row(id), select)
-        for id in ids[offset : offset + _limit(store, name, query, page_cap)]
-    ]
+    shown = _ordered(store, table, name, query)
+    if store.switches.filters == "before":
+        return shown[offset : offset + limit]
+    chosen = set(shown)
+    return [id for id in _sorted(store, table, store.ids(name, table), query)[offset : offset + limit] if id in chosen]
+
+
+def _cut(rows: list[bytes], most: int) -> list[bytes]:
+    """The rows that fit into so many bytes, one at least."""
+    sizes = accumulate(len(row) + 1 for row in rows)
+    return rows[: max(1, sum(size <= most for size in sizes))]
 
 
 def _limit(store: Store, name: str, query: Query, page_cap: int | None) -> int:
@@ -66,20 +79,23 @@ def _number(text: str | None, default: int) -> int:
     return number if number >= 0 else default
 
 
-def _ordered(store: Store, name: str, query: Query) -> list[str]:
+def _ordered(store: Store, table: Table, name: str, query: Query) -> list[str]:
     filters = tuple(sorted((key, value) for key, value in query.items() if key not in _PAGING and value))
-    sort = query.get("sort", "") if store.switches.sort != "ignored" else ""
-    table = store.table(name)
     day = store.moments.day() if name == "nps" else 0
-    return table.cached((name, filters, sort, day), lambda: _order(store, name, dict(filters), sort))
+    key = (name, filters, query.get("sort", ""), day)
+    return table.cached(key, lambda: _order(store, table, name, query))
 
 
-def _order(store: Store, name: str, query: Query, sort: str) -> list[str]:
-    table = store.table(name)
-    ids = _chosen(store, name, query)
+def _order(store: Store, table: Table, name: str, query: Query) -> list[str]:
+    ids = _chosen(store, table, name, query)
     tests = _tests(store, name, query)
     if tests:
         ids = [id for id in ids if all(test(table.row(id).record) for test in tests)]
+    return _sorted(store, table, ids, query)
+
+
+def _sorted(store: Store, table: Table, ids: list[str], query: Query) -> list[str]:
+    sort = query.get("sort", "") if store.switches.sort != "ignored" else ""
     if store.switches.default_order == "newest":
         ids = ids[::-1]
     elif store.switches.default_order == "random":
@@ -91,15 +107,14 @@ def _order(store: Store, name: str, query: Query, sort: str) -> list[str]:
     return ids
 
 
-def _chosen(store: Store, name: str, query: Query) -> list[str]:
+def _chosen(store: Store, table: Table, name: str, query: Query) -> list[str]:
     """The ids that the company filter leaves, by insertion."""
     param = resource(name).params.get("companyId")
     value = query.get("companyId", "")
     if not value or param is None:
-        return store.ids(name)
+        return store.ids(name, table)
     many = param.many or store.switches.company_list_many == "everywhere"
     companies = [part.strip() for part in value.split(",")] if many else [value]
-    table = store.table(name)
     if param.field == "_id":
         return table.by_insertion(companies)
     found = [id for company in companies for id in table.having(str(param.field), company)]

@@ -33,11 +33,17 @@ def update(store: Store, name: str, id: str, body: Any) -> Record:
     """Set the keys of `body` on the record that an id of any allowed form names."""
     check_permission(store, name, "write")
     old = by_url(store, name, id, writing=True)
-    if name == "company" and isinstance(body, dict) and "_id" in body:
-        raise Refusal("_id is immutable")  # seen by the go client
+    _check_id(store, body, old["_id"])
     store.refuse_if_told(name, body)
     store.change(name, old, read_body(store, name, body, old))
     return store.table(name).row(old["_id"]).record
+
+
+def _check_id(store: Store, body: Any, id: str) -> None:
+    """Refuse an `_id` in the body of a PUT, where it may not be there."""
+    rule = store.switches.body_id
+    if isinstance(body, dict) and "_id" in body and (rule == "none" or (rule == "equal" and body["_id"] != id)):
+        raise Refusal("_id is immutable")
 
 
 def delete(store: Store, name: str, id: str) -> Record | None:

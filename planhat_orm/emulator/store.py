@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -46,6 +47,7 @@ class Store:
     def __init__(self, moments: Moments, switches: Switches, seed: int = 1) -> None:
         self.lock = Lock(reentrant=True)
         self.moments = moments
+        moments.stamp_offset = timedelta(seconds=switches.stamp_offset)
         self.switches = switches
         self.dirty: set[str] = set()
         self.loading = False
@@ -53,7 +55,8 @@ class Store:
         self.refusals: dict[str, list[Callable[[Record], str | None]]] = {}
         self.forbidden: dict[tuple[str, str], int] = {}
         self.invoice_number = 0
-        self._tables = {name: Table(_indexed(name)) for name in resources() if name not in SHARED_TABLES}
+        now = self._now if switches.lag else None
+        self._tables = {name: Table(_indexed(name), now) for name in resources() if name not in SHARED_TABLES}
         self._id_seed = random.Random(seed).getrandbits(40)
         self._id_own = secrets.randbits(40)  # not of `random`, which tests seed: no id is made twice
         self._ids = 0
@@ -110,9 +113,14 @@ class Store:
         except KeyError:
             raise ConfigurationError(f"There is no resource {name!r}. There is: {', '.join(resources())}.") from None
 
-    def ids(self, name: str) -> list[str]:
+    def listed(self, name: str) -> Table:
+        """Return the table that lists of a resource show, which may lag."""
+        table, lag = self.table(name), self.switches.lag
+        return table.at(self.moments.now() - timedelta(seconds=lag)) if lag else table
+
+    def ids(self, name: str, table: Table | None = None) -> list[str]:
         """Return the ids of a resource by insertion."""
-        table = self.table(name)
+        table = table or self.table(name)
         return table.having("type", name) if name in SHARED_TABLES else table.ids()
 
     def find(self, name: str, key: str, value: Any) -> Record | None:
@@ -170,8 +178,13 @@ class Store:
         self._ids += 1
         second, own = 0x65F0C1A2 + self._ids // 100, self._id_seed
         if not self.loading:
-            second, own = max(second, int(self.moments.now().timestamp())), self._id_own
+            now = int(self.moments.now().timestamp() + self.switches.id_offset)
+            second, own = max(second, now), self._id_own
         return f"{second:08x}{own:010x}{self._ids:06x}"
+
+    def _now(self) -> datetime | None:
+        """When a row changes that lists show later; None for those of the seeded tenant, which were always there."""
+        return None if self.loading else self.moments.now()
 
     def settle(self, name: str) -> None:
         """Bring the figures of companies up to date before somebody reads them."""

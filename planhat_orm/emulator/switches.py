@@ -5,7 +5,9 @@ A client that is right under every combination does not care what Planhat really
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -29,6 +31,12 @@ class Switches:
     """Section 6: off, every page is the first one."""
     honours_select: bool = True
     """Section 6: off, `select` does nothing, so lists stay thin."""
+    page_bytes: int = 0
+    """Section 6: a page ends before the record that would pass so many bytes, one record at least; 0: no such limit."""
+    filters: Literal["before", "after"] = "before"
+    """Section 6: what a list hides is left out before `limit` and `offset` cut the page, or after, which is uneven."""
+    lag: float = 0.0
+    """Section 6: lists show what was stored so many seconds ago; reading by id or key shows what is stored now."""
     default_order: Literal["insertion", "newest", "random"] = "insertion"
     """Section 6: the order without `sort`; "random" is stable from page to page."""
     thin_lists: bool = True
@@ -53,6 +61,10 @@ class Switches:
     """Section 5: top-level keys that the resource does not have."""
     cleared_custom: Literal["null", "absent"] = "null"
     """Section 9: a custom field set to null stays as null, or its key goes."""
+    put_answer: Literal["record", "sent", "id", "nothing"] = "record"
+    """Section 5: a PUT answers the record, the keys that were sent and `_id`, `_id` alone, or nothing."""
+    body_id: Literal["equal", "any", "none"] = "equal"
+    """Section 16: an `_id` in the body of a PUT must be the record's own, is ignored, or is refused."""
     array_operation: Literal["any", "dollar", "word"] = "any"
     """Section 7: array operations spelt `{"$add": [..]}`, `{"Add": [..]}`, or either."""
     array_add: Literal["once", "append"] = "once"
@@ -63,14 +75,15 @@ class Switches:
     """Section 10: a company whose figures follow its licences gets a new time of change; off, it changes silently."""
     key_priority: Literal["first", "any"] = "first"
     """Section 7: the first key of an item decides, or the first that matches a record."""
-    unknown_id: Literal["insert", "error"] = "insert"
-    """Section 7: a bulk item whose `_id` is nobody's inserts a record (with that `_id`), or fails."""
+    unknown_id: Literal["insert", "new_id", "error"] = "insert"
+    """Section 7: a bulk item whose `_id` is nobody's inserts a record with that `_id`, or with a new one, or fails."""
     bulk_errors: Literal["partial", "whole"] = "partial"
     """Section 7: a bad item fails alone (206), or takes the whole request with it (400, nothing stored)."""
     duplicate_keys: Literal["refuse", "item"] = "refuse"
     """Section 7: a key twice in one request fails the request (400), or only the repetition."""
-    error_item: Literal["object", "string", "indexed"] = "object"
-    """Section 7: items of `createdErrors`: object with message and keys, plain text, or object with index."""
+    error_item: Literal["object", "string", "indexed", "mongoose", "mixed"] = "object"
+    """Section 7: items of `createdErrors`: object with message and keys, plain text, object with index, a message that
+    quotes a value of the item, or all of these in turn."""
     metric_error: Literal["indexed", "object", "string"] = "indexed"
     """Section 11: items of the `errors` that metrics are answered, in the same three shapes."""
     patch: Literal["update", "refuse"] = "update"
@@ -110,6 +123,14 @@ class Switches:
     activity_short_names: bool = True
     """Section 11: activities may say `id` and `cId` for externalId and companyExternalId (2017)."""
 
+    # Clocks, section 9
+    date_offset: float = 0.0
+    """Section 9: seconds by which the header `Date` is ahead of the server."""
+    id_offset: float = 0.0
+    """Section 9: seconds by which the clock in new ids is ahead."""
+    stamp_offset: float = 0.0
+    """Section 9: seconds by which `createdAt`, `updatedAt` and their like are ahead."""
+
     # Quota, section 3
     header_style: Literal["x-rate-limit", "x-ratelimit", "none"] = "x-rate-limit"
     """Section 3: X-Rate-Limit-Limit/-Remaining, or x-ratelimit-limit/-remaining/-reset, or neither."""
@@ -145,9 +166,14 @@ def _value(name: str, kind: Any, text: str) -> Any:
         return _WORDS[text.lower()]
     if kind is int and text.isdecimal():
         return int(text)
+    if kind is float:
+        with suppress(ValueError):
+            if math.isfinite(number := float(text)):
+                return number
     if get_origin(kind) is tuple:
         return tuple(filter(None, text.split(",")))
     if text in get_args(kind):
         return text
-    choices = ("on", "off") if kind is bool else get_args(kind) or ("a whole number",)
+    described = "a number of seconds" if kind is float else "a whole number"
+    choices = ("on", "off") if kind is bool else get_args(kind) or (described,)
     raise ConfigurationError(f"{name}={text} is not one of its values: {', '.join(map(str, choices))}.")

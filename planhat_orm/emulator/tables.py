@@ -7,6 +7,8 @@ stays what it was, and the encoded form of a row can be kept with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 Record = dict[str, Any]
@@ -27,9 +29,14 @@ class Row:
 
 
 class Table:
-    """The rows of a resource, with an index for each name in `indexed`."""
+    """The rows of a resource, with an index for each name in `indexed`.
 
-    def __init__(self, indexed: Iterable[str]) -> None:
+    With `now` it knows what it held at any moment: `now()` is when a row changes, None for a change that was always so.
+    """
+
+    def __init__(self, indexed: Iterable[str], now: Callable[[], datetime | None] | None = None) -> None:
+        self._now = now
+        self._past: list[tuple[datetime, str, int, Record | None]] = []
         self._rows: dict[str, Row] = {}
         self._indexes: dict[str, dict[str, list[str]]] = {name: {} for name in indexed}
         self._order: list[str] | None = []
@@ -57,6 +64,7 @@ class Table:
     def add(self, record: Record) -> None:
         """Insert a record whose `_id` is new."""
         id = record["_id"]
+        self._remember(id, self._inserted, None)
         self._rows[id] = Row(record, self._inserted)
         self._inserted += 1
         if self._order is not None:
@@ -77,6 +85,7 @@ class Table:
     def replace(self, record: Record) -> None:
         """Put a new record in the place of the one with its `_id`."""
         row = self._rows[record["_id"]]
+        self._remember(record["_id"], row.number, row.record)
         old, row.record, row.shape = row.record, record, None
         self._cache.clear()
         for name in self._indexes:
@@ -90,6 +99,7 @@ class Table:
         row = self._rows.pop(id, None)
         if row is None:
             return None
+        self._remember(id, row.number, row.record)
         self._order = None
         self._cache.clear()
         for name in self._indexes:
@@ -138,6 +148,23 @@ class Table:
         rows = self._rows
         keys = {id: mongo_key(value_at(rows[id].record, name), descending) for id in ids}
         return sorted(ids, key=keys.__getitem__, reverse=descending)
+
+    def at(self, moment: datetime) -> Table:
+        """Return the table as it was at a moment: itself where nothing has changed since."""
+        rows = {id: (row.number, row.record) for id, row in self._rows.items()}
+        changed = [change for change in self._past if change[0] > moment]
+        if not changed:
+            return self
+        undone: dict[str, tuple[int, Record | None]] = {id: (number, was) for _, id, number, was in changed[::-1]}
+        then = Table(self._indexes)
+        for _, record in sorted({**rows, **undone}.values(), key=itemgetter(0)):
+            if record is not None:
+                then.add(record)
+        return then
+
+    def _remember(self, id: str, number: int, was: Record | None) -> None:
+        if self._now is not None and (now := self._now()) is not None:
+            self._past.append((now, id, number, was))
 
     def _unindex(self, name: str, record: Record) -> None:
         index = self._indexes[name]

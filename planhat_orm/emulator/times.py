@@ -94,6 +94,7 @@ class Moments:
         self._zero: float | None = None
         self._held: int | None = None
         self._cached = (-1, "")
+        self.stamp_offset = timedelta(0)
 
     def run(self) -> None:
         """Let the time pass from here on."""
@@ -108,7 +109,7 @@ class Moments:
         """Return the present as it goes into a record."""
         elapsed = self._elapsed()
         if elapsed != self._cached[0]:
-            self._cached = (elapsed, iso(self._start + timedelta(milliseconds=elapsed)))
+            self._cached = (elapsed, iso(self._start + timedelta(milliseconds=elapsed) + self.stamp_offset))
         return self._cached[1]
 
     def day(self) -> int:

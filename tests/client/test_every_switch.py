@@ -8,17 +8,20 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from planhat_orm import AlreadyExists, BadAnswer, NotFound, PlanhatError
+from planhat_orm import AlreadyExists, AmbiguousWrite, BadAnswer, NotFound, PlanhatError
 from planhat_orm.emulator import Switches
 from tests.scale import LONG
 
 from ..online import Online
 
-_NUMBERS = {"metric_limit": [3], "quota_reset": [60, 120], "touch_types": [()]}
+_NUMBERS = {
+    "metric_limit": [3], "quota_reset": [60, 120], "touch_types": [()], "page_bytes": [400], "lag": [],
+    "date_offset": [], "id_offset": [], "stamp_offset": [300.0, -300.0],
+}  # fmt: skip
 
 
 def values() -> dict[str, list[Any]]:
-    """The values of every switch, the default first."""
+    """The values of every switch, the default first; but for those of `lag` and clocks, see below."""
     hints = get_type_hints(Switches)
     found: dict[str, list[Any]] = {}
     for field in fields(Switches):
@@ -113,3 +116,29 @@ def test_a_server_that_ignores_offset_and_cuts_pages_raises_rather_than_leave_re
     for options in ({}, {"sort": "name"}, {"limit": 2}):
         with pytest.raises(BadAnswer, match="ignores the offset"):
             list(planhat.company.get_list(**options))
+
+
+def test_what_a_lagging_list_does_not_show_yet_is_known_all_the_same(online: Online) -> None:
+    emulator, planhat = online(companies=3, lag=60.0)
+    made = planhat.company.create({"name": "Acme", "externalId": "a"})
+    assert made["_id"] not in {row["_id"] for page in planhat.company.get_list() for row in page}
+    with pytest.raises(AlreadyExists):
+        planhat.company.create({"name": "Acme again", "externalId": "a"})
+    [outcome] = planhat.company.bulk_upsert([{"externalId": "a", "name": "Acme"}]).outcomes
+    assert outcome.status == "unchanged"
+    assert len(emulator.store.all("company")) == 4
+
+
+@pytest.mark.parametrize(
+    "apart", [{"date_offset": 300.0}, {"date_offset": -300.0}, {"id_offset": 300.0}, {"id_offset": -300.0}]
+)
+def test_clocks_that_are_apart_double_no_record_whose_answer_was_lost(online: Online, apart: dict[str, float]) -> None:
+    emulator, planhat = online(companies=1, conversations=2, **apart)
+    [company] = emulator.store.all("company")
+    emulator.faults.add("reset_after", method="POST", path="/conversations", times=2)
+    note = {"companyId": company["_id"], "subject": "Hello"}
+    with pytest.raises(AmbiguousWrite):
+        planhat.note.create(note)  # no id of a conversation was seen, so there is only the clock to go by
+    list(planhat.conversation.get_list())
+    assert planhat.note.create({**note, "subject": "Again"})["subject"] == "Again"
+    assert [row["subject"] for row in emulator.store.all("note")].count("Again") == 1

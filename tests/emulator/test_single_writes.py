@@ -142,14 +142,6 @@ def test_enums_are_not_validated(acme: Acme) -> None:
     assert client.put(f"/companies/{id}", json={"phase": "Nowhere"}).json()["phase"] == "Nowhere"
 
 
-def test_id_in_the_body_of_a_company_update_is_refused(acme: Acme) -> None:
-    emulator, client, id = acme
-    assert client.put(f"/companies/{id}", json={"_id": id, "city": "x"}).status_code == 400
-    asset = emulator.store.insert("asset", {"companyId": id, "name": "a"})
-    answer = client.put(f"/assets/{asset['_id']}", json={"_id": "other", "name": "b"})
-    assert answer.json()["_id"] == asset["_id"] and answer.json()["name"] == "b"
-
-
 def test_unknown_keys_are_dropped_or_stored(serve: Serve) -> None:
     for choice, stored in (("drop", False), ("store", True)):
         _, client = serve(unknown_keys=choice)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 import httpx
 import pytest
 
+from planhat_orm import ConfigurationError
 from planhat_orm.emulator import Switches
 from planhat_orm.emulator.quota import Quota
+from planhat_orm.emulator.switches import read_switches
 
 from .conftest import Serve
 
@@ -102,3 +107,109 @@ def test_the_hard_limit_of_a_second_holds_above_any_quota() -> None:
     quota = Quota(10_000, Switches(over_quota="tolerate"))
     assert [quota.admit(5.0) for _ in range(160)].count(True) == 150
     assert quota.admit(6.1)
+
+
+def test_a_page_ends_at_so_many_bytes_with_one_record_at_least(serve: Serve) -> None:
+    emulator, client = serve(page_bytes=100)
+    for name in ("A", "B", "C", "D" * 500, "E"):
+        emulator.store.insert("company", {"name": name})
+    pages, offset = [], 0
+    while page := client.get("/companies", params={"select": "name", "offset": offset, "sort": "_id"}):
+        rows = [row["name"] for row in page.json()]
+        if not rows:
+            break
+        pages.append(len(rows))
+        offset += len(rows)
+    assert pages == [2, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("filters", "pages"), [("before", [2, 1]), ("after", [1, 1, 1])])
+def test_what_a_list_hides_is_left_out_before_or_after_the_page_is_cut(
+    serve: Serve, filters: str, pages: list[int]
+) -> None:
+    emulator, client = serve(filters=filters)
+    company = emulator.store.insert("company", {"name": "Acme"})["_id"]
+    for number in range(6):
+        person = {"companyId": company, "email": f"p{number}@a.example", "archived": number % 2 == 1}
+        emulator.store.insert("enduser", person)
+    got = [len(client.get("/endusers", params={"limit": 2, "offset": 2 * page}).json()) for page in range(3)]
+    assert [length for length in got if length] == pages
+
+
+def test_lists_show_what_was_stored_some_time_ago_and_single_reads_what_is_now(serve: Serve) -> None:
+    emulator, client = serve(companies=2, lag=30.0, speed=100)
+    old, gone = (row["_id"] for row in emulator.store.all("company"))
+    new = client.post("/companies", json={"name": "New", "externalId": "n"}).json()["_id"]
+    client.put(f"/companies/{old}", json={"name": "Other"})
+    client.delete(f"/companies/{gone}")
+
+    def listed() -> dict[str, str]:
+        return {row["_id"]: row["name"] for row in client.get("/companies").json()}
+
+    before = listed()
+    assert before.keys() == {old, gone} and before[old] != "Other"
+    assert client.get(f"/companies/{old}").json()["name"] == "Other"
+    assert client.get("/companies/extid-n").json()["_id"] == new and client.get(f"/companies/{gone}").status_code == 404
+    emulator.clock.sleep(31)
+    assert listed() == {old: "Other", new: "New"}
+
+
+@pytest.mark.parametrize(
+    ("put_answer", "keys"), [("sent", {"_id", "name", "custom"}), ("id", {"_id"}), ("nothing", None)]
+)
+def test_a_put_answers_less_than_the_record(serve: Serve, put_answer: str, keys: set[str] | None) -> None:
+    emulator, client = serve(put_answer=put_answer)
+    id = emulator.store.insert("company", {"name": "Acme", "custom": {"A": 1, "B": 2}})["_id"]
+    answer = client.put(f"/companies/{id}", json={"name": "Acme AB", "custom": {"B": 3}})
+    assert answer.status_code == 200 and (answer.json().keys() == keys if keys else answer.content == b"")
+    assert put_answer != "sent" or answer.json()["custom"] == {"B": 3}
+    assert client.get(f"/companies/{id}").json()["custom"] == {"A": 1, "B": 3}
+
+
+@pytest.mark.parametrize(("body_id", "own", "other"), [("equal", 200, 400), ("any", 200, 200), ("none", 400, 400)])
+@pytest.mark.parametrize(("name", "path"), [("company", "/companies"), ("enduser", "/endusers")])
+def test_an_id_in_the_body_of_a_put(serve: Serve, name: str, path: str, body_id: str, own: int, other: int) -> None:
+    emulator, client = serve(body_id=body_id)
+    company = emulator.store.insert("company", {"name": "Acme", "externalId": "a"})["_id"]
+    id = (
+        company
+        if name == "company"
+        else emulator.store.insert(name, {"companyId": company, "email": "a@b.example"})["_id"]
+    )
+    for sent, status in ((id, own), ("f" * 24, other)):
+        assert client.put(f"{path}/{id}", json={"_id": sent, "description": "x"}).status_code == status
+    assert emulator.store.get(name, id) is not None and emulator.store.get(name, "f" * 24) is None
+
+
+@pytest.mark.parametrize(("unknown_id", "kept"), [("insert", True), ("new_id", False)])
+def test_an_unknown_id_is_inserted_as_it_is_or_under_a_new_one(serve: Serve, unknown_id: str, kept: bool) -> None:
+    emulator, client = serve(unknown_id=unknown_id)
+    answer = client.put("/companies", json=[{"_id": "a" * 24, "name": "Acme"}]).json()
+    [stored] = emulator.store.all("company")
+    assert answer["insertsKeys"] == [{"_id": stored["_id"]}] and (stored["_id"] == "a" * 24) == kept
+
+
+def test_errors_of_one_answer_come_in_several_shapes_and_quote_values(serve: Serve) -> None:
+    emulator, client = serve(error_item="mixed")
+    emulator.refuse("company", lambda row: "no")
+    rows = [{"externalId": f"c-{number}", "name": "1234"} for number in range(4)]
+    first, second, third, fourth = client.put("/companies", json=rows).json()["createdErrors"]
+    assert first == {"message": "no", "externalId": "c-0"} and second == "no" and third == {"index": 2, "message": "no"}
+    assert '"1234"' in fourth["message"] and "c-3" not in str(fourth)
+
+
+def test_three_clocks_may_be_apart(serve: Serve) -> None:
+    emulator, client = serve(date_offset=300.0, id_offset=-300.0, stamp_offset=60.0)
+    answer = client.post("/companies", json={"name": "Acme"})
+    made, now = answer.json(), emulator.store.moments.now()
+    date = parsedate_to_datetime(answer.headers["date"])
+    stamp = datetime.fromisoformat(made["createDate"])
+    id = datetime.fromtimestamp(int(made["_id"][:8], 16), UTC)
+    assert [round((moment - now).total_seconds() / 30) for moment in (date, id, stamp)] == [10, -10, 2]
+
+
+def test_a_switch_that_is_a_number_of_seconds_is_read_from_text() -> None:
+    assert read_switches(["date_offset=-1.5"]).date_offset == -1.5
+    for text in ("soon", "nan"):
+        with pytest.raises(ConfigurationError, match="a number of seconds"):
+            read_switches([f"lag={text}"])

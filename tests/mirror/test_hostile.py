@@ -132,8 +132,11 @@ def test_only_the_order_of_stamps_is_a_lie(
     monkeypatch.setattr(
         listing,
         "_ordered",
-        lambda store, name, query: ordered(
-            store, name, {**query, "sort": "-_id" if query.get("sort") == "-updatedAt" else query.get("sort", "")}
+        lambda store, table, name, query: ordered(
+            store,
+            table,
+            name,
+            {**query, "sort": "-_id" if query.get("sort") == "-updatedAt" else query.get("sort", "")},
         ),
     )
     emulator.store.update("company", ids[3], {"phase": "Live"})

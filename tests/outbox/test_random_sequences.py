@@ -271,8 +271,8 @@ class Sequence:
             if not differences:
                 break
         assert not differences, differences
-        for moment, rows in self.shown:
-            assert self.at(moment) == rows, moment
+        for moment, shown in self.shown:
+            assert self.at(moment) == shown, moment
         found = self.client.mirror.doctor()
         assert found.ok, found
 
