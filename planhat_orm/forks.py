@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -44,9 +45,9 @@ class Lock:
     ) -> None:
         self.release()
 
-    def take(self) -> bool:
-        """Take the lock if it is free, without waiting, and return whether it was."""
-        taken: bool = self._inner.acquire(blocking=False)
+    def take(self, seconds: float = 0.0) -> bool:
+        """Take the lock if it is free, or gets free in so many seconds, and return whether it did."""
+        taken: bool = self._inner.acquire(timeout=seconds) if seconds else self._inner.acquire(blocking=False)
         return taken
 
     def release(self) -> None:
@@ -56,6 +57,11 @@ class Lock:
         except RuntimeError:
             if self._pid == os.getpid():
                 raise
+
+    def release_own(self) -> None:
+        """Let go of a reentrant lock if this thread holds it."""
+        with suppress(RuntimeError):
+            self._inner.release()
 
     def renew(self) -> None:
         """Be free."""

@@ -62,7 +62,7 @@ def test_a_file_that_another_program_writes_to_for_long(mirror: Mirror, tmp_path
     mirror.status()
     with closing(sqlite3.connect(tmp_path / "planhat.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        told = r"planhat\.db: database is locked\. Another program"
+        told = r"planhat\.db: database is locked\. Another thread or program"
         with pytest.raises(MirrorError, match=told), mirror.database.writing(patience=0.05):
             pass
         other.execute("ROLLBACK")

@@ -24,9 +24,8 @@ from . import clock, explain, fork_gate, sqlite_functions, state
 from .connector import Connector
 from .files import OpenedFile, open_file, resolved
 from .json_text import unreadable
-from .transactions import OpenWrites, roll_back
+from .transactions import BUSY_SECONDS, OpenWrites, roll_back, turn_of
 
-_BUSY_SECONDS = 30
 _PAGE_BYTES = 16384
 _LOCK = 0x504C414E484154
 
@@ -49,7 +48,8 @@ class Database:
         if self.path is not None:
             self.file = open_file(self.path)
         self.engine = self._engine()
-        self._open_writes = OpenWrites()
+        self._turn = turn_of(None if self.file is None else self.file.identity)
+        self._open_writes = OpenWrites(self._turn)
         self._readers: Engine | None = None
         self.upgraded: str | None = None
         forks.in_child(self._start_over)
@@ -100,7 +100,7 @@ class Database:
             poolclass=fork_gate.GatedPool,
             pool_size=8,
             max_overflow=-1,
-            connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS, "isolation_level": None},
+            connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS, "isolation_level": None},
         )
         event.listen(engine, "connect", self._prepare)
         if read_only:
@@ -185,16 +185,23 @@ class Database:
         options = connection.get_execution_options()
         writes = options.get("planhat_writes")
         if writes:
-            patience = options.get("planhat_patience")
             if not self.file.is_writable:
                 raise MirrorError(
                     f"The mirror {self.path} can only be read: the file or its folder cannot be written. Copy it to a "
                     f"folder of yours, or change the rights."
                 )
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={int((patience or _BUSY_SECONDS) * 1000)}")
             # NORMAL may lose the last commits in a power cut, which a mirror can fetch again and an outbox cannot.
             connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('planhat_durable') else 'NORMAL'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            self._begin_writing(connection, options.get("planhat_patience") or BUSY_SECONDS)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+    def _begin_writing(self, connection: Connection, patience: float) -> None:
+        driver: Any = connection.connection.driver_connection
+        try:
+            self._turn.begin(driver, patience)
+        except sqlite3.Error as error:
+            raise explain.of_sqlite(self.path, error) or error from None
 
     def checkpoint(self) -> None:
         """Move what waits in SQLite's log into the file, so that the file alone is the mirror. Waits for nobody."""
@@ -205,7 +212,7 @@ class Database:
             cursor = connection.cursor()
             cursor.execute("PRAGMA busy_timeout=0")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+            cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
         except sqlite3.OperationalError:
             # Somebody reads or writes: what is left is moved after the next sync.
             connection.invalidate()
