@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import StatementError
@@ -139,6 +140,17 @@ def test_a_new_mirror_is_made_without_alembic(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.db")], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_a_mirror_that_nobody_has_any_more_closes_its_connections_at_once(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "planhat.db")
+    mirror.status()
+    with mirror.engine.connect():
+        pass
+    pools: list[Any] = [mirror.database.engine.pool, mirror.engine.pool]
+    assert [pool.checkedin() for pool in pools] == [1, 1]
+    del mirror
+    assert [pool.checkedin() for pool in pools] == [0, 0]
 
 
 def test_a_mirror_is_not_pickled(mirror: Mirror) -> None:

@@ -182,4 +182,4 @@ def test_every_connection_to_sqlite_passes_the_gate() -> None:
         calls = text.count("sqlite3.connect(")
         if calls or "create_engine(" in text:
             made[path.relative_to(PACKAGE).as_posix()] = calls
-    assert made == {"mirror/db/fork_gate.py": 1, "mirror/db/database.py": 0}
+    assert made == {"mirror/db/fork_gate.py": 1, "mirror/db/engines.py": 0}
