@@ -9,7 +9,8 @@ import msgspec
 
 _BOM = b"\xef\xbb\xbf"
 _ESCAPE = re.compile(rb"\\(?:u(?P<code>[0-9A-Fa-f]{4})|.)", re.DOTALL)
-_REPLACEMENT = rb"\ufffd"
+_REPLACEMENT = rb"\uFFFD"
+"""With capitals, which no writer of JSON takes of itself: so it can be told from a U+FFFD that came."""
 
 
 def decode(body: bytes | str) -> Any:
@@ -47,6 +48,16 @@ def repair(body: bytes) -> bytes | None:
     if b"\\ud" in whole or b"\\uD" in whole:
         whole = _without_halves(whole)
     return None if whole == body else whole
+
+
+def has_replaced(body: bytes) -> bool:
+    """Whether JSON holds what `repair` writes for half of a character."""
+    return _REPLACEMENT in body
+
+
+def has_more_replaced(before: bytes, after: bytes) -> bool:
+    """Whether `repair` replaced half of a character."""
+    return after.count(_REPLACEMENT) > before.count(_REPLACEMENT)
 
 
 def _without_halves(body: bytes) -> bytes:

@@ -71,7 +71,8 @@ class Response:
     """An answer. `data` is the parsed JSON where the request asked for a shape, else None.
 
     `seconds` is how long it took from sending the last try to having all of the body. `unread` says why the body
-    was not read, where it was not: it is too long, or in an encoding that nobody asked for.
+    was not read, where it was not: it is too long, or in an encoding that nobody asked for. `is_repaired` says that
+    halves of characters in the body were replaced.
     """
 
     status: int
@@ -81,6 +82,7 @@ class Response:
     attempts: int = 1
     seconds: float = 0.0
     unread: str = ""
+    is_repaired: bool = False
 
     @property
     def text(self) -> str:

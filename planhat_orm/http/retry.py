@@ -178,7 +178,8 @@ def _read(request: Request, response: Response) -> tuple[Response, Any]:
             body = json_decoding.repair(response.body)
             if body is None:
                 raise
-            return replace(response, body=body), _parsed(request, body)
+            halves = json_decoding.has_more_replaced(response.body, body)
+            return replace(response, body=body, is_repaired=halves), _parsed(request, body)
 
 
 def _parsed(request: Request, body: bytes) -> Any:

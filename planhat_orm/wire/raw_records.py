@@ -21,6 +21,7 @@ _HIDES = [str(resource.hidden_by.hides) for resource in resources().values() if 
 _LOOKED_AT = frozenset(("_id", *STAMPS, *_HIDES))
 _Head = TypedDict("_Head", dict.fromkeys(_LOOKED_AT, Any), total=False)  # type: ignore[misc]
 _heads = msgspec.json.Decoder(list[_Head]).decode
+_head = msgspec.json.Decoder(_Head).decode
 _values = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -69,6 +70,15 @@ class RawRecord:
         came = _values(self.json)
         now = apply_aliases(resource, came)
         return self if now is came else RawRecord(msgspec.json.encode(now), self._head)
+
+
+def repaired_in(response: Response) -> list[str]:
+    """The ids of records in an answer in slices that came with half of a character, which U+FFFD stands for now."""
+    if not response.is_repaired:
+        return []
+    slices = [json for json in response.data if isinstance(json, msgspec.Raw)]
+    heads = [_head(json) for json in slices if json_decoding.has_replaced(bytes(json))]
+    return [str(head.get("_id")) for head in heads]
 
 
 def slices_of(response: Response, resource: Resource) -> list[RawRecord]:

@@ -33,6 +33,8 @@ MASS = 100
 MASS_SHARE = 0.2
 """More records than both of these missing at once are not taken for deleted the first time."""
 FEW = 10
+NAMED = 5
+"""So many records are named in a note of the report."""
 SAMPLE = 3
 """Where more than so many and that share are missing, some of them are asked for one by one."""
 
@@ -274,6 +276,15 @@ class ModelSync:
             return clock.present(connection)
 
     # --- learning ----------------------------------------------------------------------------------------
+
+    def name_repaired(self) -> None:
+        """Name records that came with half of a character in the report."""
+        repaired = [*self.traffic.repaired]
+        if repaired:
+            more = f" and {len(repaired) - NAMED:,} more" if len(repaired) > NAMED else ""
+            self.report.notes.append(
+                f"{', '.join(repaired[:NAMED])}{more} came with half of a character, where U+FFFD stands now"
+            )
 
     def learn(self, connection: Connection, bytes: int) -> None:
         """Remember what a complete pass showed."""

@@ -19,7 +19,7 @@ from ...query.kinds import iso
 from ...wire.list_reader import ListReader, Requests
 from ...wire.list_walk import ListWalk
 from ...wire.proved_page import Asked, Page
-from ...wire.raw_records import RawRecord, slices_of
+from ...wire.raw_records import RawRecord, repaired_in, slices_of
 from ...wire.resources import Resource
 from ...wire.unordered import UnorderedList
 from ..db import state
@@ -41,6 +41,8 @@ Apply = Callable[[Page[RawRecord]], Flow[None]]
 class RequestCounter(Requests):
     """Counts what a sync asks, and reads the server's clock off the first answer since `mark()`.
 
+    `repaired` are records that came with half of a character.
+
     `first_date` is before the server looked into its data: the answer's `Date` less the time that the answer took.
     `first_sent` is this machine's clock at that request. `clock` tells the mirror's instant, which each request is
     asked at.
@@ -51,6 +53,7 @@ class RequestCounter(Requests):
     first_date: str | None = None
     first_sent: str | None = None
     clock: Callable[[], Instant] | None = None
+    repaired: dict[str, None] = field(default_factory=dict)
     _oldest: Instant | None = None
 
     def mark(self) -> None:
@@ -103,6 +106,7 @@ class RequestCounter(Requests):
 
     def _look_at(self, answer: Response, sent: str, asked: Instant) -> None:
         self.bytes += len(answer.body)
+        self.repaired.update(dict.fromkeys(repaired_in(answer)))
         self._oldest = asked if self._oldest is None else min(asked, self._oldest, key=lambda instant: instant.n)
         if self.first_sent is None:
             self.first_sent = sent

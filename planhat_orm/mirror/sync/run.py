@@ -129,6 +129,7 @@ def _sync_model(
     except (PermissionDenied, NotFound) as refused:
         mine.skipped = "no permission (403)" if isinstance(refused, PermissionDenied) else "not in this tenant (404)"
     finally:
+        job.name_repaired()
         mine.requests, mine.bytes = job.traffic.requests, job.traffic.bytes
         mine.seconds = time.monotonic() - began
     yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
