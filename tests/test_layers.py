@@ -70,7 +70,7 @@ ROOMS["__init__"] = {*ROOMS, "mirror"}
 
 ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
-        "resources", "keys", "paths", "aliases", "failures", "raw_records", "references", "patches", "content_match",
+        "resources", "keys", "paths", "aliases", "hierarchy", "failures", "raw_records", "references", "patches", "content_match",
         "key_locks", "outcomes", "list_page", "list_reader", "list_end", "proved_page", "hidden_rows", "list_walk", "unordered", "listing", "newest",
         "new_records", "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
     ),
@@ -79,7 +79,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "destination", "batch", "row_changes", "outgoing", "references", "ownership", "reconcile_plan", "reconcile", "facade",
     ),
     "client": (
-        "overview", "settings", "cache", "account_fields", "strategy", "relation_filters", "links", "evaluation", "explain", "source",
+        "overview", "settings", "cache", "account_fields", "strategy", "links", "relation_filters", "evaluation", "explain", "source",
         "list_filters", "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "planhat",
     ),
 }  # fmt: skip

@@ -30,6 +30,7 @@ from planhat_orm.fields import (
     Str,
     StrList,
 )
+from planhat_orm.fields.hierarchy import DerivedRef, Tree
 from planhat_orm.fields.relations import Many, ManyToMany, One
 from planhat_orm.models import resources as declared
 from planhat_orm.queryset import Groups, Values, ValuesList
@@ -139,13 +140,15 @@ def test_python_names_are_snake_case_and_every_relation_has_its_field(model: typ
         if isinstance(relation, Many):
             assert model.__name__ in _referred(relation.model, relation.via)
         else:
-            assert isinstance(relation, (One, ManyToMany))
+            assert isinstance(relation, (One, ManyToMany, Tree))
             assert relation.via in model._meta.fields
 
 
 def _referred(model: type[Model], via: str) -> set[str]:
     """The models that a reference, or a list of ids, points to."""
     field = model._meta.fields[via]
+    if isinstance(field, DerivedRef):
+        return {field.model}
     info = (model._meta.resource.fields or model._meta.resource.push_fields)[field.wire]
     return {model.__name__ for model in MODELS if model._meta.resource.name == info.reference}
 

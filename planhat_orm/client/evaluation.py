@@ -11,7 +11,7 @@ from ..query.groups import Groups
 from ..query.predicate import Environment, Row, first_of_each, ordered, predicate, value
 from ..query.query import ANNOTATIONS, Query
 from ..query.tree import EVERYTHING, All, InQuery, Node
-from ..query.walk import needs_relations, wires_in
+from ..query.walk import needs_relations, tests_in, wires_in, without_relations
 from .links import Links
 
 if TYPE_CHECKING:
@@ -32,16 +32,14 @@ def _worked_out(query: Query) -> tuple[Any, ...]:
 
 
 def links_of(query: Query) -> Links:
-    """The related lists that a query needs for its values and figures."""
-    _, rest = divided(query.where)
-    return Links((rest, *_worked_out(query)[1:]))
+    """The related lists that a query needs for its values and figures; its conditions over relations become ids."""
+    return Links((tuple(tests_in(query.where)), *_worked_out(query)[1:]))
 
 
 def divided(where: Node) -> tuple[Node, Node]:
     """The conditions that look at the record alone, and those that need related lists."""
     parts = where.children if isinstance(where, All) else (where,)
-    alone = [part for part in parts if not needs_relations(part)]
-    return All(tuple(alone)), All(tuple(part for part in parts if part not in alone))
+    return without_relations(where), All(tuple(filter(needs_relations, parts)))
 
 
 def linked_pages(query: Query, source: Source) -> Flow[None]:

@@ -108,9 +108,13 @@ def _queries(query: Query) -> list[Step]:
 def _ids(query: Query) -> list[Step]:
     """The lists that are read for conditions over relations."""
     return [
-        Step(f"GET /{resource(name).path} for the ids of: {'; '.join(map(describe, over))}")
+        Step(f"GET /{resource(name).path} for the {_sought(over)} of: {'; '.join(map(describe, over))}")
         for name, over in readings(query.where)
     ]
+
+
+def _sought(over: list[Related]) -> str:
+    return "whole tree" if over[0].hop.closure else "ids"
 
 
 def _worked_out(query: Query) -> list[str]:

@@ -6,7 +6,7 @@ A condition over a relation needs no such list (see `relation_filters`): it beco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..http.effects import Flow
@@ -15,8 +15,9 @@ from ..query import kinds
 from ..query.plan import Step
 from ..query.predicate import Row
 from ..query.query import Query
+from ..query.raw_values import raw_at
 from ..query.split import GET_EACH, split
-from ..query.tree import EVERYTHING, All, Figure, Hop, Node, Related, Target, Test, both
+from ..query.tree import DEEPEST, EVERYTHING, All, Figure, Hop, Node, Related, Target, Test, both
 from ..query.walk import parts_on_record, wires_in
 from ..runtime import Source
 from ..wire.references import references
@@ -61,8 +62,9 @@ class Links:
         for level, hop in enumerate(hops):
             wanted = self._lists.setdefault(hop.resource, _List())
             wanted.hidden |= hidden[level] if hidden else True
-            wanted.wires.add(hop.far)
-            wanted.conditions.append(where[level] if where else EVERYTHING)
+            wanted.wires |= {hop.near, hop.far} if hop.closure else {hop.far}
+            # What leads on in a tree need not satisfy the condition itself.
+            wanted.conditions.append(where[level] if where and not hop.closure else EVERYTHING)
             wanted.first.append(hop if first and level == 0 else None)
             self._want_there(hop.resource, where[level] if where else None)
             if level + 1 < len(hops):
@@ -90,7 +92,7 @@ class Links:
         if len(wanted.conditions) == 1:
             where = All(split(wanted.conditions[0], known).served)
         hop = wanted.first[0]
-        if rows is not None and hop is not None and wanted.first == [hop] * len(wanted.first):
+        if rows is not None and hop is not None and not hop.closure and wanted.first == [hop] * len(wanted.first):
             keys = sorted({key for row in rows for key in _near(hop, row)})
             kind = kinds.REFS if hop.many_far else kinds.ID if hop.far == "_id" else kinds.REF
             test = Test(Target(hop.far, (hop.far,), kind), "overlap" if hop.many_far else "in", tuple(keys))
@@ -107,19 +109,9 @@ class Links:
 
     def _index(self, hop: Hop, include_hidden: bool) -> Callable[[Row], list[Row]]:
         param = resource(hop.resource).hidden_by
-        by_key: dict[str, list[Row]] = {}
-        for row in self._lists[hop.resource].rows or ():
-            if include_hidden or param is None or row.get(str(param.hides)) is not True:
-                for key in dict.fromkeys(_ids(row.get(hop.far), hop.many_far)):
-                    by_key.setdefault(key, []).append(row)
-
-        def find(row: Row) -> list[Row]:
-            keys = _near(hop, row)
-            if len(keys) == 1:
-                return by_key.get(keys[0], [])
-            return list({far["_id"]: far for key in keys for far in by_key.get(key, ())}.values())
-
-        return find
+        rows = self._lists[hop.resource].rows or ()
+        shown = [row for row in rows if include_hidden or param is None or row.get(str(param.hides)) is not True]
+        return lookup(hop, shown)
 
     def steps(self) -> list[Step]:
         """The lists, for a plan."""
@@ -129,8 +121,49 @@ class Links:
         ]
 
 
+def lookup(hop: Hop, rows: Iterable[Row]) -> Callable[[Row], list[Row]]:
+    """How to find those of some rows that a hop leads to from a record, each once."""
+    if hop.closure:
+        return _closure(hop, list(rows))
+    far = raw_at((hop.far,))
+    by_key: dict[str, list[Row]] = {}
+    for row in rows:
+        for key in dict.fromkeys(_ids(far(row), hop.many_far)):
+            by_key.setdefault(key, []).append(row)
+
+    def find(row: Row) -> list[Row]:
+        keys = _near(hop, row)
+        if len(keys) == 1:
+            return by_key.get(keys[0], [])
+        return list({far["_id"]: far for key in keys for far in by_key.get(key, ())}.values())
+
+    return find
+
+
+def _closure(hop: Hop, rows: list[Row]) -> Callable[[Row], list[Row]]:
+    step = lookup(replace(hop, closure=False), rows)
+    by_id = {row["_id"]: row for row in rows} if hop.itself else {}
+
+    def find(row: Row) -> list[Row]:
+        own = by_id.get(row["_id"])
+        return reached([row], step, {} if own is None else {own["_id"]: own})
+
+    return find
+
+
+def reached(level: list[Row], step: Callable[[Row], list[Row]], found: dict[str, Row]) -> list[Row]:
+    """The rows that steps from some rows lead to, and those `found` before."""
+    for _ in range(DEEPEST):
+        following = {far["_id"]: far for row in level for far in step(row) if far["_id"] not in found}
+        if not following:
+            break
+        found.update(following)
+        level = list(following.values())
+    return list(found.values())
+
+
 def _near(hop: Hop, row: Row) -> list[str]:
-    return list(dict.fromkeys(_ids(row.get(hop.near), hop.many_near)))
+    return list(dict.fromkeys(_ids(raw_at((hop.near,))(row), hop.many_near)))
 
 
 def _ids(raw: Any, many: bool) -> list[str]:

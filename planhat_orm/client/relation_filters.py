@@ -12,14 +12,16 @@ from typing import Any as Anything
 from ..http.effects import Flow
 from ..http.flows import collected
 from ..query import kinds
-from ..query.predicate import Environment, Row, fetch, predicate
+from ..query.predicate import Environment, Row, predicate
 from ..query.query import Query
+from ..query.raw_values import raw_at
 from ..query.split import ids_in, split
-from ..query.tree import All, Any, InQuery, Node, Not, Related, Target, Test
+from ..query.tree import EVERYTHING, All, Any, Hop, InQuery, Node, Not, Related, Target, Test
 from ..query.walk import needs_relations, parts_of, related_in, replaced, wires_in
 from ..runtime import Source
 from ..wire.references import references
 from ..wire.resources import resource
+from .links import lookup, reached
 
 Reading = tuple[str, list[Related]]
 
@@ -56,9 +58,13 @@ def _without_related(where: Node, source: Source, zone: str) -> Flow[Node]:
         there: list[Node] = []
         for item in conditions:
             there.append((yield from _without_related(item.where, source, zone)))
-        select = frozenset({"_id", *wires_in(tuple(there)), *(item.hop.far for item in conditions)})
+        ends = [wire for item in conditions for wire in (item.hop.far, *([item.hop.near] if item.hop.closure else ()))]
+        select = frozenset({"_id", *wires_in(tuple(there)), *ends})
         condition = Any(tuple(there)) if len(there) > 1 else there[0]
         query = Query(name, where=condition, hidden=conditions[0].hidden, select=select, zone=zone)
+        if conditions[0].hop.closure:
+            answers.update((yield from _on_tree(query, conditions, there, source)))
+            continue
         rows = yield from collected(source.pages(query))
         for item, test in zip(conditions, there, strict=True):
             chosen = filter(predicate(test, Environment(zone)), rows) if len(there) > 1 else rows
@@ -66,19 +72,36 @@ def _without_related(where: Node, source: Source, zone: str) -> Flow[Node]:
     return _replaced(where, answers)
 
 
+def _on_tree(query: Query, conditions: list[Related], there: list[Node], source: Source) -> Flow[dict[int, Test]]:
+    """Conditions over relations that follow a tree, as ones on ids: the tree is read whole, and once."""
+    tree: list[Row] = yield from collected(source.pages(query.changed(where=EVERYTHING)))
+    answers: dict[int, Test] = {}
+    for item, test in zip(conditions, there, strict=True):
+        if needs_relations(test):
+            chosen = yield from collected(source.pages(query.changed(where=test)))
+        else:
+            chosen = list(filter(predicate(test, Environment(query.zone)), tree))
+        hop = item.hop
+        back = lookup(Hop(hop.resource, hop.far, hop.near), tree)
+        near = reached(chosen, back, {row["_id"]: row for row in chosen} if hop.itself else {})
+        answers[id(item)] = Test(Target(item.name, ("_id",), kinds.ID), "in", tuple(row["_id"] for row in near))
+    return answers
+
+
 def readings(where: Node) -> list[Reading]:
     """The lists that have to be read for the conditions over relations: a resource, and what it answers."""
     found: list[Reading] = []
-    shared: dict[tuple[str, bool], list[Related]] = {}
+    shared: dict[tuple[str, bool, bool], list[Related]] = {}
     for node in related_in(where):
-        name = node.hop.resource
-        if is_narrowed(node) or _reads_values(node.where):
+        name, closure = node.hop.resource, node.hop.closure
+        key = (name, node.hidden, closure)
+        if not closure and (is_narrowed(node) or _reads_values(node.where)):
             found.append((name, [node]))
-        elif (name, node.hidden) in shared:
-            shared[name, node.hidden].append(node)
+        elif key in shared:
+            shared[key].append(node)
         else:
-            shared[name, node.hidden] = [node]
-            found.append((name, shared[name, node.hidden]))
+            shared[key] = [node]
+            found.append((name, shared[key]))
     return found
 
 
@@ -95,7 +118,9 @@ def _reads_values(where: Node) -> bool:
 
 
 def is_narrowed(node: Related) -> bool:
-    """Whether the list behind a relation can filter by itself what is asked of it."""
+    """Whether the list behind a relation can filter by itself what is asked of it; a tree is read whole."""
+    if node.hop.closure:
+        return False
     parts = node.where.children if isinstance(node.where, All) else (node.where,)
     if any(isinstance(part, Related) and is_narrowed(part) for part in parts):
         return True
@@ -112,8 +137,9 @@ def _on_ids(node: Related, rows: Iterable[Row]) -> Test:
 def _ids(rows: Iterable[Row], keys: tuple[str, ...]) -> tuple[str, ...]:
     """The ids that a field of some records holds."""
     ids: dict[str, None] = {}
+    read = raw_at(keys)
     for row in rows:
-        raw = fetch(row, keys)
+        raw = read(row)
         for reference in references(raw) if isinstance(raw, list) else [kinds.REF.comparable(raw)]:
             if isinstance(reference, str):
                 ids[reference] = None

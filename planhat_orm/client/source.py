@@ -15,6 +15,7 @@ from ..query import kinds
 from ..query.plan import Plan
 from ..query.predicate import Environment, Predicate, predicate
 from ..query.query import Query
+from ..query.raw_values import raw_at
 from ..query.split import ids_in
 from ..queryset.unseen_labels import watched
 from ..wire import listing, paths, records
@@ -85,7 +86,7 @@ class ApiSource:
         """Emit the values of fields by wire name, page by page."""
 
         def turn(rows: list[dict[str, Any]]) -> Flow[None]:
-            yield Emit({wire: [row.get(wire) for row in rows] for wire in wires})
+            yield Emit({wire: list(map(raw_at((wire,)), rows)) for wire in wires})
 
         yield from mapped(self.pages(query), turn)
 

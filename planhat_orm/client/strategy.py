@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..errors import PlanhatError
 from ..query import kinds
 from ..query.query import Query
+from ..query.raw_values import on_the_wire
 from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import All, Node, Target, Test, both
 from ..query.walk import wires_in
@@ -55,4 +56,4 @@ def selected(way: Strategy, query: Query) -> tuple[str, ...] | None:
     hidden = way.resource.hidden_by
     if hidden is not None and hidden.hides:
         needed.add(hidden.hides)
-    return ("_id", *sorted(spellings_of(way.resource, query.select | needed) - {"_id"}))
+    return ("_id", *sorted(spellings_of(way.resource, on_the_wire(query.select | needed)) - {"_id"}))

@@ -32,7 +32,7 @@ SHARED_TABLES = {"note": "conversation", "ticket": "conversation"}
 """Resources that live in another one's table."""
 
 _ALSO_INDEXED = {
-    "company": ("domains",),
+    "company": ("domains", "orgRootId"),
     "conversation": ("type",),
     "enduser": ("email",),
     "line_item": ("dealId",),

@@ -95,6 +95,24 @@ def _make(store: Store, counts: Mapping[str, int], seed: int, today: date) -> No
     fill_extras(store, counts, Random(seed + 1), today)
 
 
+_BELOW = {1: 0, 2: 0, 3: 1}
+"""Of each ten companies, which is below which: the first has two daughters, and one of them has one, too."""
+
+
+def _place(number: int, ids: list[str], count: int) -> Record:
+    """The place of a company in the tree of its group."""
+    first, place = number - number % 10, number % 10
+    steps = [place]
+    while steps[0] in _BELOW:
+        steps.insert(0, _BELOW[steps[0]])
+    path = [ids[first + step] for step in steps]
+    below = [child for child, parent in _BELOW.items() if parent == place and first + child < count]
+    return {
+        "orgPath": f",{','.join(path)}," if len(path) > 1 else path[0], "orgRootId": path[0], "orgLevel": len(path),
+        "orgPathCount": len(path) - 1, "orgUnits": len(below),
+    }  # fmt: skip
+
+
 class _Maker:
     def __init__(self, store: Store, random: Random, today: date) -> None:
         self._store = store
@@ -131,6 +149,7 @@ class _Maker:
 
     def companies(self, count: int) -> Iterator[Record]:
         random = self._random
+        ids: list[str] = []
         for number in range(count):
             name, domain = _company_name(number)
             city, country, _ = words.CITIES[number % len(words.CITIES)]
@@ -140,10 +159,12 @@ class _Maker:
                 "_id": id, **template("company"), "name": name, "externalId": f"acct-{1001 + number}",
                 "owner": self._owner(), "phase": phase, "domains": [domain], "city": city, "country": country,
                 "address": f"{1 + number % 97} {words.STREETS[number % 6]}", "web": f"https://{domain}",
-                "h": min(10, int(random.random() * 8) + int(random.random() * 4)), "orgPath": id, "orgRootId": id,
+                "h": min(10, int(random.random() * 8) + int(random.random() * 4)),
                 "custom": self._company_custom(), "phaseSince": self._past(400),
                 **self._stamps("company", _OLDEST_DAYS),
             }  # fmt: skip
+            ids.append(id)
+            record |= _place(number, ids, count)
             if number % 5:
                 record["sourceId"] = f"crm-{number:06d}"
             if number % 4 == 0:

@@ -5,6 +5,7 @@ A field is a name, a name on the wire, a kind, and who may write it. It knows no
 
 from .base import Field
 from .custom import Custom, CustomFields
+from .hierarchy import DerivedRef, Tree
 from .kinds import Bool, Choice, DateTime, Day, Dict, Id, Int, Json, Key, List, Number, RefList, Str, StrList
 from .relations import Many, ManyToMany, One, Ref
 
@@ -15,6 +16,7 @@ __all__ = [
     "CustomFields",
     "DateTime",
     "Day",
+    "DerivedRef",
     "Dict",
     "Field",
     "Id",
@@ -30,4 +32,5 @@ __all__ = [
     "RefList",
     "Str",
     "StrList",
+    "Tree",
 ]

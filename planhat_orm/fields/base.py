@@ -38,6 +38,8 @@ class Field(Generic[T]):
     """
 
     name: str = ""
+    is_derived = False
+    """Whether the value is worked out of other fields, so that no record holds it."""
 
     def __init__(
         self,

@@ -98,6 +98,6 @@ def collect(owner: type, resource: Resource, reserved: frozenset[str]) -> Meta:
                     f"as {meta.customs[declared.label].name} and as {name}."
                 )
             meta.customs[declared.label] = declared
-        else:
+        elif not declared.is_derived:
             meta.by_wire[declared.wire] = declared
     return meta

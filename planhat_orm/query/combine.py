@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import FieldError
-from .tree import All, Any, Node, Related
+from .tree import All, Any, Hop, Node, Related
 from .walk import leaves_in
 
 MOST = 256
 """Leaves that conditions under OR may be spread into, before another way to ask is suggested."""
-
-_Step = tuple[str, str, str]
 
 
 def conjunction(parts: Iterable[Node]) -> Node:
@@ -54,7 +52,7 @@ def _one(parts: list[Node], kind: type[All | Any]) -> Node:
 def _merged(parts: list[Node], join: object) -> list[Node]:
     """The parts, with those that a path over the same relation gave put into one; each stays where its first was."""
     merged: list[Node] = []
-    at: dict[_Step, int] = {}
+    at: dict[Hop, int] = {}
     for part in parts:
         step = _step(part)
         if step is None or step not in at:
@@ -68,11 +66,11 @@ def _merged(parts: list[Node], join: object) -> list[Node]:
     return merged
 
 
-def _step(part: Node) -> _Step | None:
+def _step(part: Node) -> Hop | None:
     """What a path steps over; None for anything else."""
     if not isinstance(part, Related) or not part.shared:
         return None
-    return part.hop.resource, part.hop.near, part.hop.far
+    return part.hop
 
 
 def _to_spread(parts: list[Node]) -> tuple[Any, list[Node]] | None:
@@ -85,7 +83,7 @@ def _to_spread(parts: list[Node]) -> tuple[Any, list[Node]] | None:
     return None
 
 
-def _steps(node: Node) -> set[_Step]:
+def _steps(node: Node) -> set[Hop]:
     """The relations that a tree's paths step over, outside of any NOT."""
     if isinstance(node, (All, Any)):
         return {step for child in node.children for step in _steps(child)}

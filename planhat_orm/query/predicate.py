@@ -11,6 +11,7 @@ from typing import Any as Anything
 from .dates import days_between, days_later, part_of, truncated
 from .kinds import ANY, DATETIME, DAY, LISTS
 from .lookups import COMPARE, equal, member_of
+from .raw_values import Row, raw_at
 from .tally import order_key, tallied
 from .tree import (
     All,
@@ -33,20 +34,9 @@ from .tree import (
     Trunc,
 )
 
-Row = Mapping[str, Anything]
 Predicate = Callable[[Row], bool]
 Reader = Callable[[Row], Anything]
 Follow = Callable[[Hop, bool], Callable[[Row], list[Row]]]
-
-
-def fetch(row: Row, keys: tuple[str, ...]) -> Anything:
-    """The raw value at `keys` of a wire record; None where any step is missing."""
-    value: Anything = row
-    for key in keys:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
 
 
 def _alone(hop: Hop, hidden: bool) -> Callable[[Row], list[Row]]:
@@ -127,16 +117,16 @@ def _test(test: Test, environment: Environment) -> Predicate:
 
 def _raw_test(target: Target, op: str, operand: Anything) -> Predicate | None:
     """The lookups that look at what the record holds rather than at what it compares by; None for the others."""
-    keys, load = target.keys, target.kind.load
+    raw, load = raw_at(target.keys), target.kind.load
     if op == "isnull":
-        return lambda row: (fetch(row, keys) is None) is operand
+        return lambda row: (raw(row) is None) is operand
     if op == "overlap":
         chosen = member_of(operand)
-        return lambda row: any(map(chosen, _scalars(load(fetch(row, keys)))))
+        return lambda row: any(map(chosen, _scalars(load(raw(row)))))
     if op == "contains" and target.kind in LISTS:
-        return lambda row: _has(load(fetch(row, keys)), operand)
+        return lambda row: _has(load(raw(row)), operand)
     if op == "contains" and target.kind is ANY:
-        return lambda row: _contains(fetch(row, keys), operand)
+        return lambda row: _contains(raw(row), operand)
     return None
 
 
@@ -188,14 +178,14 @@ def value(expr: Expr, environment: Environment = ALONE) -> Reader:
 
 
 def _field(target: Target, environment: Environment) -> Reader:
-    keys, comparable = target.keys, target.kind.comparable
+    raw, comparable = raw_at(target.keys), target.kind.comparable
     if not target.hops:
-        return lambda row: comparable(fetch(row, keys))
+        return lambda row: comparable(raw(row))
     follow = records_over(target.hops, environment)
 
     def over(row: Row) -> Anything:
         found = follow(row)
-        return comparable(fetch(found[0], keys)) if found else None
+        return comparable(raw(found[0])) if found else None
 
     return over
 
@@ -301,17 +291,17 @@ def figure_value(figure: Figure, environment: Environment) -> Reader:
         return lambda row: True
     if figure.function != "count" or figure.distinct or not isinstance(counted, Target) or counted.hops:
         return value(counted, environment)
-    keys = counted.keys
-    return lambda row: None if fetch(row, keys) is None else True
+    raw = raw_at(counted.keys)
+    return lambda row: None if raw(row) is None else True
 
 
 def items(item: Item) -> Callable[[Row], list[Anything]]:
     """The elements of a list in a record, each once; of none, None."""
-    keys, load, only_text = item.of.keys, item.of.kind.load, item.kind is not ANY
+    raw, load, only_text = raw_at(item.of.keys), item.of.kind.load, item.kind is not ANY
 
     def read(row: Row) -> list[Anything]:
         found: dict[Anything, Anything] = {}
-        for entry in _scalars(load(fetch(row, keys))):
+        for entry in _scalars(load(raw(row))):
             comparable = ANY.comparable(entry)
             if comparable is not None and (isinstance(comparable, str) or not only_text):
                 found.setdefault(order_key(comparable), comparable)

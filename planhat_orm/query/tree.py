@@ -22,7 +22,8 @@ class Hop:
     """A step over a relation: to the records of `resource` whose `far` equals this record's `near`.
 
     A forward relation goes from a reference to `_id`, a reverse one from `_id` to a reference.
-    `many_near` says that `near` holds a list of ids, `many_far` that `far` does.
+    `many_near` says that `near` holds a list of ids, `many_far` that `far` does. With `closure` the step is taken again
+    and again, `DEEPEST` times at most, and leads to all that it comes to; with `itself` to the record, too.
     """
 
     resource: str
@@ -30,11 +31,17 @@ class Hop:
     far: str
     many_near: bool = False
     many_far: bool = False
+    closure: bool = False
+    itself: bool = False
 
     @property
     def to_one(self) -> bool:
         """Whether it leads to one record at most."""
-        return self.far == "_id" and not self.many_near
+        return self.far == "_id" and not self.many_near and not self.closure
+
+
+DEEPEST = 100
+"""Levels of a tree that are followed, in every reading alike: one that is deeper than any holds a mistake."""
 
 
 # --- values ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .kinds import Kind
 from .query import Query
-from .tree import Figure, Hop, InQuery, Node, Not, Related, Target, Test
+from .tree import All, Figure, Hop, InQuery, Node, Not, Related, Target, Test
 
 T = TypeVar("T")
 _LEAVES = (Kind, Query, Hop)
@@ -117,6 +117,12 @@ def needs_relations(item: object) -> bool:
         isinstance(part, (Related, InQuery)) or (isinstance(part, (Target, Figure)) and bool(part.hops))
         for part in parts_on_record(item)
     )
+
+
+def without_relations(where: Node) -> Node:
+    """Those of the conditions joined by AND that look at the record alone."""
+    parts = where.children if isinstance(where, All) else (where,)
+    return All(tuple(part for part in parts if not needs_relations(part)))
 
 
 def figures_in(item: object) -> list[Figure]:

@@ -17,8 +17,8 @@ from ..http.flows import collected, mapped
 from ..models.base import Model
 from ..query import kinds
 from ..query.kinds import Kind
-from ..query.predicate import fetch
 from ..query.query import ANNOTATIONS
+from ..query.raw_values import fetch
 from ..tabular.arrays import array_of
 from ..tabular.typed import TYPES
 from .columns import account_fields, target_of

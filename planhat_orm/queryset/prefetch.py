@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import arguments, runtime
 from ..errors import FieldError, NotLoaded
+from ..fields.hierarchy import Tree
 from ..fields.relations import Many, One, Relation
 from ..http.effects import Flow
 from ..http.flows import collected, tap
@@ -65,6 +66,11 @@ def check(model: type[Model], path: str) -> None:
         if relation is None:
             known = model._meta.relations
             raise FieldError(f"{model.__name__} has no relation {part!r}.{did_you_mean(part, known, before)}")
+        if isinstance(relation, Tree):
+            raise FieldError(
+                f"{part!r} walks the tree of one {model.__name__}: call {part}() of it, or take figures of all, "
+                f"such as annotate(n=Count({part!r}))."
+            )
         before += f"{part}__"
         model = relation.model
 

@@ -25,12 +25,12 @@ from ..models.state import Origin
 from ..names import did_you_mean
 from ..query.conditions import Q
 from ..query.expressions import Aggregate, Expression, Trunc
-from ..query.kinds import LISTS
+from ..query.kinds import ID, LISTS
 from ..query.moments import zone_name
 from ..query.plan import Plan, describe
 from ..query.query import ANNOTATIONS, Query
 from ..query.settle import settled
-from ..query.tree import NOTHING, Node, Not, Target
+from ..query.tree import NOTHING, Node, Not, Related, Target, Test
 from ..query.walk import tests_in
 from ..scopes import clients
 from ..scopes.accounts import Account
@@ -47,6 +47,7 @@ from .results import Results
 from .values import Values, ValuesList, read
 
 if TYPE_CHECKING:
+    from ..fields.hierarchy import Tree
     from ..fields.relations import Many, ManyToMany
     from ..tabular.frame_rows import Frame
     from ..tabular.sources import Rows
@@ -795,6 +796,14 @@ class QuerySet(Results[M], Generic[M]):
         if loaded_rows is not None and record.id in loaded_rows:
             found._rows, found._complete = list(loaded_rows[record.id]), True
         return found
+
+    def _walked(self, record: Model, relation: Tree[Any]) -> Self:
+        """The queryset behind `company.descendants()`."""
+        if record.id is None:
+            raise PlanhatError(f"A {type(record).__name__} that was never saved has no {relation.name}.")
+        own = Test(Target("id", ("_id",), ID), "exact", record.id)
+        name = "descendants" if relation.up else "ancestors"
+        return self._of(record)._narrowed(Related(name, relation.hop(type(record), back=True), own))
 
     def _of(self, record: Model) -> Self:
         """This queryset over what is related to a record: from the same source of the same client."""

@@ -16,7 +16,7 @@ from ..http.flows import mapped
 from ..models.base import Model
 from ..query.kinds import Kind
 from ..query.loading import load_column
-from ..query.predicate import fetch
+from ..query.raw_values import fetch
 from ..query.tree import Target
 from ..scopes import blocks
 from ..scopes.chain import innermost

@@ -12,7 +12,7 @@ from ..fields import Custom, CustomFields
 from ..json_decoding import decode
 from ..models.base import Model
 from ..query import kinds
-from ..query.predicate import fetch
+from ..query.raw_values import fetch
 from ..queryset.columns import Binding, RowValues
 from ..tabular.cells import guard, is_empty, plain_text
 from ..tabular.table import Table

@@ -16,6 +16,7 @@ from planhat_orm.fields.relations import Relation
 from planhat_orm.models import resources as declared
 from planhat_orm.query.kinds import Kind
 from planhat_orm.query.lookups import LEGAL
+from planhat_orm.wire.hierarchy import PATH
 from planhat_orm.wire.resources import FieldInfo
 
 _INTRO = "`make docs` writes this page from the code; a test holds that it is current."
@@ -65,7 +66,8 @@ def _model(model: type[Model]) -> Iterator[str]:
     yield "| field | on the wire | type | written by | what it is |"
     yield "|---|---|---|---|---|"
     infos = resource.fields or resource.push_fields
-    for wire, field in sorted(meta.by_wire.items(), key=lambda item: item[1].name):
+    derived = {f"from {PATH}": field for field in meta.fields.values() if field.is_derived}
+    for wire, field in sorted({**meta.by_wire, **derived}.items(), key=lambda item: item[1].name):
         says = " ".join((field.__doc__ or "").split())
         cells = (f"`{field.name}`", f"`{wire}`", _type(infos.get(wire), field), _written_by(model, field), says)
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"

@@ -23,8 +23,9 @@ from planhat_orm.query import kinds
 from planhat_orm.query.dates import PARTS
 from planhat_orm.query.kinds import ANY, LIST, OBJECT, Kind
 from planhat_orm.query.lookups import LEGAL, operand
-from planhat_orm.query.predicate import fetch, ordered, predicate
+from planhat_orm.query.predicate import ordered, predicate
 from planhat_orm.query.query import Query
+from planhat_orm.query.raw_values import fetch
 from planhat_orm.query.tree import All, Figure, Hop, Node, Not, Part, Related, Target
 from planhat_orm.query.tree import Any as Or
 from planhat_orm.query.tree import Test as Leaf

@@ -114,6 +114,7 @@ def plainly(where: str) -> Iterator[Any]:
 
 
 ADDED = {
+    "company": ("parent_id",),
     "mirror_outbox": ("below", "holder", "job", "floor_id"),
     "mirror_run": ("oldest_asked",),
     "mirror_stage": ("asked", "sent_at"),
@@ -424,7 +425,7 @@ def test_a_newer_mirror_is_refused_untouched(old: str, release: Release, monkeyp
     monkeypatch.undo()
     file = Path(old) if "://" not in old else None
     before = file.read_bytes() if file else (contents(old), schema(old))
-    with pytest.raises(ConfigurationError, match="newer release.*version 9999.*knows 0003.*upgrade planhat_orm"):
+    with pytest.raises(ConfigurationError, match="newer release.*version 9999.*knows 0004.*upgrade planhat_orm"):
         Mirror(old).status()
     assert (file.read_bytes() if file else (contents(old), schema(old))) == before
 

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy.exc import StatementError
 from sqlmodel import Session, select
 
+from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConfigurationError, MirrorError, MirrorIncomplete, ReadOnlyError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.upkeep import migrate
@@ -101,6 +102,37 @@ def test_a_table_class_has_the_tables_columns(mirror: Mirror) -> None:
         }
     assert mirror.table(Company) is mirror.table("company")
     assert mirror.table(Note).__tablename__ == "conversation"
+
+
+def test_classes_of_tables_are_joined_by_their_references(
+    either: Mirror, make_emulator: Callable[..., Emulator]
+) -> None:
+    from sqlalchemy.exc import AmbiguousForeignKeysError
+    from sqlalchemy.orm import aliased
+    from sqlmodel import Session, select
+
+    emulator = make_emulator(companies=12)
+    Runner(emulator.url)(either.sync(["User", "Company", "License"]))
+    company, licence, user = map(either.table, ("company", "license", "user"))
+    parent = aliased(company)
+    with Session(either.engine) as session:
+        pairs = session.exec(select(company.id, licence.company_id).join(licence)).all()
+        back = session.exec(select(licence.company_id, company.id).join(company)).all()
+        below = session.exec(select(company.name, parent.name).join(parent, company.parent_id == parent.id)).all()
+    assert len(pairs) == len(back) == len(emulator.store.all("license"))
+    assert all(left == right for left, right in [*pairs, *back])
+    assert ("Beaconbrook Foods", "Alderbay Analytics") in below
+    with pytest.raises(AmbiguousForeignKeysError):
+        str(select(company.name).join(user))
+
+
+def test_every_reference_is_a_foreign_key(mirror: Mirror) -> None:
+    from planhat_orm.mirror.db.layout import references
+    from planhat_orm.mirror.db.layout import tables as layouts
+
+    for layout in layouts():
+        keys = {key.parent.name: key.target_fullname for key in mirror.table(layout.name).__table__.foreign_keys}
+        assert keys == {name: f"{target.table}.id" for name, target in references(layout)}
 
 
 def test_two_threads_open_one_file_at_once(make_mirror: Callable[..., Mirror], tmp_path: Path) -> None:

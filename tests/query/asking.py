@@ -67,18 +67,18 @@ MORE: dict[type[Model], str] = {
     Enduser: "company__mrr company__auto_renews company__last_updated",
     Task: "company__mrr company__h owner__created_at",
     Note: "company__mrr company__renewal_date",
-    Account: "org_root__mrr owner__created_at",
+    Account: "org_root__mrr owner__created_at parent__mrr parent__renewal_date",
 }
 """Names over relations to one record, whose values are worked out."""
 FIGURES: dict[type[Model], tuple[str, ...]] = {
-    Account: ("licenses", "endusers", "tasks", "issues", "notes"), Company: ("licenses", "endusers", "issues"),
+    Account: ("licenses", "endusers", "tasks", "issues", "notes", "children", "descendants", "ancestors", "tree"), Company: ("licenses", "endusers", "issues"),
     Issue: ("companies",), Task: ("subtasks",),
 }  # fmt: skip
 LISTED: dict[type[Model], tuple[str, ...]] = {
     Account: ("tags", "goals"), Company: ("tags",), Issue: ("company_ids",), Enduser: ("tags",)
 }  # fmt: skip
 ONE: dict[type[Model], tuple[str, ...]] = {
-    Account: ("owner", "org_root", "owner__nick_name"), License: ("company", "company__owner"), Task: ("owner", "company"),
+    Account: ("owner", "org_root", "owner__nick_name", "parent", "parent__name"), License: ("company", "company__owner"), Task: ("owner", "company"),
     Note: ("company",), Enduser: ("company", "company__owner__nick_name"),
 }  # fmt: skip
 

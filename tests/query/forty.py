@@ -23,6 +23,10 @@ def _later(span: str) -> str:
     return f"strftime('%Y-%m-%dT%H:%M:%fZ', '2026-06-01 12:00:00', '{span}')"
 
 
+_TREES = (
+    "with recursive below(top, id) as (select id, id from company union "
+    "select below.top, c.id from below join company c on c.parent_id = below.id)"
+)
 _COMPANY = "select c.id from company c where"
 
 QUESTIONS = [
@@ -105,10 +109,11 @@ QUESTIONS = [
         f"{_COMPANY} c.renewal_mrr < c.mrr * 0.9 order by 1",
     ),
     Question(
-        "Unhealthy and large",
-        "C.filter(h__lt=4, mrr__gte=1000)",
-        '"h<4 and mrr>=1000"',
-        f"{_COMPANY} c.h < 4 and c.mrr >= 1000 order by 1",
+        "MRR of each group",
+        'C.filter(parent=None).annotate(s=Sum("tree__mrr"))',
+        '"parent is missing" --columns "name,s:sum(tree.mrr)"',
+        f"{_TREES} select c.name, sum(b.mrr) from company c join below on below.top = c.id "
+        "join company b on b.id = below.id where c.parent_id is null group by c.id order by c.id",
     ),
     Question(
         "Tagged as at risk",
@@ -207,10 +212,11 @@ QUESTIONS = [
         "and k.end_time > '2026-06-01T12:00:00.000Z') order by 1",
     ),
     Question(
-        "Not updated for 60 days",
-        "C.filter(last_updated__lt=days(-60))",
-        '"last_updated<-60d"',
-        f"{_COMPANY} c.last_updated < {_later('-60 days')} order by 1",
+        "Open tickets of low severity in daughters",
+        'C.filter(Exists("descendants__tickets", status="open", severity="low"))',
+        "\"descendants.tickets[status='open' and severity='low']\"",
+        f"{_TREES} {_COMPANY} exists (select 1 from below join ticket t on t.company_id = below.id where below.top = c.id "
+        "and below.id <> c.id and t.status = 'open' and t.severity = 'low') order by 1",
     ),
     Question(
         "Contacts of each",

@@ -130,7 +130,17 @@ def looked_up(op: str, kind: str, value: Any, wanted: Any) -> bool:
     )
 
 
+def parent_of(row: Row) -> str | None:
+    """The id before the record's own in its path, or the last one of a path without it."""
+    path, own = row.get("orgPath"), row["_id"]
+    ids = [part.strip() for part in path.split(",") if part.strip()] if isinstance(path, str) else []
+    before = ids[: ids.index(own)] if own in ids else ids
+    return before[-1] if before else None
+
+
 def raw_at(row: Row, keys: tuple[str, ...]) -> Any:
+    if keys == ("orgPath/parent",):
+        return parent_of(row)
     value: Any = row
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
@@ -207,12 +217,25 @@ def scalars(raw: Any) -> list[Any]:
 
 def over(hop: Hop, hidden: bool, row: Row, world: World) -> list[Row]:
     """The records that a hop leads to."""
+    if hop.closure:
+        return walked(hop, row, world)
     param = resource(hop.resource).hidden_by
     return [
         far
         for far in records(world.tenant, hop.resource)
         if linked(hop, row, far) and (hidden or param is None or far.get(str(param.hides)) is not True)
     ]
+
+
+def walked(hop: Hop, row: Row, world: World) -> list[Row]:
+    """The records that a hop leads to again and again, and the record itself where it counts."""
+    there = records(world.tenant, hop.resource)
+    ids = {row["_id"]} if hop.itself else set()
+    last = [row]
+    while last:
+        last = [far for far in there if any(linked(hop, near, far) for near in last) and far["_id"] not in ids]
+        ids |= {far["_id"] for far in last}
+    return [far for far in there if far["_id"] in ids]
 
 
 # --- values ---------------------------------------------------------------------------------------------
@@ -372,7 +395,7 @@ def of_two_kinds(op: str, left: Any, right: Any) -> bool:
 
 def linked(hop: Hop, near: Row, far: Row) -> bool:
     def side(row: Row, wire: str, many: bool) -> set[str]:
-        raw = row.get(wire)
+        raw = raw_at(row, (wire,))
         if many:
             return {item for item in bare(raw) if isinstance(item, str)} if isinstance(raw, list) else set()
         return {value} if (value := value_of("ref", raw)) is not None else set()

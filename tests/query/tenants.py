@@ -34,12 +34,15 @@ FIELDS: dict[type[Model], str] = {
     owner__email owner__nick_name owner__is_hidden licenses__value licenses__product licenses__auto_renews
     licenses__renewal_date endusers__email endusers__archived tasks__action tasks__is_archived issues__title
     issues__company_ids notes__subject org_root__name org_root__custom__Tier org_root__owner__email
-    licenses__parent__value owner licenses endusers issues org_root""",
+    licenses__parent__value owner licenses endusers issues org_root parent_id parent parent__name parent__mrr
+    parent__owner__email children children__mrr descendants descendants__mrr descendants__name
+    descendants__licenses__value ancestors ancestors__name ancestors__h tree tree__mrr tree__tags""",
     Company: """id name external_id owner_id mrr h auto_renews renewal_date last_updated tags custom__Thing custom__Tier
     custom__Seats owner__email owner__is_hidden licenses__value licenses__product endusers__email org_root__name owner
     licenses org_root""",
     License: """id company_id product value auto_renews renewal_date custom__Tier company__name company__mrr company__tags
-    company__custom__Tier company__owner__email company__licenses__value company parent parent__product""",
+    company__custom__Tier company__owner__email company__licenses__value company parent parent__product
+    company__parent__name company__ancestors__mrr company__tree__name""",
     Issue: """id title company_ids archived companies__name companies__owner__email companies__h companies""",
     Enduser: """id email email email company_id archived featured tags company__name company__owner__nick_name company
     company__issues__title""",
@@ -54,7 +57,7 @@ WIRES: dict[str, dict[str, kinds.Kind]] = {
     "company": {"name": kinds.TEXT, "externalId": kinds.TEXT, "owner": kinds.REF, "mrr": kinds.NUMBER,
                 "h": kinds.INTEGER, "autoRenews": kinds.BOOLEAN, "orgIndependent": kinds.BOOLEAN,
                 "renewalDate": kinds.DATETIME, "lastUpdated": kinds.DATETIME, "tags": kinds.LIST,
-                "usage": kinds.OBJECT, "orgRootId": kinds.REF},
+                "usage": kinds.OBJECT, "orgRootId": kinds.REF, "orgPath": kinds.ID},
     "license": {"companyId": kinds.REF, "product": kinds.TEXT, "value": kinds.NUMBER, "autoRenews": kinds.BOOLEAN,
                 "renewalDate": kinds.DATETIME, "parent": kinds.REF},
     "issue": {"title": kinds.TEXT, "companyIds": kinds.REFS, "archived": kinds.BOOLEAN},
@@ -76,7 +79,7 @@ CUSTOM = {
 SIZES = {"company": 10, "license": 5, "issue": 4, "enduser": 4, "task": 4, "conversation": 4, "user": 3}
 MARKS = {"company": "c", "license": "d", "issue": "e", "enduser": "f", "task": "1", "conversation": "2", "user": "3"}
 REFERRED = {"owner": "user", "ownerId": "user", "companyId": "company", "orgRootId": "company", "parent": None,
-            "companyIds": "company"}  # fmt: skip
+            "companyIds": "company", "orgPath/parent": "company"}  # fmt: skip
 
 
 def new_id(name: str, number: int) -> str:
@@ -145,6 +148,8 @@ class Dice(random.Random):
             if wire == "companyIds":
                 return [self.choice((id, id, id, {"_id": id}, None)) for id in ids[: self.randrange(4)]]
             return {"_id": ids[0], "nickName": "x"} if roll > 0.9 else ids[0]
+        if kind is kinds.ID:
+            return new_id("company", 1)
         if kind is kinds.TEXT:
             return self.choice(WORDS) if wire != "type" else self.choice(("note", "note", "call"))
         if kind in (kinds.NUMBER, kinds.INTEGER):
@@ -166,11 +171,21 @@ class Dice(random.Random):
             return [self.choice((self.scalar(), self.choice(ALIKE))) for _ in range(self.randrange(4))]
         return self.choice(ALIKE) if kind is kinds.ANY and roll < 0.7 else self.json()
 
+    def org_path(self, number: int) -> str:
+        """A path in the tree of companies: in all its forms, below companies that are there and others, and in circles."""
+        most = number if number and self.random() < 0.85 else SIZES["company"] + 1
+        own, *steps = new_id("company", number), *(new_id("company", self.randrange(most)) for _ in range(2))
+        return self.choice(
+            (f",{steps[0]},{own},", f",{steps[0]},{own},", f",{steps[0]},", f",{steps[1]},{steps[0]},{own},",
+             f"{steps[0]} , {own}", own, f",{own},", "", f",{steps[0]},{own},{steps[1]},")
+        )  # fmt: skip
+
     def row(self, name: str, number: int) -> Row:
         found: Row = {"_id": new_id(name, number)}
         for wire, kind in WIRES[name].items():
             if self.random() < 0.8:
-                found[wire] = self.raw(kind, wire, name)
+                odd = wire != "orgPath" or self.random() < 0.1
+                found[wire] = self.raw(kind, wire, name) if odd else self.org_path(number)
         if self.random() < 0.9:
             labels = [label for label in CUSTOM if self.random() < 0.6]
             found["custom"] = {label: self.raw(CUSTOM[label]) for label in labels}

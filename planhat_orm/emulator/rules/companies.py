@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..defaults import change_stamps
-from ..tables import Record
+from ..tables import Record, Table
 from ..times import day_number, full_months, iso, tidy
 
 if TYPE_CHECKING:
@@ -31,18 +31,33 @@ def settle(store: Store, ids: Iterable[str], *, silent: bool = False) -> None:
     """Recompute the figures of companies whose revenue changed, and stamp those that became different."""
     table = store.table("company")
     now = store.moments.iso()
-    for id in ids:
-        old = table.get(id)
-        if old is None:
-            continue
+    found = {id: figures(store, id, now) for id in ids if id in table}
+    _add_groups(table, found)
+    for id, computed in found.items():
+        old = table.row(id).record
         table.forget(id)
-        new = {**old, **figures(store, id, now)}
+        new = {**old, **computed}
         different = {key for key in new if key not in old or new[key] != old[key]}
         if not different:
             continue
         if store.switches.computed_bumps_stamp and not silent and different - _SILENT:
             new.update(dict.fromkeys(change_stamps("company"), now))
         table.replace(new)
+
+
+def _add_groups(table: Table, found: dict[str, Record]) -> None:
+    """Put the figures of groups over those of their companies: of each company the sums of it and all below it."""
+    roots = {table.row(id).record.get("orgRootId") for id in found}
+    for group in (table.having("orgRootId", root) for root in roots if root is not None):
+        paths = {id: str(table.row(id).record.get("orgPath")).split(",") for id in group if len(group) > 1}
+        now = {id: {**table.row(id).record, **found.get(id, {})} for id in paths}
+        for id in paths:
+            inside = [now[other] for other, path in paths.items() if id in path or other == id]
+            sums = {name: _total(inside, own) for name, own in _GROUP_SUMS.items()}
+            found[id] = {**found.get(id, {}), **sums}
+
+
+_GROUP_SUMS = {"orgMrr": "mrr", "orgArr": "arr", "orgMrrTotal": "mrrTotal", "orgArrTotal": "arrTotal"}
 
 
 def figures(store: Store, id: str, now: str) -> Record:

@@ -44,7 +44,7 @@ def of_json(hash: bytes) -> bytes:
 @cache
 def _sealed_row(layout: Layout) -> type[msgspec.Struct]:
     """A row as the seal is made of it: what is NULL leaves no trace, so that a new column changes no seal."""
-    names = [*(column.name for column in layout.columns), "_extra"]
+    names = [*(column.name for column in (*layout.columns, *layout.derived)), "_extra"]
     fields = [(f"field{place}", Any, msgspec.field(name=name, default=None)) for place, name in enumerate(names)]
     return msgspec.defstruct("SealedRow", fields, omit_defaults=True, gc=False)
 
@@ -54,7 +54,7 @@ class RowCodec:
 
     def __init__(self, layout: Layout, *, postgres: bool = False) -> None:
         self.layout = layout
-        self.names = (*(column.name for column in layout.columns), "_extra", "_hash")
+        self.names = (*(column.name for column in (*layout.columns, *layout.derived)), "_extra", "_hash")
         self._postgres = postgres
         self._packer = Packer(layout, postgres=postgres)
         self._sealed = _sealed_row(layout)
@@ -114,7 +114,7 @@ class RowCodec:
     def decode_rows(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None
     ) -> list[dict[str, Any]]:
-        """The wire records of rows that hold `columns` and then `_extra`, cut down to the keys of `select`.
+        """The wire records of rows that hold `columns` and, last, `_extra`, cut down to the keys of `select`.
 
         Raises `MirrorError` for a cell that is no JSON.
         """

@@ -46,13 +46,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """The table of one resource. `only` is the condition under which a row belongs to it (see `SHARED_TABLES`)."""
+    """The table of one resource. `only` is the condition under which a row belongs to it (see `SHARED_TABLES`).
+
+    `derived` are the columns that no record holds: they are worked out of `columns`, and looked up only. `by_wire` has
+    both.
+    """
 
     resource: Resource
     table: str
     columns: tuple[Column, ...]
     by_wire: Mapping[str, Column]
     only: tuple[Column, str] | None = None
+    derived: tuple[Column, ...] = ()
 
     @property
     def name(self) -> str:
@@ -130,17 +135,28 @@ def _resource(model: Any) -> Resource:
 
 def _layout(model: Any, reached: set[tuple[str, str]]) -> Layout:
     resource: Resource = model._meta.resource
-    columns = tuple(
-        Column(
-            field.name,
-            field.wire,
-            field.kind,
-            field.kind.column,
-            _indexed(resource, field, (resource.name, field.name) in reached),
-        )
-        for field in model._meta.by_wire.values()
-    )
-    return Layout(resource, resource.name, columns, MappingProxyType({column.wire: column for column in columns}))
+    derived = tuple(_column(resource, field, reached) for field in model._meta.fields.values() if field.is_derived)
+    columns = tuple(_column(resource, field, reached) for field in model._meta.by_wire.values())
+    by_wire = MappingProxyType({column.wire: column for column in (*columns, *derived)})
+    return Layout(resource, resource.name, columns, by_wire, derived=derived)
+
+
+def _column(resource: Resource, field: Any, reached: set[tuple[str, str]]) -> Column:
+    indexed = _indexed(resource, field, (resource.name, field.name) in reached)
+    return Column(field.name, field.wire, field.kind, field.kind.column, indexed)
+
+
+def references(layout: Layout) -> list[tuple[str, Layout]]:
+    """The columns that hold ids of records of another table, or of this one, and that table's layout."""
+    models = (getattr(declared, name) for name in declared.__all__)
+    model = next(item for item in models if item._meta.resource is layout.resource)
+    found = []
+    for field in model._meta.fields.values():
+        if isinstance(field, Ref):
+            target = getattr(declared, field.model)._meta.resource.name
+            if target in layouts():
+                found.append((field.name, layout_for(target)))
+    return found
 
 
 def _indexed(resource: Resource, field: Any, reached: bool) -> bool:

@@ -20,6 +20,7 @@ from msgspec import UNSET
 from ...errors import BadAnswer
 from ...json_encoding import rewrite
 from ...query.kinds import DATETIME, EXACT, REFS
+from ...wire.hierarchy import PATH, parent_in
 from .layout import Column, Layout
 
 Values = Sequence[Any]
@@ -124,11 +125,21 @@ class Packer:
                 self._pack_cells(packed, extra, column, values)
             else:
                 _pack_column(packed, extra, column, values, present)
+        if self._layout.derived:
+            self._derive(packed, dict(zip(wires, came, strict=False)))
         texts = _extras(extra)
         if texts is not None:
             packed.columns["_extra"] = texts
             packed.sparse.add("_extra")
         return packed
+
+    def _derive(self, packed: Packed, came: dict[str, Values]) -> None:
+        """Fill the columns that are worked out of others."""
+        for column in self._layout.derived:
+            parents = derived(came[PATH], came["_id"])
+            if parents is not None:
+                packed.columns[column.name] = parents
+                packed.sparse.add(column.name)
 
     def _pack_cells(self, packed: Packed, extra: dict[str, Values], column: Column, came: Values) -> None:
         """Pack a column that holds anything else than what is expected."""
@@ -155,6 +166,14 @@ class Packer:
             # PostgreSQL stores no such character.
             return None, False
         return stored, kept
+
+
+def derived(paths: Values, ids: Values) -> list[str | None] | None:
+    """The ids of parents, by the paths and the own ids of records; None where none has any."""
+    if list(paths) == list(ids):
+        return None  # most companies are in no group: their path is their id
+    parents = [parent_in(path, id) for path, id in zip(paths, ids, strict=True)]
+    return parents if any(parents) else None
 
 
 def _pack_column(packed: Packed, extra: dict[str, Values], column: Column, came: Values, present: Values) -> None:

@@ -15,7 +15,8 @@ from ...query import kinds
 from ...query.dates import days_later, local_time
 from ...query.kinds import Kind
 from ...query.lookups import COMPARE
-from ...query.predicate import Predicate, fetch, predicate
+from ...query.predicate import Predicate, predicate
+from ...query.raw_values import fetch
 from ...query.tally import parts_of, total_of
 from ...query.tree import Target, Test
 

@@ -199,7 +199,7 @@ class Store:
             tables.as_text(self.table.c[column.name], self._postgres)
             if column.storage == "json"
             else self.table.c[column.name]
-            for column in self.layout.columns
+            for column in (*self.layout.columns, *self.layout.derived)
         ]
 
     def put(

@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from .layout import Layout, tables
 
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 """The versions of these tables, each made of the one before by the migration of that name; the last is this one."""
 
 
@@ -250,8 +250,9 @@ def _records(layout: Layout) -> Table:
         ),
         Column("_extra", Text),
         Column("_hash", LargeBinary, nullable=False),
+        *(Column(column.name, TYPES[column.storage]) for column in layout.derived),
     )
-    for column in layout.columns:
+    for column in (*layout.columns, *layout.derived):
         if column.indexed:
             Index(f"{layout.table}__{column.name}", table.c[column.name])
     return table

@@ -29,10 +29,10 @@ from sqlalchemy import (
 from ...query.kinds import ANY
 from ...query.query import Query
 from ...query.tree import All, Any, Expr, Figure, Hop, InQuery, Item, Node, Not, Related, Target, Test
-from ...query.walk import parts_of
+from ...query.walk import parts_of, without_relations
 from ..db import tables
 from ..db.layout import Column, Layout, layout_for
-from . import expressions, figures, grouping
+from . import expressions, figures, grouping, trees
 from .dialect import Dialect
 from .joins import Cell, Joins, Sql, Value, columns_of
 
@@ -91,7 +91,8 @@ class Compiler:
     def records(self, query: Query) -> tuple[Joins, Sql]:
         """The table of the records, and the condition that chooses them; a slice is not taken yet."""
         layout = layout_for(query.resource)
-        joins = Joins(self, tables.records(layout), layout, narrow=_is_narrow(query.where, layout))
+        narrow, alone = _is_narrow(query.where, layout), without_relations(query.where)
+        joins = Joins(self, tables.records(layout), layout, narrow=narrow, chosen=alone)
         visible = self.belongs(joins.table, layout, hidden=query.hidden)
         return joins, and_(visible, self.where(query.where, joins))
 
@@ -162,6 +163,8 @@ class Compiler:
     def _missing(self, target: Target, joins: Joins) -> Sql:
         """Absent or null. What did not fit its column is in `_extra`, and not missing."""
         column = joins.layout.by_wire.get(target.keys[0])
+        if column is not None and column in joins.layout.derived:
+            return joins.table.c[column.name].is_(None)
         unkept = self.dialect.missing(Cell(joins.table.c["_extra"], target.keys[:1], ANY))
         if column is None or len(target.keys) > 1:
             found = self.place(target, joins)
@@ -199,6 +202,8 @@ class Compiler:
 
     def _related(self, node: Related, joins: Joins) -> Sql:
         hop = node.hop
+        if hop.closure:
+            return joins.column("_id").in_(trees.near_ids(self, hop, node.where, node.hidden))
         far = self.far(hop, node.hidden)
         inside = and_(far.visible, self.where(node.where, far.joins))
         source = far.joins.source

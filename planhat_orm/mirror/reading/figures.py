@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import FromClause, Integer, Select, and_, case, func, literal, literal_column, null, select, true
 
-from ...query.tree import EVERYTHING, Figure, Target
+from ...query.tree import EVERYTHING, Figure, Hop, Node, Target
 from ..db import tables
 from ..db.layout import Layout
-from . import expressions
+from . import expressions, trees
 from .aggregates import Aggregate
 from .joins import Joins, Mixed, Sql, Value, columns_of, from_columns
 
@@ -45,8 +45,13 @@ class Chain:
         return select(*columns).select_from(*sources, *self.others).where(and_(true(), *self.conditions))
 
 
-def chain(compiler: Compiler, figure: Figure, layout: Layout, start: Joins | None = None) -> Chain:
-    """The tables of a figure of the records of `layout`; with `start` they begin with those records themselves."""
+def chain(
+    compiler: Compiler, figure: Figure, layout: Layout, start: Joins | None = None, chosen: Node = EVERYTHING
+) -> Chain:
+    """The tables of a figure of the records of `layout`; with `start` they begin with those records themselves.
+
+    Only those that satisfy `chosen` are of interest.
+    """
     if start is None and figure.hops[0].many_near:
         # The record's own list of ids has to be opened.
         start = Joins(compiler, tables.records(layout).alias(), layout)
@@ -55,14 +60,20 @@ def chain(compiler: Compiler, figure: Figure, layout: Layout, start: Joins | Non
         far = compiler.far(hop, figure.hidden[level])
         key, others, conditions = far.joins.column(hop.far), [], [far.visible]
         conditions.append(compiler.where(figure.where[level + 1], far.joins))
+        from_wire = "_id" if hop.closure else hop.near
+        if hop.closure:
+            walk, counts = trees.walks(compiler, hop, EVERYTHING if level else chosen)
+            others.append(walk)
+            conditions += [counts, walk.c.id == far.joins.column("_id")]
+            key = walk.c.root
         if hop.many_far:
             elements, key, is_text = compiler.dialect.members(key)
             others.append(elements)
             conditions.append(is_text)
         if made is None:
-            made = Chain(hop.near, key, far.joins, [far.joins], others, [*conditions, key.is_not(None)])
+            made = Chain(from_wire, key, far.joins, [far.joins], others, [*conditions, key.is_not(None)])
         else:
-            near = made.rows.column(hop.near)
+            near = made.rows.column(from_wire)
             if hop.many_near:
                 elements, near, is_text = compiler.dialect.members(near)
                 others.insert(0, elements)
@@ -71,9 +82,14 @@ def chain(compiler: Compiler, figure: Figure, layout: Layout, start: Joins | Non
             made.others += others
             made.conditions += [*conditions, key == near]
             made.rows = far.joins
-        made.repeats |= hop.many_near or hop.many_far
+        made.repeats |= hop.many_near or hop.many_far or _meets_again(hop, level)
     assert made is not None
     return made
+
+
+def _meets_again(hop: Hop, level: int) -> bool:
+    """Whether a hop behind others may lead to one record from several; a walk up a tree may even by itself."""
+    return (bool(level) and (hop.far == "_id" or hop.closure)) or (hop.closure and hop.near != "_id")
 
 
 def counted(compiler: Compiler, figure: Figure, rows: Joins) -> Value | None:
@@ -127,7 +143,7 @@ def of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
 
 
 def _of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
-    tables_over = chain(compiler, figure, joins.layout)
+    tables_over = chain(compiler, figure, joins.layout, chosen=joins.chosen)
     near = joins.column(tables_over.near)
     if joins.narrow:
         tables_over.conditions.append(tables_over.key == near)

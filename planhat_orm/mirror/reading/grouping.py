@@ -158,7 +158,7 @@ def _joined(
         else:
             columns += columns_of(compiler.value(expr, joins))
     if figure.hops:
-        tables = chain(compiler, figure, joins.layout, joins)
+        tables = chain(compiler, figure, joins.layout, joins, joins.chosen)
         # A record may be reached from several records of a group.
         tables.repeats = True
     else:

@@ -10,7 +10,7 @@ from typing import Any as Anything
 from sqlalchemy import ColumnElement, FromClause, and_
 
 from ...query.kinds import ANY, BOOLEAN, Kind
-from ...query.tree import Expr, Figure, Hop
+from ...query.tree import EVERYTHING, Expr, Figure, Hop, Node
 from ..db import tables
 from ..db.layout import Layout, layout_for
 
@@ -84,6 +84,8 @@ class Joins:
     known: Mapping[Expr, Value] = field(default_factory=dict)
     narrow: bool = False
     """Whether an index leads to a few rows of the table."""
+    chosen: Node = EVERYTHING
+    """Conditions on the table's rows alone: what is worked out need not be for others."""
     figures: dict[Figure, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from ...http.effects import Emit, Flow, RunBlocking
 from ...query.kinds import ANY, Kind
 from ...query.plan import Plan, Step, describe
 from ...query.query import ANNOTATIONS, Named, Query
+from ...query.raw_values import column_at, on_the_wire
 from ...query.tree import All, Target, Test
 from ...queryset.unseen_labels import Watch
 from ...wire.resources import Resource
@@ -63,10 +64,16 @@ class MirrorSource:
 
     def columns(self, query: Query, wires: Collection[str]) -> Flow[None]:
         """Emit the values of fields by wire name, at most 2,000 of each at a time, all of one moment of the mirror."""
-        layout, chosen = layout_for(query.resource), query.changed(select=frozenset(wires))
+        layout, held = layout_for(query.resource), on_the_wire(wires)
+        chosen = query.changed(select=held)
         columns = _chosen(layout, chosen)
         codec = RowCodec(layout, postgres=self.database.postgres)
-        reading = _Reading(self, chosen, lambda rows: codec.decode_columns(columns, rows, wires))
+
+        def decode(rows: Sequence[Any]) -> dict[str, list[Any]]:
+            found = codec.decode_columns(columns, rows, held | {"_id"})
+            return {wire: column_at(wire, found) for wire in wires}
+
+        reading = _Reading(self, chosen, decode)
         if not (yield from self._read(reading)):
             yield from self._warn_of_unseen(query)
 
@@ -200,7 +207,7 @@ class MirrorSource:
         layout = layout_for(query.resource)
         columns = _chosen(layout, query)
         codec = RowCodec(layout, postgres=self.database.postgres)
-        keys = None if query.select is None else query.select | {"_id"}
+        keys = None if query.select is None else on_the_wire(query.select) | {"_id"}
         if not query.annotations:
             return lambda rows: codec.decode_rows(columns, rows, keys)
         values, width = _named_values(query.annotations), len(columns) + 1
@@ -295,4 +302,5 @@ def _named_values(named: Named) -> Callable[[Sequence[Any]], list[dict[str, Any]
 def _chosen(layout: Layout, query: Query) -> list[Column]:
     if query.select is None:
         return list(layout.columns)
-    return [column for column in layout.columns if column.wire in query.select or column.wire == "_id"]
+    wires = on_the_wire(query.select)
+    return [column for column in layout.columns if column.wire in wires or column.wire == "_id"]

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import JSON, Dialect, Integer, TypeDecorator, event
+from sqlalchemy import JSON, Dialect, ForeignKey, Integer, TypeDecorator, event
 from sqlalchemy import Column as TableColumn
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, registry
@@ -21,7 +21,7 @@ from ...errors import ReadOnlyError
 from ...query import kinds
 from ...query.kinds import Kind
 from ..db import tables
-from ..db.layout import Column, Layout
+from ..db.layout import Column, Layout, references
 
 _JSON = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 _PYTHON: dict[str, Any] = {"text": str, "number": float, "integer": int, "boolean": bool, "json": Any}
@@ -104,14 +104,15 @@ for _moment in ("before_insert", "before_update", "before_delete"):
 def table_class(layout: Layout) -> type[MirrorRow]:
     """The class of a resource's table: `pk`, and each field under its Python name, with Python's types.
 
-    Flushing a row raises `ReadOnlyError`.
+    References are foreign keys, so that `select(C).join(L)` needs no ON. Flushing a row raises `ReadOnlyError`.
     """
-    source = tables.records(layout)
+    source, targets = tables.records(layout), dict(references(layout))
     annotations: dict[str, Any] = {"pk": int | None}
     fields: dict[str, Any] = {"pk": Field(default=None, sa_column=_copy(source.c["pk"], None))}
-    for column in layout.columns:
+    for column in (*layout.columns, *layout.derived):
+        keys = [ForeignKey(f"{targets[column.name].table}.id")] if column.name in targets else []
         annotations[column.name] = _OF_KIND.get(column.kind, _PYTHON[column.storage]) | None
-        fields[column.name] = Field(default=None, sa_column=_copy(source.c[column.name], _type(column)))
+        fields[column.name] = Field(default=None, sa_column=_copy(source.c[column.name], _type(column), *keys))
     name = "".join(part.capitalize() for part in layout.table.split("_")) + "Row"
     namespace = {
         "__annotations__": annotations,
@@ -136,5 +137,7 @@ def _type(column: Column) -> TypeEngine[Any] | None:
     return _JSON if column.storage == "json" else None
 
 
-def _copy(column: TableColumn[Any], kind: TypeEngine[Any] | None) -> TableColumn[Any]:
-    return TableColumn(column.name, kind or column.type, primary_key=column.primary_key, nullable=column.nullable)
+def _copy(column: TableColumn[Any], kind: TypeEngine[Any] | None, *keys: ForeignKey) -> TableColumn[Any]:
+    return TableColumn(
+        column.name, kind or column.type, *keys, primary_key=column.primary_key, nullable=column.nullable
+    )

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect
 
-from ...fields.relations import Ref
-from ...models import resources as declared
 from ...query.kinds import BOOLEAN, DATETIME, DAY, INTEGER, NUMBER
 from ..db.json_text import path
-from ..db.layout import Column, Layout, layout_for, layouts
+from ..db.layout import Column, Layout, layout_for, layouts, references
 from .custom_fields import CustomColumn, known
 
 if TYPE_CHECKING:
@@ -70,13 +68,14 @@ def _definitions(connection: Connection, postgres: bool) -> dict[str, str]:
 
 
 def _statement(connection: Connection, layout: Layout, postgres: bool) -> str:
-    shown = [_readable(column, postgres) for column in layout.columns]
-    taken = {column.name for column in layout.columns}
+    columns = (*layout.columns, *layout.derived)
+    shown = [_readable(column, postgres) for column in columns]
+    taken = {column.name for column in columns}
     joins: list[str] = []
-    for name, target in _references(layout):
+    for name, target in references(layout):
         label = f"{name.removesuffix('_id')}_name"
-        columns = {column.name for column in target.columns}
-        titles = [item for item in _NAMES if item in columns]
+        there = {column.name for column in target.columns}
+        titles = [item for item in _NAMES if item in there]
         if not titles or label in taken:
             continue
         taken.add(label)
@@ -121,21 +120,6 @@ def _custom(custom: CustomColumn, postgres: bool) -> str | None:
         number = f"CASE WHEN {is_a} = 'number' THEN CAST({value} AS double precision) END"
         return _date(f"({number})", postgres) if custom.kind is DAY else number
     return f"CASE WHEN {is_a} = 'boolean' THEN CAST({value} AS boolean) END" if custom.kind is BOOLEAN else value
-
-
-def _references(layout: Layout) -> list[tuple[str, Layout]]:
-    model = next(
-        item
-        for item in (getattr(declared, name) for name in declared.__all__)
-        if item._meta.resource is layout.resource
-    )
-    found = []
-    for field in model._meta.by_wire.values():
-        if isinstance(field, Ref):
-            target = getattr(declared, field.model)._meta.resource.name
-            if target in layouts():
-                found.append((field.name, layout_for(target)))
-    return found
 
 
 def _quoted(name: str) -> str:

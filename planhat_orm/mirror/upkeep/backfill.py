@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from ...json_encoding import rewrite
+from ...wire.hierarchy import PATH, parent_in
 from ..db import tables
 from ..db.codec import RowCodec
 from ..db.layout import Column, Layout
@@ -43,6 +44,8 @@ def adopt(connection: Connection, before: Mapping[str, set[str]], *, postgres: b
         ]
         if added:
             _move(connection, layout, added, postgres)
+        if any(column.name not in before.get(layout.table, now[layout.table]) for column in layout.derived):
+            _derive(connection, layout)
 
 
 def _move(connection: Connection, layout: Layout, added: Sequence[Column], postgres: bool) -> None:
@@ -74,6 +77,18 @@ def _move(connection: Connection, layout: Layout, added: Sequence[Column], postg
                 moved.append({"of": raw["_id"], **{f"new_{name}": packed[place] for name, place in places.items()}})
         if moved:
             connection.execute(change, moved)
+
+
+def _derive(connection: Connection, layout: Layout) -> None:
+    """Fill the columns that are worked out of others."""
+    table = tables.records(layout)
+    path = table.c[layout.by_wire[PATH].name]
+    for column in layout.derived:
+        rows = connection.execute(select(path, table.c.id).where(path.is_not(None), path != table.c.id)).all()
+        parents = [{"of": id, "is": parent} for path, id in rows if (parent := parent_in(path, id)) is not None]
+        change = update(table).where(table.c.id == bindparam("of")).values({column.name: bindparam("is")})
+        if parents:
+            connection.execute(change.values({"_hash": func.substr(table.c["_hash"], 1, 16)}), parents)
 
 
 def _packed(name: str, kind: TypeEngine[Any], postgres: bool) -> ColumnElement[Any]:

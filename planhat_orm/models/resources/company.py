@@ -9,6 +9,7 @@ from ...fields import (
     Choice,
     CustomFields,
     DateTime,
+    DerivedRef,
     Dict,
     Id,
     Int,
@@ -21,7 +22,9 @@ from ...fields import (
     RefList,
     Str,
     StrList,
+    Tree,
 )
+from ...wire.hierarchy import PARENT
 from ..base import Model
 
 if TYPE_CHECKING:
@@ -150,10 +153,16 @@ class Company(Model, resource="company"):
     created_at = DateTime(readonly=True, doc="Empty in what Planhat sends today: `create_date` is the creation time.")
     updated_at = DateTime(readonly=True, doc="Last update time.")
     v = Int(wire="__v", readonly=True, doc="Mongoose version counter, present in most raw responses.")
+    parent_id = DerivedRef("Company", wire=PARENT, doc="The company above it in its group, as `org_path` tells.")
 
     owner: One[User] = One("User", via="owner_id", doc="The team member who owns it.")
     co_owner: One[User] = One("User", via="co_owner_id", doc="The second owner.")
     org_root: One[Company] = One("Company", via="org_root_id", doc="The top company of the group.")
+    parent: One[Company] = One("Company", via="parent_id", doc="The company above it in its group.")
+    children: Many[Company] = Many("Company", via="parent_id", doc="The companies right below it.")
+    descendants: Tree[Company] = Tree("Company", via="parent_id", doc="All companies below it.")
+    ancestors: Tree[Company] = Tree("Company", via="parent_id", up=True, doc="All companies above it.")
+    tree: Tree[Company] = Tree("Company", via="parent_id", itself=True, doc="It and all companies below it.")
     assets: Many[Asset] = Many("Asset", via="company_id", doc="Its assets.")
     campaigns: Many[Campaign] = Many("Campaign", via="company_id", doc="Its campaigns.")
     churns: Many[Churn] = Many("Churn", via="company_id", doc="Its churns.")

@@ -1,0 +1,49 @@
+"""Where a wire record holds a value: at its keys, or worked out of other fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..wire.hierarchy import PARENT, PATH, parent_of
+
+Row = Mapping[str, Any]
+
+_DERIVED: Mapping[str, tuple[Callable[[Row], Any], frozenset[str]]] = {PARENT: (parent_of, frozenset({"_id", PATH}))}
+"""Values that no record holds: how each is worked out, and of which fields."""
+
+
+def fetch(row: Row, keys: tuple[str, ...]) -> Any:
+    """The raw value at `keys` of a wire record; None where any step is missing."""
+    if keys[0] in _DERIVED:
+        return _DERIVED[keys[0]][0](row)
+    value: Any = row
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def raw_at(keys: tuple[str, ...]) -> Callable[[Row], Any]:
+    """The function that reads the raw value at `keys` of wire records."""
+    if keys[0] in _DERIVED:
+        return _DERIVED[keys[0]][0]
+    if len(keys) == 1:
+        (key,) = keys
+        return lambda row: row.get(key)
+    return lambda row: fetch(row, keys)
+
+
+def on_the_wire(wires: Iterable[str]) -> frozenset[str]:
+    """The fields to ask for, where some of `wires` are worked out of others."""
+    return frozenset(name for wire in wires for name in (_DERIVED[wire][1] if wire in _DERIVED else (wire,)))
+
+
+def column_at(wire: str, columns: Mapping[str, list[Any]]) -> list[Any]:
+    """The values of a field, by those of the fields on the wire."""
+    if wire not in _DERIVED:
+        return columns[wire]
+    read, wires = _DERIVED[wire]
+    names = sorted(wires)
+    return [read(dict(zip(names, row, strict=True))) for row in zip(*(columns[name] for name in names), strict=True)]
