@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..query.groups import Groups
-from ..query.predicate import Environment, Row, first_of_each, ordered, predicate, value
+from ..query.predicate import Environment, first_of_each, ordered, predicate, value
 from ..query.query import ANNOTATIONS, Query
+from ..query.raw_values import Row
 from ..query.tree import EVERYTHING, All, InQuery, Node
 from ..query.walk import needs_relations, tests_in, wires_in, without_relations
 from .links import Links

@@ -13,9 +13,8 @@ from ..http.effects import Flow
 from ..http.flows import collected
 from ..query import kinds
 from ..query.plan import Step
-from ..query.predicate import Row
 from ..query.query import Query
-from ..query.raw_values import raw_at
+from ..query.raw_values import Row, raw_at
 from ..query.split import GET_EACH, split
 from ..query.tree import DEEPEST, EVERYTHING, All, Figure, Hop, Node, Related, Target, Test, both
 from ..query.walk import parts_on_record, wires_in

@@ -12,9 +12,9 @@ from typing import Any as Anything
 from ..http.effects import Flow
 from ..http.flows import collected
 from ..query import kinds
-from ..query.predicate import Environment, Row, predicate
+from ..query.predicate import Environment, predicate
 from ..query.query import Query
-from ..query.raw_values import raw_at
+from ..query.raw_values import Row, raw_at
 from ..query.split import ids_in, split
 from ..query.tree import EVERYTHING, All, Any, Hop, InQuery, Node, Not, Related, Target, Test
 from ..query.walk import needs_relations, parts_of, related_in, replaced, wires_in

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
 
-from .predicate import Environment, Reader, Row, figure_value, items, ordered, predicate, records_over, value
+from .predicate import Environment, Reader, figure_value, items, ordered, predicate, records_over, value
 from .query import Query
+from .raw_values import Row
 from .tally import Tally, order_key
 from .tree import EVERYTHING, Expr, Figure, Item
 from .walk import figures_in

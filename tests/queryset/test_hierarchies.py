@@ -186,7 +186,8 @@ def test_a_deep_tree_is_followed_for_a_hundred(tmp_path: Path) -> None:
                 companies = Company.objects.using(client).using(source)
                 first = companies.get(name="010")
                 assert first.descendants().count() == first.ancestors().count() == 100, source
-                assert companies.annotate(n=Count("descendants")).get(name="020").n == 100, source
+                below = Count("descendants")
+                assert below.of(companies.annotate(n=below).get(name="020")) == 100, source
 
 
 def test_what_a_tree_costs_is_said_before(sources: Sources) -> None:
@@ -202,13 +203,13 @@ def test_what_a_tree_costs_is_said_before(sources: Sources) -> None:
 
 def test_the_tree_is_planhats_to_change_and_a_walk_is_called(sources: Sources) -> None:
     company = Company.from_wire({"_id": "b", "orgPath": ",a,b,"})
-    assert (company.parent_id, Company.from_wire({"_id": "b"}).parent_id) == ("a", None)
+    assert [row.parent_id for row in (company, Company.from_wire({"_id": "b"}))] == ["a", None]
     with pytest.raises(ReadOnlyError, match="parent_id is read-only"):
         company.parent_id = "c"
     with pytest.raises(ReadOnlyError):
         company.parent = Company.from_wire({"_id": "c"})
     with pytest.raises(TypeError, match=r"Company.descendants is called: descendants\(\)"):
-        list(company.descendants)  # type: ignore[call-overload]
+        list(company.descendants)
     with pytest.raises(PlanhatError, match="never saved has no descendants"):
         Company(name="x").descendants()
     with pytest.raises(FieldError, match="'descendants__mrr' meets many values"):

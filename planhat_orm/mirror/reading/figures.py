@@ -58,7 +58,8 @@ def chain(
     made = None if start is None else Chain("_id", start.column("_id"), start, [start])
     for level, hop in enumerate(figure.hops):
         far = compiler.far(hop, figure.hidden[level])
-        key, others, conditions = far.joins.column(hop.far), [], [far.visible]
+        key, conditions = far.joins.column(hop.far), [far.visible]
+        others: list[FromClause] = []
         conditions.append(compiler.where(figure.where[level + 1], far.joins))
         from_wire = "_id" if hop.closure else hop.near
         if hop.closure:
