@@ -8,8 +8,8 @@ from .. import arguments
 from ..errors import FieldError
 from ..names import quoted
 
-_DEEPEST = 100
-
+_DEEPEST = 24
+"""Levels of conditions in each other. SQLite's parser takes about thirty, and all sources answer alike."""
 Leaf = tuple[tuple[Any, ...], Any]
 """A path with its lookup, and the value: `(("mrr", "gte"), 1000)`. The first word may be an expression."""
 
@@ -30,7 +30,7 @@ class Q:
                 raise FieldError(f"Q() takes conditions and lookups by name, not {quoted(condition)}.")
         self.connector: Literal["and", "or"] = "and"
         self.negated = False
-        self.depth = 1 + max((condition.depth for condition in conditions), default=0)
+        self.depth = _depth(conditions)
         self.children: tuple[Q | Leaf, ...] = (
             *conditions,
             *((tuple(name.split("__")), value) for name, value in lookups.items()),
@@ -48,9 +48,7 @@ class Q:
     def _of(children: tuple[Q | Leaf, ...], connector: Literal["and", "or"] = "and", negated: bool = False) -> Q:
         made = Q()
         made.children, made.connector, made.negated = children, connector, negated
-        made.depth = 1 + max((child.depth for child in children if isinstance(child, Q)), default=0)
-        if made.depth > _DEEPEST:
-            raise FieldError(f"Conditions are nested deeper than {_DEEPEST} levels: write some of them side by side.")
+        made.depth = _depth(children)
         return made
 
     def __and__(self, other: Q) -> Q:
@@ -126,3 +124,10 @@ class Exists(Q):
 
     def __repr__(self) -> str:
         return f"Exists({self.relation!r}, {self.inner!r})"
+
+
+def _depth(children: tuple[Q | Leaf, ...]) -> int:
+    depth = 1 + max((child.depth for child in children if isinstance(child, Q)), default=0)
+    if depth > _DEEPEST:
+        raise FieldError(f"Conditions are nested deeper than {_DEEPEST} levels: write some of them side by side.")
+    return depth

@@ -58,6 +58,20 @@ def _nested() -> Q:
     return nested
 
 
+def _nested_well(inner: Q) -> Q:
+    """As many levels as there may be, which change nothing."""
+    for number in range(20):
+        inner = inner | Q(name=f"v{number}") if number % 2 else inner & ~Q(name=f"v{number}")
+    return inner
+
+
+def _in_each_other() -> Q:
+    inner = Q(name="A")
+    for _ in range(1_500):
+        inner = Q(inner)
+    return inner
+
+
 CASES: dict[str, Callable[[Any], Any]] = {
     "a name of 64 kB": lambda all: all.filter(name=LONG),
     "an id of 64 kB": lambda all: all.filter(id=LONG),
@@ -75,6 +89,10 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "1,000 filters": lambda all: _filters(all, 1_000),
     "1,000 alternatives": lambda all: all.filter(_chain([*ONES, Q(name="A")], lambda left, right: left | right)),
     "400 levels": lambda all: all.filter(_nested()),
+    "20 levels": lambda all: all.filter(_nested_well(Q(name="A"))),
+    "20 levels, of contacts": lambda all: all.filter(_nested_well(Q(endusers__email__startswith="aaa"))),
+    "20 levels, of custom fields": lambda all: all.exclude(_nested_well(Q(custom__Other="v7"))),
+    "1,500 conditions in each other": lambda all: all.filter(_in_each_other()),
     "overlap with 100,000 values": lambda all: all.filter(tags__overlap=[*MANY, "a"]),
     "overlap with a few more than a list of bindings": lambda all: all.filter(tags__overlap=[*MANY[: 5 * _MANY], "a"]),
     "overlap of references with many": lambda all: all.filter(collaborator_ids__overlap=MANY[: 5 * _MANY]),
@@ -193,6 +211,10 @@ EXPECTED = {
     "1,000 conditions": "A, äöÖ, aaa",
     "1,000 filters": "A, äöÖ, aaa",
     "1,000 alternatives": "A",
+    "20 levels": "A",
+    "20 levels, of contacts": "aaa",
+    "20 levels, of custom fields": "A, aaa",
+    "1,500 conditions in each other": "FieldError",
     "overlap with 100,000 values": "A, äöÖ",
     "one of many names": "A",
     "one of many custom values": "A, äöÖ",

@@ -287,6 +287,8 @@ def test_a_trigger_that_is_not_ours_is_refused(mirror: Mirror, tmp_path: Path, s
 CALLING = {
     "a view": "CREATE VIEW spy AS SELECT planhat_dig(custom, '[\"x\"]') AS id FROM company",
     "a view over another": "CREATE VIEW below AS SELECT planhat_dig(custom, '[]') AS id FROM company; CREATE VIEW spy AS SELECT id FROM below",
+    "a view in other letters": 'CREATE VIEW spy AS SELECT "Planhat_DIG" /**/ (custom, 1) AS id FROM company',
+    "a table": "CREATE TABLE spy (a TEXT, b TEXT GENERATED ALWAYS AS (planhat_dig(a, '[]')) VIRTUAL)",
     "an index": "CREATE INDEX spy ON company(planhat_dig(custom, '[\"x\"]'))",
     "an index of some rows": "CREATE INDEX spy ON company(name) WHERE planhat_dig(custom, '[]') IS NULL",
 }  # fmt: skip
@@ -294,21 +296,23 @@ CALLING = {
 
 
 @pytest.mark.parametrize("sql", CALLING.values(), ids=CALLING.keys())
-def test_what_a_file_holds_does_not_call_our_functions(
-    mirror: Mirror, tmp_path: Path, tenant: Emulator, sql: str
-) -> None:
+def test_what_a_file_holds_does_not_call_our_functions(mirror: Mirror, tmp_path: Path, sql: str) -> None:
     mirror.close()
     with closing(sqlite3.connect(tmp_path / "planhat.db")) as other, other:
         other.create_function("planhat_dig", 2, lambda *_: None, deterministic=True)
-        other.executescript(f"{sql}; DELETE FROM company; DELETE FROM mirror_model")
-    with pytest.raises(MirrorError, match=r"unsafe use of planhat_dig.*--rescue"):
-        if "VIEW" in sql:
-            mirror.sql("SELECT * FROM spy")
-        else:
-            with client(tenant, tmp_path / "planhat.db") as planhat:
-                planhat.sync(Company, full=True)
+        other.executescript(sql)
+    with pytest.raises(MirrorError, match=r"call functions of this library: (spy|below)\. .*--rescue"):
+        mirror.status()
+    assert not mirror.doctor().ok
     with Mirror(mirror.rescue(tmp_path / "saved.db").path) as saved:
         assert len(saved.outbox) == 1
+
+
+def test_views_of_your_own_are_left_alone(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.close()
+    with closing(sqlite3.connect(tmp_path / "planhat.db")) as other, other:
+        other.execute("CREATE VIEW planhat_names AS SELECT lower(name) AS planhat_name FROM company")
+    assert mirror.doctor().ok and len(mirror.sql("SELECT * FROM planhat_names")) >= 40
 
 
 def test_our_own_triggers_are_known_as_such(mirror: Mirror) -> None:

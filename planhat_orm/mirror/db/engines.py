@@ -119,7 +119,6 @@ class Engines:
         return MirrorError(f"The mirror {self._where}: a text is not UTF-8. {explain.DAMAGED}")
 
     def _prepare(self, connection: sqlite3.Connection, _: Any) -> None:
-        # Before anything reads the schema: SQLite marks what in it calls a function only where it knows the function.
         sqlite_functions.register(connection)
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")

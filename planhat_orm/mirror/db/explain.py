@@ -45,16 +45,13 @@ _POSTGRES: Mapping[str, str] = {
 }
 """By class of SQLSTATE, or by the whole of it."""
 _NUL = "cannot contain NUL"
-_UNSAFE = "unsafe use of"
+_TOO_DEEP = "parser stack overflow"
 
 
 def of_sqlite(where: object, error: BaseException) -> PlanhatError | None:
     """What to say of an error of SQLite; None where it is one of the statement."""
-    if _UNSAFE in str(error):
-        return MirrorError(
-            f"The mirror {where}: {error}. A view or an index in the file, which this library did not make, wants to "
-            "run code. Drop it, or save the rest into a new file: planhat doctor --rescue NEW.db."
-        )
+    if _TOO_DEEP in str(error):
+        return ValidationError("This is nested too deeply for SQLite: write some of the conditions side by side.")
     advice = _SQLITE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF)
     return None if advice is None else MirrorError(f"The mirror {where}: {error}. {advice}")
 

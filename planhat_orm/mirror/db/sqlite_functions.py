@@ -121,17 +121,21 @@ def _remembering(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+FUNCTIONS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
+    ("planhat_compare", 3, compare),
+    ("planhat_matches", 4, matches),
+    ("planhat_comparable", 2, comparable),
+    ("planhat_dig", 2, dig),
+    ("planhat_local", 2, local),
+    ("planhat_days_later", 2, later),
+    ("planhat_total", 3, total),
+)
+"""The name of each, the number of its values, and what it does."""
+LARGE_SUM = "planhat_large_sum"
+
+
 def register(connection: sqlite3.Connection) -> None:
-    """Make the functions known to a connection: to statements of ours, and to no view, trigger or index in the file."""
-    connection.execute("PRAGMA trusted_schema=OFF")
-    for name, count, function in (
-        ("planhat_compare", 3, compare),
-        ("planhat_matches", 4, matches),
-        ("planhat_comparable", 2, comparable),
-        ("planhat_dig", 2, dig),
-        ("planhat_local", 2, local),
-        ("planhat_days_later", 2, later),
-        ("planhat_total", 3, total),
-    ):
+    """Make the functions known to a connection."""
+    for name, count, function in FUNCTIONS:
         connection.create_function(name, count, _remembering(function), deterministic=True)
-    connection.create_aggregate("planhat_large_sum", 1, LargeSum)  # type: ignore[arg-type]
+    connection.create_aggregate(LARGE_SUM, 1, LargeSum)  # type: ignore[arg-type]

@@ -89,9 +89,9 @@ def _structure(database: Database) -> Iterator[Finding]:
     if database.postgres:
         return
     with database.reading() as connection:
-        foreign = triggers.foreign_triggers(connection)
+        foreign = [*triggers.foreign_triggers(connection), *triggers.foreign_calls(connection)]
     if foreign:
-        yield Finding("triggers", f"not made by this library: {', '.join(foreign)}", RESCUE, True)
+        yield Finding("triggers, views and indexes", f"not made by this library: {', '.join(foreign)}", RESCUE, True)
     problems = problems_of(database, "integrity_check")
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -130,7 +130,7 @@ def _version(database: Database) -> str | None:
     with database.reading() as connection:
         version = _version_in(connection)
         there = inspect(connection).get_table_names()
-        foreign = [] if database.postgres else triggers.foreign_triggers(connection)
+        foreign, calling = _foreign(connection, database)
     if version is None and there:
         advice = (
             "Make a schema for it and name that in the URL: ...?options=-csearch_path%3Dplanhat."
@@ -143,12 +143,25 @@ def _version(database: Database) -> str | None:
             f"The mirror {database.path} has triggers that this library did not make: {', '.join(foreign)}. They would "
             f"run with every sync. Drop them, or save the rest into a new file: planhat doctor --rescue NEW.db."
         )
+    if calling:
+        raise MirrorError(
+            f"The mirror {database.path} has views or indexes that call functions of this library: "
+            f"{', '.join(calling)}. It did not make them. Drop them, or save the rest into a new file: planhat doctor "
+            "--rescue NEW.db."
+        )
     if version is not None and version not in tables.VERSIONS:
         raise ConfigurationError(
             f"The mirror was written by a newer release (its tables are version {version}, this release knows "
             f"{tables.VERSIONS[-1]}): upgrade planhat_orm, or sync into another file."
         )
     return version
+
+
+def _foreign(connection: Connection, database: Database) -> tuple[list[str], list[str]]:
+    """The triggers that others made, and what of others calls our functions."""
+    if database.postgres:
+        return [], []
+    return triggers.foreign_triggers(connection), triggers.foreign_calls(connection)
 
 
 def _version_in(connection: Connection) -> str | None:
