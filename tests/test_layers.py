@@ -80,7 +80,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     ),
     "client": (
         "overview", "settings", "cache", "account_fields", "strategy", "links", "relation_filters", "evaluation", "explain", "source",
-        "list_filters", "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "planhat",
+        "list_filters", "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "progress", "planhat",
     ),
 }  # fmt: skip
 """The modules of a package from the lowest up: each imports only such as stand before it."""

@@ -399,12 +399,13 @@ class Planhat:
         self,
         *models: type[Model],
         full: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[Progress], None] | bool = False,
     ) -> SyncReport:
         """Bring the mirror up to date, all models or some, and return the report.
 
         Incremental where the API allows it, else by listing everything; `full=True` lists everything.
-        `progress` is called with what happens, page by page.
+        `progress=True` shows how far it is: bars in a notebook, elsewhere lines on standard error. A function is
+        called with what happens, page by page.
         """
         return self.run(self._sync(models, full, progress))
 
@@ -412,22 +413,21 @@ class Planhat:
         self,
         *models: type[Model],
         full: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[Progress], None] | bool = False,
     ) -> SyncReport:
         """Do what `sync()` does, in a task. (`async` is a word of Python's own, so the name has a gap.)"""
         return await self.arun(self._sync(models, full, progress))
 
     def _sync(
-        self, models: tuple[type[Model], ...], full: bool, progress: Callable[[Progress], None] | None
+        self, models: tuple[type[Model], ...], full: bool, progress: Callable[[Progress], None] | bool
     ) -> Flow[SyncReport]:
         arguments.flag("full", full)
-        if progress is not None:
-            arguments.function("progress", progress)
+        show = _progress_shown(progress)
 
         def listen(event: Progress) -> None:
             self.notify("progress", event)
-            if progress is not None:
-                progress(event)
+            if show is not None:
+                show(event)
 
         report = yield from tap(self.mirror.sync(models or None, full=full, with_fields=True), listen)
         self.account_fields.look_again()
@@ -630,3 +630,11 @@ def _check_kinds(*, read_only: object, allow_delete: object, max_answer: object,
         raise ConfigurationError(
             f"Planhat(retry=...) takes a Retry, such as planhat_orm.http.retry.Retry(attempts=3), not {quoted(retry)}."
         )
+
+
+def _progress_shown(progress: Callable[[Progress], None] | bool | None) -> Callable[[Progress], None] | None:
+    if progress is True:
+        from .progress import shown
+
+        return shown()
+    return None if progress is None or progress is False else arguments.function("progress", progress)  # type: ignore[no-any-return]

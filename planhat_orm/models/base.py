@@ -519,18 +519,18 @@ class Model(metaclass=ModelType):
 
     def _repr_html_(self) -> str:
         changed = self.changes()
-        rows = []
-        for name, field in self._meta.fields.items():
-            if isinstance(field, Custom) or (field.wire not in self._wire and name not in changed):
-                continue
-            old, new = changed[name] if isinstance(changed.get(name), tuple) else (None, "")
-            rows.append((name, field.kind.load(self._wire.get(field.wire)) if name not in changed else old, new))
-        rows += [
-            (record, *pair)
-            for record, pair in changed.items()
-            if record in {c.name for c in self._meta.customs.values()}
+        rows: list[tuple[Any, ...]] = [
+            (name, *pair) if isinstance(pair, tuple) else (name, "", pair) for name, pair in changed.items()
         ]
-        return table(("field", "value", "changed to"), rows, repr(self))
+        held = [
+            (name, value, "")
+            for name, field in self._meta.fields.items()
+            if not isinstance(field, Custom) and name not in changed and field.wire in self._wire
+            if (value := field.kind.load(self._wire[field.wire])) not in (None, "", [], {})
+        ]
+        more = len(held) - _SHOWN_FIELDS
+        caption = repr(self) if more <= 0 else f"{self!r}: {more} more fields, see to_dict()"
+        return table(("field", "value", "changed to"), [*rows, *held[:_SHOWN_FIELDS]], caption)
 
     def __copy__(self) -> Self:
         other = type(self).from_wire(self._wire, self._origin)
@@ -573,5 +573,8 @@ def _unpickle(
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
+
+_SHOWN_FIELDS = 15
+"""So many fields of a record a notebook shows."""
 
 _RESERVED = frozenset(name for name in dir(Model) if not name.startswith("__") and name not in ("custom", "id"))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from .. import arguments
 from ..errors import FieldError
-from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..query.conditions import Q
@@ -206,7 +205,9 @@ class Groups(Framed, Results[Row]):
         return f"<{', '.join(parts)}, {self._shown()}>"
 
     def _repr_html_(self) -> str:
-        return table(self._names, [tuple(row.values()) for row in self._rows[:20]], repr(self))
+        from .notebook import rows
+
+        return rows(self, self._names, self._queryset)
 
     # --- inside -----------------------------------------------------------------------------------------
 

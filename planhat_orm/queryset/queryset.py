@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 from .. import arguments, runtime
 from ..errors import FieldError, PlanhatError, WhichClient
 from ..fields.base import Field
-from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..models.base import Model
@@ -44,7 +43,7 @@ from .namespace import Namespace
 from .order import ordered_by
 from .paths import field_of, selected_field, walk, words
 from .results import Results
-from .values import Values, ValuesList, read
+from .values import Values, ValuesList
 
 if TYPE_CHECKING:
     from ..fields.hierarchy import Tree
@@ -668,21 +667,9 @@ class QuerySet(Results[M], Generic[M]):
         return f"<{', '.join(parts)}, {self._shown()}>"
 
     def _repr_html_(self) -> str:
-        shown = self._rows[:20]
-        if not shown:
-            return self._explained() + table((), (), repr(self))
-        names = [name for name in _SHOWN if name in self.model._meta.fields]
-        if self._chosen is not None:
-            names = list(dict.fromkeys(("id", *self._chosen)))
-        rows = [[read(record, name) for name in names] for record in shown]
-        return table(names, rows, repr(self))
+        from .notebook import records
 
-    def _explained(self) -> str:
-        """The plan as a table; nothing while there is no client, or none that could answer."""
-        try:
-            return self.explain()._repr_html_()
-        except PlanhatError:
-            return ""
+        return records(self, self._rows, self._chosen)
 
     def __reduce__(self) -> Any:
         if self._source is not None and not isinstance(self._source, str):
@@ -887,13 +874,6 @@ class ObjectsOf(Objects, Generic[QS]):
         if record is not None:
             raise AttributeError(f"objects belongs to the class: use {owner.__name__}.objects.")
         return self._queryset(owner)
-
-
-_SHOWN = (
-    "id", "name", "subject", "action", "title", "email", "product", "status", "phase", "type", "mrr", "value", "h",
-    "company_name", "owner_id", "external_id", "source_id", "last_updated", "updated_at",
-)  # fmt: skip
-"""The fields that a notebook shows of records that were fetched whole."""
 
 
 def _named(record: Model) -> str | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from ..errors import FieldError
 from ..fields.account import kind_of
 from ..fields.base import Field
-from ..html import table
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
@@ -91,8 +90,9 @@ class _Rows(Framed, Results[T]):
         return f"<{type(self).__name__} {', '.join(self._names)} of {self._queryset!r}>"
 
     def _repr_html_(self) -> str:
-        rows = [row.values() if isinstance(row, dict) else row for row in self._rows[:20]]
-        return table(self._names, [tuple(row) if not isinstance(row, str) else (row,) for row in rows], repr(self))
+        from .notebook import rows
+
+        return rows(self, self._names, self._queryset)
 
     def _using(self) -> Client:
         self._check_bound()
