@@ -16,12 +16,12 @@ from ..queryset import QuerySet
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, has_mirror, model
 from .out import JsonOption, cell, console, dump, table
 from .source import answer
+from .sparks import line
 
 _KEY = re.compile(r"[0-9a-fA-F]{24}|(extid|srcid)-.*|", re.DOTALL)
 """What is a key, no name; one that is empty is refused as a key."""
 _LISTED = 10
 _TRENDS = ("mrr", "arr", "h", "csm_score")
-_BARS = 40
 
 
 class Shape(StrEnum):
@@ -62,8 +62,8 @@ def show(
     rows = [*values.items(), *((f"custom.{label}", value) for label, value in custom.items())]
     # What a record has embedded can be a page long; JSON shows all of it.
     table(("field", "value"), [(name, cell(value, whole=isinstance(value, str))) for name, value in rows], whole=True)
-    for line in trends:
-        console().print(line)
+    for trend in trends:
+        console().print(trend)
 
 
 def _find(records: QuerySet[Model], key: str) -> Model:
@@ -90,18 +90,13 @@ def _lookup(chosen: type[Model], key: str) -> str | None:
 
 
 def _trends(client: Planhat, record: Model) -> list[str]:
-    """A line of bars for each figure that the mirror saw change: `mrr  ▁▅█  900 to 1,400 since 2026-09-01`."""
-    from ..reports.figures import sparks
-
+    """A line of bars for each figure that the mirror saw change."""
     changes, lines = client.mirror.history(record), []
     for name in _TRENDS:
         steps = [(change.at, *change.fields[name]) for change in changes if name in change.fields]
-        values = [steps[0][1], *(new for _, _, new in steps)] if steps else []
-        numbers = [value for value in values if isinstance(value, (int, float))]
-        if len(numbers) > 1:
-            bars = sparks(numbers[-_BARS:])
-            lines.append(f"{name}  {bars}  {numbers[0]:,} to {numbers[-1]:,} since {steps[0][0]:%Y-%m-%d}")
-    return lines
+        values = [(steps[0][0], steps[0][1]), *((at, new) for at, _, new in steps)] if steps else []
+        lines.append(line(name, [(at, value) for at, value in values if isinstance(value, (int, float))]))
+    return [text for text in lines if text is not None]
 
 
 def _values(record: Any) -> dict[str, Any]:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .. import Planhat
+from ..errors import MirrorIncomplete
+from ..reports.over_time import over_time
 from .connect import MIRROR, MirrorOption, connect, need_mirror, title
 from .out import console, say, table
 from .spans import seconds
+from .sparks import line
 
 if TYPE_CHECKING:
     from ..mirror.report import MirrorStatus, ModelStatus
@@ -30,18 +34,21 @@ def status(
     """Show what the local copy holds, and how current it is.
 
     Every change that Planhat had stored by "as of" is in the copy;
-    "pending" counts the writes that wait to be sent.
+    "pending" counts the writes that wait to be sent. Lines of bars show
+    customers and MRR on each day on which they were seen to change.
 
     For example: planhat status --json --max-age 1h
     """
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         found = client.mirror.status()
+        # A monitor asks often, and the whole history is read for them.
+        trends = [] if as_json else _trends(client)
     stale = [] if max_age is None else [model for model in found if is_stale(model, max_age)]
     if as_json:
         print(json.dumps(_facts(found, stale), indent=2))
     else:
-        _show(found, mirror)
+        _show(found, mirror, trends)
     if max_age is not None and (stale or not found.models):
         names = ", ".join(title(model.model) for model in stale) or "every model"
         say(f"Older than {max_age:,.0f} seconds, or not whole: {names}.")
@@ -55,7 +62,16 @@ def is_stale(model: ModelStatus, max_age: float) -> bool:
     return (datetime.now(UTC) - datetime.fromisoformat(model.synced_at)).total_seconds() > max_age
 
 
-def _show(found: MirrorStatus, mirror: str) -> None:
+def _trends(client: Planhat) -> list[str]:
+    """What the customers came to over the mirror's history, a line a figure."""
+    try:
+        figures = over_time(client)
+    except MirrorIncomplete:
+        return []
+    return [text for name, steps in figures.items() if (text := line(name, steps)) is not None]
+
+
+def _show(found: MirrorStatus, mirror: str, trends: list[str]) -> None:
     rows = [
         [
             title(record.model),
@@ -70,6 +86,8 @@ def _show(found: MirrorStatus, mirror: str) -> None:
     table(("model", "records", "as of", "method", "pending"), rows, to=to)
     size = "" if found.bytes is None else f", {found.bytes / 1e6:,.1f} MB"
     to.print(f"{mirror if '://' not in mirror else found.where}{size}")
+    for text in trends:
+        to.print(text)
     if not rows:
         to.print('Nothing was synced yet: "planhat sync" does it.')
 
