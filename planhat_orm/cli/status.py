@@ -65,7 +65,7 @@ def is_stale(model: ModelStatus, max_age: float) -> bool:
 def _trends(client: Planhat) -> list[str]:
     """What the customers came to over the mirror's history, a line a figure."""
     try:
-        figures = over_time(client)
+        figures = over_time(client.mirror)
     except MirrorIncomplete:
         return []
     return [text for name, steps in figures.items() if (text := line(name, steps)) is not None]

@@ -637,4 +637,4 @@ def _progress_shown(progress: Callable[[Progress], None] | bool | None) -> Calla
         from .progress import shown
 
         return shown()
-    return None if progress is None or progress is False else arguments.function("progress", progress)  # type: ignore[no-any-return]
+    return None if progress is None or progress is False else arguments.function("progress", progress)

@@ -42,9 +42,9 @@ class _Bars:
         from IPython.display import HTML, display
 
         self._drawn = time.monotonic()
-        drawn = HTML(f"<table>{''.join(map(_row, self._models.values()))}</table>")
+        drawn = HTML(f"<table>{''.join(map(_row, self._models.values()))}</table>")  # type: ignore[no-untyped-call]
         if self._output is None:
-            self._output = display(drawn, display_id=True)
+            self._output = display(drawn, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._output.update(drawn)
 

@@ -13,7 +13,7 @@ from .values import read
 if TYPE_CHECKING:
     from .groups import Groups
     from .queryset import QuerySet
-    from .values import Values, ValuesList
+    from .values import _Rows
 
 _FIRST = 10
 _MOST = 20
@@ -41,7 +41,7 @@ def records(queryset: QuerySet[Any], fetched: Sequence[Any], chosen: Sequence[st
     return _plan(queryset) + table((), (), repr(queryset))
 
 
-def rows(made: Values | ValuesList[Any] | Groups, names: Sequence[str], queryset: QuerySet[Any]) -> str:
+def rows(made: _Rows[Any] | Groups, names: Sequence[str], queryset: QuerySet[Any]) -> str:
     """A table of rows of values, or of groups; of a mirror, of the first ten."""
     shown: Sequence[Any] = made._rows[:_MOST]
     if not shown and is_local(queryset):

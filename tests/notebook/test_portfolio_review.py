@@ -54,4 +54,4 @@ def drawn(notebook: Any, source: str) -> list[dict[str, Any]]:
     """The rows that a chart was drawn from."""
     (html,) = shown(notebook, source, "text/html")
     found, _ = json.JSONDecoder().raw_decode(html[html.index('"datasets": ') + len('"datasets": ') :])
-    return next(iter(found.values()))  # type: ignore[no-any-return]
+    return next(iter(found.values()))

@@ -28,9 +28,9 @@ def test_each_day_has_what_the_customers_came_to_at_its_end(
     path = tmp_path / "planhat.db"
     with Emulator(12, seed=1) as emulator, Planhat(emulator.api_token, api_url=emulator.url, mirror=path) as planhat:
         with pytest.raises(MirrorIncomplete):
-            over_time(planhat)
+            over_time(planhat.mirror)
         planhat.sync(Company, License)
-        assert over_time(planhat) == {"customers": [], "mrr": []}
+        assert over_time(planhat.mirror) == {"customers": [], "mrr": []}
         seen, days = [totals(planhat)], [datetime.now(UTC).date()]
         ids = [company.id for company in Company.objects.using("mirror").filter(status="customer")]
         licences = emulator.store.table("license")
@@ -49,7 +49,7 @@ def test_each_day_has_what_the_customers_came_to_at_its_end(
                     "select coalesce(max(seq), 0) from mirror_change where op = 'moved'"
                 ).fetchone()[0]
                 connection.execute("update mirror_change set at = at - ?, op = 'moved' where seq > ?", (back, last))
-        figures = over_time(planhat)
+        figures = over_time(planhat.mirror)
     days = [days[0] - timedelta(days=6), *(days[0] - timedelta(days=back) for back in (6, 3, 0))]
     assert figures["customers"] == list(zip(days, [count for count, _ in seen], strict=True))
     assert figures["mrr"] == list(zip(days, [mrr for _, mrr in seen], strict=True))
