@@ -42,10 +42,19 @@ _learned: dict[str, tuple[str, ...]] = {}
 
 def learn_keys(resource: Resource, record: Mapping[str, Any]) -> None:
     """Take note of the keys of a record that was read alone, which a thin list shows only when they are asked for."""
-    if resource.thin_list is None or record.keys() <= resource.fields.keys():
-        return
-    known = _learned.get(resource.name, ())
-    new = [key for key in record if key not in resource.fields and key not in known and _NAME.fullmatch(key)]
+    if resource.thin_list is not None and not record.keys() <= resource.fields.keys():
+        learn_names(resource, record)
+
+
+def learned_keys(resource: Resource) -> tuple[str, ...]:
+    """The keys that nobody documents and records had that were read alone."""
+    return _learned.get(resource.name, ())
+
+
+def learn_names(resource: Resource, names: Iterable[str]) -> None:
+    """Ask for these keys from now on, as far as they are none of the documented ones."""
+    known = learned_keys(resource)
+    new = [key for key in names if key not in resource.fields and key not in known and _NAME.fullmatch(key)]
     if new and len(known) + len(new) <= _MOST_LEARNED:
         _learned[resource.name] = (*known, *new)
 

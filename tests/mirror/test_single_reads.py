@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from planhat_orm import Company, Planhat, ValidationError
 from planhat_orm.mirror import Mirror
-from planhat_orm.mirror.db import guards
-from planhat_orm.mirror.sync import single_reads
+from planhat_orm.mirror.db import guards, state
+from planhat_orm.mirror.sync import full, single_reads
+from planhat_orm.wire import list_page
 from tests.other_server import OtherServer
 
 from .conftest import mirror_rows
@@ -61,6 +63,26 @@ def refresh(planhat: Planhat, id: str) -> None:
 
 def pull(planhat: Planhat, id: str) -> None:
     planhat.mirror.pull(Company, [id])
+
+
+def test_keys_that_nobody_documents_are_learned_from_a_record_that_is_read_alone_now_and_then(
+    server: OtherServer, planhat: Planhat, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for id in ids:
+        server.write("company", {"_id": id, "phase": "B", "weird": 1})
+
+    def sync() -> tuple[int, set[Any]]:
+        monkeypatch.setattr(list_page, "_learned", {})  # as in another process
+        report = planhat.sync(Company)
+        return report.requests, {row.get("weird") for row in mirror_rows(planhat.mirror, "company").values()}
+
+    assert sync() == (2, {None})
+    with monkeypatch.context() as patched:
+        patched.setattr(full, "LEARN_EVERY", timedelta(0))
+        assert sync() == (3, {1})
+    assert sync() == (2, {1})
+    with planhat.mirror.database.reading() as connection:
+        assert not state.load(connection, "company").traits.volatile
 
 
 def apull(planhat: Planhat, id: str) -> None:

@@ -28,8 +28,9 @@ class ListTraits(msgspec.Struct, omit_defaults=True):
     `overlap`: how many of them the next page should show again; `bytes`: of one record. `stamp`: the wire name of the
     time of change; `unstamped`: how many records lack it. `delta`: how many records a sync finds changed; `volatile`:
     how often a field changed without a new stamp; `mass`: how many records the last sync missed and did not believe
-    gone. `thin`: the list ignores `select`. `memory_from`: the past before it is not known. The others are moments
-    at which something was last done, or found not to hold, and the first and last day of metrics that are held.
+    gone. `thin`: the list ignores `select`; `learned`: keys that nobody documents, which it is asked for too.
+    `memory_from`: the past before it is not known. The others are moments at which something was last done, or found
+    not to hold, and the first and last day of metrics that are held.
     """
 
     two: bool | None = None
@@ -42,6 +43,8 @@ class ListTraits(msgspec.Struct, omit_defaults=True):
     volatile: dict[str, int] = {}
     mass: int = 0
     thin: bool = False
+    learned: list[str] = []
+    learned_at: str | None = None
     memory_from: str = ""
     full_at: str | None = None
     swept_at: str | None = None

@@ -103,6 +103,10 @@ class Store:
             statement = statement.where(self.table.c.id <= last)
         return {id: of_json(hash) for id, hash in self.connection.execute(statement)}
 
+    def any_id(self) -> str | None:
+        """The id of a record that Planhat knows; None where there is none."""
+        return self.connection.execute(select(self.table.c.id).where(self._known()).limit(1)).scalar()
+
     def ids_of(self, keys: Sequence[str]) -> list[str]:
         """The ids of records that are named as addresses name them: by an id, or a key after `extid-` or `srcid-`."""
         resource, ids = self.layout.resource, list[str]()

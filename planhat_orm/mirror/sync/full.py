@@ -8,12 +8,16 @@ checkpoint is written in the page's own transaction: a pass that was cut off goe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from ...errors import NotFound, PermissionDenied
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME, iso
+from ...wire import records
+from ...wire.list_page import learned_keys
 from ...wire.list_reader import NotSortedById
 from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord
@@ -21,6 +25,7 @@ from ...wire.resources import STAMPS, ListParam
 from ..db import state
 from ..db.state import ListCursor, State
 from .paging import OVERLAP, sweep, walk_ahead
+from .thresholds import LEARN_EVERY, older
 
 if TYPE_CHECKING:
     from .job import Finish, ModelSync
@@ -49,6 +54,7 @@ class _Full:
     def run(self) -> Flow[Finish]:
         job = self.job
         yield RunBlocking(self._begin)
+        yield from self._learn_keys()
         try:
             for number, (params, scope) in enumerate(self._lists()):
                 if number < self.cursor.number:
@@ -90,6 +96,25 @@ class _Full:
             self.doubtful = set(self.cursor.doubtful)
             self.bytes = self.cursor.bytes
         job.traffic.mark()
+
+    def _learn_keys(self) -> Flow[None]:
+        """Read a record alone now and then, where lists show but what they are asked for: it may have more keys."""
+        traits = self.state.traits
+        if not self.state.complete or not self._has_more() or not older(traits.learned_at, LEARN_EVERY):
+            return
+        traits.learned_at = state.now()
+        id: str | None = yield RunBlocking(self._some_id)
+        if id is not None:
+            with suppress(NotFound, PermissionDenied):
+                yield from self.job.traffic.counting(records.get(self.resource, id))
+        self.job.new_keys = {*learned_keys(self.resource)} - {*traits.learned}
+
+    def _has_more(self) -> bool:
+        return self.resource.thin_list is not None and "get_by_id" in self.resource.operations
+
+    def _some_id(self) -> str | None:
+        with self.job.reading() as connection:
+            return self.job.store(connection).any_id()
 
     def _walk(self, number: int, params: Mapping[str, str], scope: bool | None) -> Flow[None]:
         job, cursor = self.job, self.cursor
@@ -214,6 +239,10 @@ class _Full:
         self._learn_stamp()
         earliest = self._earliest()
         found.cursor = None
+        if not found.complete:
+            # The next pass need not look for keys at once.
+            found.traits.learned_at = state.now()
+        found.traits.learned = [*learned_keys(self.resource)]
         found.complete = True
         found.as_of = found.full_as_of = cursor.date or earliest
         found.synced_at = cursor.sent or state.now()

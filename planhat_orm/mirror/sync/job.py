@@ -49,6 +49,7 @@ class ModelSync:
     `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off. `first_page`
     is the mirror's instant when its oldest page was asked for; `read_by_id` are records that were asked for one by one,
     as pages may be older than what is known of them, and when; `undecided` is how many should have been.
+    `new_keys` are those that nobody documents and this pass is the first to ask for.
     """
 
     def __post_init__(self) -> None:
@@ -68,6 +69,7 @@ class ModelSync:
     first_page: Instant | None = None
     read_by_id: dict[str, Instant] = field(default_factory=dict)
     undecided: int = 0
+    new_keys: set[str] = field(default_factory=set)
     _whole: bool = False
     _still_there: int = 0
 
@@ -196,7 +198,8 @@ class ModelSync:
         if self.state.complete:
             self.state.learn_delta(found.new + found.changed)
         if look_for_silent:
-            self.state.learn_silent(found.fields)
+            # A key that is asked for for the first time is no change without a stamp.
+            self.state.learn_silent({name: n for name, n in found.fields.items() if name not in self.new_keys})
             self._judge(found.missed)
         self.clear_stage(connection)
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert, update
 
 from ...errors import AuthenticationError, ConnectionFailed, NotFound, PermissionDenied, RequestError
 from ...http.effects import Flow, RunBlocking
+from ...wire.list_page import learn_names
 from ...wire.list_reader import NotSortedById
 from ..db import state, tables
 from ..db.database import Database
@@ -193,4 +194,5 @@ def _job(
     with database.reading() as connection:
         found = state.load(connection, name)
         rows = state.live_rows(connection, layout_for(name)) if found.complete else None
+    learn_names(layout_for(name).resource, found.traits.learned)
     return ModelSync(database, layout_for(name), found, lease, run, history, report, rows, forced)

@@ -15,6 +15,8 @@ VOLATILE_EVERY = timedelta(days=1)
 """Full passes are what sees changes that move no stamp: the more of them there were, the oftener."""
 SWEEP_EVERY = timedelta(days=1)
 """How often all ids are read where a probe cannot show that something was deleted."""
+LEARN_EVERY = timedelta(days=7)
+"""How often a record is read alone whose list is thin, as it may have keys that nobody documents."""
 TRUST_AGAIN = timedelta(days=7)
 
 
