@@ -25,6 +25,14 @@ class Holdings:
         self.driver = Driver(session)
         self.async_driver = AsyncDriver(session)
         self.mirror: Mirror | None = None
+        self._closed: Mirror | None = None
+
+    def open_mirror(self, make: Callable[[], Mirror]) -> Mirror:
+        """The mirror; one that was closed is the same again, which is faster than a new one."""
+        mirror = self.mirror
+        if mirror is None:
+            mirror = self.mirror = self._closed or make()
+        return mirror
 
     def noting(self, resource: Resource, key: str, read: Flow[dict[str, Any] | None]) -> Flow[dict[str, Any] | None]:
         """Run a flow that reads one record, and let the mirror learn of it, where that is open.
@@ -46,6 +54,7 @@ class Holdings:
         self.driver.close()
         mirror, self.mirror = self.mirror, None
         if mirror is not None:
+            self._closed = mirror
             mirror.close()
 
 

@@ -365,23 +365,23 @@ class Planhat:
     @property
     def mirror(self) -> Mirror:
         """The local mirror; `ConfigurationError` when this client was made without one."""
-        mirror = self._holdings.mirror
-        if mirror is None:
-            if self.settings.mirror is None:
-                raise ConfigurationError(
-                    "This client has no mirror: make it with Planhat(mirror='planhat.db'), or set PLANHAT_MIRROR."
-                )
-            from ..mirror import Mirror
+        return self._holdings.open_mirror(self._make_mirror)
 
-            mirror = self._holdings.mirror = Mirror(
-                self.settings.mirror,
-                history=self.settings.history,
-                metric_days=self.settings.metric_days,
-                calls_per_min=self.settings.calls_per_min,
-                account=self.account,
-                drivers=self._holdings,
+    def _make_mirror(self) -> Mirror:
+        if self.settings.mirror is None:
+            raise ConfigurationError(
+                "This client has no mirror: make it with Planhat(mirror='planhat.db'), or set PLANHAT_MIRROR."
             )
-        return mirror
+        from ..mirror import Mirror
+
+        return Mirror(
+            self.settings.mirror,
+            history=self.settings.history,
+            metric_days=self.settings.metric_days,
+            calls_per_min=self.settings.calls_per_min,
+            account=self.account,
+            drivers=self._holdings,
+        )
 
     def adopt_mirror(self, *, force: bool = False) -> None:
         """Take the mirror over with a new token of its account: one GET each for five of its records.

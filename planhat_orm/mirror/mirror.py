@@ -96,6 +96,7 @@ class Mirror:
         self.account = account
         self._ran_by = drivers
         self._database: Database | None = None
+        self._closed: Database | None = None
         self._inbox: Inbox | None = None
         self._lock = forks.Lock()
 
@@ -106,7 +107,7 @@ class Mirror:
             if self._database is not None and self._database.is_lost:
                 self._forget()
             if self._database is None:
-                database = open_database(self.where)
+                database = open_database(self.where, self._closed)
                 try:
                     damage.check_after_a_death(database)
                     if self.account is not None:
@@ -527,7 +528,7 @@ class Mirror:
             self._inbox = None
         if self._database is not None:
             self._database.close()
-            self._database = None
+            self._closed, self._database = self._database, None
 
     def _names(self, models: Models | None) -> list[str]:
         if models is None:

@@ -64,6 +64,12 @@ class Engines:
                 self._readers.dispose()
             self.engine.dispose()
 
+    def begin_again(self) -> None:
+        """Be as they were before they were closed, and know by heart the statements that they ran."""
+        for engine in (self.engine, self._readers):
+            if engine is not None and isinstance(engine.pool, fork_gate.GatedPool):
+                engine.pool.begin_again()
+
     def _make(self, *, read_only: bool = False) -> Engine:
         if self._file is None:
             connector = Connector(self._url)

@@ -149,6 +149,10 @@ class GatedPool(QueuePool):
         pool._is_over = True
         return pool
 
+    def begin_again(self) -> None:
+        """Keep open what comes back, as a pool that was not disposed of does."""
+        self._is_over = False
+
     def close_idle(self) -> None:
         """Close what nobody uses; it is opened again when it is needed."""
         super().dispose()
@@ -156,12 +160,15 @@ class GatedPool(QueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         _gate.check()
         use = _gate.begin()
+        entry: ConnectionPoolEntry | None = None
         try:
             entry = super()._do_get()
+            _facts(entry)[_USE] = use
         except BaseException:
+            if entry is not None:
+                super()._do_return_conn(entry)  # Ctrl-C came: nobody else has it
             _gate.end(use)
             raise
-        _facts(entry)[_USE] = use
         return entry
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:

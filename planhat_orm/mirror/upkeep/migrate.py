@@ -84,12 +84,12 @@ def include_object(thing: Any, name: str | None, type_: str, reflected: bool, co
     return not (ours(name) or name == VERSION_TABLE or str(name).startswith(triggers.PREFIX))
 
 
-def open_database(where: str | os.PathLike[str]) -> Database:
-    """Connect to a mirror, its tables made or upgraded where needed.
+def open_database(where: str | os.PathLike[str], closed: Database | None = None) -> Database:
+    """Connect to a mirror, its tables made or upgraded where needed; `closed` is that of an earlier time.
 
     Fails before anything is written to a database that is no mirror, or one that a newer release made.
     """
-    database = Database(where)
+    database = closed if closed is not None and closed.begin_again() else Database(where)
     try:
         database.upgraded = upgrade(database)
     except BaseException:
