@@ -35,6 +35,7 @@ for _layer in ("wire", "query", "fields", "models", "tabular", "queryset"):
     UNDER[_layer] = {*UNDER, *UNDER["http"]} - {_layer}
 UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
 UNDER["reports"] = UNDER["queryset"] | {"queryset"}
+UNDER["mypy_plugin"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
 UNDER["webhooks"] = {*UNDER["client"], "client"}
 UNDER["testing"] = {*UNDER["client"], "client", "emulator"}

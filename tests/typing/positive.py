@@ -130,7 +130,6 @@ assert_type(n.of(company), int)
 assert_type(customers.annotate(n=n), QuerySet[Company])
 assert_type(customers.values_list(Company.name, n).first(), tuple[str, int] | None)
 assert_type(customers.values_list(Company.name, flat=True).first(), str | None)
-assert_type(list(customers.values_list("name", "mrr")), list[Any])
 assert_type(customers | customers, QuerySet[Company])
 assert_type(customers.group_by("phase").annotate(n=n), Groups)
 
