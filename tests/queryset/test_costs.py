@@ -407,6 +407,30 @@ def test_no_verb_is_missing_in_the_table(tenant: tuple[Emulator, Planhat, Planha
     assert {"aload"} == ONLY_ASYNC
 
 
+CERTAINTY = [
+    ("whether a key is free that a URL takes", "one for each key of the record"),
+    ("whether an email of a contact is free", "one list by `email`, one or two pages"),
+    ("whether an email of a user, or the `source_id` of a ticket, is free", "the pages of the list, and one"),
+    ("whether the keys of up to 50 new records of a push are free", "one for each key"),
+    ("whether those of more are", "the pages of the list, and one; up to 50 that it lacks are asked for one by one"),
+    ("what became of the rows of a bulk answer without an error", "none"),
+    (
+        "what became of n rows of which f failed, and the answer does not say which",
+        "f(log2(n/f)+2)+1, on most servers two for each; one GET for each row with an `_id` that it does not name; at "
+        "most 400, the rest is `unknown`",
+    ),
+    ("what became of a create whose answer was lost", "up to three looks: one GET with a key, else the newest pages"),
+    ("what became of a change or a deletion whose answer was lost", "one GET; `push()` asks"),
+    ("whether a page of a sync is older than a write that was acknowledged meanwhile", "one GET a record, 20 at most"),
+    (
+        "who has a key that changes hands in a batch",
+        "one for each such key, and a bulk upsert for each turn, eight at most",
+    ),
+    ("which keys nobody documents", "one a week for companies, users and conversations, when a sync reads them whole"),
+]
+"""What no verb costs by itself: what is asked where an answer, a list or a key is in doubt."""
+
+
 def _twin(verb: Verb) -> str:
     if verb.name == EVERYTHING:
         return "`async for`"
@@ -431,6 +455,14 @@ def _page(lines: list[str]) -> str:
             "| verb | in a task | requests here | in general |",
             "|---|---|---|---|",
             *lines,
+            "",
+            "## What certainty costs",
+            "",
+            "Nothing of it is asked where nothing is in doubt: [what may be sent twice](../explanation/exactly-once.md).",
+            "",
+            "| what is to be known | requests |",
+            "|---|---|",
+            *(f"| {what} | {requests} |" for what, requests in CERTAINTY),
             "",
         ]
     )
