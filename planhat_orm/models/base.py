@@ -17,6 +17,7 @@ from ..errors import FieldError, NotFound, PlanhatError, ValidationError
 from ..fields import Custom, CustomFields, Id
 from ..fields.account import custom_label
 from ..fields.base import Field
+from ..fields.relations import One
 from ..html import table
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
@@ -244,6 +245,7 @@ class Model(metaclass=ModelType):
 
     def _saved(self, answer: dict[str, Any], sent: dict[str, Any]) -> None:
         """Take over what was sent and what the server said of it; other unsaved changes stay."""
+        self._keep_parents()
         told = with_aliases(self._meta.resource, sent, self._wire)
         wire = {**self._wire, **{key: value for key, value in told.items() if key != "custom"}, **answer}
         shown, known = answer.get("custom"), _object(self._wire.get("custom"))
@@ -261,6 +263,14 @@ class Model(metaclass=ModelType):
             before = sent.get("custom", {})
             older["custom"] = {label: item for label, item in unsent["custom"].items() if label not in before}
         self._rebase(self._with_bases(wire, older), unsent)
+
+    def _keep_parents(self) -> None:
+        """Keep the records that references were set to before these had an id: no request is needed to read them."""
+        live = {name: value for name, value in (self._live or {}).items() if isinstance(value, Model)}
+        for name, relation in self._meta.relations.items() if live else ():
+            parent = live.get(relation.via) if isinstance(relation, One) else None
+            if parent is not None and parent.id is not None:
+                self._origin.related.setdefault(name, {})[parent.id] = parent
 
     def _with_bases(self, wire: dict[str, Any], unsent: dict[str, Any]) -> dict[str, Any]:
         """A newer `wire` with what was read of the fields that have unsaved changes: those were made over that."""

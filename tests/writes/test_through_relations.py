@@ -33,6 +33,18 @@ def owners(emulator: Emulator, kind: str = "enduser") -> dict[str, Any]:
     return {str(row.get("email") or row.get("externalId")): row.get("companyId") for row in emulator.store.all(kind)}
 
 
+def test_a_parent_that_was_saved_with_its_child_is_not_read_again(two: Two) -> None:
+    emulator, planhat, *_ = two
+    with planhat.batch():
+        parent = Company(name="New", external_id="new")
+        parent.save()
+        licences = [License(company=parent, external_id=f"l-{n}", **TERMS) for n in range(3)]
+        planhat.save_all(licences)
+    calls = planhat.calls
+    assert [licence.company is parent for licence in licences] == [True] * 3
+    assert planhat.calls == calls and owners(emulator, "license")["l-0"] == parent.id
+
+
 def test_every_verb_that_makes_sets_the_relation_also_after_refining(two: Two) -> None:
     emulator, planhat, acme, other = two
     people = acme.endusers
