@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,46 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+class Forked:
+    """A forked child that holds the right to sync until it is killed."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                held = lease.acquire(Holder(mirror.database))
+                os.write(writer, b"x" if held.fence else b"")
+                time.sleep(600)
+            finally:
+                os._exit(1)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            assert pipe.read(1) == b"x"
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        os.waitpid(self.pid, 0)
+
+
+@contextmanager
+def forked(mirror: Mirror) -> Iterator[Forked]:
+    mirror.status()
+    started = Forked(mirror)
+    try:
+        yield started
+    finally:
+        with suppress(ProcessLookupError, ChildProcessError):
+            started.kill()
+            started.wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.doubtful
 def test_a_killed_process_holds_nothing_from_that_moment(either: Mirror) -> None:
-    with another_process(either) as running:
+    with forked(either) as running:
         told = rf"being synced by process {running.pid} on .*end that process"
         with pytest.raises(HeldByAnother, match=told), held(either):
             pass
@@ -197,31 +234,42 @@ def test_a_forked_child_neither_holds_nor_releases_its_parents_lock(either: Mirr
 @pytest.mark.doubtful
 def test_a_child_that_outlives_its_parent_keeps_nobody_waiting(mirror: Mirror, how: str) -> None:
     mirror.status()
-    ending = "holder.end(); " if how == "done" else "os.kill(os.getpid(), 9)"
-    # The child says that it is there: until then it may not yet have let go of what it inherited.
-    program = HOLD.replace(
-        "time.sleep(600)",
-        "reader, writer = os.pipe()\n"
-        "child = os.fork() or (os.write(writer, b'x'), time.sleep(600))\n"
-        f"os.read(reader, 1)\nprint(child, flush=True)\n{ending}",
-    )
-    started = subprocess.Popen(
-        [sys.executable, "-c", f"import os\n{program}", str(mirror.where)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert started.stdout is not None
-    started.stdout.readline()
-    child = int(started.stdout.readline())
+    said, saying = os.pipe()
+    parent = os.fork()
+    if not parent:
+        try:
+            _fork_a_child_and_end(mirror, how, saying)
+        finally:
+            os._exit(0)
+    os.close(saying)
+    with os.fdopen(said) as pipe:
+        child = int(pipe.readline())
     try:
-        started.wait()
+        os.waitpid(parent, 0)
         os.kill(child, 0)
         assert is_free(mirror)
     finally:
         os.kill(child, signal.SIGKILL)
-        started.stdout.close()
+
+
+def _fork_a_child_and_end(mirror: Mirror, how: str, saying: int) -> None:
+    holder = Holder(mirror.database)
+    lease.acquire(holder)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        # It says that it is there: until then it may not yet have let go of what it inherited.
+        os.write(writer, b"x")
+        os.close(saying)
+        time.sleep(600)
+    os.read(reader, 1)
+    os.write(saying, b"%d\n" % child)
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    holder.end()
 
 
 @pytest.mark.parametrize("options", [("--pid", "--fork"), ("--uts",), ("--pid", "--fork", "--uts", "--mount-proc")])
-@pytest.mark.doubtful
 def test_a_holder_in_another_container_is_alive(mirror: Mirror, options: tuple[str, ...]) -> None:
     """Its process ids are others', and a pod may have the same host name."""
     allowed = subprocess.run(["unshare", *options, "true"], capture_output=True, check=False)

@@ -17,8 +17,8 @@ from planhat_orm.emulator import Emulator
 
 from ..registry import no_clients
 from ..scale import sized
+from ..scopes.workers import fork, join
 
-ROOT = Path(__file__).parents[2]
 # The last process that closes a mirror deletes its log: by its locks SQLite knows whether another one has it open.
 OPEN_AND_CLOSE = (
     "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM mirror_meta'); c.close()"
@@ -59,13 +59,7 @@ def test_a_thread_that_uses_a_mirror_after_it_was_closed_leaves_nothing_open(tmp
             assert isinstance(pool, QueuePool) and pool.checkedin() == 0
 
 
-PROGRAM = """
-import sys
-from planhat_orm import Planhat
-from tests.mirror.test_locks_of_a_process import come_and_go
-come_and_go(Planhat("token", account="acme", mirror=sys.argv[1]), sys.argv[2])
-"""
-THREADS, TIMES = 4, sized(10, 200)
+THREADS, TIMES = 4, sized(3, 200)
 
 
 @pytest.mark.doubtful
@@ -74,11 +68,9 @@ def test_processes_whose_threads_open_and_close_a_mirror_all_the_time_lose_nothi
     with no_clients(), Emulator(companies=3) as emulator:
         planhat = Planhat(emulator.api_token, api_url=emulator.url, account="acme", mirror=path, calls_per_min=1e6)
         planhat.sync(Company)
-        started = [
-            subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), f"process-{n}"], cwd=ROOT) for n in range(2)
-        ]
+        children = [fork(lambda n=n: come_and_go(planhat, f"process-{n}")) for n in range(2)]  # type: ignore[misc]
         come_and_go(planhat, "parent")
-        assert [process.wait() for process in started] == [0, 0]
+        assert [join(child) for child in children] == [None, None]
         assert len(planhat.outbox or ()) == 3 * THREADS * TIMES
         planhat.close()
         with closing(sqlite3.connect(path)) as connection:

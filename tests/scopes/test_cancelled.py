@@ -112,7 +112,8 @@ async def settle(planhat: Planhat) -> None:
     if planhat.outbox is not None:
         with suppress(PlanhatError):
             await planhat.apush()
-        await planhat.apush()
+        if len(planhat.outbox):
+            await planhat.apush()
         assert not len(planhat.outbox)
 
 

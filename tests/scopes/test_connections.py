@@ -78,7 +78,7 @@ def test_a_client_leaves_nothing_open_in_loops_that_are_over(
         planhat.sync(Company)
     run(work(planhat))
     before = open_files()
-    for _ in range(sized(15, 200)):
+    for _ in range(sized(5, 200)):
         run(work(planhat))
     gc.collect()
     if run is _bare_loop:
@@ -94,7 +94,7 @@ def test_a_client_leaves_nothing_open_in_loops_that_are_over_on_the_emulator() -
         planhat = Planhat(emulator.api_token, api_url=emulator.url)
         asyncio.run(_read_any(planhat))
         before = open_files()
-        for _ in range(sized(15, 200)):
+        for _ in range(sized(5, 200)):
             asyncio.run(_read_any(planhat))
         assert still_open(before) <= before
         planhat.close()

@@ -95,17 +95,15 @@ async def _work_in_task() -> None:
 
 @pytest.mark.doubtful
 def test_forked_children_get_their_own_answers_and_count_their_own_calls(a: Planhat, server: OtherServer) -> None:
-    keys = [[f"a-{n % ROWS}" for n in range(child, child + sized(8, 60))] for child in range(4)]
+    keys = [[f"a-{n % ROWS}" for n in range(child, child + sized(4, 60))] for child in range(4)]
     before = a.calls
     assert before
     with ThreadPoolExecutor(4) as pool:
-        beside = [
-            pool.submit(lambda: [Company.objects.get("extid-a-0").external_id for _ in range(20)]) for _ in "1234"
-        ]
+        beside = [pool.submit(lambda: [Company.objects.get("extid-a-0").external_id for _ in range(8)]) for _ in "1234"]
         children = [fork(lambda mine=mine: (_work(a, mine), a.calls)) for mine in keys]  # type: ignore[misc]
         outcomes = list(map(join, children))
         assert all(set(reading.result()) == {"a-0"} for reading in beside)
-    assert a.calls == before + 4 * 20, "the parent does not count what its children send"
+    assert a.calls == before + 4 * 8, "the parent does not count what its children send"
     for mine, outcome in zip(keys, outcomes, strict=True):
         assert not isinstance(outcome, str), outcome
         assert outcome[0] == mine and len(mine) < outcome[1] < len(mine) + 40
@@ -279,7 +277,7 @@ def _read_in_pool(key: str) -> tuple[str | None, int]:
 
 @pytest.mark.doubtful
 def test_a_pool_of_forked_processes(a: Planhat) -> None:
-    keys = [f"a-{n % ROWS}" for n in range(sized(24, 400))]
+    keys = [f"a-{n % ROWS}" for n in range(sized(12, 400))]
     with multiprocessing.get_context("fork").Pool(4) as pool:
         outcomes = pool.map(_read_in_pool, keys, 3)
     assert [name for name, _ in outcomes] == keys and os.getpid() not in {pid for _, pid in outcomes}

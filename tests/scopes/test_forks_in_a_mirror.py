@@ -70,7 +70,7 @@ def test_no_child_hangs_that_is_forked_while_threads_read_and_sync_the_mirror(a:
     def read() -> None:
         assert len(Company.objects.using("mirror").filter(name__startswith="A")) == ROWS
 
-    count = sized(20, 200)
+    count = sized(8, 200)
     with at_work(read, read, lambda: a.sync(Company), lambda: a.mirror.sql("select count(*) from v_company")):
         children = []
         outcomes = []

@@ -74,7 +74,7 @@ def together(works: Iterable[Callable[[], Any]]) -> list[Any]:
 def test_threads_that_read_one_queryset_get_each_row_once_and_ask_once(way: str, server: OtherServer) -> None:
     list(Company.objects.all())
     alone = len(server.log)
-    for _ in range(sized(5, 200)):
+    for _ in range(sized(2, 200)):
         server.log.clear()
         rows = Company.objects.all()
         read = together([lambda: names(READS[way](rows))] * READERS)  # noqa: B023
@@ -109,7 +109,7 @@ def test_a_thread_reads_on_where_another_one_stopped(server: OtherServer) -> Non
 
 @pytest.mark.usefixtures("a")
 def test_a_page_that_fails_fails_all_who_read_it_and_the_next_reading_starts_over(server: OtherServer) -> None:
-    for _ in range(sized(5, 200)):
+    for _ in range(sized(2, 200)):
         rows = Company.objects.all()
         server.fault(faults.status(500), on("GET", "/companies"), skip=3)
         read = together([lambda: names(rows)] * READERS)  # noqa: B023
@@ -181,7 +181,7 @@ def test_two_accounts_that_read_one_queryset_do_not_see_each_others_rows(make: M
         with clients[name]:
             return [row.name async for row in rows]
 
-    for _ in range(sized(5, 200)):
+    for _ in range(sized(2, 200)):
         rows = Company.objects.all()
         works: list[Callable[[], Any]] = [lambda name=name: read(name) for name in ("a", "b") * 2]  # type: ignore[misc]
         works += [lambda name=name: asyncio.run(read_in_task(name)) for name in ("a", "b")]  # type: ignore[misc]
@@ -218,7 +218,7 @@ def test_tasks_that_read_one_queryset_get_each_row_once() -> None:
     async def read(rows: Any) -> list[list[str]]:
         return list(await asyncio.gather(*[_read(rows) for _ in range(READERS)]))
 
-    for _ in range(sized(2, 200)):
+    for _ in range(sized(1, 200)):
         rows = Company.objects.all()
         assert asyncio.run(read(rows)) == [EXPECTED] * READERS
         assert names(rows) == EXPECTED and asyncio.run(read(rows)) == [EXPECTED] * READERS
@@ -237,7 +237,7 @@ def test_what_a_thread_read_half_is_read_whole_by_a_task_without_doubles() -> No
 @pytest.mark.usefixtures("a")
 @pytest.mark.doubtful
 def test_threads_and_tasks_read_one_queryset() -> None:
-    for _ in range(sized(3, 200)):
+    for _ in range(sized(1, 200)):
         rows = Company.objects.all()
         works: list[Callable[[], Any]] = [lambda: names(rows), lambda: asyncio.run(_read(rows))]  # noqa: B023
         assert together(works * 2) == [EXPECTED] * 4
