@@ -274,3 +274,16 @@ class BlockingWarning(UserWarning):
 
 class FullScanWarning(UserWarning):
     """A query makes the API list a whole resource, because the API can filter by none of its conditions."""
+
+
+def interrupt_behind(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """The Ctrl-C that an error came of, or None. `handled` is what was being handled when the work began.
+
+    Code that is torn out of its middle may fail in its own clean-up, and say so instead.
+    """
+    behind = error.__context__
+    while behind is not None and behind is not handled:
+        if not isinstance(behind, (Exception, GeneratorExit)):
+            return behind
+        behind = behind.__context__
+    return None

@@ -37,13 +37,20 @@ class Lock:
         reference = _weak(self, _held)
         _held[id(reference)] = reference
 
-    def __enter__(self) -> None:
-        self._inner.acquire()
+    # What `with` calls is in C: between a function in Python and the block, Ctrl-C would leave the lock held.
 
+    @property
+    def __enter__(self) -> Callable[[], object]:
+        enter: Callable[[], object] = self._inner.__enter__
+        return enter
+
+    @property
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+        self,
+    ) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]:
+        leave: Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]
+        leave = self._inner.__exit__
+        return leave
 
     def take(self, seconds: float = 0.0) -> bool:
         """Take the lock if it is free, or gets free in so many seconds, and return whether it did."""

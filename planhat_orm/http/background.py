@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
 from typing import Any
 
+from .. import forks
 from .effects import Flow, Response, Sleep
 from .flows import intercept
 
@@ -27,6 +28,9 @@ class BackgroundRequest:
         slots: threading.Semaphore,
     ) -> None:
         self._future: Future[Response] = Future()
+        # Held until it is done. A future's own wait, cut off by Ctrl-C, may say that it released what it did not hold.
+        self._pending = forks.Lock()
+        self._pending.take()
         self._given_up = False
         self._pid = os.getpid()
         self._deliver_here: Callable[[], Response] = lambda: run(deliver())
@@ -40,7 +44,10 @@ class BackgroundRequest:
         The thread that waits for it does not live on in a forked child, which so asks for itself: only what may be
         sent twice is begun.
         """
-        return self._deliver_here() if self._is_inherited() else self._future.result()
+        if self._is_inherited():
+            return self._deliver_here()
+        with self._pending:
+            return self._future.result()
 
     def done(self) -> bool:
         """Whether it has been answered, or never will be in this process."""
@@ -62,6 +69,8 @@ class BackgroundRequest:
                 self._future.set_result(run(intercept(flow, Sleep, self._sleep)))
             except BaseException as failure:  # whatever it is, it is for whoever waits
                 self._future.set_exception(failure)
+            finally:
+                self._pending.release()
 
     def _sleep(self, effect: Sleep) -> Flow[Any]:
         # A request goes again only after a pause, and only here it holds no slot of the quota.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 import httpcore
 
 from .. import forks
+from ..errors import interrupt_behind
 from .answers import TooLong
 from .background import BackgroundRequest
 from .blocking import warn_in_a_task
@@ -73,6 +75,7 @@ class Driver:
         error: Exception | None = None
         begun: list[BackgroundRequest] = []
         waits = False
+        handled = sys.exc_info()[1]
         try:
             while True:
                 try:
@@ -90,6 +93,8 @@ class Driver:
                 try:
                     answer = self._perform(effect)
                 except Exception as failure:
+                    if (interrupt := interrupt_behind(failure, handled)) is not None:
+                        raise interrupt from None
                     error = failure
                 if isinstance(effect, Start):
                     begun = [*(future for future in begun if not future.done()), answer]
@@ -133,12 +138,16 @@ class Driver:
         session, request = self.session, attempt.request
         exchange = session.begin(attempt)
         head = lost = None
+        handled = sys.exc_info()[1]
         try:
             head, is_whole = self._exchange(request, exchange)
         except FAILURES as failure:
             lost = exchange.failure or session.lost(request, failure, exchange)
         except BaseException as failure:
-            raise (exchange.failure or strip_frames(failure)) from None
+            interrupt = interrupt_behind(failure, handled) if isinstance(failure, Exception) else failure
+            if interrupt is not None:
+                self.close()  # what is torn out of a connection's code leaves it half way between two states
+            raise (exchange.failure or strip_frames(interrupt or failure)) from None
         finally:
             if request.metered:
                 session.quota.release(head.headers if head else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, interrupt_behind
 from . import clock, explain, fork_gate, state
 from .engines import Engines
 from .files import open_file, resolved
@@ -79,6 +80,7 @@ class Database:
         open_writes = self._engines.open_writes
         options = {"planhat_writes": True, "planhat_durable": durable, "planhat_patience": patience}
         open_writes.end()
+        handled = sys.exc_info()[1]
         with self.engine.connect().execution_options(**options) as connection:
             open_writes.begin(connection)
             try:
@@ -91,6 +93,11 @@ class Database:
                     clock.begin(connection)
                     state.forget(connection)
                     yield connection
+            except Exception as error:
+                # SQLAlchemy asserts things of a commit that Ctrl-C tore it out of.
+                if (interrupt := interrupt_behind(error, handled)) is not None:
+                    raise interrupt from None
+                raise
             finally:
                 open_writes.end()
 

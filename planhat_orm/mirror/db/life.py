@@ -34,6 +34,10 @@ _KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET
 
 
 class _Lock(Protocol):
+    def take(self) -> None:
+        """Hold it, or raise `MirrorError`."""
+        ...
+
     def release(self) -> None:
         """Let go, or do nothing in a forked child."""
         ...
@@ -59,8 +63,15 @@ class Holder:
             if self._is_over:
                 raise MirrorError("This work was given up.")
             if self._release is None:
-                lock = (_take_advisory if self.database.postgres else _take_file)(self.database, self.token)
-                self._release = weakref.finalize(self, lock.release)
+                lock: _Lock = (_Advisory if self.database.postgres else _File)(self.database, self.token)
+                # Before it is taken, as Ctrl-C may come at any instant: what is not held is let go of as well.
+                release = weakref.finalize(self, lock.release)
+                try:
+                    lock.take()
+                    self._release = release
+                finally:
+                    if self._release is None:
+                        release()
 
     def check(self) -> None:
         """Raise `MirrorError` in a forked child: it holds nothing of its parent's."""
@@ -107,9 +118,22 @@ def sweep(database: Database) -> None:
 
 
 class _File:
-    def __init__(self, lock: FileLock) -> None:
-        self._lock = lock
+    def __init__(self, database: Database, token: str) -> None:
+        self._lock = _file_lock(_lock_file(database, token))
         self._pid = os.getpid()
+
+    def take(self) -> None:
+        try:
+            self._lock.acquire(timeout=_PATIENCE)
+        except (OSError, Timeout) as error:
+            why = getattr(error, "strerror", None) or "it is held by another process"
+            raise MirrorError(
+                f"The lock file {self._lock.lock_file} cannot be made: {why}. A mirror needs a folder that can be "
+                "written, on a disk of this machine: a file system of a network may have no locks."
+            ) from None
+
+    def try_to_take(self) -> None:
+        self._lock.acquire(blocking=False)
 
     def release(self) -> None:
         if self._pid != os.getpid():
@@ -136,31 +160,17 @@ def _file_lock(path: Path) -> FileLock:
     return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
 
 
-def _take_file(database: Database, token: str) -> _Lock:
-    path = _lock_file(database, token)
-    lock = _file_lock(path)
-    try:
-        lock.acquire(timeout=_PATIENCE)
-    except (OSError, Timeout) as error:
-        why = getattr(error, "strerror", None) or "it is held by another process"
-        raise MirrorError(
-            f"The lock file {path} cannot be made: {why}. A mirror needs a folder that can be written, on a disk of "
-            f"this machine: a file system of a network may have no locks."
-        ) from None
-    return _File(lock)
-
-
 def _is_free_file(database: Database, token: str) -> bool:
-    if not token.isalnum() or not (path := _lock_file(database, token)).exists():
+    if not token.isalnum() or not _lock_file(database, token).exists():
         return True
-    lock = _file_lock(path)
+    lock = _File(database, token)
     try:
-        lock.acquire(blocking=False)
+        lock.try_to_take()
     except Timeout:
         return False
     except OSError:
         return False  # who cannot look takes nothing over
-    _File(lock).release()
+    lock.release()
     return True
 
 
@@ -232,8 +242,14 @@ _guard = forks.Lock()
 
 
 class _Advisory:
-    def __init__(self, session: _Session, key: int) -> None:
-        self._session, self._key = session, key
+    def __init__(self, database: Database, token: str) -> None:
+        self._database, self._key = database, _key(token)
+        with _guard:
+            self._session = _sessions.setdefault(database, _Session())
+
+    def take(self) -> None:
+        with self._session.guard:
+            self._session.take(self._database, self._key)
 
     def release(self) -> None:
         with self._session.guard:
@@ -242,14 +258,6 @@ class _Advisory:
 
 def _key(token: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"planhat {token}".encode(), digest_size=8).digest(), signed=True)
-
-
-def _take_advisory(database: Database, token: str) -> _Lock:
-    with _guard:
-        session = _sessions.setdefault(database, _Session())
-    with session.guard:
-        session.take(database, _key(token))
-    return _Advisory(session, _key(token))
 
 
 def _is_free_advisory(database: Database, token: str) -> bool:
