@@ -45,6 +45,7 @@ check: $(STAMP)
 	$(BIN)/mypy --strict planhat_orm tests
 
 test: check
+	@$(BIN)/python -m tests.docs.audit requirements-dev.lock
 	$(BIN)/python -m pytest $(PARALLEL) tests
 
 # The same tests, with the lines and branches that they reach; fails below the floor. Without our own plugin, which pytest

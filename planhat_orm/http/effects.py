@@ -44,6 +44,11 @@ class Request:
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.route}>"
 
+    def __reduce__(self) -> tuple[type[Request], tuple[Any, ...]]:
+        """Pickled without what it says of customers: parameters, body, and keys in the path."""
+        rest = (self.idempotent, self.shape, self.allow_empty, self.raw_items, self.accept)
+        return Request, (self.method, self.route, (), None, self.host, self.auth, *rest)
+
     @property
     def route(self) -> str:
         """The path as it may be logged: Planhat's own ids stay, a key of the customer's system is cut to its form."""
@@ -83,6 +88,11 @@ class Response:
     seconds: float = 0.0
     unread: str = ""
     is_repaired: bool = False
+
+    def __reduce__(self) -> tuple[type[Response], tuple[Any, ...]]:
+        """Pickled without its body, which holds what Planhat says of customers."""
+        rest = (self.attempts, self.seconds, self.unread, self.is_repaired)
+        return Response, (self.status, dict(self.headers), b"", None, *rest)
 
     @property
     def text(self) -> str:

@@ -70,6 +70,9 @@ def outcomes(logged: list[str]) -> Iterator[Callable[[table.Case, str], dict[str
                 CALLS[call](planhat)
             except PlanhatError as error:
                 left = {"frames": shown(error), "error": str(error), "repr": repr(error), "pickle": pickle.dumps(error)}
+                sent = [getattr(error, name, None) for name in ("request", "response")]
+                left |= {"request and response": repr(sent), "pickled request and response": pickle.dumps(sent)}
+                assert str(pickle.loads(left["pickle"])) == str(error)  # type: ignore[arg-type]
             shown_objects = repr([planhat, planhat.settings, planhat.mirror, planhat.company])
             return {**left, "log": "\n".join(logged), "events": repr(heard), "objects": shown_objects}
 
@@ -88,5 +91,5 @@ def test_nothing_is_left_where_others_look(
         if case.group == group:
             for where, data in outcomes(case, call).items():
                 assert first(SECRETS, data) is None, (case.name, where)
-                if where in ("log", "events", "objects"):
+                if where in ("log", "events", "objects", "request and response", "pickled request and response"):
                     assert (canary := first(CANARIES, data)) is None, (case.name, where, canary, data[:3000])
