@@ -13,7 +13,6 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Any
 
 WAIT_SECONDS = 10.0
@@ -23,6 +22,20 @@ TICK = 0.001
 _held: dict[int, weakref.ref[Any]] = {}
 _calls: dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]] = {}
 _kept_aside: list[Any] = []
+
+
+class _OfInner:
+    """What `with` calls, in C: between a function in Python and the block, Ctrl-C would leave the lock held."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, lock: Lock | None, owner: type[Lock]) -> Any:
+        return self if lock is None else getattr(lock._inner, self._name)
+
+    def __call__(self, lock: Lock, *error: Any) -> Any:
+        """As `contextlib.ExitStack` asks."""
+        return getattr(lock._inner, self._name)(*error)
 
 
 class Lock:
@@ -37,20 +50,8 @@ class Lock:
         reference = _weak(self, _held)
         _held[id(reference)] = reference
 
-    # What `with` calls is in C: between a function in Python and the block, Ctrl-C would leave the lock held.
-
-    @property
-    def __enter__(self) -> Callable[[], object]:
-        enter: Callable[[], object] = self._inner.__enter__
-        return enter
-
-    @property
-    def __exit__(
-        self,
-    ) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]:
-        leave: Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]
-        leave = self._inner.__exit__
-        return leave
+    __enter__: Any = _OfInner("__enter__")
+    __exit__: Any = _OfInner("__exit__")
 
     def take(self, seconds: float = 0.0) -> bool:
         """Take the lock if it is free, or gets free in so many seconds, and return whether it did."""
