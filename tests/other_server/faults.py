@@ -12,6 +12,7 @@ import itertools
 import json
 import socket
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,6 +167,18 @@ def slow(seconds: float, *, processed: bool = True) -> Fault:
         await writer.drain()
 
     return _fault(play, processed=processed, name="slow")
+
+
+def until(over: threading.Event, *, processed: bool = True) -> Fault:
+    """The whole answer, once the event is set."""
+
+    async def play(writer: Writer, request: Request, answer: Answer) -> None:
+        while not over.is_set():
+            await asyncio.sleep(0.005)
+        writer.write(encode(answer, request, chunked=False, compress=False, close=True))
+        await writer.drain()
+
+    return _fault(play, processed=processed, name="until")
 
 
 def hang(*, processed: bool = True) -> Fault:
