@@ -95,6 +95,7 @@ HEAVY = (
     "starlette",
     "uvicorn",
     "typer",
+    "datasette",
     "rich",
     "httpx",
     "polars",

@@ -28,6 +28,7 @@ from . import (
     sync,
     webhook,
 )
+from .browse import command as browse
 from .demo import command as demo
 
 app = typer.Typer(
@@ -82,6 +83,7 @@ app.command("search")(search.search)
 app.command("show")(show.show)
 app.command("export")(export.export)
 app.command("report")(report.report)
+app.command("browse")(browse.browse)
 app.command("backup")(backup.backup)
 app.add_typer(mirror.app, name="mirror")
 app.command("push")(push.push)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,6 +29,10 @@ def emulator(
     licenses: Annotated[int | None, _size("--licenses", "licences")] = None,
     conversations: Annotated[int | None, _size("--conversations", "conversations")] = None,
     tasks: Annotated[int | None, _size("--tasks", "tasks")] = None,
+    now: Annotated[
+        datetime | None,
+        typer.Option("--now", help="What day it is there.", formats=["%Y-%m-%d"], show_default="today"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same records.")] = 1,
     calls_per_min: Annotated[
         int, typer.Option("--calls-per-min", min=0, help="The quota, as Planhat's; 0 for none.")
@@ -64,6 +69,7 @@ def emulator(
         port=port,
         page_cap=page_cap,
         switches=read_switches(switch or ()),
+        today=datetime.now(UTC) if now is None else now.date(),
         **{name: size for name, size in sizes.items() if size is not None},
     )
     if webhook is not None:
@@ -73,6 +79,7 @@ def emulator(
         console().print(
             f"An emulated Planhat with {inventory(served)} is at {served.url}\n"
             f"Its records, calls and faults: {served.url}/__emulator__/\n"
+            f"It is {served.store.moments.now():%Y-%m-%d %H:%M} UTC there.\n"
             f"Quota: {f'{calls_per_min} calls a minute' if calls_per_min else 'none'}\n"
             f"\n"
             f"To use it, paste this into another terminal:\n"

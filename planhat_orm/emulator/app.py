@@ -160,9 +160,22 @@ def build(front: ASGIApp, pages: page.Pages) -> Starlette:
     # Browsers ask for it beside every page, which is no call of the API.
     icon = Route("/favicon.ico", lambda request: Response(status_code=204))
     for_people = LocalOnly(Router(pages.routes()), headers=FOR_PAGES)
-    return Starlette(
-        routes=[bare, icon, Mount("/__emulator__", app=for_people), Mount("/", app=LocalOnly(front, headers={}))]
-    )
+    api = _LeadsToThePages(LocalOnly(front, headers={}))
+    return Starlette(routes=[bare, icon, Mount("/__emulator__", app=for_people), Mount("/", app=api)])
+
+
+class _LeadsToThePages:
+    """Sends a browser that asks for `/` to the pages; everything else is a call of the API."""
+
+    def __init__(self, api: ASGIApp) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepts = dict(scope.get("headers", ())).get(b"accept", b"")
+        if scope.get("method") == "GET" and scope.get("path") == "/" and b"text/html" in accepts:
+            await RedirectResponse("/__emulator__/")(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
 
 
 def _spoil(answer: Answer, fault: Fault) -> Answer:

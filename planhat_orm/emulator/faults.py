@@ -17,6 +17,21 @@ Kind = Literal[
     "html", "wrong_shape", "rate_limit",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
+EXPLAINED: dict[Kind, str] = {
+    "status": "Answers with this status, and does nothing.",
+    "rate_limit": "Answers 429, as above the quota, and does nothing.",
+    "reset_before": "Closes the connection before anything is done.",
+    "reset_after": "Does the work, then closes the connection without an answer: was it stored?",
+    "slow": "Waits for the delay, and answers well.",
+    "timeout_after": "Does the work, and holds the answer for the delay: the client gives up first.",
+    "late": "Does the work only after the delay, whether the client still waits or not.",
+    "truncated": "Closes the connection in the middle of the answer.",
+    "cut_json": "Sends half of the JSON as if it were all.",
+    "empty": "Does the work, and answers well without a body.",
+    "html": "Answers 200 with a page instead of JSON, as a proxy does.",
+    "wrong_shape": "Answers 200 with JSON of another shape.",
+}
+"""What becomes of a call that a fault meets."""
 _WINDOW = 60.0
 _NOT_DONE = ("status", "reset_before", "html", "rate_limit")
 
@@ -29,12 +44,7 @@ class Fault:
     server does the work all the same; the default follows the kind. With `calls_per_min` it meets only calls
     above so many in sixty seconds of the emulator's clock.
 
-    Kinds: `status` answers `status`; `rate_limit` answers 429; `reset_before` closes the connection and does
-    nothing, `reset_after` does the work first; `slow` waits `delay` seconds and answers well;
-    `timeout_after` does the work and holds the answer for `delay` seconds; `late` does the work only after
-    `delay` seconds, whether the client still waits or not; `truncated` closes the connection in the middle of
-    the body; `cut_json` sends half the JSON as if it were all; `empty` answers well without a body; `html`
-    answers 200 with a page; `wrong_shape` answers 200 with JSON of another shape. Seconds are the wall's.
+    What each kind does stands in `EXPLAINED`. Seconds are the wall's.
     """
 
     kind: Kind

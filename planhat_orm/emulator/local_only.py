@@ -59,7 +59,7 @@ def _host(origin: str) -> str:
 
 
 def _refused(why: str) -> Response:
-    return Response(f"This emulator is for this machine. {why}\n", 403, FOR_PAGES, "text/plain")
+    return Response(f"This is for this machine only. {why}\n", 403, FOR_PAGES, "text/plain")
 
 
 def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from ..errors import ConfigurationError
 from ..http.clock import Clock
 from ..wire.resources import resources
-from .faults import KINDS, Faults, read_fault
+from .faults import EXPLAINED, KINDS, Faults, read_fault
 from .log import Call, Log
 from .store import Store
 from .tables import Record
@@ -26,6 +26,7 @@ from .tables import Record
 _PAGE_ROWS = 50
 _LOG_ROWS = 200
 _COLUMNS = 8
+_LONG = 40
 _FIRST_COLUMNS = (
     "_id",
     "name",
@@ -60,6 +61,14 @@ form { display: flex; gap: 10px; flex-wrap: wrap; align-items: end; margin: 10px
 label { display: grid; gap: 2px; font-size: 12px; }
 input, select, button { font: inherit; padding: 3px 6px; }
 input { width: 110px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; }
+dd { margin: 0; }
+@media (max-width: 700px) {
+  main { grid-template-columns: minmax(0, 1fr); }
+  nav { border-right: 0; border-bottom: 1px solid var(--line); min-height: 0; display: flex; flex-wrap: wrap; }
+  nav a { gap: 6px; padding: 6px 10px; }
+  section { padding: 12px; }
+}
 .bad { color: #c0392b; font-weight: 600; }
 .dim { opacity: .65; }
 """
@@ -155,13 +164,16 @@ class Pages:
         if show == "faults":
             return HTMLResponse(self._page(show, self._faults_part()))
         if show not in resources():
-            return HTMLResponse(self._page("log", self._log_part()))
+            return HTMLResponse(self._page("log", self._log_part(query.get("q", ""))))
         id = query.get("id")
         if id is not None:
             return HTMLResponse(self._page(show, self._record_part(show, id)))
         page = query.get("page", "1")
         return HTMLResponse(
-            self._page(show, self._records_part(show, int(page) if page.isdecimal() and len(page) < 10 else 1))
+            self._page(
+                show,
+                self._records_part(show, int(page) if page.isdecimal() and len(page) < 10 else 1, query.get("q", "")),
+            )
         )
 
     def _page(self, here: str, content: Html) -> str:
@@ -182,17 +194,20 @@ class Pages:
             tag("span", f"It is {self._store.moments.iso()} here", class_="dim"),
             tag("span", f"{len(self._log)} calls", class_="dim"),
         )
-        head = tag("head", Html('<meta charset="utf-8">'), tag("title", "Planhat emulator"), tag("style", Html(_STYLE)))
+        narrow = Html('<meta name="viewport" content="width=device-width, initial-scale=1">')
+        head = tag(
+            "head", Html('<meta charset="utf-8">'), narrow, tag("title", "Planhat emulator"), tag("style", Html(_STYLE))
+        )
         body = tag("body", header, tag("main", tag("nav", *links), tag("section", content)))
         return f"<!doctype html>{tag('html', head, body, lang='en')}"
 
-    def _records_part(self, name: str, page: int) -> Html:
+    def _records_part(self, name: str, page: int, wanted: str) -> Html:
         with self._store.lock:
             self._store.settle(name)
-            ids = self._store.ids(name)
+            table = self._store.table(name)
+            ids = [id for id in self._store.ids(name) if not wanted or _holds(table.row(id).record, wanted)]
             pages = max(1, -(-len(ids) // _PAGE_ROWS))
             page = min(max(page, 1), pages)
-            table = self._store.table(name)
             rows = [table.row(id).record for id in ids[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS]]
         columns = _columns(rows)
         lines = [
@@ -203,10 +218,15 @@ class Pages:
             )
             for row in rows
         ]
-        steps = [tag("a", label, href=_link(show=name, page=to)) for label, to in (("« ", page - 1), (" »", page + 1))]
+        only = {"q": wanted} if wanted else {}
+        steps = [
+            tag("a", label, href=_link(show=name, **only, page=to))
+            for label, to in (("« ", page - 1), (" »", page + 1))
+        ]
         paging = tag("p", steps[0] if page > 1 else "", f"page {page} of {pages}", steps[1] if page < pages else "")
         header = tag("tr", *(tag("th", column) for column in ("_id", *columns)))
-        return join((tag("h2", f"{name.replace('_', ' ')}: {len(ids)}"), paging, tag("table", header, *lines)))
+        title = tag("h2", f"{name.replace('_', ' ')}: {len(ids)}")
+        return join((title, _filter(name, wanted, "a name, an id, a value"), paging, tag("table", header, *lines)))
 
     def _record_part(self, name: str, id: str) -> Html:
         record = self._store.get(name, id)
@@ -215,13 +235,14 @@ class Pages:
         text = msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
         return join((tag("h2", f"{name.replace('_', ' ')} {id}"), tag("pre", text)))
 
-    def _log_part(self) -> Html:
-        calls = list(self._log)[-_LOG_ROWS:][::-1]
+    def _log_part(self, wanted: str) -> Html:
+        calls = [call for call in self._log if _is_wanted(call, wanted)][-_LOG_ROWS:][::-1]
         now = self._clock.now()
         header = tag("tr", *(tag("th", name) for name in ("ago", "call", "query", "status", "rows", "bytes", "fault")))
         clear = tag("form", tag("button", "Clear the log"), method="post", action="/__emulator__/log/clear")
         lines = [_call_line(call, now) for call in calls]
-        return join((tag("h2", "Calls, latest first"), clear, tag("table", header, *lines)))
+        looking = _filter("log", wanted, "PUT, /companies, 429, slow")
+        return join((tag("h2", "Calls, latest first"), looking, clear, tag("table", header, *lines)))
 
     def _faults_part(self) -> Html:
         names = (
@@ -251,22 +272,50 @@ class Pages:
         add = tag("form", tag("label", "kind", kinds), *inputs, tag("button", "Add"), method="post", action=action)
         hidden = tag("input", type="hidden", name="do", value="clear")
         clear = tag("form", hidden, tag("button", "Clear all"), method="post", action=action)
-        return join((tag("h2", "Faults"), add, clear, tag("table", header, *lines)))
+        meanings = tag("dl", *(part for kind, text in EXPLAINED.items() for part in (tag("dt", kind), tag("dd", text))))
+        about = tag("p", "A fault meets the calls of a method and a path, as often as it says, after the first ones.")
+        return join(
+            (tag("h2", "Faults"), about, add, clear, tag("table", header, *lines), tag("h2", "What they do"), meanings)
+        )
 
 
 def _call_line(call: Call, now: float) -> Html:
     status = tag("td", call.status or "no answer", class_="bad" if call.status >= 400 or not call.status else None)
-    query = urlencode(call.query)
+    query = " ".join(f"{name}={_readable(name, value)}" for name, value in call.query.items())
     return tag(
         "tr",
         tag("td", f"{now - call.at:.1f} s"),
         tag("td", f"{call.method} {call.path}"),
-        tag("td", query),
+        tag("td", query, title=urlencode(call.query) or None),
         status,
         tag("td", call.rows),
         tag("td", call.bytes),
         tag("td", call.fault or ""),
     )
+
+
+def _readable(name: str, value: str) -> str:
+    """A parameter as a person reads it: a long list of fields or ids as how many they are."""
+    if len(value) <= _LONG or "," not in value:
+        return _short(value)
+    return f"{value.count(',') + 1} {'fields' if name == 'select' else 'values'}"
+
+
+def _filter(show: str, wanted: str, hint: str) -> Html:
+    hidden = tag("input", type="hidden", name="show", value=show)
+    field = tag("input", name="q", value=wanted, placeholder=hint, style="width: 220px")
+    return tag("form", hidden, tag("label", "only with", field), tag("button", "Filter"), action="/__emulator__/")
+
+
+def _holds(record: Record, wanted: str) -> bool:
+    """Whether any value of a record holds the text."""
+    return wanted.casefold() in msgspec.json.encode(record).decode().casefold()
+
+
+def _is_wanted(call: Call, wanted: str) -> bool:
+    """Whether each word is in the method, path, query, status or fault of a call."""
+    text = f"{call.method} {call.path} {urlencode(call.query)} {call.status} {call.fault or ''}".casefold()
+    return all(word in text for word in wanted.casefold().split())
 
 
 def _columns(rows: list[Record]) -> list[str]:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,11 +39,11 @@ class Emulator:
     """A Planhat of your own: `with Emulator(companies=500) as emulator: Planhat(api_url=emulator.url, ...)`.
 
     The tenant is made from `seed`, on the day `today` (1 June 2026 unless told otherwise, so that a seed gives the
-    same records on any day), and its time passes from there; `sizes` sets how many records of a kind it has
-    (`endusers=10_000, licenses=1_500`). `companies=0` is an empty tenant. With `calls_per_min` calls above
-    it get 429; `speed` lets the emulated time, and the quota's minute, pass faster. `page_cap` cuts
-    pages below the documented maximum, for all resources or by name. Stopping and starting again keeps the
-    records, the log and, if it is still free, the port.
+    same records on any day; a moment says the time of day, too), and its time passes from there; `sizes` sets how many
+    records of a kind it has (`endusers=10_000, licenses=1_500`). `companies=0` is an empty tenant. With
+    `calls_per_min` calls above it get 429; `speed` lets the emulated time, and the quota's minute, pass faster.
+    `page_cap` cuts pages below the documented maximum, for all resources or by name. Stopping and starting again keeps
+    the records, the log and, if it is still free, the port.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Emulator:
         api_token: str = "test-token",
         tenant_token: str = "test-tenant",
         switches: Switches | None = None,
-        today: date = TODAY,
+        today: date | datetime = TODAY,
         **sizes: int,
     ) -> None:
         self.api_token = api_token
@@ -66,8 +66,9 @@ class Emulator:
         self.clock = Clock(speed)
         self.log = Log()
         self.faults = Faults()
-        self.store = Store(Moments(self.clock, today), self.switches, seed)
-        tenant.fill(self.store, tenant.sizes(companies, sizes), seed, today)
+        moments = Moments(self.clock, today)
+        self.store = Store(moments, self.switches, seed)
+        tenant.fill(self.store, tenant.sizes(companies, sizes), seed, moments.first_day)
         self._weather = Weather()
         self.api = Api(self.store, self.switches, api_token, tenant_token, page_cap)
         quota = Quota(calls_per_min, self.switches)

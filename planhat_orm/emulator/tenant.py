@@ -120,6 +120,7 @@ class _Maker:
         self._today = today
         self._owners: list[str] = []
         self._days = [f"{today - timedelta(days=back + 1)}" for back in range(_OLDEST_DAYS)]
+        self._next_touch = (today - EPOCH).days * 86_400_000 - 272_000_000
         self._sixtieths = [f"{number:02d}" for number in range(60)]
         self._minutes = [f"{hour:02d}:{minute}" for hour in range(24) for minute in self._sixtieths]
         self._companies: list[tuple[str, str, str]] = []
@@ -178,7 +179,7 @@ class _Maker:
                 self._touch(record, words.TOUCHES[number % len(words.TOUCHES)])
             if number % 9 == 0:
                 record["description"] = f"{name} in {city}"
-                record["nextTouch"] = 1780000000000 + number * 86_400_000  # milliseconds, as old tenants have it
+                record["nextTouch"] = self._next_touch + number * 86_400_000  # milliseconds, as old tenants have it
             if number % 13 == 12:
                 # Old records: no custom at all, and keys that were never set
                 record["custom"] = None

@@ -86,11 +86,12 @@ def time_bucket(text: str) -> list[str]:
 
 
 class Moments:
-    """The emulated time: stands at nine on `today` until `run()`, then passes as fast as the clock."""
+    """The emulated time: stands at a moment, or at nine on a day, until `run()`, then passes as fast as the clock."""
 
-    def __init__(self, clock: Clock, today: date) -> None:
+    def __init__(self, clock: Clock, start: date | datetime) -> None:
         self._clock = clock
-        self._start = datetime(today.year, today.month, today.day, 9, tzinfo=UTC)
+        moment = start if isinstance(start, datetime) else datetime(start.year, start.month, start.day, 9, tzinfo=UTC)
+        self._start = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         self._zero: float | None = None
         self._held: int | None = None
         self._cached = (-1, "")
@@ -115,6 +116,11 @@ class Moments:
     def day(self) -> int:
         """Return the present as an epoch day."""
         return (self.now().date() - EPOCH).days
+
+    @property
+    def first_day(self) -> date:
+        """The day on which the time began."""
+        return self._start.date()
 
     @contextmanager
     def still(self) -> Iterator[None]:

@@ -6,11 +6,13 @@ import os
 import signal
 import socket
 import subprocess
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from planhat_orm.emulator import Emulator
 from planhat_orm.emulator.switches import Switches, read_switches
 
 from .conftest import COMMAND, Run, clean, subprocess_run
@@ -31,6 +33,7 @@ def test_it_serves_what_it_prints_until_it_is_stopped(tmp_path: Path, how: signa
         exported = dict(
             line.strip().removeprefix("export ").split("=", 1) for line in printed if line.startswith("export ")
         )
+        assert any(line.startswith(f"It is {datetime.now(UTC):%Y-%m-}") for line in printed)
         assert "12 companies" in printed[0]
         assert "7 licences" in printed[0]
         url = exported["PLANHAT_API_URL"]
@@ -85,3 +88,12 @@ def test_switches_are_set_by_their_texts() -> None:
     assert read_switches(given) == Switches(
         nps_keys="nps", thin_lists=False, metric_limit=7, touch_types=("QBR", "Demo")
     )
+
+
+def test_its_time_is_now_unless_a_day_is_named() -> None:
+    for today in (datetime(2027, 2, 3, 15, 30, tzinfo=UTC), date(2027, 2, 3)):
+        served = Emulator(5, seed=1, today=today)
+        now = served.store.moments.now()
+        assert now.date() == date(2027, 2, 3) and now.hour in (15, 9)
+        touched = [row["nextTouch"] for row in served.store.all("company") if row.get("nextTouch")]
+        assert all(abs(moment / 86_400_000 - (date(2027, 2, 3) - date(1970, 1, 1)).days) < 60 for moment in touched)

@@ -16,6 +16,7 @@ from planhat_orm.emulator import Emulator
 from .conftest import TOKEN, Result, Run
 
 WITHOUT = {
+    "browse": "it serves until it is stopped",
     "demo": "it tells a story",
     "emulator": "it serves until it is stopped",
     "init": "it asks",

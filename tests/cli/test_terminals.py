@@ -85,6 +85,7 @@ def test_the_list_of_commands_is_whole() -> None:
     from .test_help import ALL
 
     others = {
+        "browse",
         "demo",
         "emulator",
         "init",

@@ -13,7 +13,7 @@ from planhat_orm.emulator import Emulator
 from ..registry import no_classes, no_clients
 
 COMPANIES = 100
-"""What the pages tell the reader to start: `planhat emulator --companies 100`."""
+"""What the pages tell the reader to start: `planhat emulator --companies 100 --now 2026-06-01`."""
 
 _logger = logging.getLogger("planhat_orm")
 

@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs/explanation/dependencies.md").read_text("utf-8")
 LOCK = ROOT / "requirements-dev.lock"
 FAMILIES = {
     "MIT": r"\bMIT\b", "MPL-2.0": r"MPL|Mozilla Public", "BSD": r"BSD", "Apache-2.0": r"Apache", "LGPL-3.0": r"LGPL|Lesser",
-    "PSF-2.0": r"PSF|Python Software Foundation", "ISC": r"ISC",
+    "PSF-2.0": r"PSF|Python Software Foundation", "ISC": r"ISC", "public domain": r"Public Domain",
 }  # fmt: skip
 """How each licence of the table is spelt in what packages say of themselves."""
 

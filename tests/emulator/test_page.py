@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from planhat_orm.emulator import Emulator
+from planhat_orm.emulator.faults import KINDS
 
 from .conftest import Serve
 
@@ -175,3 +176,37 @@ def test_an_odd_form_is_refused_or_taken_and_never_a_failure(acme: Acme, form: b
     emulator, *_ = acme
     for path in ("faults/form", "faults"):
         assert httpx.post(f"{emulator.url}/__emulator__/{path}", content=form).status_code < 500
+
+
+def test_records_and_calls_are_filtered_by_what_they_hold(serve: Serve) -> None:
+    emulator, client = serve(60)
+    company = emulator.store.all("company")[40]
+    text = page(emulator, show="company", q=company["externalId"].upper())
+    assert "company: 1<" in text and company["name"] in text
+    assert "page 2 of 2" in page(emulator, show="company", q="acct", page="2")
+    assert "&amp;q=acct" in page(emulator, show="company", q="acct") or "q=acct&amp;" in page(
+        emulator, show="company", q="acct"
+    )
+    client.get("/companies?limit=1")
+    client.get("/users/none")
+    assert "GET /users/none" in page(emulator, q="404") and "GET /companies" not in page(emulator, q="get users")
+
+
+def test_a_long_query_is_told_in_words(acme: Acme) -> None:
+    emulator, client, _ = acme
+    client.get("/companies", params={"select": ",".join(f"field{number}" for number in range(85)), "limit": "5"})
+    assert "select=85 fields limit=5" in page(emulator)
+
+
+def test_a_browser_that_asks_for_the_root_is_led_to_the_pages(serve: Serve) -> None:
+    emulator, client = serve(0)
+    answer = httpx.get(f"{emulator.url}/", headers={"Accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["location"], emulator.calls) == (307, "/__emulator__/", 0)
+    assert client.get("/").status_code == 404 and emulator.calls == 1
+
+
+def test_every_fault_is_explained_and_the_page_fits_a_phone(acme: Acme) -> None:
+    emulator, *_ = acme
+    text = page(emulator, show="faults")
+    assert all(f"<dt>{kind}</dt>" in text for kind in KINDS)
+    assert 'name="viewport"' in text and "max-width: 700px" in text

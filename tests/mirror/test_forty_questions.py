@@ -142,7 +142,7 @@ def _answer(rows: list[tuple[Any, ...]]) -> str:
 _HEAD = """# Forty questions
 
 What is asked every week: in Python, on the command line (after `planhat query`), and the answer on the tenant of
-`planhat emulator --companies 100`, as of 1 June 2026. `C` is `Company.objects`, `L` of licences, `V` of conversations, `P` of NPS answers, `T` of tickets,
+`planhat emulator --companies 100 --now 2026-06-01`. `C` is `Company.objects`, `L` of licences, `V` of conversations, `P` of NPS answers, `T` of tickets,
 `K` of tasks, `O` of opportunities and `H` of churns. A test asks each of the API, of a mirror in SQLite, of one in PostgreSQL and on the command
 line, and holds the answer against SQL written by hand. How they are made: [ask questions](../how-to/questions.md).
 

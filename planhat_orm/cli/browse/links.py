@@ -1,0 +1,87 @@
+"""Links between records: an id leads to its record, and a company to everything that belongs to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from datasette import hookimpl
+from datasette.plugins import pm
+from markupsafe import Markup
+
+from ...fields.relations import Ref
+from ...mirror.db.layout import layout_for, layouts, tables
+from ...mirror.sharing.views import PREFIX
+from ...models import resources as declared
+from .metadata import model_of
+from .questions import COMPANY
+
+_NAME = "planhat_orm.cli.browse.links"
+
+
+def register() -> None:
+    """Have Datasette use the links; it knows plugins of this process by name."""
+    import sys
+
+    if not pm.has_plugin(_NAME):
+        pm.register(sys.modules[__name__], _NAME)
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def prepare_connection(conn: sqlite3.Connection, database: str) -> None:
+    """Have each connection to a mirror refuse to write; Datasette keeps notes in a database of its own."""
+    if database != "_internal":
+        conn.execute("PRAGMA query_only=1")
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def render_cell(row: Any, value: Any, column: str, table: str | None, database: str, datasette: Any) -> Markup | None:
+    """A cell that names a record, as a link to it; None leaves the cell to Datasette."""
+    if not isinstance(value, str) or not value:
+        return None
+    base = datasette.urls.database(database)
+    if column == "name" and table == f"{PREFIX}company" and "id" in dict(row):
+        return _link(f"{base}/{COMPANY}", {"company_id": row["id"]}, value)
+    target = _target(row, column, table)
+    return None if target is None else _link(f"{base}/{PREFIX}{target}", {"id": value}, value)
+
+
+def _target(row: Any, column: str, table: str | None) -> str | None:
+    """The table of the record that a cell names: its own, or one that it refers to."""
+    if column == "id":
+        kind = table.removeprefix(PREFIX) if table is not None else dict(row).get("model")
+        return kind if kind in _tables() else None
+    of_table = _references().get(table.removeprefix(PREFIX)) if table is not None else None
+    return (of_table if of_table is not None else _everywhere()).get(column)
+
+
+def _link(path: str, query: dict[str, str], text: str) -> Markup:
+    return Markup('<a href="{}?{}">{}</a>').format(path, urlencode(query), text)
+
+
+@cache
+def _tables() -> frozenset[str]:
+    return frozenset(layout.table for layout in tables())
+
+
+@cache
+def _references() -> dict[str, dict[str, str]]:
+    """The columns of each table that refer to a record, and the table of that record."""
+    found: dict[str, dict[str, str]] = {}
+    for layout in tables():
+        fields = [field for field in model_of(layout)._meta.by_wire.values() if isinstance(field, Ref)]
+        targets = {field.name: getattr(declared, field.model)._meta.resource.name for field in fields}
+        found[layout.table] = {name: layout_for(to).table for name, to in targets.items() if to in layouts()}
+    return found
+
+
+@cache
+def _everywhere() -> dict[str, str]:
+    """The same for the columns of questions, as far as a name means one thing."""
+    meant: dict[str, set[str]] = {}
+    for columns in _references().values():
+        for name, target in columns.items():
+            meant.setdefault(name, set()).add(target)
+    return {name: targets.pop() for name, targets in meant.items() if len(targets) == 1}
