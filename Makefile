@@ -10,7 +10,7 @@ PARALLEL := -n 2 --dist worksteal
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
-.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs dist lock sbom audit test-peers clean help
+.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs picture dist lock sbom audit test-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -28,6 +28,7 @@ help:
 	@echo "make lock     write requirements-dev.lock anew"
 	@echo "make sbom     what is installed in .venv, as CycloneDX, in build/sbom.json"
 	@echo "make audit    known vulnerabilities of the locked versions; needs a network"
+	@echo "make picture  draw the picture of the demo in the README anew"
 	@echo "make docs     write the generated parts of docs/ anew"
 
 $(STAMP): pyproject.toml
@@ -92,6 +93,10 @@ test-peers: $(STAMP) .venv-peers/.installed
 
 docs: $(STAMP)
 	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs/test_generated.py tests/queryset/test_costs.py tests/mirror/test_forty_questions.py tests/writes/test_the_table_of_faults.py
+
+# The picture in the README, from a run of the demo.
+picture: $(STAMP)
+	$(BIN)/python -m tests.docs.demo_picture
 
 # The docs as a site, in build/site. It needs no network, and any warning ends it.
 site: $(STAMP)

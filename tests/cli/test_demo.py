@@ -15,6 +15,7 @@ import pytest
 from planhat_orm.cli.demo import code, story
 from planhat_orm.cli.demo.story import Story
 
+from ..docs.demo_picture import PICTURE, parts, texts
 from .conftest import COMMAND, Result, Run, subprocess_run
 
 SMALL = ("demo", "--companies", "40", "--endusers", "200", "--licenses", "90")
@@ -40,6 +41,9 @@ def test_the_whole_demo_ends_within_a_minute_and_its_counts_agree_with_the_log(t
     assert re.search(r"Yes: all \d{3} changed records are the same field by field", shown.out)
     assert "3 bulk upserts, one for each model" in shown.out
     assert list(tmp_path.iterdir()) == []
+    # The picture in the README is of such a run.
+    written = "\n".join(texts(PICTURE.read_text("utf-8")))
+    assert [line for line in parts(shown.out) if line.strip() and line.rstrip() not in written] == []
 
 
 def test_two_demos_run_at_the_same_time(tmp_path: Path) -> None:
