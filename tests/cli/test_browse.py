@@ -84,6 +84,7 @@ def test_columns_are_described_from_the_declarations(browsed: Browsed) -> None:
     html = browsed.get("my~20mirror/v_company").text
     assert "<dt>h</dt>" in html and "written by Planhat; in the API: h" in html
     assert "The name behind owner_id" in html
+    assert "What the columns are" in html, "they are folded up, so that the rows come first"
     assert "Custom field &#39;Tier&#39;" in html
 
 

@@ -30,6 +30,7 @@ _SETTINGS = {
     "num_sql_threads": 2,
     "sql_time_limit_ms": 10_000,
     "suggest_facets": False,
+    "truncate_cells_html": 100,
 }
 
 

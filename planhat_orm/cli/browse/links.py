@@ -1,4 +1,7 @@
-"""Links between records: an id leads to its record, and a company to everything that belongs to it."""
+"""Links between records: an id leads to its record, and a company to everything that belongs to it.
+
+And what columns are: folded up above the rows, since a company has ninety of them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,15 @@ from ...models import resources as declared
 from .metadata import model_of
 from .questions import COMPANY
 
+_FOLDED = """
+const columns = document.querySelector("dl.column-descriptions");
+if (columns) {
+  const folded = document.createElement("details"), title = document.createElement("summary");
+  title.textContent = "What the columns are";
+  columns.before(folded);
+  folded.append(title, columns);
+}
+"""
 _NAME = "planhat_orm.cli.browse.links"
 
 
@@ -46,6 +58,12 @@ def render_cell(row: Any, value: Any, column: str, table: str | None, database: 
         return _link(f"{base}/{COMPANY}", {"company_id": row["id"]}, value)
     target = _target(row, column, table)
     return None if target is None else _link(f"{base}/{PREFIX}{target}", {"id": value}, value)
+
+
+@hookimpl  # type: ignore[untyped-decorator]
+def extra_body_script() -> str:
+    """Fold up what the columns are, so that the rows come first; without scripts it is open."""
+    return _FOLDED
 
 
 def _target(row: Any, column: str, table: str | None) -> str | None:

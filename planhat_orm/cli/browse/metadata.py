@@ -8,12 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
-
 from ...fields.relations import Ref
 from ...mirror.db.layout import Layout, tables
-from ...mirror.sharing.custom_fields import known
-from ...mirror.sharing.views import PREFIX
+from ...mirror.sharing.views import PREFIX, custom_columns
 from ...models import resources as declared
 from ...models.base import Model
 from .questions import questions
@@ -32,12 +29,11 @@ _SORTED = ("mrr", "date", "date_answered", "create_date", "end_time", "updated_a
 def described(database: Database, path: Path) -> dict[str, Any]:
     """Datasette's metadata for the mirror in a file."""
     there = _columns_of(path)
-    with database.reading() as connection:
-        shown = {
-            PREFIX + layout.table: _view(connection, layout, there[PREFIX + layout.table])
-            for layout in tables()
-            if PREFIX + layout.table in there
-        }
+    shown = {
+        PREFIX + layout.table: _view(database, layout, there[PREFIX + layout.table])
+        for layout in tables()
+        if PREFIX + layout.table in there
+    }
     hidden = {name: {"hidden": True} for name in there if name not in shown}
     return {
         "title": "Planhat, from the local copy",
@@ -67,28 +63,26 @@ def model_of(layout: Layout) -> type[Model]:
     return next(model for model in models if model._meta.resource is layout.resource)
 
 
-def _view(connection: Connection, layout: Layout, columns: set[str]) -> dict[str, Any]:
+def _view(database: Database, layout: Layout, columns: set[str]) -> dict[str, Any]:
     model = model_of(layout)
     sort = next((column for column in _SORTED if column in columns), None)
     return {
         "description": " ".join((model.__doc__ or "").split("\n\n")[0].split()),
-        "columns": {name: text for name, text in _columns(connection, layout, model) if name in columns},
+        "columns": {name: text for name, text in _columns(database, layout, model) if name in columns},
         "facets": [column for column in _FACETS if column in columns][:_MOST_FACETS],
         **({} if sort is None else {"sort_desc": sort}),
     }
 
 
-def _columns(connection: Connection, layout: Layout, model: type[Model]) -> Iterator[tuple[str, str]]:
+def _columns(database: Database, layout: Layout, model: type[Model]) -> Iterator[tuple[str, str]]:
     """Each column and what it is: what the declaration says, and its name in Planhat's API."""
-    taken = {column.name for column in layout.columns}
     for wire, field in model._meta.by_wire.items():
         says = " ".join((field.__doc__ or "").split()).rstrip(".")
         by = "written by Planhat" if field.readonly else "may be written"
         yield field.name, f"{f'{says}. ' if says else ''}{field.kind.name}, {by}; in the API: {wire}"
         if isinstance(field, Ref):
             yield f"{field.name.removesuffix('_id')}_name", f"The name behind {field.name}"
-            taken.add(f"{field.name.removesuffix('_id')}_name")
-    for custom in known(connection, layout, taken):
+    for custom in custom_columns(database, layout):
         yield custom.name, f"Custom field {custom.label!r}, {custom.kind.name}"
 
 

@@ -56,6 +56,13 @@ def drop(connection: Connection) -> list[str]:
     return dropped
 
 
+def custom_columns(database: Database, layout: Layout) -> list[CustomColumn]:
+    """The custom fields that a table's view has as columns."""
+    names = {f"{name.removesuffix('_id')}_name" for name, _ in _references(layout)}
+    with database.reading() as connection:
+        return known(connection, layout, {column.name for column in layout.columns} | names)
+
+
 def _definitions(connection: Connection, postgres: bool) -> dict[str, str]:
     if postgres:
         query = (
