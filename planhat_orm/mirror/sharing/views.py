@@ -58,7 +58,7 @@ def drop(connection: Connection) -> list[str]:
 
 def custom_columns(database: Database, layout: Layout) -> list[CustomColumn]:
     """The custom fields that a table's view has as columns."""
-    names = {f"{name.removesuffix('_id')}_name" for name, _ in _references(layout)}
+    names = {f"{name.removesuffix('_id')}_name" for name, _ in references(layout)}
     with database.reading() as connection:
         return known(connection, layout, {column.name for column in layout.columns} | names)
 
