@@ -14,11 +14,8 @@ from datasette import hookimpl
 from datasette.plugins import pm
 from markupsafe import Markup
 
-from ...fields.relations import Ref
-from ...mirror.db.layout import layout_for, layouts, tables
+from ...mirror.db.layout import references, tables
 from ...mirror.sharing.views import PREFIX
-from ...models import resources as declared
-from .metadata import model_of
 from .questions import COMPANY
 
 _FOLDED = """
@@ -87,12 +84,7 @@ def _tables() -> frozenset[str]:
 @cache
 def _references() -> dict[str, dict[str, str]]:
     """The columns of each table that refer to a record, and the table of that record."""
-    found: dict[str, dict[str, str]] = {}
-    for layout in tables():
-        fields = [field for field in model_of(layout)._meta.by_wire.values() if isinstance(field, Ref)]
-        targets = {field.name: getattr(declared, field.model)._meta.resource.name for field in fields}
-        found[layout.table] = {name: layout_for(to).table for name, to in targets.items() if to in layouts()}
-    return found
+    return {layout.table: {name: target.table for name, target in references(layout)} for layout in tables()}
 
 
 @cache
