@@ -60,8 +60,10 @@ class Server:
 
     def write(self, id: str, name: str | None, at: int | None = None) -> None:
         when = self.now if at is None else at
-        row = None if name is None else {"_id": id, "name": name, "updatedAt": iso(self.moment(when))}
-        self.past.setdefault(id, []).append((when, row))
+        states = self.past.setdefault(id, [])
+        # Two changes of one record have two stamps: what moves no stamp is seen by full passes only.
+        stamp = self.moment(when) + timedelta(milliseconds=len(states))
+        states.append((when, None if name is None else {"_id": id, "name": name, "updatedAt": iso(stamp)}))
 
     def live(self) -> list[str]:
         return [id for id in self.past if self.row(id) is not None]
@@ -258,6 +260,36 @@ def test_no_page_takes_back_what_was_acknowledged(
         assert not world.lost, world.lost[:3]
         assert world.acknowledged > 10
         world.finish()
+
+
+def test_a_partial_answer_does_not_make_an_older_page_look_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writes whose answers hold no time of change; a list that lags shows the first one, with its own."""
+    monkeypatch.setattr(thresholds, "SMALL", 500)
+    with Mirror(tmp_path / "mirror.db") as mirror:
+        world = World(mirror, 1, 0)
+        world.quiet = True
+        monkeypatch.setattr(clock, "wall", lambda: clock.micros(world.server.moment(world.server.now)))
+        world.sync()
+        id = world.server.live()[0]
+        for name in ("first of ours", "second of ours"):
+            world.server.now += 20
+            world.server.write(id, name)
+            mirror.store("company", [{"_id": id, "name": name}], sent={"name": name})
+        late = world.server.past[id][:-1]
+        whole, world.server.past[id] = world.server.past[id], late
+        world.server.now += 2
+        answer = world.server.answer
+
+        def current(request: Request) -> Any:
+            if id in request.path:
+                world.server.past[id] = whole
+            return answer(request)
+
+        monkeypatch.setattr(world.server, "answer", current)
+        world.sync()
+        assert mirror_rows(mirror, "company")[id]["name"] == "second of ours"
 
 
 def no_guards(patch: pytest.MonkeyPatch) -> None:

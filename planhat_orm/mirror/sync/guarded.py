@@ -97,7 +97,8 @@ def _compare(job: ModelSync, connection: Connection, known: Mapping[str, Guard])
             kept.append(id)
         elif _agrees(job, row, before):
             continue
-        elif guard.is_after(page) or (guard.may_lag(page) and not _is_newer(job, row, before)):
+        elif guard.is_after(page) or (guard.may_lag(page) and not (guard.whole and _is_newer(job, row, before))):
+            # Where the answer to our write was a part of the record, the mirror's time of change is that of before it.
             doubtful.append(id)
     return doubtful, kept
 
