@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .. import forks
 from ..errors import FieldError, PlanhatError, WhichClient
+from ..names import did_you_mean
 from ..scopes import clients
 from .shared_pages import SharedPages
 
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
     from ..wire.resources import Resource
 
 T = TypeVar("T", covariant=True)
+
+_SQL = "planhat.mirror.sql('select ...') for SQL of your own"
+_INSTEAD = {
+    "alias": "annotate()", "raw": _SQL, "datetimes": "dates(), or group_by(Trunc(...))",
+    "annotate": "group_by(...).annotate(...) for figures of groups, and annotate() before values()",
+    "extra": f"annotate() and filter() with F(), or {_SQL}",
+    "complex_filter": "filter(Q(...))", "select_for_update": "save(on_conflict='raise')", "stddev": _SQL,
+    "contains": "filter(id=record.id).exists()",
+}  # fmt: skip
+"""What Django's querysets have and these do not, and what does the same here."""
+
+
+def _public(results: type) -> list[str]:
+    return [name for name in dir(results) if not name.startswith("_")]
+
 
 _keeping = forks.Lock()
 """Held to say which rows some results have; never while they are fetched."""
@@ -40,6 +56,17 @@ class Results(Generic[T]):
         self._shared: SharedPages | None = None
         self._bound: Client | None = None
         """The client that the rows came from, where only fetching them settled which."""
+
+    if not TYPE_CHECKING:
+        # A type checker that knew of it would let any name be read.
+
+        def __getattr__(self, name: str) -> Any:
+            instead = _INSTEAD.get(name)
+            hint = f" Use {instead}." if instead is not None else did_you_mean(name, _public(type(self)))
+            hint = "" if name.startswith("_") else hint
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}.{hint}", name=name, obj=self
+            )
 
     # What the subclasses say.
 

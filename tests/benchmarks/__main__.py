@@ -10,10 +10,10 @@ import platform
 import sqlite3
 from pathlib import Path
 
-from . import imports, queries, reading, records, sync
+from . import imports, queries, questions, reading, records, sync
 from .measure import Line, Scale, printed
 
-SUBJECTS = (imports, sync, reading, queries, records)
+SUBJECTS = (imports, sync, reading, queries, questions, records)
 
 
 def main(scale: Scale, page: str = "") -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -105,3 +106,14 @@ def _peak_memory() -> int:
         return size if sys.platform == "darwin" else size * 1024
     # Not `ru_maxrss`: a new process inherits that of the one that started it.
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def medians(times: int, *calls: Callable[[], object]) -> tuple[float, ...]:
+    """The median processor time of each call, in seconds: they take turns, so that all meet the machine as it is."""
+    taken: list[list[float]] = [[] for _ in calls]
+    for _ in range(times):
+        for call, spent in zip(calls, taken, strict=True):
+            started = time.process_time()
+            call()
+            spent.append(time.process_time() - started)
+    return tuple(map(median, taken))

@@ -6,13 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Integer, cast, func, literal
+from sqlalchemy import Integer, and_, cast, func, literal, literal_column
 
 from planhat_orm.client import evaluation, links
-from planhat_orm.mirror.reading import aggregates, compiler, expressions, figures, grouping, sqlite, sqlite_values
+from planhat_orm.mirror.reading import (
+    aggregates,
+    compiler,
+    expressions,
+    figures,
+    grouping,
+    sqlite,
+    sqlite_values,
+    trees,
+)
 from planhat_orm.mirror.reading.joins import Joins, Mixed, columns_of
-from planhat_orm.query import dates, groups, predicate, tally
+from planhat_orm.query import dates, groups, predicate, raw_values, tally
 from planhat_orm.query.tree import EVERYTHING
+from planhat_orm.wire.hierarchy import PARENT
 
 from .mutation import Mutant, Patch
 
@@ -135,6 +145,23 @@ def seen_each_time(figure: Any, environment: Any) -> Any:
     return add_again
 
 
+closure = links._closure
+
+
+def one_level(hop: Any, rows: Any) -> Any:
+    """A tree is followed by one step."""
+    return links.lookup(replace(hop, closure=False), rows)
+
+
+def without_itself(hop: Any, rows: Any) -> Any:
+    return closure(replace(hop, itself=False), rows)
+
+
+def first_of_path(row: Any) -> Any:
+    path = row.get("orgPath")
+    return next((step for step in path.split(",") if step), None) if isinstance(path, str) else None
+
+
 adder, first_of_each, index = groups._adder, predicate.first_of_each, links.Links._index
 
 PYTHON = [
@@ -154,6 +181,10 @@ PYTHON = [
     python("conditions on groups come after the slice", groups.Groups, "rows", having_after_limit),
     python("the last of each is kept", evaluation, "first_of_each", lambda rows, *rest: first_of_each(rows[::-1], *rest)),
     python("figures find what lists hide", links.Links, "_index", lambda self, hop, hidden: index(self, hop, True)),
+    python("a tree is followed by one step", links, "_closure", one_level),
+    python("a tree leaves its own record out", links, "_closure", without_itself),
+    python("a circle has no end but the last level", links, "DEEPEST", 2),
+    python("a parent is the first of its path", raw_values, "_DERIVED", {PARENT: (first_of_path, raw_values._DERIVED[PARENT][1])}),
     python("a choice takes the last branch", predicate, "_case", lambda expr, env: case_(replace(expr, branches=expr.branches[::-1]), env)),  # type: ignore[has-type]
 ]  # fmt: skip
 case_ = predicate._case
@@ -237,6 +268,26 @@ def having_dropped_after(self: Any, query: Any, joins: Any) -> Any:
     )
 
 
+walks, near_ids, step = trees.walks, trees.near_ids, trees._step
+
+
+def strict(self: Any, hop: Any, roots: Any = EVERYTHING) -> Any:
+    return walks(self, replace(hop, itself=False), roots)
+
+
+def all_roots_but_some(self: Any, hop: Any, roots: Any = EVERYTHING) -> Any:
+    walk, counts = walks(self, hop, roots)
+    return walk, and_(counts, walk.c.level < 2)
+
+
+def turned(hop: Any, id: Any, *, down: bool) -> Any:
+    return step(hop, id, down=not down)
+
+
+def near_once(self: Any, hop: Any, where: Any, hidden: Any) -> Any:
+    return near_ids(self, replace(hop, itself=not hop.itself), where, hidden)
+
+
 aggregate_parts, aggregate_count = aggregates.Aggregate.parts, aggregates.Aggregate._count
 elements = sqlite.SqliteDialect.elements
 in_query = compiler.Compiler._in_query
@@ -263,6 +314,12 @@ MIRROR = [
     mirror("first days are in UTC", sqlite.SqliteDialect, "trunc", lambda self, source, kind, value, unit, zone: trunc(self, source, kind, value, unit, "UTC")),
     mirror("conditions on groups are lost where there is a slice", grouping, "_outer", having_dropped_after),
     mirror("a slice in a condition is lost", compiler.Compiler, "_in_query", whole_query),
+    mirror("a tree leaves its own record out", trees, "walks", strict),
+    mirror("a tree is followed by one step", trees, "walks", all_roots_but_some),
+    mirror("a tree is followed the other way", trees, "_step", turned),
+    mirror("a condition on a tree takes the record itself for another", trees, "near_ids", near_once),
+    mirror("a walk up a tree counts a record each time", figures, "_meets_again", lambda hop, level: False),
+    mirror("a tree is followed for two levels", trees, "_deepest", lambda: literal_column("2")),
     mirror("a choice takes the last branch", expressions, "_case", lambda self, expr, joins: sql_case(self, replace(expr, branches=expr.branches[::-1]), joins)),  # type: ignore[has-type]
     mirror("groups by elements count whole lists", grouping, "elements_of", lambda self, item, raws: elements_of(self, item, raws.limit(1))),  # type: ignore[has-type]
 ]  # fmt: skip

@@ -309,3 +309,19 @@ def test_frames_hold_annotations_groups_and_named_values(source: Any) -> None:
     assert list(chosen.columns) == ["name", "owner.email", "custom.Tier", "n"] and len(chosen) == len(found)
     groups = found.group_by("custom.Tier").annotate(total=Sum("mrr"))
     assert groups.to_polars().rows() == [(group["custom.Tier"], group["total"]) for group in groups]
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        ("Company.objects.alias", r"no attribute 'alias'. Use annotate\(\)"),
+        ("Company.objects.values('name').annotate", r"Use group_by\(\.\.\.\)\.annotate"),
+        ("Company.objects.raw", r"Use planhat\.mirror\.sql"),
+        ("Company.objects.fliter", "Did you mean 'filter'"),
+        ("Company.objects.group_by('phase').anotate", "Did you mean 'annotate'"),
+    ],
+)
+def test_what_querysets_do_not_have_says_what_to_use(ask: str, told: str) -> None:
+    with pytest.raises(AttributeError, match=told):
+        eval(ask)
+    assert not hasattr(Company.objects, "__html__")

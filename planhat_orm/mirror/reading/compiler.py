@@ -20,6 +20,7 @@ from sqlalchemy import (
     false,
     func,
     not_,
+    null,
     or_,
     select,
     true,
@@ -62,7 +63,9 @@ class Compiler:
         ]
         values = [column for _, expr in query.annotations for column in columns_of(self.value(expr, joins))]
         order = self.order(query, joins)
-        chosen = (*shown, table.c["_extra"], *(column.label(f"v{place}") for place, column in enumerate(values)))
+        # An id is never spilt into `_extra`, so that an index alone may answer.
+        extra = null() if query.select is not None and query.select <= {"_id"} else table.c["_extra"]
+        chosen = (*shown, extra, *(column.label(f"v{place}") for place, column in enumerate(values)))
         if query.distinct:
             where = and_(where, table.c.pk.in_(self._first_of_each(query)))
         return sliced(select(*chosen).select_from(joins.source).where(where).order_by(*order), query)
