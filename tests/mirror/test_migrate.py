@@ -372,32 +372,34 @@ from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
 from planhat_orm.mirror.upkeep import damage, migrate
 
-where, folder, place = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+where, folder, place, moment = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 migrate.folder = lambda: folder
 tables.VERSIONS = (*tables.VERSIONS, "9999")
 damage.check_after_a_death = lambda database: None
 left = [place]
 
-def before(*_):
+def meet(*_):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-event.listen(Engine, "before_cursor_execute", before)
+event.listen(Engine, f"{moment}_cursor_execute", meet)
 Mirror(where).database
 """
 
 
+@pytest.mark.parametrize("moment", sized(["before"], ["before", "after"]))
 def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
-    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
+    """At each statement of the upgrade, before and after it: more than a hundred kills in all."""
     path = first_release.restore(tmp_path / "old.db")
     folder = release()
     monkeypatch.undo()
     before, killed, place = contents(str(path)), 0, sized(70, 0)
     while True:
         done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(path), str(folder), str(place)], capture_output=True, text=True
+            [sys.executable, "-c", KILLED, str(path), str(folder), str(place), moment], capture_output=True, text=True
         )
         if done.returncode != -signal.SIGKILL:
             break
