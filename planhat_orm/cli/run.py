@@ -7,6 +7,7 @@ Ctrl-C, 143 stopped with SIGTERM. Whoever reads our output and has had enough en
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -29,6 +30,7 @@ from .question_error import QuestionError
 
 _STOPPED = 130
 _TERMINATED = 143
+_UNKNOWN_COMMAND = re.compile(r"No such command '(.*?)'").match
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -124,6 +126,11 @@ def _usage(wrong: Any) -> str:
     if hasattr(wrong, "possibilities") and context is not None:
         known = [name for param in context.command.params for name in param.opts if name.startswith("--")]
         message = f"{path} has no option {wrong.option_name}.{did_you_mean(wrong.option_name, known)}"
+    command = _UNKNOWN_COMMAND(message)
+    if command is not None and context is not None:
+        message = (
+            f"{path} has no command {command[1]!r}.{did_you_mean(command[1], context.command.list_commands(context))}"
+        )
     return f'{message.rstrip(".")}. See "{path} --help".' if not message.endswith("?") else message
 
 
