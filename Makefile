@@ -45,8 +45,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict planhat_orm tests
 
+# A vulnerability that becomes known elsewhere is shown, and makes no unchanged commit fail: `make audit` does.
 test: check
-	@$(BIN)/python -m tests.docs.audit requirements-dev.lock
+	-@$(BIN)/python -m tests.docs.audit requirements-dev.lock
 	$(BIN)/python -m pytest $(PARALLEL) tests
 
 # The same tests, with the lines and branches that they reach; fails below the floor. Without our own plugin, which pytest

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import mypy.types  # noqa: F401  # before the modules that it is in a circle with
 from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import Context, Expression, StrExpr, TypeInfo, Var
 from mypy.plugin import MethodContext, Plugin

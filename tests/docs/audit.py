@@ -3,7 +3,7 @@
 python -m tests.docs.audit requirements-dev.lock
 
 Exit status 1 where one is known. Where the service is not reached, as in a network that has package indexes only, it says
-so in one line and the status is 0: a network must not fail what it does not test. `make audit` asks with pip-audit.
+so in one line and the status is 0. `make test` shows the answer and goes on; `make audit` asks with pip-audit.
 """
 
 from __future__ import annotations

@@ -162,6 +162,12 @@ def _caught(flow: Any, answer: Callable[[Request], Response]) -> list[Row]:
             error = failure
 
 
+def _reference(value: Any) -> Any:
+    """The id in a reference; what holds none stays as it is."""
+    id = kinds.REF.load(value)
+    return id if isinstance(id, str) else value
+
+
 class Emulated:
     """The API's reading over real requests: an emulator that holds the tenant, and a client of it."""
 
@@ -180,7 +186,7 @@ class Emulated:
                 table.remove(id)
             # A server's records refer by id; only its lists make objects of that.
             refs = [wire for wire, kind in WIRES[name].items() if kind is kinds.REF]
-            plain = [{**row, **{ref: kinds.REF.load(row[ref]) for ref in refs if ref in row}} for row in rows]
+            plain = [{**row, **{ref: _reference(row[ref]) for ref in refs if ref in row}} for row in rows]
             self.emulator.store.load(name, copy.deepcopy(plain))
 
     def __call__(self, query: Query, tenant: Tenant) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import webbrowser
 from typing import Annotated, Any
 
@@ -68,6 +69,8 @@ def application(mirror: str) -> Any:
     from . import links
     from .metadata import described
 
+    # Datasette has Python print every error of a function of ours in SQL, in the whole process.
+    sqlite3.enable_callback_tracebacks(False)
     with connect(mirror, None, token=False) as client:
         path = client.mirror.database.path
         if path is None:

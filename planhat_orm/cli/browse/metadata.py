@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...fields.relations import Ref
+from ...mirror.db import fork_gate
 from ...mirror.db.layout import Layout, tables
 from ...mirror.sharing.views import PREFIX, custom_columns
 from ...models import resources as declared
@@ -50,7 +50,7 @@ def described(database: Database, path: Path) -> dict[str, Any]:
 
 def _columns_of(path: Path) -> dict[str, set[str]]:
     """The columns of each table and view of the file."""
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(fork_gate.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
         return {
             name: {row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(name)})")} for (name,) in names

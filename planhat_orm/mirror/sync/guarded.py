@@ -19,6 +19,7 @@ from ...query.kinds import DATETIME
 from ...wire import records
 from ...wire.list_page import full_select
 from ...wire.patches import same
+from ...wire.resources import FieldInfo
 from ..db import guards, tables
 from ..db.changes import Raw, chunks
 from ..db.clock import Instant
@@ -97,8 +98,7 @@ def _compare(job: ModelSync, connection: Connection, known: Mapping[str, Guard])
             kept.append(id)
         elif _agrees(job, row, before):
             continue
-        elif guard.is_after(page) or (guard.may_lag(page) and not (guard.whole and _is_newer(job, row, before))):
-            # Where the answer to our write was a part of the record, the mirror's time of change is that of before it.
+        elif guard.is_after(page) or (guard.may_lag(page) and not _has_our_write(job, guard, row, before)):
             doubtful.append(id)
     return doubtful, kept
 
@@ -134,6 +134,27 @@ def _agrees(job: ModelSync, row: Raw | None, before: Raw | None) -> bool:
 def _is_newer(job: ModelSync, row: Raw | None, before: Raw | None) -> bool:
     left, right = (_stamp(job, record) for record in (row, before))
     return left is not None and right is not None and left > right
+
+
+def _has_our_write(job: ModelSync, guard: Guard, row: Raw | None, before: Raw | None) -> bool:
+    """Whether a page is certainly later than the write that the guard stands for.
+
+    Where the answer to it was a part of the record, the mirror's time of change is that of before it, and a later one
+    does not tell: then the page must show all else that can be set as the mirror has it.
+    """
+    return _is_newer(job, row, before) and (guard.whole or _agrees_in_what_can_be_set(job, row, before))
+
+
+def _agrees_in_what_can_be_set(job: ModelSync, row: Raw | None, before: Raw | None) -> bool:
+    if row is None or before is None:
+        return row is before
+    fields, shown = job.layout.resource.fields, full_select(job.layout.resource)
+    wires = [wire for wire in {**row, **before} if shown is None or wire in shown]
+    return all(same(row.get(wire), before.get(wire)) for wire in wires if not _is_computed(fields.get(wire)))
+
+
+def _is_computed(field: FieldInfo | None) -> bool:
+    return field is not None and field.read_only
 
 
 def _stamp(job: ModelSync, row: Raw | None) -> Any:
