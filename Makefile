@@ -48,7 +48,7 @@ check: $(STAMP)
 # A vulnerability that becomes known elsewhere is shown, and makes no unchanged commit fail: `make audit` does.
 test: check
 	-@$(BIN)/python -m tests.docs.audit requirements-dev.lock
-	$(BIN)/python -m pytest $(PARALLEL) tests
+	$(BIN)/python -m pytest $(PARALLEL) -m "not browser" tests
 
 # The same tests, with the lines and branches that they reach; fails below the floor. Without our own plugin, which pytest
 # would import, and the package with it, before anything is measured.

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,14 @@ def locked(text: str) -> list[tuple[str, str]]:
 def ask(service: str, packages: list[tuple[str, str]], seconds: float = SECONDS) -> list[str] | None:
     """A line for each vulnerable package; None where no answer came in time, or one that makes no sense."""
     answered: list[list[str]] = []
+
     # A thread, as the look-up of a host has no limit of time.
-    thread = threading.Thread(target=lambda: answered.append(_ask(service, packages, seconds)), daemon=True)
+    def answer() -> None:
+        # Why no answer came is of no interest.
+        with suppress(Exception):
+            answered.append(_ask(service, packages, seconds))
+
+    thread = threading.Thread(target=answer, daemon=True)
     thread.start()
     thread.join(seconds)
     return answered[0] if answered else None
@@ -55,7 +62,6 @@ def _ask(service: str, packages: list[tuple[str, str]], seconds: float) -> list[
 
 def main(path: str, service: str = SERVICE, seconds: float = SECONDS) -> int:
     """Say what is known of the locked versions, and return the exit status."""
-    threading.excepthook = lambda failure: None  # why no answer came is of no interest
     packages = locked(Path(path).read_text("utf-8"))
     vulnerable = ask(service, packages, seconds)
     if vulnerable is None:

@@ -320,7 +320,11 @@ def absence_unguarded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guarded, "_staged", shown)
 
 
-@pytest.mark.parametrize("mutant", [no_guards, the_number_alone, dropped_early, asked_when_applied, absence_unguarded])
+LATE = pytest.param(dropped_early, marks=pytest.mark.torture)
+"""It takes many sequences to be found out."""
+
+
+@pytest.mark.parametrize("mutant", [no_guards, the_number_alone, LATE, asked_when_applied, absence_unguarded])
 def test_a_wrong_rule_is_found_out(
     tmp_path: Path, mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
