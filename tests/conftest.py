@@ -17,7 +17,7 @@ from .scale import VARIABLE
 __all__ = ["postgres"]
 
 # The short runs draw the same examples each time, so that a failure is one of the change; the long ones draw new ones.
-settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("torture", deadline=None, max_examples=2000, suppress_health_check=list(HealthCheck))
 
 

@@ -25,7 +25,7 @@ from tests.scale import sized
 from .conftest import mirror_rows
 from .replay_oracle import EVERYTHING, Oracle, flat
 
-SEQUENCES = sized(14, 500)
+SEQUENCES = sized(8, 500)
 STEPS = sized(16, 25)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VALUES = ("A", "B", "C", None)
@@ -388,7 +388,7 @@ def test_history_equals_a_replay(
     check(server, where, f"sqlite:///{where}", seed, monkeypatch)
 
 
-@pytest.mark.parametrize("seed", range(10_000, 10_000 + sized(5, 500)))
+@pytest.mark.parametrize("seed", range(10_000, 10_000 + sized(3, 500)))
 def test_history_equals_a_replay_in_postgresql(
     server: OtherServer, postgres: Callable[[], str], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

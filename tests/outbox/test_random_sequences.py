@@ -47,7 +47,7 @@ BEHAVIOURS: list[dict[str, Any]] = [
     {"error_shapes": ("message", "text"), "put_answer": "id"},
     {"page_bytes": 3_000, "bulk_order": "reversed", "touch_unchanged": True},
 ]
-SEQUENCES = sized(10, 2_000)
+SEQUENCES = sized(6, 2_000)
 STEPS = 14
 LOOKS = 3
 """How many of the moments between the steps are looked back at."""
