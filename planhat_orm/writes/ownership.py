@@ -19,6 +19,7 @@ from ..runtime import Client
 from ..tabular.cells import key_text
 from ..tabular.table import Table, cell_at
 from ..wire.keys import fold
+from ..wire.references import reference, references
 from .outgoing import Outgoing
 from .references import keys_of
 from .row_changes import is_shown, raw_value
@@ -89,10 +90,21 @@ class Ownership:
                 keys[binding] = yield from keys_of(client, binding.target.related, ids)
         outgoing = Outgoing(column, [(item.column, _kind(item)) for item in self.owned])
         for row, record in pairs:
-            values = [_value(record, binding, keys.get(binding)) for binding in self.owned]
+            values = [self._value(row, record, binding, keys.get(binding)) for binding in self.owned]
             if any(self._differs(row, record, *item) for item in zip(self.owned, values, strict=True)):
                 outgoing._add([self._key(row, column), *values])
         return outgoing
+
+    def _value(self, row: RowValues, record: Model, binding: Binding, keys: Mapping[str, str] | None) -> Any:
+        """The record's value; for a reference, the key of the related record. One without a key says nothing new."""
+        raw = raw_value(record, binding)
+        if keys is None or binding.target.related is None:
+            return raw
+        ids = _ids(raw)
+        if not keys.keys() >= set(ids):
+            return self._given.get((row.number, binding))
+        named = [keys[id] for id in ids]
+        return named if isinstance(binding.target.related.relation, ManyToMany) else next(iter(named), None)
 
     def _key(self, row: RowValues, column: str) -> str:
         """The key as the other system writes it."""
@@ -113,16 +125,9 @@ def _kind(binding: Binding) -> kinds.Kind:
 
 
 def _ids(raw: Any) -> list[str]:
-    return [item for item in (raw if isinstance(raw, list) else [raw]) if isinstance(item, str) and item]
-
-
-def _value(record: Model, binding: Binding, keys: Mapping[str, str] | None) -> Any:
-    """The record's value; for a reference, what the related record is called by."""
-    raw = raw_value(record, binding)
-    if keys is None or binding.target.related is None:
-        return raw
-    named = [keys[item] for item in _ids(raw) if item in keys]
-    return named if isinstance(binding.target.related.relation, ManyToMany) else (named[0] if named else None)
+    """The ids that a reference holds, or a list of them, also where the answer expanded them to objects."""
+    ids = references(raw) if isinstance(raw, list) else [reference(raw)]
+    return [id for id in ids if isinstance(id, str) and id]
 
 
 def _folded(related: RelatedKey, value: Any) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from planhat_orm import Company, Custom, Enduser
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConfigurationError, FieldError, ValidationError
+from planhat_orm.writes.ownership import _ids
 
 from .conftest import Online
 
@@ -168,6 +169,22 @@ def test_what_cannot_be_owned_is_refused_before_anything_is_sent(online: Online,
             {"Id": "source_id", "Stage": "phase", "Name": ("name", str.strip)}, owner=owner,
         )  # fmt: skip
     assert not list(emulator.log)
+
+
+def test_a_related_record_without_the_key_empties_nothing(online: Online) -> None:
+    emulator, planhat = online()
+    nameless = emulator.store.insert("user", {"firstName": "No", "lastName": "Mail"})["_id"]
+    emulator.store.insert("company", {"name": "C0", "sourceId": "crm-0", "owner": nameless, "phase": "Live"})
+    plan = Company.objects.using(planhat).reconcile(
+        [row(0, "Lead", "ada@us.example")], "source_id", mapping("Stage", "CSM"),
+        owner={"phase": "planhat", "owner__email": "planhat"},
+    )  # fmt: skip
+    assert list(plan.outgoing) == [{"Id": "crm-0", "Stage": "Live", "CSM": "ada@us.example"}]
+
+
+def test_an_owner_that_a_list_expands_is_the_owner_all_the_same() -> None:
+    assert _ids({"_id": "a", "name": "Ada"}) == _ids("a") == _ids(["a"]) == _ids([{"_id": "a"}]) == ["a"]
+    assert _ids(None) == _ids("") == _ids({}) == _ids([{}]) == []
 
 
 def test_it_is_for_every_model(online: Online) -> None:
