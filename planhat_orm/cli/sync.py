@@ -74,13 +74,13 @@ def plan(
 def show_report(report: SyncReport, to: Console) -> None:
     """Print what a sync did: the models that changed or could not be read, what there is to say, and the total."""
     head = ("model", "new", "changed", "deleted", "unchanged", "requests", "seconds", "method", "why")
-    told = [line for line in report if any(line.records[:3]) or line.failed or line.skipped]
-    rows = [[title(line.model), *line.records, line.requests, round(line.seconds, 1), *line.how] for line in told]
+    listed = [line for line in report if any(line.records[:3]) or line.failed or line.skipped]
+    rows = [[title(line.model), *line.records, line.requests, round(line.seconds, 1), *line.how] for line in listed]
     if rows:
         table(head, rows, to=to)
-    same = [title(line.model) for line in report if line not in told]
-    if same:
-        to.print(f"Without a change: {', '.join(same)}")
+    unchanged = [title(line.model) for line in report if line not in listed]
+    if unchanged:
+        to.print(f"Without a change: {', '.join(unchanged)}")
     for line in report:
         for note in line.notes:
             to.print(f"{title(line.model)}: {note}")

@@ -27,11 +27,11 @@ def lines(
 ) -> tuple[list[str], bool]:
     """Write rows of text in `width` columns of a terminal, None for any; and tell whether each is a block."""
     natural = [max(map(cell_len, column)) for column in zip(head, *body, strict=True)]
-    found = (_GAPS[0], natural) if width is None else _fitting(natural, _least(head, body, natural, numeric), width)
-    if found is None:
+    fit = (_GAPS[0], natural) if width is None else _fitting(natural, _least(head, body, natural, numeric), width)
+    if fit is None:
         assert width is not None
         return _blocks(head, body, width), True
-    gap, widths = found
+    gap, widths = fit
     # The box has one space between two columns, and the padding is on both sides, or on one.
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap // 2, 0, (gap - 1) // 2))
     for name, column, size in zip(head, numeric, widths, strict=True):

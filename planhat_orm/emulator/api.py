@@ -140,7 +140,7 @@ class Api:
         body = request.json()
         record = whole(self.store, name, operations.update(self.store, name, id, body))
         kind = self.store.switches.put_answer
-        return Answer(rows=1) if kind == "nothing" else _json(_told(record, body, kind))
+        return Answer(rows=1) if kind == "nothing" else _json(_answered(record, body, kind))
 
     def _delete(self, name: str, id: str, request: Incoming) -> Answer:
         removed = operations.delete(self.store, name, id)
@@ -202,14 +202,14 @@ class Api:
         return self._page_cap.get(name) if isinstance(self._page_cap, Mapping) else self._page_cap
 
 
-def _told(record: dict[str, Any], sent: dict[str, Any], kind: str) -> dict[str, Any]:
+def _answered(record: dict[str, Any], sent: dict[str, Any], kind: str) -> dict[str, Any]:
     """What the answer to a PUT says of a record."""
     if kind == "record":
         return record
-    told = {key: value for key, value in record.items() if key == "_id" or (kind == "sent" and key in sent)}
-    if isinstance(sent.get("custom"), dict) and isinstance(told.get("custom"), dict):
-        told["custom"] = {label: value for label, value in told["custom"].items() if label in sent["custom"]}
-    return told
+    answer = {key: value for key, value in record.items() if key == "_id" or (kind == "sent" and key in sent)}
+    if isinstance(sent.get("custom"), dict) and isinstance(answer.get("custom"), dict):
+        answer["custom"] = {label: value for label, value in answer["custom"].items() if label in sent["custom"]}
+    return answer
 
 
 def _json(value: Any) -> Answer:

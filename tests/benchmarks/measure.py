@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -88,14 +88,24 @@ def best(call: Callable[[], object], times: int) -> float:
 
 
 def fastest(times: int, *calls: Callable[[], object]) -> tuple[float, ...]:
-    """The least processor time of each call, in seconds: they take turns, so that all meet the machine as it is."""
+    """The least processor time of each call, in seconds."""
+    return tuple(map(min, _in_turns(times, calls)))
+
+
+def medians(times: int, *calls: Callable[[], object]) -> tuple[float, ...]:
+    """The median processor time of each call, in seconds."""
+    return tuple(map(median, _in_turns(times, calls)))
+
+
+def _in_turns(times: int, calls: Sequence[Callable[[], object]]) -> list[list[float]]:
+    """The processor times of each call, which take turns, so that all meet the machine as it is."""
     taken: list[list[float]] = [[] for _ in calls]
     for _ in range(times):
         for call, spent in zip(calls, taken, strict=True):
             started = time.process_time()
             call()
             spent.append(time.process_time() - started)
-    return tuple(map(min, taken))
+    return taken
 
 
 def _peak_memory() -> int:
@@ -106,14 +116,3 @@ def _peak_memory() -> int:
         return size if sys.platform == "darwin" else size * 1024
     # Not `ru_maxrss`: a new process inherits that of the one that started it.
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-
-
-def medians(times: int, *calls: Callable[[], object]) -> tuple[float, ...]:
-    """The median processor time of each call, in seconds: they take turns, so that all meet the machine as it is."""
-    taken: list[list[float]] = [[] for _ in calls]
-    for _ in range(times):
-        for call, spent in zip(calls, taken, strict=True):
-            started = time.process_time()
-            call()
-            spent.append(time.process_time() - started)
-    return tuple(map(median, taken))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ...mirror.db.database import Database
 
 _FACETS = (
-    "status", "phase", "owner_name", "renewal_status", "sales_stage", "stage", "type", "product", "severity", 
-    "priority",    "country", "source", "auto_renews",
+    "status", "phase", "owner_name", "renewal_status", "sales_stage", "stage", "type", "product", "severity",
+    "priority", "country", "source", "auto_renews",
 )  # fmt: skip
 _MOST_FACETS = 4
 _SORTED = ("mrr", "date", "date_answered", "create_date", "end_time", "updated_at")
@@ -28,13 +28,13 @@ _SORTED = ("mrr", "date", "date_answered", "create_date", "end_time", "updated_a
 
 def described(database: Database, path: Path) -> dict[str, Any]:
     """Datasette's metadata for the mirror in a file."""
-    there = _columns_of(path)
+    columns = _columns_of(path)
     shown = {
-        PREFIX + layout.table: _view(database, layout, there[PREFIX + layout.table])
+        PREFIX + layout.table: _view(database, layout, columns[PREFIX + layout.table])
         for layout in tables()
-        if PREFIX + layout.table in there
+        if PREFIX + layout.table in columns
     }
-    hidden = {name: {"hidden": True} for name in there if name not in shown}
+    hidden = {name: {"hidden": True} for name in columns if name not in shown}
     return {
         "title": "Planhat, from the local copy",
         "description": "Planhat's records as they were at the last sync. Nothing here can be changed.",
