@@ -43,7 +43,7 @@ _NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the records that were looked at."""
+    """What became of the records that were looked at; `settled` waited for it to be known whether they were made."""
 
     new: int = 0
     changed: int = 0
@@ -51,6 +51,7 @@ class Counts:
     unchanged: int = 0
     silent: int = 0
     missed: int = 0
+    settled: int = 0
     fields: dict[str, int] = field(default_factory=dict)
 
     def count(self, before: Raw | None, after: Raw | None) -> None:
@@ -69,6 +70,7 @@ class Counts:
         self.unchanged += other.unchanged
         self.silent += other.silent
         self.missed += other.missed
+        self.settled += other.settled
         for name, count in other.fields.items():
             self.fields[name] = self.fields.get(name, 0) + count
 

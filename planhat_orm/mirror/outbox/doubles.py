@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from ...runtime import TEMPORARY
-from ...wire.content_match import pair
+from ...wire.content_match import pair, places
 from ...wire.keys import Key, comparable_keys, has_key
 from ...wire.newest import made_above
 from ..db import tables
@@ -71,7 +71,10 @@ def _in_table(
 
 
 def _by_content(store: Store, new: Mapping[str, Entry], shown: Mapping[str, Raw | None]) -> dict[str, str]:
-    """Records without a key that say what was sent, of those that are new since and were not made otherwise here."""
+    """Records without a key that say what was sent, of those that are new since and were not made otherwise here.
+
+    What looks like two of them is left out: nobody can tell which one it is.
+    """
     found: dict[str, str] = {}
     for floor in {entry.floor_id for entry in new.values() if entry.floor_id is not None}:
         entries = {id: entry for id, entry in new.items() if entry.floor_id == floor}
@@ -79,9 +82,11 @@ def _by_content(store: Store, new: Mapping[str, Entry], shown: Mapping[str, Raw 
         candidates = [
             row for id, row in rows.items() if row is not None and not id.startswith(TEMPORARY) and id > floor
         ]
-        first = next(iter(entries.values()))
-        pairs = pair(candidates, [entry.patch for entry in entries.values()], layouts()[first.resource].resource)
-        found.update((id, pairs[place]) for place, id in enumerate(entries) if place in pairs)
+        resource, sent = store.layout.resource, [entry.patch for entry in entries.values()]
+        pairs = pair(candidates, sent, resource)
+        left = [row for row in candidates if row["_id"] not in pairs.values()]
+        doubtful = {place for fitting in places(left, sent, resource) for place in fitting}
+        found.update((id, pairs[place]) for place, id in enumerate(entries) if place in pairs and place not in doubtful)
     return found
 
 

@@ -24,6 +24,7 @@ from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY, WriteIntent
 from ...wire.aliases import with_aliases
 from ...wire.keys import key_names
+from ...wire.new_records import is_older, merge_new
 from ...wire.patches import Raw, merged, same, under, without
 from ..db import clock, guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
@@ -308,13 +309,13 @@ class Outbox:
             return crossed
         with self._writing() as connection:
             stacks, found = self._found(connection, ends)
+            gone = set(ends)
             names = {
                 stacks.place(record.resource, record.record): id
                 for record in found
                 if (id := ends[record.seq][0]) is not None and record.record.startswith(TEMPORARY)
             }
-            naming = stacks.load_naming(temporary for _, temporary in names)
-            stacks.load((table, id) for (table, _), id in names.items())
+            naming = self._load_named(stacks, names)
             told: dict[str, dict[str, bool]] = {}
             made: dict[str, list[str]] = {}
             others = self._overtaken(connection, found)
@@ -330,7 +331,6 @@ class Outbox:
                 told.setdefault(table, {})[record] = whole
                 if entry.makes and not record.startswith(TEMPORARY):
                     made.setdefault(table, []).append(record)
-            gone = set(ends)
             stacks.rename([record for record in naming if record.seq not in gone], names)
             stacks.write()
             for table, records in told.items():
@@ -338,6 +338,34 @@ class Outbox:
             for table, ids in made.items():
                 guards.remember_made(connection, table, ids)
         return crossed
+
+    def _load_named(self, stacks: PendingOverlay, names: Mapping[Place, str]) -> list[Entry]:
+        """Load the records that temporary ids turn out to be, and return the entries that name them."""
+        naming = stacks.load_naming(temporary for _, temporary in names)
+        stacks.load((table, id) for (table, _), id in names.items())
+        return naming
+
+    def _settle_arrived(self, connection: Connection, stacks: PendingOverlay, table: str) -> int:
+        """Settle new records whose answer was lost, as the server's record shows that it was stored; return how many.
+
+        What waits for them waits for that record from now on, in the order in which it was written: else an older edit
+        under the temporary id would be sent after a newer one under the real id.
+        """
+        arrived = {
+            entry.seq: (entry, str(row["_id"]))
+            for entry, row in stacks.taken(table)
+            if entry.state in ("inflight", "unknown") and self._is_free(entry) and _is_stored(entry, row)
+        }
+        if not arrived:
+            return 0
+        names = {(table, entry.record): id for entry, id in arrived.values()}
+        naming = self._load_named(stacks, names)
+        for entry, id in arrived.values():
+            stacks.take_out(entry)
+            self._settle(stacks, entry, id, None)
+        stacks.rename([entry for entry in naming if entry.seq not in arrived], names)
+        guards.remember_made(connection, table, names.values())
+        return len(arrived)
 
     def _overtaken(self, connection: Connection, entries: Iterable[Entry]) -> set[int]:
         """The numbers of updates whose record the server told something of after they were sent."""
@@ -458,6 +486,7 @@ class Outbox:
             stacks.put((table, id), None if row is None else _answered(before, row, fields))
         for id, whose in own.items():
             stacks.claim((table, id), whose)
+        self._settle_arrived(connection, stacks, table)
         stacks.write()
         guards.put(connection, table, told)
 
@@ -497,6 +526,7 @@ class Outbox:
         for entry, row in stacks.taken(table):
             if entry.op == "create" and entry.state == "pending" and self._is_free(entry):
                 _hold(entry, row)
+        counts.settled = self._settle_arrived(connection, stacks, table)
         stacks.write()
         return counts
 
@@ -506,6 +536,14 @@ def _hold(entry: Entry, row: Raw) -> None:
     keys = key_names(layouts()[entry.resource].resource, entry.patch)
     entry.state, entry.below = "conflict", under(row, entry.patch)
     entry.error = f"a record with this {keys} is there by now: push with on_conflict, or discard it"
+
+
+def _is_stored(entry: Entry, row: Raw) -> bool:
+    """Whether a record is what a new one was to be: made since, and it says all that was sent."""
+    if is_older(row, entry.floor_id):
+        return False
+    merge = merge_new(layouts()[entry.resource].resource, entry.patch, row)
+    return not merge.clashes and not merge.send
 
 
 def _compared(entry: Entry, row: Raw, before: Raw | None) -> Literal["earlier", "later", "unknown"]:

@@ -189,6 +189,8 @@ class ModelSync:
             found.add(store.put([], [id for id in gone if id not in waiting], log=self.log))
         found.add(outbox.rebase(connection, self.layout.table, said if self.state.complete else None, self.log))
         self.count(found)
+        if found.settled:
+            self.report.notes.append(f"{found.settled:,} new records whose answer was lost are stored")
         if self.log is None:
             write_reset(connection, self.layout.table, self.run)
         guards.put(connection, self.layout.table, dict.fromkeys(self.read_by_id, True))
