@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,17 @@ def write_text(file: Path, text: str, *, replace: bool, private: bool = False) -
     """Write a text file, in UTF-8."""
     with whole(file, replace=replace, private=private) as beside:
         beside.write_text(text, "utf-8")
+
+
+def flush(path: Path) -> None:
+    """Have what was written into a file, or the names in a folder, survive a power cut."""
+    if path.is_dir() and sys.platform == "win32":
+        return  # where folders cannot be opened
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def put(made: Path, file: Path, *, replace: bool) -> None:

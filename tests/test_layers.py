@@ -62,6 +62,7 @@ ROOMS: dict[str, set[str]] = {
     "sharing": {"db"},
     "inbox": {"db"},
     "reading": {"db"},
+    "feed": {"db", "outbox", "sharing"},
     "sync": {"db", "report", "outbox", "sharing"},
     "upkeep": {"db", "report", "sharing"},
 }

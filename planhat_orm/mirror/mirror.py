@@ -354,21 +354,39 @@ class Mirror:
         models: Models | None = None,
         *,
         overwrite: bool = False,
+        since: Literal["last"] | None = None,
     ) -> list[Path]:
         """Write all complete tables (or those of some models) as parquet, csv, jsonl or duckdb; return the files.
 
         A file that is there raises `ConfigurationError` before anything is written, unless `overwrite` is set. Parquet
         files and tables of DuckDB that an export made are replaced: they say so of themselves.
+
+        With `since="last"` the folder keeps Parquet files of all exports, to which each adds what changed since the one
+        before; the last file that is returned is its manifest. `overwrite` then begins anew.
+
+        >>> mirror.export("warehouse", since="last")  # doctest: +SKIP
         """
+        path, overwrite = arguments.path("export()", path), arguments.flag("overwrite", overwrite)
+        if since is not None:
+            return self._export_changes(path, format, models, arguments.choice("since", since, ("last",)), overwrite)
         from .sharing import export
 
-        path, overwrite = arguments.path("export()", path), arguments.flag("overwrite", overwrite)
         if models is not None:
             names = list(self._names(models))
         else:
             with self.database.reading() as connection:
                 names = sorted(name for name, found in state.load_all(connection).items() if found.complete)
         return export.export(self.database, path, names, format, overwrite=overwrite)
+
+    def _export_changes(
+        self, folder: Path, format: str, models: Models | None, since: str, overwrite: bool
+    ) -> list[Path]:
+        from .feed.folder import export_changes
+
+        if format != "parquet":
+            raise ConfigurationError(f"An export since the {since} one is written as parquet, not as {format!r}.")
+        names = None if models is None else self._names(models)
+        return export_changes(self.database, self.outbox, folder, names, anew=overwrite)
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Copy a SQLite mirror into a new file, of one moment even during a run."""

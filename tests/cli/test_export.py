@@ -61,3 +61,28 @@ def test_of_an_empty_mirror_it_says_so(run: Run) -> None:
 def test_a_misspelt_model_or_format_is_answered_with_the_right_one(synced: Run) -> None:
     assert "Did you mean 'License'?" in synced("export", "files", "Licence").err
     assert "parquet" in synced("export", "files", "--format", "parket").err
+
+
+def test_an_export_since_the_last_one_tells_what_it_wrote_and_why(synced: Run, tenant: Emulator) -> None:
+    pytest.importorskip("pyarrow")
+    first = synced("export", "files", "--since", "last")
+    assert first.code == 0 and "company is whole: nothing was read before." in first.err
+    assert [row[:3] for row in first.rows] == [
+        ["company", "full", "30"],
+        ["custom_field", "full", "12"],
+        ["license", "full", "90"],
+    ]
+    tenant.store.change(
+        "company", tenant.store.table("company").row(tenant.store.ids("company")[1]).record, {"phase": "X"}
+    )
+    tenant.store.delete("company", tenant.store.ids("company")[2])
+    assert synced("sync", "Company", "--full").code == 0
+    done = json.loads(synced("export", "files", "--since", "last", "--json").out)
+    assert done["models"]["company"]["mode"] == "changes"
+    [file] = done["models"]["company"]["files"]
+    assert (file["rows"], file["deleted"]) == (2, 1)
+    assert json.loads(Path("files/last.json").read_text())["export"] == done["export"] == 2
+    assert synced("export", "files", "--since", "last").rows[0][1] == "unchanged"
+    assert synced("export", "files", "--since", "lats").code == 2
+    assert synced("export", "files", "--since", "last", "--format", "csv").code == 1
+    assert synced("export", "files", "--since", "last", "--force").rows[0][1] == "full"

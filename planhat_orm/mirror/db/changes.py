@@ -24,6 +24,9 @@ Raw = dict[str, Any]
 _CHUNK = 500
 CUSTOM = "custom."
 RESET = "reset"
+FEED = "feed"
+"""The key of `mirror_meta` that names the mirror's changes."""
+_PRUNED = "pruned_to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,19 @@ def resets(connection: Connection) -> dict[str, tuple[int, int]]:
     log = tables.changes.c
     rows = connection.execute(select(log.resource, log.seq, log.at).where(log.kind == RESET).order_by(log.seq))
     return {resource: (seq, at) for resource, seq, at in rows}
+
+
+def note_pruned(connection: Connection, seq: int, at: int) -> None:
+    """Note that the changes up to a number, the last of which was seen at a time, are known no longer."""
+    connection.execute(delete(tables.meta).where(tables.meta.c.key == _PRUNED))
+    connection.execute(insert(tables.meta), [{"key": _PRUNED, "value": f"{seq} {at}"}])
+
+
+def pruned_to(connection: Connection) -> tuple[int, int]:
+    """The number of the last change that was pruned, and when that was seen; zeros where none was."""
+    noted = connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == _PRUNED)).scalar()
+    seq, at = map(int, (noted or "0 0").split())
+    return seq, at
 
 
 def named(connection: Connection, resource: str, ids: Iterable[str]) -> dict[str, int]:

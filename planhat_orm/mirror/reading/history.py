@@ -21,7 +21,7 @@ from ...fields.scalars import refusal
 from ...json_encoding import rewrite
 from ...query.query import Query
 from ..db import clock, state, tables
-from ..db.changes import Raw, before_change, ids_of, moved, resets
+from ..db.changes import Raw, before_change, ids_of, moved, note_pruned, resets
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.json_text import read_cell
@@ -108,8 +108,10 @@ def prune(database: Database, older_than: timedelta) -> int:
     with database.writing() as connection:
         edge = max(clock.wall(), clock.read(connection).at) - older_than // timedelta(microseconds=1)
         old = (log.c.at <= edge) & log.c.rid.is_not(None)
+        last = connection.execute(select(log.c.seq, log.c.at).where(old).order_by(log.c.seq.desc()).limit(1)).first()
         count = connection.execute(delete(log).where(old)).rowcount
-        if count:
+        if last is not None:
+            note_pruned(connection, last.seq, last.at)
             connection.execute(delete(names).where(names.c.rid.not_in(select(log.c.rid).where(log.c.rid.is_not(None)))))
         for found in state.load_all(connection).values():
             if found.complete and edge > memory_begins(found, None):

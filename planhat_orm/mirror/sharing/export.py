@@ -16,16 +16,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ... import arguments, extras, files
+from ... import arguments, files
 from ...errors import ConfigurationError, MirrorIncomplete
 from ...json_encoding import rewrite
 from ...names import did_you_mean
 from ...tabular.cells import write_cell
-from ...tabular.typed import TYPES
 from ..db import explain, fork_gate, state, tables
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import layout_for
+from . import arrow
 from .export_table import Sheet
 
 FORMATS = ("csv", "duckdb", "jsonl", "parquet")
@@ -60,21 +60,20 @@ def export(
 
 def _check_free(targets: Sequence[Path], overwrite: bool) -> dict[Path, bool]:
     """Whether each file may be replaced; raises before the first is written where one is there that may not."""
-    replaced = {file: overwrite or _is_export(file) for file in targets}
+    replaced = {file: overwrite or is_export(file) for file in targets}
     for file, may in replaced.items():
         if not may:
             files.check_free(file)
     return replaced
 
 
-def _is_export(file: Path) -> bool:
+def is_export(file: Path) -> bool:
     """Whether a file says of itself that it is an export: only Parquet has a place for that."""
     if file.suffix != ".parquet" or file.is_symlink() or not file.is_file():
         return False
-    pa, pq = _arrow()
     try:
-        facts = pq.read_schema(file).metadata or {}
-    except (OSError, pa.ArrowException):
+        facts = arrow.parquet().read_schema(file).metadata or {}
+    except (OSError, arrow.arrow().ArrowException):
         return False
     return {b"resource", b"as_of", b"tables"} <= facts.keys()
 
@@ -113,18 +112,11 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _arrow() -> tuple[Any, Any]:
-    return tuple(extras.load(name, extra="frames", need="Parquet needs") for name in ("pyarrow", "pyarrow.parquet"))
-
-
 def _parquet(sheet: Sheet, file: Path, facts: Facts) -> None:
-    pa, pq = _arrow()
-    kinds = [*(TYPES[kind.name][0](pa) for _, kind in sheet.columns), pa.string()]
-    schema = pa.schema(list(zip(sheet.names, kinds, strict=True)), metadata=facts)
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    schema = arrow.schema(sheet, facts)
+    with arrow.parquet().ParquetWriter(file, schema, compression="zstd") as writer:
         for part in sheet.parts():
-            arrays = [pa.array(values, kind) for values, kind in zip(part, kinds, strict=True)]
-            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+            writer.write_batch(arrow.batch(schema, part))
 
 
 def _csv(sheet: Sheet, file: Path, facts: Facts) -> None:

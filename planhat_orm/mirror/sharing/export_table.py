@@ -24,39 +24,56 @@ EXTRA = "extra"
 
 
 class Sheet:
-    """One table, read in parts. `columns` are the names and kinds of its columns; `extra` comes last and is text."""
+    """One table, read in parts. `columns` are the names and kinds of its columns; `extra` comes last and is text.
 
-    def __init__(self, connection: Connection, layout: Layout, *, postgres: bool) -> None:
+    Custom fields get no name that is `taken`.
+    """
+
+    def __init__(self, connection: Connection, layout: Layout, *, postgres: bool, taken: Iterable[str] = ()) -> None:
         self.layout = layout
         self._connection = connection
         self.postgres = postgres
-        self._customs = custom_fields.known(connection, layout, [*(column.name for column in layout.columns), EXTRA])
+        self._customs = custom_fields.known(
+            connection, layout, [*(column.name for column in layout.columns), EXTRA, *taken]
+        )
         fields: list[tuple[str, Kind]] = [(column.name, column.kind) for column in layout.columns]
         self.columns = (*fields, *((custom.name, custom.kind) for custom in self._customs))
         self.names = (*(name for name, _ in self.columns), EXTRA)
 
-    def rows(self) -> Iterator[list[Any]]:
-        """The rows as the mirror stores them: the cells of the fields' columns, and then `_extra`."""
+    @property
+    def id_place(self) -> int:
+        """Where the id is among the cells of a row."""
+        return self.layout.columns.index(self.layout.by_wire["_id"])
+
+    def cells(self) -> list[Any]:
+        """What is selected of the table: the cells of the fields' columns, and then `_extra`."""
         table = tables.records(self.layout)
         shown = [
             tables.as_text(table.c[column.name], self.postgres) if column.storage == "json" else table.c[column.name]
             for column in self.layout.columns
         ]
-        statement = select(*shown, table.c["_extra"]).order_by(table.c.id)
+        return [*shown, table.c["_extra"]]
+
+    def rows(self) -> Iterator[list[Any]]:
+        """The rows as the mirror stores them, part by part."""
+        statement = select(*self.cells()).order_by(tables.records(self.layout).c.id)
         result = self._connection.execute(statement, execution_options={"yield_per": PART})
         yield from (list(part) for part in result.partitions())
 
     def parts(self) -> Iterator[list[Sequence[Any]]]:
         """The values of all columns, part by part, column by column."""
-        for part in self.rows():
-            *cells, extra = zip(*part, strict=True)
-            spilt: dict[int, dict[str, Any]] = {}
-            values: list[Sequence[Any]] = [
-                list(_values(column, item, spilt)) for column, item in zip(self.layout.columns, cells, strict=True)
-            ]
-            if self._customs:
-                values += self._custom_values(cells[self.layout.columns.index(self.layout.by_wire["custom"])])
-            yield [*values, [_joined(text, spilt.get(place)) for place, text in enumerate(extra)]]
+        return map(self.values, self.rows())
+
+    def values(self, rows: Sequence[Any]) -> list[Sequence[Any]]:
+        """The values of all columns in some rows, column by column."""
+        *cells, extra = zip(*rows, strict=True)
+        spilt: dict[int, dict[str, Any]] = {}
+        values: list[Sequence[Any]] = [
+            list(_values(column, item, spilt)) for column, item in zip(self.layout.columns, cells, strict=True)
+        ]
+        if self._customs:
+            values += self._custom_values(cells[self.layout.columns.index(self.layout.by_wire["custom"])])
+        return [*values, [_joined(text, spilt.get(place)) for place, text in enumerate(extra)]]
 
     def _custom_values(self, cells: Sequence[str | None]) -> Iterator[list[Any]]:
         decoded = [None if cell is None else read_cell(cell) for cell in cells]

@@ -37,6 +37,7 @@ from sqlalchemy.exc import DBAPIError
 from ... import files
 from ...errors import ConfigurationError, MirrorError
 from ..db import explain, fork_gate, tables
+from ..db.changes import FEED
 from ..db.database import Database
 from ..sharing import triggers
 
@@ -51,9 +52,6 @@ _version_table = Table(
     PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
 """As Alembic makes it."""
-
-FEED = "feed"
-"""The key of `mirror_meta` that names the mirror's changes."""
 
 _log = logging.getLogger("planhat_orm")
 
