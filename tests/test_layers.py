@@ -77,8 +77,9 @@ ORDER: dict[str, tuple[str, ...]] = {
         "new_records", "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
     ),
     "writes": (
-        "outbox", "outcomes", "server_state", "plan", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "sender", "single",
-        "destination", "batch", "row_changes", "outgoing", "references", "ownership", "reconcile_plan", "reconcile", "facade",
+        "outbox", "outcomes", "server_state", "plan", "record_plan", "referring", "revert_checks", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "sender", "single",
+        "destination", "batch", "row_changes", "outgoing", "references", "ownership", "reconcile_plan", "reconcile", "revert_plan", "revert_records",
+        "revert", "facade",
     ),
     "client": (
         "overview", "settings", "cache", "account_fields", "strategy", "links", "relation_filters", "evaluation", "explain", "source",

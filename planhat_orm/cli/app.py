@@ -26,6 +26,7 @@ from . import (
     sql,
     status,
     sync,
+    undo,
     webhook,
 )
 from .browse import command as browse
@@ -90,6 +91,7 @@ app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")
 app.add_typer(webhook.app, name="webhook")
 app.command("history")(history.history)
+app.command("undo")(undo.undo)
 app.command("models")(models.models)
 app.add_typer(metrics.app, name="metrics")
 app.command("emulator")(emulator.emulator)

@@ -69,6 +69,7 @@ def _facts(change: Change, name: str | None) -> dict[str, object]:
         "name": name,
         "kind": change.kind,
         "origin": change.origin,
+        "op": change.op,
         "fields": {field: {"old": old, "new": new} for field, (old, new) in change.fields.items()},
     }
 

@@ -19,6 +19,7 @@ from ..names import did_you_mean
 from ..query import kinds
 from ..query.kinds import Kind
 from ..writes.reconcile_plan import ReconcilePlan
+from ..writes.record_plan import RecordPlan
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
 from .out import JsonOption, console, dump, say, table
 
@@ -98,13 +99,13 @@ def push(
         )  # fmt: skip
         if outgoing is not None:
             found.outgoing.to_csv(outgoing)
-        shown = "\n".join([found.plan.text(None), *found.notes(), found.summary()]) if plan else str(found)
+        shown = found.text(None) if plan else str(found)
         console(stderr=as_json).print(shown)
         differs = bool(found.creates or found.updates or found.deletions)
-        result = _applied(found) if differs and (yes or (not as_json and _agreed())) else None
+        result = applied(found) if differs and (yes or (not as_json and agreed())) else None
         if as_json:
-            facts = None if result is None else _facts(result, lambda record: getattr(record, key, None))
-            dump({"plan": json.loads(found.to_json()), "outgoing": len(found.outgoing), "result": facts})
+            told = None if result is None else facts(result, lambda record: getattr(record, key, None))
+            dump({"plan": json.loads(found.to_json()), "outgoing": len(found.outgoing), "result": told})
         elif result is not None:
             console().print(str(result))
             bad = [(getattr(row.object, key, None), row.status, row.error) for row in result.rows if not row.ok]
@@ -118,7 +119,8 @@ def push(
             raise typer.Exit(1)
 
 
-def _applied(found: ReconcilePlan[Model]) -> BatchResult:
+def applied(found: RecordPlan[Any]) -> BatchResult:
+    """Send a plan, and return what became of its records, also where some failed."""
     try:
         return found.apply()
     except BulkError as failed:
@@ -126,7 +128,7 @@ def _applied(found: ReconcilePlan[Model]) -> BatchResult:
         return result
 
 
-def _agreed() -> bool:
+def agreed() -> bool:
     """Ask; no answer, as in a job that nobody watches, is no."""
     try:
         return typer.confirm("Send this?")
@@ -175,7 +177,7 @@ def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, as_json: bo
     with connect(mirror, api_url) as client:
         result = client.push(on_conflict=policy)
         if as_json:
-            dump(_facts(result, lambda entry: entry.seq))
+            dump(facts(result, lambda entry: entry.seq))
         else:
             console().print(str(result))
             _show_failures(result)
@@ -184,7 +186,7 @@ def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, as_json: bo
             raise typer.Exit(1)
 
 
-def _facts(result: BatchResult, label: Callable[[Any], object]) -> dict[str, object]:
+def facts(result: BatchResult, label: Callable[[Any], object]) -> dict[str, object]:
     """A result as JSON: how many rows have which status, and those that did not succeed."""
     bad = [row for row in result.rows if not row.ok]
     return {

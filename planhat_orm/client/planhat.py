@@ -381,6 +381,7 @@ class Planhat:
             calls_per_min=self.settings.calls_per_min,
             account=self.account,
             drivers=self._holdings,
+            client=weakref.ref(self),
         )
 
     def adopt_mirror(self, *, force: bool = False) -> None:

@@ -7,7 +7,7 @@ code, and a program that saves a record, or asks how current the mirror is, uses
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -18,6 +18,7 @@ from .. import arguments, forks
 from ..errors import ConfigurationError, MirrorError, ValidationError
 from ..http.effects import Flow, RunBlocking
 from ..models.base import Model
+from ..runtime import Client
 from ..scopes.accounts import Account
 from ..wire.resources import Resource
 from .db import clock, files, guards, state
@@ -33,6 +34,8 @@ from .upkeep.migrate import open_database
 
 if TYPE_CHECKING:
     from ..http.drivers import AsyncDriver, Driver
+    from ..models.reversal import Reversals
+    from ..writes.revert_plan import RevertPlan
     from .inbox import Inbox
     from .reading.history import Change, PastSource
     from .reading.source import MirrorSource
@@ -84,6 +87,7 @@ class Mirror:
         calls_per_min: float = 200,
         account: Account | None = None,
         drivers: Drivers | None = None,
+        client: Callable[[], Client | None] | None = None,
     ) -> None:
         arguments.path("Mirror()", where)
         self.where = resolved(where)
@@ -95,6 +99,7 @@ class Mirror:
         self.calls_per_min = calls_per_min
         self.account = account
         self._ran_by = drivers
+        self._client = client
         self._database: Database | None = None
         self._closed: Database | None = None
         self._inbox: Inbox | None = None
@@ -284,6 +289,80 @@ class Mirror:
         )
         chosen = None if fields is None else {arguments.name(field) for field in arguments.many("fields", fields)}
         return found if chosen is None else [record for record in found if chosen & record.fields.keys()]
+
+    def revert(
+        self,
+        since: datetime | date | str | None = None,
+        *,
+        until: datetime | date | str | None = None,
+        models: Models | None = None,
+        by: Literal["mine", "theirs"] = "mine",
+        op: str | None = None,
+    ) -> RevertPlan:
+        """The plan of undoing your writes since a moment: look at it, then `apply()` it.
+
+        A field goes back only where Planhat still holds what you wrote; what others changed since is in `plan.left`.
+        What you made is deleted if it is as you made it and nothing hangs on it; what you deleted is made anew, under
+        another id. `until`, `models` and `op` (`change.op`: one save, batch or deletion) narrow it down; `by="theirs"`
+        undoes others' changes. Asks Planhat for what it holds now: a list for each model, or a GET for each record
+        where that is fewer, and of records to delete a list of each model that may hang on them. Sends nothing.
+
+        >>> plan = planhat.mirror.revert(since=before)  # doctest: +SKIP
+        >>> plan.apply()  # doctest: +SKIP
+        """
+        client = self._own_client
+        plan: RevertPlan = client.run(self._revert(client, since, until, models, by, op))
+        return plan
+
+    async def arevert(
+        self,
+        since: datetime | date | str | None = None,
+        *,
+        until: datetime | date | str | None = None,
+        models: Models | None = None,
+        by: Literal["mine", "theirs"] = "mine",
+        op: str | None = None,
+    ) -> RevertPlan:
+        """Do what `revert()` does, in a task."""
+        client = self._own_client
+        plan: RevertPlan = await client.arun(self._revert(client, since, until, models, by, op))
+        return plan
+
+    def _revert(
+        self,
+        client: Client,
+        since: datetime | date | str | None,
+        until: datetime | date | str | None,
+        models: Models | None,
+        by: str,
+        op: str | None,
+    ) -> Flow[RevertPlan]:
+        from .reading import undo
+        from .reading.history import moment_of
+
+        arguments.choice("by", by, ("mine", "theirs"))
+        if since is None and op is None:
+            raise ValidationError("Say from when on: revert(since=...), or which write: revert(op=change.op).")
+        if op is not None:
+            arguments.text("op", op)
+        chosen = undo.Chosen(
+            by,
+            None if since is None else moment_of(since),
+            None if until is None else moment_of(until),
+            None if models is None else self._names(models),
+            op,
+        )
+        found: Reversals = yield RunBlocking(lambda: undo.reversals(self.database, chosen))
+        return (yield from client.writer.revert(found))
+
+    @property
+    def _own_client(self) -> Client:
+        client = None if self._client is None else self._client()
+        if client is None:
+            raise ConfigurationError(
+                "This mirror has no client to ask Planhat with: planhat.mirror.revert(...) has one."
+            )
+        return client
 
     def newest_change(self) -> int:
         """The `seq` of the last change that was seen, 0 where none was."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from ..wire.patches import Clash
-from . import resources as declared
 from .base import Model
+from .reference_fields import declared_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +25,9 @@ class Conflict:
     theirs: Any = field(repr=False)
 
 
-@cache
-def _models() -> dict[str, type[Model]]:
-    found = (getattr(declared, name) for name in declared.__all__)
-    return {model._meta.resource.name: model for model in found}
-
-
 def conflict_of(held: Any, clash: Clash, model: type[Model] | None = None) -> Conflict:
     """Tell a clash as a conflict of a record, or of an entry about a resource."""
-    meta = (model or _models()[held.resource])._meta
+    meta = (model or declared_models()[held.resource])._meta
     values = (clash.base, clash.mine, clash.theirs)
     if clash.label is not None:
         return Conflict(held, f"custom.{clash.label}", *values)
@@ -46,7 +39,7 @@ def conflict_of(held: Any, clash: Clash, model: type[Model] | None = None) -> Co
 
 def wire_value(held: Any, clash: Clash, value: Any, model: type[Model] | None = None) -> Any:
     """A value that somebody chose for a conflict, checked, as the API wants it."""
-    declared_field = (model or _models()[held.resource])._meta.by_wire.get(clash.wire)
+    declared_field = (model or declared_models()[held.resource])._meta.by_wire.get(clash.wire)
     if clash.label is not None or declared_field is None:
         return value
     checked = declared_field.check(value)

@@ -9,6 +9,7 @@ from ..errors import PlanhatError, ReadOnlyError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
+from ..models.reversal import Reversals
 from ..queryset.columns import RowOptions
 from ..queryset.duplicates import Duplicates
 from ..queryset.queryset import QuerySet
@@ -21,6 +22,8 @@ from .batch import Batch, batch_in
 from .destination import block_of, by_block, sender_for
 from .reconcile import Mapped, ReconcileOptions, reconcile
 from .reconcile_plan import ReconcilePlan
+from .revert import revert
+from .revert_plan import RevertPlan
 from .sender import Sender, push
 
 M = TypeVar("M", bound=Model)
@@ -112,8 +115,12 @@ class RecordWriter:
         upsert: bool = False,
         chunk_size: int = BULK_MAX_ROWS,
         doomed: Iterable[Model] = (),
+        new: str = "upsert",
     ) -> Flow[BatchResult]:
-        """Send what changed of many records as bulk upserts, and delete others singly; inside a batch, queue them."""
+        """Send what changed of many records as bulk upserts, and delete others singly; inside a batch, queue them.
+
+        With `new="create"` the keys of new records must be free.
+        """
         records, deletions = list(items), list(doomed)
         self.guard(delete=bool(deletions))
         chosen = set(map(id, deletions))
@@ -126,7 +133,8 @@ class RecordWriter:
                 results += [batch.take(saves), batch.take_deletes(gone)]
             else:
                 sender = sender_for(self._client, block)
-                results.append((yield from sender.send(saves, upsert=upsert, chunk_size=chunk_size, doomed=gone)))
+                flow = sender.send(saves, upsert=upsert, chunk_size=chunk_size, doomed=gone, new=new)
+                results.append((yield from flow))
         return joined(results, [*records, *deletions])
 
     def reconcile(
@@ -151,6 +159,11 @@ class RecordWriter:
             delete, duplicates, RowOptions(empty, dayfirst, format), FileOptions(encoding, sheet=sheet), owner
         )
         return (yield from reconcile(self._client, queryset, rows, key, mapping, options))
+
+    def revert(self, told: Reversals) -> Flow[RevertPlan]:
+        """Compare what undoing comes to with what Planhat holds now, and return the plan."""
+        self.guard()
+        return (yield from revert(self._client, told))
 
     def push(self, on_conflict: Policy = "raise") -> Flow[BatchResult]:
         """Send what waits in the outbox."""

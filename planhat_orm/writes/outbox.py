@@ -7,7 +7,7 @@ the process; without one they live as long as the batch does that sends them. No
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -86,8 +86,13 @@ class OutboxSession(Protocol):
         """Hold entries back, with what the server holds of their fields."""
         ...
 
-    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> Sequence[tuple[str, str]]:
-        """Forget acknowledged entries; return the records that only reading tells of, by resource and id."""
+    def acknowledge(
+        self, finished: Iterable[tuple[int, str | None, Raw | None]], existed: Collection[int] = ()
+    ) -> Sequence[tuple[str, str]]:
+        """Forget acknowledged entries; return the records that only reading tells of, by resource and id.
+
+        `existed` are entries of new records that were there before.
+        """
         ...
 
     def cancel(self, seqs: Iterable[int]) -> None:
@@ -117,6 +122,10 @@ class OutboxStore(Protocol):
 
     def aliases(self, temporaries: Iterable[str]) -> Mapping[str, str]:
         """The ids that Planhat gave to records that had a temporary one."""
+        ...
+
+    def succeed(self, ids: Mapping[str, str]) -> None:
+        """Remember the new ids of records that were made anew, by the ids that they had before."""
         ...
 
 
@@ -200,6 +209,9 @@ class MemoryOutbox:
         """None: a temporary id is not seen outside of one piece of work."""
         return {}
 
+    def succeed(self, ids: Mapping[str, str]) -> None:
+        """Nothing to remember it for: there is no memory to undo changes of."""
+
     def made_here(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids that were acknowledged."""
         return self._made.intersection(ids)
@@ -226,7 +238,9 @@ class MemoryOutbox:
         """Hold entries back."""
         self.mark({seq: error for seq, (error, _) in conflicts.items()}, "conflict")
 
-    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> list[tuple[str, str]]:
+    def acknowledge(
+        self, finished: Iterable[tuple[int, str | None, Raw | None]], existed: Collection[int] = ()
+    ) -> list[tuple[str, str]]:
         """Forget acknowledged entries. There is no mirror that could show an earlier answer."""
         for seq, id, _ in finished:
             del self._entries[seq]

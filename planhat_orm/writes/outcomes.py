@@ -74,7 +74,8 @@ class Outcomes:
             else:
                 done.append((entry.seq, id, row))
         if done:
-            self.crossed.update((yield from on_outbox(self.session, lambda: self.session.acknowledge(done))))
+            there = {entry.seq for entry, status, *_ in entries if entry.makes and status != "created"}
+            self.crossed.update((yield from on_outbox(self.session, lambda: self.session.acknowledge(done, there))))
             # Not before: an entry whose acknowledgement fails is looked for, and must find the record that it made.
             creating.remember_made(entry.id for entry in entries if entry.status == "created" and entry.id is not None)
         yield from self._mark(nameless, "unknown")

@@ -137,9 +137,10 @@ def plan_of(
     for record in saves:
         known = record._meta.resource
         fields = (only or {}).get(id(record))
-        if record.id is not None and not record._payload(fields, guard=False):
+        found = changes_of("create" if record.id is None else "update", record, fields)
+        if record.id is not None and not any(change.field for change in found):
             continue
-        changes += changes_of("create" if record.id is None else "update", record, fields)
+        changes += found
         if "bulk_upsert" in known.operations:
             # Rows without a key travel on their own: they are sent once only.
             keyed = record.id is not None or has_key(known, record._keys())

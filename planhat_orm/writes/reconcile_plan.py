@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, RowResult, joined
 from ..runtime import Client
 from .outgoing import Outgoing
-from .plan import WritePlan, plan_of
+from .record_plan import RecordPlan
 from .references import Unresolved
 
 M = TypeVar("M", bound=Model)
 _SHOWN = 10
 
 
-class ReconcilePlan(Generic[M]):
+class ReconcilePlan(RecordPlan[M]):
     """What reconciling would do. `print(plan)` shows it; `apply()` does it, as bulk upserts.
 
     `unresolved` are the keys of related records that name none, or several: their rows are left out. `merged` are the
@@ -39,28 +39,12 @@ class ReconcilePlan(Generic[M]):
         left_alone: Sequence[str] = (),
         outgoing: Outgoing | None = None,
     ) -> None:
-        self._client = client
-        self.creates = creates
-        self.updates = updates
+        super().__init__(client, creates, updates, deletions)
         self.unchanged = unchanged
-        self.deletions = deletions
         self.unresolved = tuple(unresolved)
         self.merged = tuple(merged)
         self.left_alone = tuple(left_alone)
         self.outgoing = outgoing if outgoing is not None else Outgoing("", ())
-
-    @property
-    def plan(self) -> WritePlan:
-        """The changes field by field, and what they cost."""
-        return plan_of((*self.creates, *self.updates), self.deletions, self._client.seconds)
-
-    def apply(self) -> BatchResult:
-        """Send it: ceil(changed/5000) bulk upserts, and one DELETE for each deletion. Raises `BulkError`."""
-        return self._client.run(self._apply())
-
-    async def aapply(self) -> BatchResult:
-        """Do what `apply()` does, in a task."""
-        return await self._client.arun(self._apply())
 
     def _apply(self) -> Flow[BatchResult]:
         changed = [*self.creates, *self.updates]
@@ -89,16 +73,3 @@ class ReconcilePlan(Generic[M]):
             *lines,
             *([f"left alone, as they are not yours to set: {', '.join(self.left_alone)}"] * bool(self.left_alone)),
         ]
-
-    def __str__(self) -> str:
-        return "\n".join([str(self.plan), *self.notes(), self.summary()])
-
-    def __repr__(self) -> str:
-        return f"<ReconcilePlan {self.summary()}>"
-
-    def _repr_html_(self) -> str:
-        return self.plan._repr_html_()
-
-    def to_json(self) -> str:
-        """The plan's changes as JSON, in a stable order."""
-        return self.plan.to_json()

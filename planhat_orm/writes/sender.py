@@ -84,17 +84,18 @@ class Sender:
         policy: Policy | None = None,
         chunk_size: int = BULK_MAX_ROWS,
         doomed: Iterable[Model] = (),
+        new: str = "upsert",
     ) -> Flow[BatchResult]:
         """Send what changed of records, parents before children, delete others, and return the outcome of each.
 
         With `upsert` a record without an id that carries a key need not have all that a new one needs: it may exist
-        already. What hangs on a company is deleted before it; what is gone already is deleted. Raises
-        `ValidationError` before the first request.
+        already; with `new="create"` its key must be free when it is sent. What hangs on a company is deleted before it;
+        what is gone already is deleted. Raises `ValidationError` before the first request.
         """
         records = list({id(item): item for item in items}.values())
         deletions = sorted(doomed, key=lambda record: -record._meta.resource.write_order)
         result = BatchResult()
-        outcomes = yield from result.count(self._send(records, deletions, upsert, only or {}, policy, chunk_size))
+        outcomes = yield from result.count(self._send(records, deletions, upsert, only or {}, policy, chunk_size, new))
         result.rows = [outcomes.get(id(record)) or RowResult(record, "unchanged") for record in (*records, *deletions)]
         self.notify(result.rows)
         return result
@@ -107,12 +108,13 @@ class Sender:
         only: Fields,
         policy: Policy | None,
         chunk_size: int,
+        new: str,
     ) -> Flow[dict[int, RowResult]]:
         yield from self.prepare([*records, *doomed])
         changed = _checked(records, upsert, only)
         if (yield from self.compare(changed, policy, only)):
             changed = [record for record in changed if _is_changed(record, only)]
-        return (yield from self.carry(changed, only, chunk_size, doomed=doomed))
+        return (yield from self.carry(changed, only, chunk_size, new, doomed))
 
     def carry(
         self,
@@ -245,7 +247,17 @@ def _checked(records: Iterable[Model], upsert: bool, only: Fields) -> list[Model
 
 
 def _is_changed(record: Model, only: Fields) -> bool:
-    return record.id is None or bool(record._payload(only.get(id(record))))
+    fields = only.get(id(record))
+    return record.id is None or _names_a_new_one(record, fields) or bool(record._payload(fields))
+
+
+def _names_a_new_one(record: Model, fields: tuple[str, ...] | None) -> bool:
+    """Whether a reference was set to a record without an id: until that has one, what is sent is not known."""
+    live = record._live or {}
+    return any(
+        isinstance(value, Model) and value.id is None and (fields is None or name in fields)
+        for name, value in live.items()
+    )
 
 
 def _name(records: Iterable[Model]) -> dict[int, Model]:

@@ -231,7 +231,7 @@ aliases = Table(
     Column("temporary", TEXT, primary_key=True),
     Column("id", TEXT, nullable=False),
 )
-"""The ids that records created offline got at last."""
+"""The ids that records created offline got at last, and the new ids of those that were deleted and made anew."""
 
 
 def records(layout: Layout) -> Table:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from ... import arguments
 from ...errors import MirrorError
@@ -80,6 +80,15 @@ class Outbox:
                 rows = connection.execute(select(names.c.temporary, names.c.id).where(names.c.temporary.in_(part)))
                 found.update((temporary, id) for temporary, id in rows)
         return found
+
+    def succeed(self, ids: Mapping[str, str]) -> None:
+        """Remember the new ids of records that were made anew, by the ids that they had before."""
+        names = tables.aliases
+        with self._database.writing() as connection:
+            for part in chunks(sorted(ids)):
+                connection.execute(delete(names).where(names.c.temporary.in_(part)))
+            if ids:
+                connection.execute(insert(names), [{"temporary": old, "id": id} for old, id in ids.items()])
 
     def made_here(self, ids: Iterable[str]) -> set[str]:
         """Those of some ids that belong to records made through this outbox."""
@@ -297,8 +306,12 @@ class Outbox:
                     stacks.put(place, merged(bottom, theirs))
             stacks.write()
 
-    def acknowledge(self, finished: Iterable[tuple[int, str | None, Raw | None]]) -> list[tuple[str, str]]:
+    def acknowledge(
+        self, finished: Iterable[tuple[int, str | None, Raw | None]], existed: Collection[int] = ()
+    ) -> list[tuple[str, str]]:
         """Forget acknowledged entries: `(seq, id, row)` with the id Planhat gave, and what the record now is.
+
+        `existed` are entries of new records that were there before: others made those.
 
         A temporary id gives way to the real one in the mirror's rows and in what still waits. Returns records, by
         resource and id, of which an earlier answer may be the later one: only reading them tells.
@@ -327,9 +340,9 @@ class Outbox:
                     crossed += [(entry.resource, entry.record)] if order == "unknown" else []
                 self._overtake(stacks, entry, entry.patch)
                 stacks.take_out(entry)
-                (table, record), whole = self._settle(stacks, entry, id, row)
+                (table, record), whole = self._settle(stacks, entry, id, row, is_new=entry.seq not in existed)
                 told.setdefault(table, {})[record] = whole
-                if entry.makes and not record.startswith(TEMPORARY):
+                if entry.makes and entry.seq not in existed and not record.startswith(TEMPORARY):
                     made.setdefault(table, []).append(record)
             stacks.rename([record for record in naming if record.seq not in gone], names)
             stacks.write()
@@ -389,11 +402,13 @@ class Outbox:
             if older.seq < newer.seq and older.op == "update" and self._is_free(older):
                 _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
 
-    def _settle(self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None) -> tuple[Place, bool]:
+    def _settle(
+        self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None, *, is_new: bool = True
+    ) -> tuple[Place, bool]:
         """Put what the server said under what still waits; return the record, and whether that is all of it."""
         old = stacks.place(entry.resource, entry.record)
         new: Place = (old[0], id or entry.record)
-        stacks.settle(new, entry)
+        stacks.settle(new, entry, is_new=is_new)
         if entry.op == "delete":
             stacks.put(old, None)
             return new, True

@@ -201,15 +201,19 @@ class PendingOverlay:
         """Say what of a record's change in this transaction is ours."""
         self._own[place] = self._own.get(place, Own()).and_also(own)
 
-    def settle(self, place: Place, entry: Entry) -> None:
-        """Say that an entry reached the server, as the record of `place`, which may have got another id by it."""
+    def settle(self, place: Place, entry: Entry, *, is_new: bool = True) -> None:
+        """Say that an entry reached the server, as the record of `place`, which may have got another id by it.
+
+        A record that was there before is another one than the row that stood for it, and not of our making.
+        """
         own = entry.own
         if entry.makes:
             old = self.place(entry.resource, entry.record)
             # The record is there by now; what is ours of it now is what we sent, and that it has this id.
             self.claim(place, replace(own, fields=own.fields | {"_id"}, whole=False))
             if place != old:
-                self._renamed[place] = entry.record
+                if is_new:
+                    self._renamed[place] = entry.record
                 self.claim(old, own)
         else:
             self.claim(place, own)

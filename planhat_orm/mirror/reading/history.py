@@ -37,7 +37,8 @@ class Change:
     """One record's change. `fields` holds old and new by Python name, `custom.Label` for custom fields.
 
     `kind` is created, updated, deleted, or silent: a change that moved no stamp. `origin` is "mine" for what
-    this library wrote. `at` is when the change was seen here, `seq` its number: a later one has a greater one.
+    this library wrote. `at` is when the change was seen here, `seq` its number: a later one has a greater one. `op` is
+    the save, batch or deletion of yours that it belongs to: `mirror.revert(op=change.op)` undoes that.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Change:
     origin: str
     fields: dict[str, tuple[Any, Any]] = field(repr=False)
     seq: int = 0
+    op: str | None = None
 
 
 def moment_of(when: datetime | date | str) -> int:
@@ -87,12 +89,12 @@ def changes(
         begins = resets(connection)
         # What was before a reset cannot be told from what is now.
         rows = [row for row in connection.execute(statement) if row.seq > begins.get(row.resource, (0, 0))[0]]
-        past = _Past(connection, database, rows)
+        past = Past(connection, database, rows)
         for row in rows:
             before, now = past.step(row)
             if (until is None or row.at < until) and (origin is None or row.origin == origin):
                 fields, at = _fields(layout_for(row.resource), row.reverse, before, now), clock.moment(row.at)
-                found.append(Change(row.resource, past.id(row.rid), row.kind, at, row.origin, fields, row.seq))
+                found.append(Change(row.resource, past.id(row.rid), row.kind, at, row.origin, fields, row.seq, row.op))
     return found[::-1]
 
 
@@ -126,7 +128,7 @@ def memory_begins(found: State, reset: tuple[int, int] | None) -> int:
     return max([*(clock.micros(state.moment(text)) for text in kept), reset[1] if reset else 0])
 
 
-class _Past:
+class Past:
     """The records that some changes are about, put back change by change from what they are now; newest first."""
 
     def __init__(self, connection: Connection, database: Database, rows: Iterable[Any]) -> None:
@@ -213,7 +215,7 @@ class PastSource(MirrorSource):
         rows = connection.execute(select(log).where(later).order_by(log.c.seq.desc())).all()
         if not rows:
             return
-        past = _Past(connection, self.database, rows)
+        past = Past(connection, self.database, rows)
         for row in rows:
             past.step(row)
         quote = connection.dialect.identifier_preparer.quote
