@@ -41,7 +41,9 @@ SLOWER = {
 """Items of lists, and a bare exact sum on a narrow table, which take longer than their like by hand."""
 _SAMPLE = 200
 pages = MirrorSource.pages
-_IDS = re.compile(r"65f0c1a[0-9a-f]{17}")
+_IDS = re.compile(r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])")
+_APART = 1_000
+"""Seconds between the ids of a copy and those of the next: more than the sample spans, so that ids grow as they would."""
 
 
 def run(scale: Scale) -> Iterator[Line]:
@@ -104,7 +106,15 @@ def _fill(planhat: Planhat, rows: int) -> None:
     """A tenant of so many companies, made of copies of a small one."""
     few = min(rows, _SAMPLE)
     with Emulator(
-        companies=few, licenses=3 * few, endusers=few, conversations=few, tasks=few, tickets=3 * few, nps=few // 3
+        companies=few,
+        licenses=3 * few,
+        endusers=few,
+        conversations=few,
+        tasks=few,
+        tickets=3 * few,
+        nps=few,
+        opportunities=few,
+        churn=few,
     ) as emulator:
         sample = {name: list(map(msgspec.json.encode, emulator.store.all(name))) for name in (*KEPT, *COPIED)}
     kept = {id for name in KEPT for line in sample[name] for id in _IDS.findall(line.decode())}
@@ -118,7 +128,7 @@ def _fill(planhat: Planhat, rows: int) -> None:
 
 def _copied(line: str, copy: int, kept: set[str]) -> dict[str, Any]:
     def other(found: re.Match[str]) -> str:
-        return found[0] if found[0] in kept else f"{0x65F0C1A2 + copy:08x}{found[0][8:]}"
+        return found[0] if found[0] in kept else f"{int(found[0][:8], 16) + copy * _APART:08x}{found[0][8:]}"
 
     record: dict[str, Any] = msgspec.json.decode(_IDS.sub(other, line))
     return record

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Integer, and_, cast, func, literal, literal_column
+from sqlalchemy import Integer, and_, cast, func, literal, literal_column, true
 
 from planhat_orm.client import evaluation, links
 from planhat_orm.mirror.reading import (
@@ -248,8 +248,9 @@ def whole_in_sql(self: Any, op: str, left: Any, right: Any) -> Any:
     return cast(found, Integer) * 1.0 if op == "/" else found
 
 
-def infinite(self: Any, op: str, left: Any, right: Any) -> Any:
-    return (left * 1.0).op(op)(right * 1.0)
+def infinite(patch: Patch) -> None:
+    patch.setattr(sqlite.SqliteDialect, "finite", lambda self, value: value)
+    patch.setattr(sqlite.SqliteDialect, "is_finite", lambda self, op, value: true())
 
 
 def sunday_in_sql(self: Any, source: Any, kind: Any, value: Any, unit: str, zone: str) -> Any:
@@ -305,7 +306,7 @@ MIRROR = [
     mirror("joins leave records out", Joins, "join", inner_joins),
     mirror("dividing by zero gives zero", sqlite.SqliteDialect, "arithmetic", zero_in_sql),
     mirror("division gives whole numbers", sqlite.SqliteDialect, "arithmetic", whole_in_sql),
-    mirror("what is not finite is a number", sqlite.SqliteDialect, "arithmetic", infinite),
+    Mutant("what is not finite is a number", "mirror", infinite),
     mirror("the sum of nothing is zero", sqlite.SqliteDialect, "total", lambda self, parts: func.coalesce(total(self, parts), 0.0)),
     mirror("distinct is lost", aggregates.Aggregate, "_count", lambda self, value: func.count(columns_of(value)[0])),
     mirror("an element of any type is text", sqlite, "_mixed", lambda type_, value: Mixed(literal(2), value * 1.0, value)),

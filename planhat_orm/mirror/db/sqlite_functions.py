@@ -81,9 +81,11 @@ class LargeSum:
     def __init__(self) -> None:
         self._whole = 0
         self._fractions = 0
+        self._any = False
 
     def step(self, value: Any) -> None:
         """Add one."""
+        self._any = True
         if isinstance(value, str):
             whole, fractions = map(int, value.split())
         else:
@@ -93,7 +95,7 @@ class LargeSum:
 
     def finalize(self) -> str | None:
         """The sum as text, or NULL of none."""
-        return f"{self._whole} {self._fractions}" if self._whole or self._fractions else None
+        return f"{self._whole} {self._fractions}" if self._any else None
 
 
 _cut_off = threading.local()

@@ -33,7 +33,7 @@ from ...query.tree import All, Any, Expr, Figure, Hop, InQuery, Item, Node, Not,
 from ...query.walk import parts_of, without_relations
 from ..db import tables
 from ..db.layout import Column, Layout, layout_for
-from . import expressions, figures, grouping, trees
+from . import days, expressions, figures, grouping, trees
 from .dialect import Dialect
 from .joins import Cell, Joins, Sql, Value, columns_of
 
@@ -253,6 +253,13 @@ class Compiler:
                 if isinstance(found, Cell):
                     return self.dialect.matches(joins.source, found, op, operand)
                 return expressions.worked_out(self, joins.source, found, target.kind, op, operand)
+        if expressions.is_result(target, op, operand, joins):
+            return expressions.result_compared(self, target, joins, op, operand)
+        within = days.within(target, op, operand, self.zone, joins)
+        if within is not None:
+            of, bounds = within
+            moment = columns_of(self.value(of, joins))[0]
+            return and_(*(expressions.direct(self, joins.source, moment, of.kind, *bound) for bound in bounds))
         left = self.value(target, joins)
         if op == "isnull":
             nothing = columns_of(left)[0]

@@ -77,7 +77,15 @@ class Dialect(Protocol):
     # --- values -----------------------------------------------------------------------------------------
 
     def arithmetic(self, op: str, left: Sql, right: Sql) -> Sql:
-        """The sum, difference, product or quotient of two doubles; NULL where it is none."""
+        """The sum, difference, product or quotient of a double and a number; NULL where it is no number."""
+        ...
+
+    def finite(self, value: Sql) -> Sql:
+        """What arithmetic gives; NULL where that is infinite."""
+        ...
+
+    def is_finite(self, op: str, value: Sql) -> Sql:
+        """Whether what arithmetic gives, and compares by `op` with a number, is finite."""
         ...
 
     def days_between(self, kind: Kind, left: Sql, right: Sql) -> Sql:
@@ -94,6 +102,13 @@ class Dialect(Protocol):
 
     def trunc(self, source: FromClause, kind: Kind, value: Sql, unit: str, zone: str) -> Sql:
         """The first day of the unit that a moment or day is in."""
+        ...
+
+    def shared(self, kind: Kind, value: Sql, unit: str, zone: str) -> Sql | None:
+        """What all moments have in common, and no others, that `trunc` makes one of; `trunc` makes the same of it.
+
+        None where nothing is quicker to group by than what `trunc` gives.
+        """
         ...
 
     def distinct_key(self, value: Mixed) -> Sql:

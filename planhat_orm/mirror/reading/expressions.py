@@ -101,13 +101,52 @@ def as_kind(found: Value, kind: Kind, wanted: Kind) -> Value:
 
 
 def _arithmetic(compiler: Compiler, expr: Arithmetic, joins: Joins) -> Sql:
+    if not _is_dated(expr):
+        return compiler.dialect.finite(_unchecked(compiler, expr, joins))
     left, right = single(compiler, expr.left, joins), single(compiler, expr.right, joins)
-    if expr.left.kind not in (DATETIME, DAY):
-        return compiler.dialect.arithmetic(expr.op, left, right)
     if expr.right.kind in (DATETIME, DAY):
         return compiler.dialect.days_between(expr.left.kind, left, right)
     days = right if expr.op == "+" else -right
     return compiler.dialect.days_later(expr.left.kind, left, days)
+
+
+def _is_dated(expr: Arithmetic) -> bool:
+    return expr.left.kind in (DATETIME, DAY)
+
+
+def _unchecked(compiler: Compiler, expr: Expr, joins: Joins) -> Sql:
+    """A number that may be infinite: only what is divided by it would not show that in the end."""
+    if not isinstance(expr, Arithmetic) or _is_dated(expr) or expr in joins.known:
+        return single(compiler, expr, joins)
+    left = _unchecked(compiler, expr.left, joins)
+    right = (single if expr.op == "/" else _unchecked)(compiler, expr.right, joins)
+    if not any(_is_double(side, joins) for side in (expr.left, expr.right)):
+        left = cast(left, Double())
+    return compiler.dialect.arithmetic(expr.op, left, right)
+
+
+def _is_double(expr: Expr, joins: Joins) -> bool:
+    """Whether a number is a double in SQL, too: other columns hold whole ones."""
+    if isinstance(expr, Constant):
+        return isinstance(expr.value, float)
+    return isinstance(expr, Arithmetic) and not _is_dated(expr) and expr not in joins.known
+
+
+def result_compared(compiler: Compiler, expr: Arithmetic, joins: Joins, op: str, operand: Anything) -> Sql:
+    """Whether the result of arithmetic on numbers compares so with a number."""
+    found = _unchecked(compiler, expr, joins)
+    return and_(getattr(found, DIRECT[op])(operand), compiler.dialect.is_finite(op, found))
+
+
+def is_result(expr: Expr, op: str, operand: Anything, joins: Joins) -> bool:
+    """Whether a test is one of `result_compared`."""
+    return (
+        isinstance(expr, Arithmetic)
+        and not _is_dated(expr)
+        and expr not in joins.known
+        and op in DIRECT
+        and isinstance(operand, (int, float))
+    )
 
 
 def _coalesce(values: list[Value]) -> Value:

@@ -127,7 +127,8 @@ def grouped(
     again = None if kind is None else columns[0] if len(columns) == 1 else from_columns(kind, columns)
     parts = aggregate.parts(again)
     found = columns_of(aggregate.result(parts))
-    shown = compiler.labelled([*keys, *found, parts.get("n", null())])
+    needs_count = figure.default is not None and figure.function in ("sum", "avg")
+    shown = compiler.labelled([*keys, *found, parts["n"] if needs_count else null()])
     return grouped_by(statement.with_only_columns(*shown), shown[: len(keys)]), len(found)
 
 

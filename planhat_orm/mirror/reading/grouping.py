@@ -11,13 +11,14 @@ different ones, and only those are taken apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any as Anything
 
 from sqlalchemy import FromClause, Select, and_, case, literal, select, true
 
 from ...query.query import Query
-from ...query.tree import EVERYTHING, Expr, Figure, Item
+from ...query.tree import EVERYTHING, Expr, Figure, Item, Trunc
 from ...query.walk import figures_in
 from ..db.layout import layout_for
 from . import expressions
@@ -40,7 +41,7 @@ def statement(compiler: Compiler, query: Query) -> Select[Anything]:
     cells = list(inner.c)
     known: dict[Expr, Value] = {}
     for expr in (*keys, *plain):
-        known[expr] = from_columns(expr.kind, cells[: width(expr.kind)])
+        known[expr] = _of_group(compiler, expr, inner, cells[: width(expr.kind)])
         cells = cells[width(expr.kind) :]
     source: FromClause = inner
     columns = [column for expr in keys for column in columns_of(known[expr])]
@@ -75,9 +76,7 @@ def _is_apart(figure: Figure, opened: bool) -> bool:
 def _grouped(compiler: Compiler, query: Query, keys: list[Expr], figures: list[Figure]) -> Select[Anything]:
     """The groups with the figures over their own records."""
     joins, where = compiler.records(query)
-    raw: list[Sql] = []
-    for expr in keys:
-        raw += [compiler.listed(expr, joins)] if isinstance(expr, Item) else columns_of(compiler.value(expr, joins))
+    raw = [column for expr in keys for column in _columns_to_group_by(compiler, expr, joins)]
     aggregates = [Aggregate(compiler.dialect, figure) for figure in figures]
     parts = [_parts(compiler, aggregate, joins) for aggregate in aggregates]
     if not any(isinstance(expr, Item) for expr in keys):
@@ -90,6 +89,25 @@ def _grouped(compiler: Compiler, query: Query, keys: list[Expr], figures: list[F
     named = compiler.labelled([*raw, *(part for found in parts for part in found.values())])
     lists = grouped_by(select(*named).select_from(joins.source).where(where), named[: len(raw)])
     return _taken_apart(compiler, lists.cte(), keys, aggregates, parts)
+
+
+def _columns_to_group_by(compiler: Compiler, expr: Expr, joins: Joins) -> Sequence[Sql]:
+    """What a key is grouped by: lists as they are, and of truncated moments, where that is quicker, what they share."""
+    if isinstance(expr, Item):
+        return [compiler.listed(expr, joins)]
+    if isinstance(expr, Trunc):
+        moment = expressions.single(compiler, expr.of, joins)
+        shared = compiler.dialect.shared(expr.of.kind, moment, expr.unit, compiler.zone)
+        if shared is not None:
+            return [shared]
+    return columns_of(compiler.value(expr, joins))
+
+
+def _of_group(compiler: Compiler, expr: Expr, groups: FromClause, cells: Sequence[Sql]) -> Value:
+    """The value of a key or figure, by its columns in the groups."""
+    if isinstance(expr, Trunc) and compiler.dialect.shared(expr.of.kind, cells[0], expr.unit, compiler.zone) is not None:
+        return compiler.dialect.trunc(groups, expr.of.kind, cells[0], expr.unit, compiler.zone)
+    return from_columns(expr.kind, cells)
 
 
 def _parts(compiler: Compiler, aggregate: Aggregate, joins: Joins) -> Parts:

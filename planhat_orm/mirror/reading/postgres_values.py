@@ -27,6 +27,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -79,6 +80,14 @@ class PostgresValues:
             first = (first + literal_column("0." + "0" * 400)).self_group()
             second = func.nullif(second, 0)
         return case((safe, plain), else_=_double(first.op(op, return_type=Numeric(asdecimal=False))(second)))
+
+    def finite(self, value: Sql) -> Sql:
+        """Nothing is infinite here."""
+        return value
+
+    def is_finite(self, op: str, value: Sql) -> Sql:
+        """Nothing is infinite here."""
+        return true()
 
     # --- moments and days -------------------------------------------------------------------------------
 
@@ -139,6 +148,10 @@ class PostgresValues:
         found = self._connection.execute(select(func.min(value), func.max(value)).select_from(source)).one()
         years = [int(text[:4]) for text in found if text is not None] or [1970]
         return min(*years, 1970), max(*years, 2040)
+
+    def shared(self, kind: Kind, value: Sql, unit: str, zone: str) -> Sql | None:
+        """Numbers are made of moments quickly here."""
+        return None
 
     def distinct_key(self, value: Mixed) -> Sql:
         """A number is written so that it could be read back."""

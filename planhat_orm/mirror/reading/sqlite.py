@@ -23,6 +23,7 @@ from sqlalchemy import (
     column,
     false,
     func,
+    literal,
     literal_column,
     null,
     or_,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as SqlText
 
-from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, EXACT, ID, INTEGER, LISTS, NUMBER, OBJECT, TEXT, Kind
+from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, EXACT, ID, INTEGER, LIST, LISTS, NUMBER, OBJECT, TEXT, Kind
 from ..db.json_text import json_text, path
 from .joins import Cell, Mixed, Sql, Value
 from .sqlite_values import SqliteValues
@@ -68,8 +69,12 @@ class SqliteDialect(SqliteValues):
         return column
 
     def missing(self, cell: Cell) -> Sql:
-        """Whether nothing, or null, is at the cell."""
-        return func.coalesce(self._type(cell), "null") == "null"
+        """Whether nothing, or null, is at the cell; what `_extra` holds is mostly of other keys, as its text tells."""
+        nothing: Sql = func.coalesce(self._type(cell), "null") == "null"
+        if getattr(cell.base, "name", "") != "_extra":
+            return nothing
+        key = literal(json_text(cell.path[0]), SqlText())
+        return or_(cell.base.is_(None), func.instr(cell.base, key) == 0, nothing)
 
     def among(self, value: Sql, operands: Sequence[Any]) -> Sql:
         """IN; many values travel as one JSON array, as SQLite bounds the number of parameters."""
@@ -180,8 +185,14 @@ class SqliteDialect(SqliteValues):
                 return and_(self._may_overlap(self._json(cell), wanted), asked)
             # Our own encoder wrote the cell, so an element is in it letter by letter; text holds it without quotes.
             inside = (json_text(name) if cell.kind in LISTS else json_text(name)[1:-1] for name in wanted)
-            return and_(or_(false(), *(func.instr(self._json(cell), item) > 0 for item in inside)), asked)
+            holds = self._has_any(self._json(cell), wanted) if cell.kind is LIST else asked
+            return and_(or_(false(), *(func.instr(self._json(cell), item) > 0 for item in inside)), holds)
         return asked
+
+    def _has_any(self, listed: Sql, wanted: Sequence[str]) -> Sql:
+        """Whether some of the texts are elements of a list."""
+        each = self._each(listed)
+        return select(1).select_from(each).where(each.c.type == "text", each.c.value.in_(wanted)).exists()
 
     def _may_overlap(self, listed: Sql, wanted: Sequence[str]) -> Sql:
         """Whether a list has one of many texts, or what only Python can tell."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import REAL, FromClause, Integer, case, cast, func, literal_column, null
+from sqlalchemy import REAL, FromClause, Integer, case, cast, func, literal_column, not_, true
 
-from ...query.kinds import DAY, Kind
+from ...query.kinds import DATETIME, DAY, Kind
 from ...query.moments import zone_named
 from .dialect import Parts
 from .joins import Mixed, Sql
 
 _INFINITE = ("9e999", "-9e999")
 _UNIT: Sql = literal_column("1000000000")
-_SMALL: Sql = literal_column("1e12")
-"""Below it a number's whole part is added up as a whole number; larger ones are added up in Python."""
+_SMALL = (literal_column("-999999999999"), literal_column("999999999999"))
+"""Between them a number's whole part is added up as a whole number; larger ones are added up in Python."""
 
 
 def _whole(value: Sql) -> Sql:
@@ -23,11 +23,20 @@ class SqliteValues:
     """The part of SQLite's dialect that is about values."""
 
     def arithmetic(self, op: str, left: Sql, right: Sql) -> Sql:
-        """Doubles; dividing by zero gives NULL by itself, and so does what is no number."""
-        found: Sql = cast(left, REAL).op(op, return_type=REAL())(cast(right, REAL))
+        """Of a double and a number: dividing by zero gives NULL by itself, and so does what is no number."""
+        return left.op(op, return_type=REAL())(right)
+
+    def finite(self, value: Sql) -> Sql:
+        """SQLite calculates on with infinite numbers."""
         for infinite in _INFINITE:
-            found = func.nullif(found, literal_column(infinite))
-        return found
+            value = func.nullif(value, literal_column(infinite))
+        return value
+
+    def is_finite(self, op: str, value: Sql) -> Sql:
+        """Only one of them can compare so."""
+        if op == "exact":
+            return true()
+        return value < literal_column(_INFINITE[0]) if op in ("gt", "gte") else value > literal_column(_INFINITE[1])
 
     # --- moments and days -------------------------------------------------------------------------------
 
@@ -47,6 +56,8 @@ class SqliteValues:
             return _whole(func.substr(_local(value, zone), 12, 2))
         if part == "date" and kind is DAY:
             return value
+        if part in _PLACES:
+            return _whole(func.substr(_calendar(kind, value, zone), *_PLACES[part]))
         day = _day_text(kind, value, zone)
         match part:
             case "date":
@@ -56,10 +67,7 @@ class SqliteValues:
             case "week":
                 thursday = func.strftime("%j", day, "-3 days", "weekday 4")
                 return (_whole(thursday) - 1).self_group().op("/")(7) + 1
-            case "quarter":
-                return (_whole(func.substr(day, 6, 2)) + 2).self_group().op("/")(3)
-        start, length = {"year": (1, 4), "month": (6, 2), "day": (9, 2)}[part]
-        return _whole(func.substr(day, start, length))
+        return (_whole(func.substr(day, 6, 2)) + 2).self_group().op("/")(3)
 
     def trunc(self, source: FromClause, kind: Kind, value: Sql, unit: str, zone: str) -> Sql:
         """The first days of months and years are texts, those of weeks numbers."""
@@ -72,11 +80,17 @@ class SqliteValues:
             case "year":
                 first = func.substr(day, 1, 4).op("||")("-01-01")
             case "month":
-                first = func.substr(day, 1, 8).op("||")("01")
+                first = func.substr(day, 1, 7).op("||")("-01")
             case _:
                 month = (_whole(func.substr(day, 6, 2)) - 1).self_group().op("/")(3).self_group() * 3 + 1
                 first = func.substr(day, 1, 5).op("||")(func.printf("%02d-01", month))
         return _number(first)
+
+    def shared(self, kind: Kind, value: Sql, unit: str, zone: str) -> Sql | None:
+        """The beginning of the text."""
+        if kind is not DATETIME or zone != "UTC" or unit not in _OF_THE_SAME:
+            return None
+        return func.substr(value, literal_column("1"), literal_column(str(_OF_THE_SAME[unit])))
 
     def distinct_key(self, value: Mixed) -> Sql:
         """A number is written so that it could be read back."""
@@ -86,38 +100,43 @@ class SqliteValues:
     # --- sums -------------------------------------------------------------------------------------------
 
     def sum_parts(self, value: Sql) -> Parts:
-        """Whole parts and fractions of small numbers as whole numbers; large numbers go to Python."""
-        size = func.abs(value)
-        fraction = (value - _whole(value)).self_group() * literal_column("1e9") + literal_column("1000000000.5")
-        small = size < _SMALL
-        count = func.count(value)
+        """Whole parts and fractions of small numbers as whole numbers; large numbers go to Python.
+
+        Most numbers have no fraction and are small: each is looked at once for either.
+        """
+        whole, is_small = _whole(value), value.between(*_SMALL)
+        fraction = (value - whole).self_group() * literal_column("1e9") + literal_column("1000000000.5")
         return {
-            "n": count,
-            "whole": func.coalesce(func.sum(case((small, _whole(value)))), 0),
-            "fractions": func.coalesce(func.sum(case((small, _whole(fraction) - _UNIT))), 0),
-            "large": func.planhat_large_sum(value).filter(size >= _SMALL),
+            "n": func.count(value),
+            "whole": func.sum(case((is_small, whole))),
+            "fractions": func.sum(case((is_small, _whole(fraction) - _UNIT))).filter(value != whole),
+            "large": func.planhat_large_sum(value).filter(not_(is_small)),
         }
 
     def merged_parts(self, parts: Parts) -> Parts:
         """Parts add up as numbers do."""
         return {
             "n": func.coalesce(func.sum(parts["n"]), 0),
-            "whole": func.coalesce(func.sum(parts["whole"]), 0),
-            "fractions": func.coalesce(func.sum(parts["fractions"]), 0),
+            "whole": func.sum(parts["whole"]),
+            "fractions": func.sum(parts["fractions"]),
             "large": func.planhat_large_sum(parts["large"]).filter(parts["large"].is_not(None)),
         }
 
     def total(self, parts: Parts) -> Sql:
-        """The whole numbers as doubles; Python puts large ones together."""
-        whole, fractions, large = parts["whole"], parts["fractions"], parts["large"]
+        """The whole numbers as doubles; Python puts large ones together. Of no values each part is NULL."""
+        whole, large = parts["whole"], parts["large"]
+        fractions = func.coalesce(parts["fractions"], literal_column("0"))
         rest = _modulo(fractions, 1_000_000_000)
         carry = (fractions - rest).self_group().op("/")(_UNIT)
         small = cast(whole + carry, REAL) + cast(rest, REAL) / literal_column("1e9")
-        return case(
-            (parts["n"] == 0, null()),
-            (large.is_(None), small),
-            else_=func.planhat_total(whole, fractions, large),
-        )
+        mixed = func.planhat_total(func.coalesce(whole, literal_column("0")), fractions, large)
+        return case((large.is_(None), small), else_=mixed)
+
+
+_PLACES = {"year": (1, 4), "month": (6, 2), "day": (9, 2)}
+"""Where a moment or day has its parts, as text."""
+_OF_THE_SAME = {"year": 4, "month": 7, "day": 10}
+"""How many characters all moments share that are truncated alike."""
 
 
 def _local(value: Sql, zone: str) -> Sql:
@@ -128,10 +147,14 @@ def _local(value: Sql, zone: str) -> Sql:
     return func.planhat_local(value, zone)
 
 
+def _calendar(kind: Kind, value: Sql, zone: str) -> Sql:
+    """A text that begins with the day."""
+    return func.date(value + literal_column("2440587.5")) if kind is DAY else _local(value, zone)
+
+
 def _day_text(kind: Kind, value: Sql, zone: str) -> Sql:
-    if kind is DAY:
-        return func.date(value + literal_column("2440587.5"))
-    return func.substr(_local(value, zone), 1, 10)
+    found = _calendar(kind, value, zone)
+    return found if kind is DAY else func.substr(found, 1, 10)
 
 
 def _number(day: Sql) -> Sql:
