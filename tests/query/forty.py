@@ -23,6 +23,11 @@ def _later(span: str) -> str:
     return f"strftime('%Y-%m-%dT%H:%M:%fZ', '2026-06-01 12:00:00', '{span}')"
 
 
+def _missing(column: str, wire: str) -> str:
+    """A value that does not fit its column is in `_extra`, and not missing."""
+    return f"c.{column} is null and c._extra ->> '{wire}' is null"
+
+
 _TREES = (
     "with recursive below(top, id) as (select id, id from company union "
     "select below.top, c.id from below join company c on c.parent_id = below.id)"
@@ -58,7 +63,7 @@ QUESTIONS = [
         "select custom ->> '$.Tier' as tier, phase, count(*) from company group by 1, 2 "
         "order by tier is null, tier, phase is null, phase",
     ),
-    Question("Without a source", "C.filter(source_id=None)", '"source_id is missing"', f"{_COMPANY} c.source_id is null order by 1"),
+    Question("Without a source", "C.filter(source_id=None)", '"source_id is missing"', f"{_COMPANY} {_missing('source_id', 'sourceId')} order by 1"),
     Question(
         "Companies by tag",
         'C.group_by("tags").annotate(n=Count())',
@@ -156,7 +161,7 @@ QUESTIONS = [
         "Customers with nothing planned",
         'C.filter(next_touch_date=None, status="customer")',
         '"next_touch_date is missing and status=customer"',
-        f"{_COMPANY} c.next_touch_date is null and c.status = 'customer' order by 1",
+        f"{_COMPANY} c.status = 'customer' and {_missing('next_touch_date', 'nextTouchDate')} order by 1",
     ),
     Question(
         "NPS by year",

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from ...query.kinds import ANY
+from ...query.lookups import COMPARE
 from ...query.query import Query
 from ...query.tree import All, Any, Expr, Figure, Hop, InQuery, Item, Node, Not, Related, Target, Test
 from ...query.walk import parts_of, without_relations
@@ -56,16 +57,22 @@ class Compiler:
     def rows(self, query: Query, columns: Sequence[Column]) -> Select[Anything]:
         """The statement that selects `columns`, `_extra`, and the columns of the annotations, of the records."""
         joins, where = self.records(query)
+        joins.once = figures.asked_once(query)
         table = joins.table
         shown = [
             self.dialect.json(table.c[column.name]) if column.storage == "json" else table.c[column.name]
             for column in columns
         ]
-        values = [column for _, expr in query.annotations for column in columns_of(self.value(expr, joins))]
+        values: list[Sql] = []
+        for _, expr in query.annotations:
+            named = [column.label(f"v{len(values) + place}") for place, column in enumerate(self.columns(expr, joins))]
+            values += named
+            if expr in joins.once:
+                joins.figures[expr] = named[0]
         order = self.order(query, joins)
         # An id is never spilt into `_extra`, so that an index alone may answer.
         extra = null() if query.select is not None and query.select <= {"_id"} else table.c["_extra"]
-        chosen = (*shown, extra, *(column.label(f"v{place}") for place, column in enumerate(values)))
+        chosen = (*shown, extra, *values)
         if query.distinct:
             where = and_(where, table.c.pk.in_(self._first_of_each(query)))
         return sliced(select(*chosen).select_from(joins.source).where(where).order_by(*order), query)
@@ -97,7 +104,24 @@ class Compiler:
         narrow, alone = _is_narrow(query.where, layout), without_relations(query.where)
         joins = Joins(self, tables.records(layout), layout, narrow=narrow, chosen=alone)
         visible = self.belongs(joins.table, layout, hidden=query.hidden)
-        return joins, and_(visible, self.where(query.where, joins))
+        return joins, and_(visible, self._joined(query.where, joins))
+
+    def _joined(self, node: Node, joins: Joins) -> Sql:
+        """The condition on the rows of a table, with the record joined that a relation to one leads to.
+
+        A database may then begin with those records, and find the rows by an index.
+        """
+        parts: list[Sql] = []
+        for part in _cheap_first(node.children) if isinstance(node, All) else (node,):
+            if isinstance(part, Related) and part.hop.to_one:
+                far = self.far(part.hop, part.hidden)
+                inside = self._joined(part.where, far.joins)
+                near, key = joins.column(part.hop.near), far.joins.column(part.hop.far)
+                joins.join(far.joins.source, near == key, inner=True)
+                parts += [far.visible, inside]
+            else:
+                parts.append(self.where(part, joins))
+        return joined(and_, true(), parts)
 
     def _first_of_each(self, query: Query) -> Select[Anything]:
         """The primary keys of the first record of each combination of values."""
@@ -126,6 +150,10 @@ class Compiler:
     def value(self, expr: Expr, joins: Joins) -> Value:
         """What an expression compares by."""
         return expressions.value(self, expr, joins)
+
+    def columns(self, expr: Expr, joins: Joins) -> tuple[Sql, ...]:
+        """The columns of what an expression compares by."""
+        return columns_of(self.value(expr, joins))
 
     def figure(self, figure: Figure, joins: Joins) -> Value:
         """A figure of each record over the records that are related to it."""
@@ -191,7 +219,7 @@ class Compiler:
         """The condition of a tree on the rows of a table."""
         match node:
             case All(children):
-                return joined(and_, true(), [self.where(child, joins) for child in children])
+                return joined(and_, true(), [self.where(child, joins) for child in _cheap_first(children)])
             case Any(children):
                 return joined(or_, false(), [self.where(child, joins) for child in children])
             case Not(child):
@@ -266,6 +294,9 @@ class Compiler:
             return nothing.is_(None) if operand else nothing.is_not(None)
         if isinstance(operand, Expr):
             return expressions.compared(op, left, target.kind, self.value(operand, joins), operand.kind)
+        if isinstance(target, Figure) and op in COMPARE and not COMPARE[op](0, operand):
+            # What is true of no count of nothing needs none: the database may begin with the counts.
+            left = joins.counts.get(target, left)
         return expressions.worked_out(self, joins.source, left, target.kind, op, operand)
 
 
@@ -298,6 +329,11 @@ def joined(join: Callable[..., Sql], start: Sql, conditions: list[Sql]) -> Sql:
         # Of a bare Grouping, SQLAlchemy takes the brackets away again.
         conditions = [type_coerce(Grouping(join(start, *group)), Boolean()) for group in groups]
     return join(start, *conditions)
+
+
+def _cheap_first(nodes: Sequence[Node]) -> list[Node]:
+    """Conditions in an order that spares work: whether a value is missing takes a look at `_extra`, too."""
+    return sorted(nodes, key=lambda node: isinstance(node, Test) and node.op == "isnull")
 
 
 def _is_narrow(where: Node, layout: Layout) -> bool:

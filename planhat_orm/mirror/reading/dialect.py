@@ -16,7 +16,12 @@ Parts = Mapping[str, Sql]
 
 
 class Dialect(Protocol):
-    """One database's words for a query."""
+    """One database's words for a query.
+
+    `correlates` says that a subquery which an index answers costs no more for each row than a grouped one for all.
+    """
+
+    correlates: bool
 
     def json(self, column: Sql) -> Sql:
         """A JSON column as text, to be selected."""

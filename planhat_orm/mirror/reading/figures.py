@@ -1,23 +1,26 @@
 """Figures over related records: a subquery of its own for each, so that two of them never multiply.
 
-Where an index narrows the records down to a few, the subquery is asked for each of them; else it is grouped once by
-the key of the relation and joined.
+Where an index narrows the records down to a few, the subquery is asked for each of them; in SQLite also where it is
+needed once for each, as an index leads to its rows. Else it is grouped once by the key of the relation and joined.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import FromClause, Integer, Select, and_, case, func, literal, literal_column, null, select, true
 
-from ...query.tree import EVERYTHING, Figure, Hop, Node, Target
+from ...query.query import Query
+from ...query.tree import EVERYTHING, Expr, Figure, Hop, Node, Target
+from ...query.walk import parts_of
 from ..db import tables
 from ..db.layout import Layout
 from . import expressions, trees
 from .aggregates import Aggregate
-from .joins import Joins, Mixed, Sql, Value, columns_of, from_columns
+from .joins import Joins, Mixed, Sql, Value, columns_of, from_columns, width
 
 if TYPE_CHECKING:
     from .compiler import Compiler
@@ -147,7 +150,7 @@ def of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
 def _of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
     tables_over = chain(compiler, figure, joins.layout, chosen=joins.chosen)
     near = joins.column(tables_over.near)
-    if joins.narrow:
+    if joins.narrow or (figure in joins.once and _by_index(compiler, figure, tables_over)):
         tables_over.conditions.append(tables_over.key == near)
         statement, width = grouped(compiler, figure, tables_over, ())
         cells: list[Sql] = [
@@ -160,9 +163,29 @@ def _of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
         cells = list(derived.c)
         joins.join(derived, cells.pop(0) == near)
     columns, count = cells[:width], cells[width]
-    return finished(
-        compiler, figure, columns, count, compiler.where(figure.where[0], joins), figure.where[0] == EVERYTHING
-    )
+    always = figure.where[0] == EVERYTHING
+    if figure.function == "count" and always:
+        joins.counts[figure] = columns[0]
+    return finished(compiler, figure, columns, count, compiler.where(figure.where[0], joins), always)
+
+
+def asked_once(query: Query) -> frozenset[Expr]:
+    """The annotations that are figures, and are in no condition; a count may be what is sorted by, too."""
+    rest = parts_of((query.where, query.distinct, query.order, *(expr for _, expr in query.annotations)))
+    uses = Counter(part for part in rest if isinstance(part, Figure))
+    sorted_by = Counter(expr for expr, _ in query.order if isinstance(expr, Figure) and expr.function == "count")
+    named = [expr for _, expr in query.annotations if isinstance(expr, Figure)]
+    return frozenset(figure for figure in named if uses[figure] - sorted_by[figure] == 1)
+
+
+def _by_index(compiler: Compiler, figure: Figure, chain: Chain) -> bool:
+    """Whether an index leads from a record to the rows of a figure, which has one column."""
+    if not compiler.dialect.correlates or len(figure.hops) > 1 or chain.repeats or figure.default is not None:
+        return False
+    hop = figure.hops[0]
+    is_one = figure.value is None or width(figure.kind) == 1
+    indexed = not hop.closure and chain.rows.layout.by_wire[hop.far].indexed
+    return is_one and indexed and not (figure.distinct and figure.function in ("sum", "avg"))
 
 
 def finished(compiler: Compiler, figure: Figure, columns: Sequence[Sql], count: Sql, holds: Sql, always: bool) -> Value:

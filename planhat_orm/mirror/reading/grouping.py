@@ -105,7 +105,10 @@ def _columns_to_group_by(compiler: Compiler, expr: Expr, joins: Joins) -> Sequen
 
 def _of_group(compiler: Compiler, expr: Expr, groups: FromClause, cells: Sequence[Sql]) -> Value:
     """The value of a key or figure, by its columns in the groups."""
-    if isinstance(expr, Trunc) and compiler.dialect.shared(expr.of.kind, cells[0], expr.unit, compiler.zone) is not None:
+    if (
+        isinstance(expr, Trunc)
+        and compiler.dialect.shared(expr.of.kind, cells[0], expr.unit, compiler.zone) is not None
+    ):
         return compiler.dialect.trunc(groups, expr.of.kind, cells[0], expr.unit, compiler.zone)
     return from_columns(expr.kind, cells)
 

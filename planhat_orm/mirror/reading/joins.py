@@ -10,7 +10,7 @@ from typing import Any as Anything
 from sqlalchemy import ColumnElement, FromClause, and_
 
 from ...query.kinds import ANY, BOOLEAN, Kind
-from ...query.tree import EVERYTHING, Expr, Figure, Hop, Node
+from ...query.tree import EVERYTHING, Expr, Hop, Node
 from ..db import tables
 from ..db.layout import Layout, layout_for
 
@@ -86,7 +86,11 @@ class Joins:
     """Whether an index leads to a few rows of the table."""
     chosen: Node = EVERYTHING
     """Conditions on the table's rows alone: what is worked out need not be for others."""
-    figures: dict[Figure, Value] = field(default_factory=dict)
+    once: frozenset[Expr] = frozenset()
+    """Figures that are worked out once for each row that the statement gives."""
+    figures: dict[Expr, Value] = field(default_factory=dict)
+    counts: dict[Expr, Sql] = field(default_factory=dict)
+    """Counts of related records, NULL for 0."""
 
     def __post_init__(self) -> None:
         self._source: FromClause = self.table

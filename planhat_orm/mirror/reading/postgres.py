@@ -82,6 +82,8 @@ def _mixed(value: Sql) -> Mixed:
 class PostgresDialect(PostgresValues):
     """PostgreSQL's words for a query; without a connection they only say that Python decides."""
 
+    correlates = False
+
     def __init__(self, connection: Connection | None = None) -> None:
         self._connection = connection
 

@@ -64,6 +64,8 @@ def _mixed(type_: Sql, value: Sql) -> Mixed:
 class SqliteDialect(SqliteValues):
     """SQLite's words for a query."""
 
+    correlates = True
+
     def json(self, column: Sql) -> Sql:
         """JSON is text here."""
         return column
