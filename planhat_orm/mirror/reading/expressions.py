@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 from typing import Any as Anything
 
 from sqlalchemy import Boolean, Double, FromClause, Text, and_, case, cast, false, func, literal, null, or_
@@ -138,7 +138,7 @@ def result_compared(compiler: Compiler, expr: Arithmetic, joins: Joins, op: str,
     return and_(getattr(found, DIRECT[op])(operand), compiler.dialect.is_finite(op, found))
 
 
-def is_result(expr: Expr, op: str, operand: Anything, joins: Joins) -> bool:
+def is_result(expr: Expr, op: str, operand: Anything, joins: Joins) -> TypeGuard[Arithmetic]:
     """Whether a test is one of `result_compared`."""
     return (
         isinstance(expr, Arithmetic)

@@ -11,7 +11,7 @@ from .joins import Mixed, Sql
 
 _INFINITE = ("9e999", "-9e999")
 _UNIT: Sql = literal_column("1000000000")
-_SMALL = (literal_column("-999999999999"), literal_column("999999999999"))
+_SMALL: tuple[Sql, Sql] = (literal_column("-999999999999"), literal_column("999999999999"))
 """Between them a number's whole part is added up as a whole number; larger ones are added up in Python."""
 
 
