@@ -118,7 +118,7 @@ dist: $(STAMP)
 # The versions and hashes of the environment, as pip finds them now.
 lock: $(STAMP)
 	mkdir -p build
-	$(BIN)/python -m pip lock --quiet --disable-pip-version-check --group dev ".[all,keyring]" --output pylock.toml
+	$(BIN)/python -m pip lock --quiet --disable-pip-version-check --group dev ".[all,keyring,dlt]" --output pylock.toml
 	mv pylock.toml build/pylock.toml
 	$(BIN)/python -m tests.docs.lock build/pylock.toml > requirements-dev.lock
 

@@ -37,7 +37,7 @@ UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
 UNDER["reports"] = UNDER["queryset"] | {"queryset"}
 UNDER["mypy_plugin"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
-UNDER["webhooks"] = {*UNDER["client"], "client"}
+UNDER["dlt"] = UNDER["webhooks"] = {*UNDER["client"], "client"}
 UNDER["testing"] = {*UNDER["client"], "client", "emulator"}
 UNDER["cli"] = {*UNDER["testing"], "testing", "webhooks", ""}
 UNDER["__main__"] = {"cli"}
@@ -53,6 +53,7 @@ AT_HOME = {
     "sqlalchemy": {"mirror"},
     "alembic": {"mirror"},
     "filelock": {"mirror"},
+    "dlt": {"dlt"},
 }
 
 ROOMS: dict[str, set[str]] = {
@@ -105,6 +106,7 @@ HEAVY = (
     "pyarrow",
     "altair",
     "jinja2",
+    "dlt",
 )
 
 
