@@ -37,7 +37,7 @@ UNDER["writes"] = UNDER["mirror"] = UNDER["queryset"] | {"queryset"}
 UNDER["reports"] = UNDER["queryset"] | {"queryset"}
 UNDER["mypy_plugin"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
-UNDER["dlt"] = UNDER["webhooks"] = {*UNDER["client"], "client"}
+UNDER["dlt"] = UNDER["webhooks"] = UNDER["telemetry"] = {*UNDER["client"], "client"}
 UNDER["testing"] = {*UNDER["client"], "client", "emulator"}
 UNDER["cli"] = {*UNDER["testing"], "testing", "webhooks", ""}
 UNDER["__main__"] = {"cli"}
@@ -105,6 +105,7 @@ HEAVY = (
     "pandas",
     "pyarrow",
     "altair",
+    "opentelemetry",
     "jinja2",
     "dlt",
 )

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, PlanhatError
 from ..http.clock import Clock
 from ..http.connecting import Cert, ConnectionOptions, Verify
 from ..http.effects import Flow, Request, Response, RunBlocking
-from ..http.events import RetryEvent, WaitEvent
+from ..http.events import LostEvent, RetryEvent, WaitEvent, WebhookEvent
 from ..http.flows import tap
 from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger("planhat_orm")
 
-EVENTS = ("request", "response", "saved", "failed", "wait", "retry", "progress", "sync")
+EVENTS = ("request", "response", "lost", "saved", "failed", "wait", "retry", "progress", "sync", "webhook")
 
 
 class Planhat:
@@ -265,6 +265,12 @@ class Planhat:
     def on(self, event: Literal["retry"], call: Callable[[RetryEvent], object]) -> None: ...
 
     @overload
+    def on(self, event: Literal["lost"], call: Callable[[LostEvent], object]) -> None: ...
+
+    @overload
+    def on(self, event: Literal["webhook"], call: Callable[[WebhookEvent], object]) -> None: ...
+
+    @overload
     def on(self, event: Literal["progress"], call: Callable[[Progress], object]) -> None: ...
 
     @overload
@@ -277,11 +283,13 @@ class Planhat:
         |---|---|
         | "request" | the `Request` |
         | "response" | a `(Request, Response)` pair |
+        | "lost" | a `LostEvent`: a try got no answer |
         | "saved", "failed" | the `RowResult` of a record, from single saves, batches, deletions and pushes alike |
         | "wait" | a `WaitEvent`: for the quota, before a retry, for an answer; once a second, with the seconds left |
         | "retry" | a `RetryEvent`: a try failed and the request is sent again |
         | "progress" | how far a sync is, page by page, as `sync(progress=...)` does |
         | "sync" | the `SyncReport` of a sync that is done |
+        | "webhook" | a `WebhookEvent`: a `Receiver` took or refused a delivery |
 
         `call` runs in the thread that sends, and what it raises is raised there.
         """

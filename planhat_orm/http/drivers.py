@@ -153,7 +153,8 @@ class Driver:
                 session.quota.release(head.headers if head else None)
         if head is None:
             assert lost is not None
-            raise lost  # not in the handler: the frames of httpcore, kept with its error, hold the tokens
+            # Not in the handler: the frames of httpcore, kept with its error, hold the tokens.
+            raise session.no_answer(request, lost, exchange)
         return session.incoming(request, head, exchange, is_whole=is_whole)
 
     def _exchange(self, request: Request, exchange: Exchange) -> tuple[Head, bool]:
@@ -287,7 +288,8 @@ class AsyncDriver:
                 session.quota.release(head.headers if head else None)
         if head is None:
             assert lost is not None
-            raise lost  # not in the handler: the frames of httpcore, kept with its error, hold the tokens
+            # Not in the handler: the frames of httpcore, kept with its error, hold the tokens.
+            raise session.no_answer(request, lost, exchange)
         return session.incoming(request, head, exchange, is_whole=is_whole)
 
     async def _exchange(self, request: Request, exchange: Exchange) -> tuple[Head, bool]:

@@ -1,4 +1,4 @@
-"""What `planhat.on` tells of the traffic: waiting, and sending again."""
+"""What `planhat.on` tells of the traffic: waiting, sending again, no answer, and webhooks that come in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Literal
 
 from ..errors import RequestError
 from .effects import Request
+
+
+Outcome = Literal["accepted", "forged", "oversized", "unreadable", "failed"]
+"""What became of a webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +34,27 @@ class RetryEvent:
     attempt: int
     seconds: float
     error: RequestError = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LostEvent:
+    """A try got no answer, after `seconds`; "retry" follows where it is sent again.
+
+    `kind` is one of those of `ConnectionFailed`: "refused", "timeout", "certificate" and so on.
+    """
+
+    request: Request
+    kind: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """A webhook came in, and named so many `records`.
+
+    `outcome` is "accepted", "forged" (a wrong secret), "oversized", "unreadable" (no record can be told) or "failed"
+    (it could not be written down, and was answered 503).
+    """
+
+    outcome: Outcome
+    records: int = 0

@@ -16,7 +16,7 @@ from .answers import Body, encoding_of
 from .clock import Clock
 from .connecting import ConnectionOptions
 from .effects import Attempt, Pause, Request, Response, Sleep, Unanswered
-from .events import RetryEvent, WaitEvent
+from .events import LostEvent, RetryEvent, WaitEvent
 from .exchange import Exchange
 from .failures import unanswered
 from .quota import Quota
@@ -158,6 +158,12 @@ class Session:
         url = self.url_of(request)
         lost = unanswered(error, urlsplit(url).netloc, self.timeout, exchange, self.connection.proxy_for(url))
         logger.debug("%s %s -> no answer, %s", request.method, request.route, lost.reason)
+        return lost
+
+    def no_answer(self, request: Request, lost: BaseException, exchange: Exchange) -> BaseException:
+        """Tell of a try that got no answer, and return what is raised for it."""
+        if isinstance(lost, Unanswered):
+            self.notify("lost", LostEvent(request, lost.kind, exchange.seconds))
         return lost
 
     # --- waiting ----------------------------------------------------------------------------------------

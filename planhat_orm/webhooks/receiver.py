@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .. import arguments
 from ..errors import ConfigurationError
+from ..http.events import Outcome, WebhookEvent
 from .bodies import Unreadable, read
 from .handlers import Call, Handler, check_memory
 from .worker import Worker
@@ -147,25 +148,33 @@ class Receiver:
         headers = dict(scope["headers"])
         if not self._is_genuine(headers.get(self._header, b"")):
             self.counts.forged += 1
+            self._tell("forged")
             return 401
         body = await _body(headers, receive, self._max_bytes)
         if body is None:
             self.counts.oversized += 1
+            self._tell("oversized")
             logger.warning("A webhook's body was longer than %d bytes: it was refused.", self._max_bytes)
             return 413
         try:
             events = read(body, scope.get("path", ""))
         except Unreadable:
             self.counts.unreadable += 1
+            self._tell("unreadable")
             logger.warning("A webhook's body names no record: `planhat webhook template` prints one that does.")
             return 202  # an automation is disabled after ten failures
         try:
             await here.accept(events)
         except Exception as error:
             logger.error("A webhook could not be written down: %s.", type(error).__name__)
+            self._tell("failed", len(events))
             return 503
         self.counts.accepted += 1
+        self._tell("accepted", len(events))
         return 202
+
+    def _tell(self, outcome: Outcome, records: int = 0) -> None:
+        self.planhat.notify("webhook", WebhookEvent(outcome, records))
 
     def _is_genuine(self, given: bytes) -> bool:
         # All are compared, so that the time taken tells nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,24 @@ def models_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+MODULES: dict[str, tuple[str, ...]] = {
+    "planhat_orm.mirror": (),
+    "planhat_orm.webhooks": (),
+    "planhat_orm.telemetry": (),
+    "planhat_orm.emulator": (),
+    "planhat_orm.http.retry": ("Retry",),
+    "planhat_orm.mirror.inbox": ("Event",),
+}
+"""Modules that users import from besides the package, with the names that count; all of `__all__` where there are none."""
+
+
+def module_names(module: str) -> tuple[str, ...]:
+    return MODULES[module] or tuple(sorted(import_module(module).__all__))
+
+
 def public_names_page() -> str:
-    """Every name that `from planhat_orm import ...` takes."""
-    lines = ["# Public names", "", f"What `from planhat_orm import ...` takes. {_INTRO}", ""]
+    """Every name that `from planhat_orm import ...` takes, and those of the modules that users import from."""
+    lines = ["# Public names", "", f"What `from planhat_orm import ...` takes, and other modules. {_INTRO}", ""]
     groups: dict[str, list[str]] = {}
     for name in planhat_orm.__all__:
         groups.setdefault(_group(getattr(planhat_orm, name)), []).append(name)
@@ -99,6 +115,11 @@ def public_names_page() -> str:
             value = getattr(planhat_orm, name)
             shown = f"[`{name}`](models.md#{name.lower()})" if title == "Models" else f"`{name}`"
             lines.append(f"| {shown} | {_cell(first_sentence(value))} |")
+        lines.append("")
+    for module in MODULES:
+        lines += [f"## From `{module}`", "", "| name | what it is |", "|---|---|"]
+        for name in module_names(module):
+            lines.append(f"| `{name}` | {_cell(first_sentence(getattr(import_module(module), name)))} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
 import planhat_orm
 
-from .generated import GENERATED, models, site_nav, words
+from .generated import GENERATED, MODULES, models, module_names, site_nav, words
 from .pages import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -24,7 +25,17 @@ def test_a_generated_page_is_current(name: str) -> None:
 
 
 def test_every_public_name_has_an_entry() -> None:
-    assert set(planhat_orm.__all__) <= words((REFERENCE / "public-names.md").read_text("utf-8"))
+    named = words((REFERENCE / "public-names.md").read_text("utf-8"))
+    assert set(planhat_orm.__all__) <= named
+    for module in MODULES:
+        assert set(module_names(module)) <= named, module
+
+
+def test_every_module_that_the_docs_import_from_is_in_the_reference() -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "examples").rglob("*.py")]
+    used = {found for page in pages for found in re.findall(r"^from (planhat_orm\.[\w.]+) import",
+                                                            page.read_text("utf-8"), re.MULTILINE)}  # fmt: skip
+    assert used <= MODULES.keys()
 
 
 def test_every_field_has_an_entry() -> None:

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from planhat_orm import Company, ConfigurationError, FieldError, License, Planhat
+from planhat_orm.http.events import WebhookEvent
 from planhat_orm.mirror.inbox import MOST_TRIES, Event
 from planhat_orm.webhooks import Change, Receiver, template
 
@@ -127,8 +128,11 @@ def test_what_is_refused_is_counted(
 ) -> None:
     _, planhat = mirrored(0)
     hooks = Receiver(planhat, secret=SECRET, max_bytes=2000)
+    events: list[WebhookEvent] = []
+    planhat.on("webhook", events.append)
     assert post(serve(hooks).url, data, secret) == status
     assert getattr(hooks.counts, count) == 1
+    assert events == [WebhookEvent(count, int(count == "accepted"))]  # type: ignore[arg-type]
     counts = hooks.counts
     assert counts.accepted + counts.forged + counts.oversized + counts.unreadable == 1
 
