@@ -8,7 +8,6 @@ from typing import Literal
 from ..errors import RequestError
 from .effects import Request
 
-
 Outcome = Literal["accepted", "forged", "oversized", "unreadable", "failed"]
 """What became of a webhook."""
 

@@ -92,6 +92,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "planhat_orm.mirror": (),
     "planhat_orm.webhooks": (),
     "planhat_orm.telemetry": (),
+    "planhat_orm.dlt": (),
     "planhat_orm.emulator": (),
     "planhat_orm.http.retry": ("Retry",),
     "planhat_orm.mirror.inbox": ("Event",),
