@@ -26,9 +26,11 @@ def _kind(value: object) -> str:
 
 
 def name(value: object, what: str = "A field's name") -> str:
-    """A name, which is text; `FieldError` for anything else."""
+    """A name, which is text; `FieldError` for anything else, and for half a character."""
     if not isinstance(value, str):
         raise FieldError(f"{what} is text, not {_kind(value)}.")
+    if not _is_whole(value):
+        raise FieldError(f"{what} is text of whole characters, not a lone surrogate.")
     return value
 
 
@@ -36,17 +38,21 @@ def text(what: str, value: object) -> str:
     """Text; `ValidationError` for anything else, and for half a character."""
     if not isinstance(value, str):
         raise ValidationError(f"{what} takes text (str), not {_kind(value)}.")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValidationError(f"{what} takes text of whole characters, not a lone surrogate.") from None
+    if not _is_whole(value):
+        raise ValidationError(f"{what} takes text of whole characters, not a lone surrogate.")
     return value
 
 
+def _is_whole(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def many(what: str, value: Iterable[T]) -> Iterable[T]:
-    """What can be iterated, and is no text; `ValidationError` for anything else."""
-    if isinstance(value, (str, bytes, type)) or not hasattr(value, "__iter__"):
+    """What can be iterated, and is neither text nor a dict; `ValidationError` for anything else."""
+    if isinstance(value, (str, bytes, type, Mapping)) or not hasattr(value, "__iter__"):
         raise ValidationError(f"{what} takes a list or another iterable, not {_kind(value)}.")
     return value
 

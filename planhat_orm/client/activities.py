@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import arguments
 from ..errors import ValidationError
 from ..fields.gate import json_rows
 from ..http.effects import Flow
 from ..tabular.frame_rows import Frame, as_rows
 from ..wire import analytics
 from ..wire.resources import resource
-from .analytics_base import AnalyticsEndpoint, checked, raise_for
+from .analytics_base import AnalyticsEndpoint, check_flags, checked, raise_for
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -88,6 +89,7 @@ class UserActivities(AnalyticsEndpoint):
     def _create(
         self, data: Any, bulk: bool, auto_chunk: bool, raise_on_error: bool, at_least_once: bool
     ) -> Flow[Record]:
+        check_flags(bulk=bulk, auto_chunk=auto_chunk, raise_on_error=raise_on_error, at_least_once=at_least_once)
         self._client.writer.guard_live()
         answer: analytics.Received
         data = as_rows(data)
@@ -105,9 +107,10 @@ class UserActivities(AnalyticsEndpoint):
         return answer
 
     def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Record]:
+        check_flags(raise_on_error=raise_on_error, at_least_once=at_least_once)
         self._client.writer.guard_live()
         data = as_rows(data)
-        given = [data] if isinstance(data, Mapping) else data if isinstance(data, Iterable) else [data]
+        given = [data] if isinstance(data, Mapping) else arguments.many("segment()", data)
         events = list(json_rows(given, self._client.zone))
         for event in events:
             _check_event(event)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 
+from .. import arguments
 from ..errors import BulkError, FieldError
 from ..fields.gate import json_rows
 from ..wire import analytics
@@ -25,6 +26,12 @@ class AnalyticsEndpoint:
         raise FieldError(f"planhat.{self._resource.attribute}.{name}() does not exist: {self._instead[operation]}.")
 
 
+def check_flags(**flags: object) -> None:
+    """Raise `ValidationError` for an option that is neither True nor False."""
+    for name, value in flags.items():
+        arguments.flag(name, value)
+
+
 def raise_for(answer: analytics.Received, wanted: bool, what: str) -> None:
     """Raise `BulkError` where it is wanted and the server named rows as bad."""
     if wanted and answer.get("errors"):
@@ -35,4 +42,5 @@ def checked(
     kind: Resource, rows: Iterable[Mapping[str, Any]], zone: tzinfo, *, strict: bool = False
 ) -> Iterator[Mapping[str, Any]]:
     """Rows as the API wants them: with what it needs, or a word in the log, and with JSON's values only."""
-    return analytics.check_rows(kind, json_rows(rows, zone) if isinstance(rows, Iterable) else rows, strict=strict)
+    is_many = isinstance(rows, Iterable) and not isinstance(rows, (str, bytes))
+    return analytics.check_rows(kind, json_rows(rows, zone) if is_many else rows, strict=strict)

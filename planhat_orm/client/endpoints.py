@@ -24,7 +24,7 @@ from ..wire.outcomes import STORED
 from ..wire.resources import BULK_MAX_ROWS, Resource, resource
 from ..writes.single import instead
 from .account_fields import RESOURCE
-from .list_filters import fields_named, split, texts
+from .list_filters import fields_named, one_key, split, texts
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -198,10 +198,11 @@ class Endpoint:
 
     def _bulk(self, data: Any, chunk_size: int, raise_on_error: bool) -> Flow[BulkResponse]:
         self._need("bulk_upsert")
+        arguments.flag("raise_on_error", raise_on_error)
         self._client.writer.guard_live()
         data = as_rows(data)
         rows = [data] if isinstance(data, Mapping) else data
-        if isinstance(rows, Iterable):
+        if isinstance(rows, Iterable) and not isinstance(rows, (str, bytes)):
             rows = list(self._said(rows)) if isinstance(rows, Sequence) else self._said(rows)
         answer = yield from bulk.upsert(self._resource, rows, chunk_size=chunk_size)
         response = BulkResponse(answer)
@@ -246,6 +247,7 @@ class Endpoint:
                 arguments.whole(name, number, least)
         if sort is not None and (not isinstance(sort, str) or not sort.strip() or "," in sort):
             raise ValidationError("sort takes the name of one field, with a - before it for descending.")
+        sort = None if sort is None else arguments.text("sort", sort).strip()
         names = fields_named(select)
         list_page.warn_of_unknown(self._resource, [*(names or ()), *([sort] if sort else ())])
         flow = self._read(sort, names, limit, split(self._resource, filters), may_stop=bool(max_requests))
@@ -304,12 +306,13 @@ class Companies(Endpoint):
         return await self._client.arun(self._lean(external_id, source_id, status))
 
     def _lean(self, external_id: str | None, source_id: str | None, status: str | Iterable[str] | None) -> Flow[Page]:
-        chosen = status.split(",") if isinstance(status, str) else status and arguments.many("status", status)
-        given = {
-            "externalId": external_id,
-            "sourceId": source_id,
-            "status": chosen and [arguments.text("status", item).strip() for item in chosen],
+        given: dict[str, object] = {
+            "externalId": one_key("external_id", external_id),
+            "sourceId": one_key("source_id", source_id),
         }
+        if status is not None:
+            chosen = status.split(",") if isinstance(status, str) else arguments.many("status", status)
+            given["status"] = [arguments.text("status", item).strip() for item in chosen]
         return (yield from list_page.lean_companies(self._resource, texts(given)))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 from .. import arguments
 from ..errors import FieldError, ValidationError
+from ..fields import gate
 from ..fields.scalars import Refused, scalar
 from ..query.split import MAX_VALUE_LENGTH
 from ..wire.resources import ListParam, Resource
@@ -23,6 +25,16 @@ def fields_named(select: str | Iterable[str] | None) -> list[str] | None:
     return ["_id", *chosen]
 
 
+def one_key(name: str, value: Any) -> str | None:
+    """A key, bare or as `values_list("id")` has it, None where none is given; `ValidationError` for anything else."""
+    if value is None:
+        return None
+    found = gate.key(name, value[0] if isinstance(value, tuple) and len(value) == 1 else value)
+    if found is None or not found.strip():
+        raise ValidationError(f"{name} is empty: leave it out for those of all.")
+    return found
+
+
 def texts(filters: Mapping[str, object]) -> dict[str, str]:
     """Filters as an URL has them; `ValidationError` for one that is empty."""
     found = {}
@@ -35,19 +47,23 @@ def texts(filters: Mapping[str, object]) -> dict[str, str]:
             moment = value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
             found[name] = f"{moment:%Y-%m-%d}"
         elif isinstance(value, (list, tuple, set, frozenset)):
-            found[name] = ",".join(_shown(name, item) for item in value)
+            parts = [_shown(name, item) for item in value]
+            found[name] = ",".join(parts) if all(map(str.strip, parts)) else ""
         else:
             found[name] = _shown(name, value)
-        if found[name] == "":
+        if not found[name].strip():
             raise ValidationError(f"The filter {name} is empty: leave it out to list everything.")
     return found
 
 
 def _shown(name: str, value: object) -> str:
     try:
-        return str(scalar(value))
+        found = scalar(value)
     except Refused as wrong:
         raise ValidationError(f"The filter {name} takes text or a number, not {wrong.got}.") from None
+    if found is None or isinstance(found, bool):
+        raise ValidationError(f"The filter {name} takes text or numbers, not {found} among them.")
+    return str(found)
 
 
 def split(resource: Resource, filters: Mapping[str, object]) -> list[dict[str, str]]:
@@ -58,6 +74,8 @@ def split(resource: Resource, filters: Mapping[str, object]) -> list[dict[str, s
     params = texts(filters)
     for name in params:
         given = filters[name]
+        if isinstance(given, bool) and name in resource.params and not resource.params[name].hides:
+            raise ValidationError(f"The filter {name} takes text or a number, not {given}.")
         several = isinstance(given, (list, tuple, set, frozenset)) and len(given) > 1
         if several and name != "companyId" and not resource.params.get(name, ListParam(name)).many:
             raise ValidationError(f"The filter {name} takes one value: ask once for each.")

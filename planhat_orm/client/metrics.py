@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from .. import arguments
 from ..errors import BulkError, ValidationError
-from ..fields import gate
 from ..http.effects import Emit, Flow, Sleep
 from ..http.flows import collected, mapped
 from ..query import kinds
 from ..tabular.frame_rows import Frame, as_rows
 from ..wire import analytics, find_by_keys
 from ..wire.resources import resource
-from .analytics_base import AnalyticsEndpoint, checked, raise_for
+from .analytics_base import AnalyticsEndpoint, check_flags, checked, raise_for
 from .endpoints import Page, Record
+from .list_filters import one_key
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -42,11 +42,14 @@ def epoch_days(moment: Day, reference: Day = "1970-01-01") -> int:
     return _days(moment) - _days(reference)
 
 
+_FIRST_DAY, _LAST_DAY = (kinds.DAY.dump(day) for day in (date.min, date.max))
+
+
 def _days(moment: Day) -> int:
     if isinstance(moment, bool):
         raise ValidationError("A day is a date, an ISO text, or a number of days, not a bool.")
     if isinstance(moment, int):
-        return moment
+        return arguments.whole("A day, counted from 1970-01-01,", moment, _FIRST_DAY, _LAST_DAY)
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment.strip())
@@ -146,6 +149,7 @@ class Metrics(AnalyticsEndpoint):
         verify: bool,
         at_least_once: bool,
     ) -> Flow[Record]:
+        check_flags(auto_chunk=auto_chunk, raise_on_error=raise_on_error, verify=verify, at_least_once=at_least_once)
         self._client.writer.guard_live()
         path = analytics.metrics_path()
         answer: analytics.Received
@@ -214,7 +218,7 @@ class Metrics(AnalyticsEndpoint):
         arguments.whole("limit", limit, 1)
         arguments.whole("max_requests", max_requests, 0)
         params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
-        company_id, dimension_id = _id("company_id", company_id), _id("dimension_id", dimension_id)
+        company_id, dimension_id = one_key("company_id", company_id), one_key("dimension_id", dimension_id)
         if company_id:
             # Two spellings are in use (docs/reference/planhat-api.md section 11). A server that knows neither sends
             # every company's.
@@ -229,16 +233,6 @@ class Metrics(AnalyticsEndpoint):
 
         pages = analytics.dimension_data(params, limit=min(limit, 10000), max_requests=max_requests)
         yield from mapped(pages, chosen)
-
-
-def _id(name: str, value: Any) -> str | None:
-    """An id, bare or as `values_list("id")` has it; `ValidationError` for anything else, and for an empty one."""
-    if value is None:
-        return None
-    found = gate.key(name, value[0] if isinstance(value, tuple) and len(value) == 1 else value)
-    if found is None:
-        raise ValidationError(f"{name} is empty: leave it out for the values of all.")
-    return found
 
 
 _LOOKS = 6

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
@@ -16,8 +18,9 @@ from ..query.kinds import EXACT, NUMBER, Kind, iso
 Dates = Callable[[str], date]
 """How the text of a column is read as days or moments."""
 
-RUN = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What text begins with that a spreadsheet would run as a formula, or take for a cell of its own."""
+_RUN = frozenset("=+-@")
+_PARTED = ("\t", "\r", "\n")
+_INVISIBLE = re.compile(r"[\s\0\u200b-\u200f\u2060\ufeff]*")
 _MARK = "'"
 _TRUE, _FALSE = ("true", "yes", "y", "1", "x"), ("false", "no", "n", "0")
 
@@ -42,12 +45,26 @@ def plain_text(value: Any) -> str:
 
 def guard(text: str) -> str:
     """Text as a cell that no spreadsheet runs: with an apostrophe before it, where it needs one."""
-    return f"{_MARK}{text}" if text.startswith((*RUN, _MARK)) else text
+    return f"{_MARK}{text}" if _needs_mark(text) else text
 
 
 def unguard(cell: str) -> str:
     """The text of a cell that `guard` wrote, or anybody else."""
-    return cell[1:] if cell[:1] == _MARK and cell[1:2] in (*RUN, _MARK) and len(cell) > 1 else cell
+    return cell[1:] if cell[:1] == _MARK and _needs_mark(cell[1:]) else cell
+
+
+def _needs_mark(text: str) -> bool:
+    """Whether a spreadsheet would run text as a formula, take it for several cells, or the mark for its own.
+
+    What it does not show is skipped on the way to the first letter, and wide or small letters are those that they stand
+    for (`＝` is `=`), as spreadsheets and what cleans cells for them do.
+    """
+    if text[:1].isalnum():
+        return False
+    if text.startswith((_MARK, *_PARTED)):
+        return True
+    first = text[_INVISIBLE.match(text).end() :][:1]  # type: ignore[union-attr]
+    return unicodedata.normalize("NFKC", first)[:1] in _RUN if first else False
 
 
 def write_cell(value: Any) -> str:

@@ -180,7 +180,7 @@ def check_rows(
     They are sent all the same, as the raw endpoint that this is, with a warning in the log; `strict` raises
     `ValidationError` instead, before anything is sent.
     """
-    if not isinstance(rows, Iterable):
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
         raise ValidationError(
             f"Rows of {kind.attribute} come as a list or a generator of dicts, not as a {type(rows).__name__}."
         )

@@ -34,7 +34,7 @@ def upsert(
         raise ValidationError(f"chunk_size must be a whole number, not {type(chunk_size).__name__}.")
     if not 1 <= chunk_size <= BULK_MAX_ROWS:
         raise ValidationError(f"chunk_size must be between 1 and {BULK_MAX_ROWS}, not {chunk_size}.")
-    if not isinstance(rows, Iterable):
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
         raise ValidationError(
             f"A bulk upsert takes rows, as a list or a generator of dicts, not a {type(rows).__name__}."
         )

@@ -16,7 +16,7 @@ from .resources import Resource
 
 logger = logging.getLogger("planhat_orm")
 
-PAGING = ("limit", "offset", "sort", "select")
+PAGING = ("limit", "sort", "select")
 ALWAYS: dict[str, dict[str, str]] = {
     # Without it answers older than 360 days are left out (docs/reference/planhat-api.md section 6).
     "nps": {"npsExpiryDay": "36500"},
@@ -61,9 +61,15 @@ def learn_names(resource: Resource, names: Iterable[str]) -> None:
 
 def check_params(resource: Resource, params: Iterable[str]) -> None:
     """Raise `FieldError` for a list parameter that the resource does not document, with the nearest one."""
-    known = [*PAGING, *resource.params, *resource.unconfirmed_params]
+    filters = [*resource.params, *resource.unconfirmed_params]
     for name in params:
-        if name not in known:
+        if name == "offset":
+            raise FieldError(
+                f"A list is read from its beginning to its end, so it takes no offset: max_requests stops early. One page "
+                f"is planhat.request('GET', '/{resource.path}', params={{'offset': ...}})."
+            )
+        if name not in filters:
+            known = [*PAGING, *filters]
             raise FieldError(f"The list of {resource.path} has no parameter {name!r}.{did_you_mean(name, known)}")
 
 

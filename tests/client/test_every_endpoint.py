@@ -204,9 +204,58 @@ def test_lean_companies_are_one_request(online: Online) -> None:
         assert len(planhat.company.get_lean_list(status=status)) == 3
     assert planhat.company.get_lean_list(status="lost") == []
     assert emulator.calls == planhat.calls == 7
-    for empty in ({"external_id": ""}, {"source_id": ""}, {"status": ""}, {"status": []}):  # type: ignore[var-annotated]
+    for empty in ({"external_id": ""}, {"source_id": " "}, {"status": ""}, {"status": []}):  # type: ignore[var-annotated]
         with pytest.raises(ValidationError, match="is empty"):
             planhat.company.get_lean_list(**empty)
+    for odd in ({"external_id": True}, {"source_id": ["a"]}, {"status": 0}, {"status": {"lost": 1}}, {"status": [1]}):
+        with pytest.raises(ValidationError):
+            planhat.company.get_lean_list(**odd)  # type: ignore[arg-type]
+    assert emulator.calls == 7
+
+
+@pytest.mark.parametrize("value", [1, 0, "no", None, [], "true"], ids=repr)
+def test_an_option_is_true_or_false(online: Online, value: Any) -> None:
+    """`at_least_once="no"` would be one that is set."""
+    emulator, planhat = online()
+    metric, activity = {"dimensionId": "d", "value": 1, "externalId": "a"}, {"email": "a@x.example", "action": "a"}
+    event = {"type": "track", "userId": "u"}
+    calls = [(planhat.company.bulk_upsert, [{"name": "a"}], "raise_on_error")]
+    calls += [
+        (planhat.metrics.bulk_insert_metrics, metric, name)
+        for name in ("auto_chunk", "raise_on_error", "verify", "at_least_once")
+    ]  # type: ignore[misc]
+    calls += [
+        (planhat.user_activity.create_activity, activity, name)
+        for name in ("bulk", "auto_chunk", "raise_on_error", "at_least_once")
+    ]  # type: ignore[misc]
+    calls += [(planhat.user_activity.segment, event, name) for name in ("raise_on_error", "at_least_once")]  # type: ignore[misc]
+    for call, data, name in calls:
+        with pytest.raises(ValidationError, match=f"{name} must be True or False"):
+            call(data, **{name: value})  # type: ignore[arg-type]
+    assert emulator.calls == 0
+
+
+@pytest.mark.parametrize("rows", ["", b"", "abc", 7, None])
+def test_rows_are_a_list_and_no_text(online: Online, rows: Any) -> None:
+    emulator, planhat = online()
+    for call in (
+        planhat.company.bulk_upsert, planhat.metrics.bulk_insert_metrics, planhat.user_activity.create_activity,
+        planhat.user_activity.segment,
+    ):  # fmt: skip
+        with pytest.raises(ValidationError):
+            call(rows)
+    assert emulator.calls == 0
+
+
+def test_a_day_is_one_that_the_calendar_has(online: Online) -> None:
+    emulator, planhat = online()
+    for day in (10**30, -(10**9), 2.5, True, "", None):
+        with pytest.raises(ValidationError):
+            next(planhat.metrics.get_dimension_data(day, "2026-01-02"))  # type: ignore[arg-type]
+    for id in (" ", "", True, ["a"]):
+        with pytest.raises(ValidationError):
+            next(planhat.metrics.get_dimension_data(1, 2, company_id=id))  # type: ignore[arg-type]
+    assert emulator.calls == 0
 
 
 def test_time_entries_are_duplicated_once(online: Online) -> None:

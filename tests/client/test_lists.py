@@ -115,6 +115,33 @@ def test_an_impossible_number_is_refused_where_it_is_given(online: Online, optio
         planhat.company.get_list(**options)
 
 
+def test_a_list_takes_no_offset(online: Online) -> None:
+    """It would be sent with every page, so that a list had one page again and again."""
+    emulator, planhat = online(companies=3)
+    for offset in ("x", 2, -1, None):
+        with pytest.raises(FieldError, match="takes no offset.*planhat.request"):
+            planhat.company.get_list(offset=offset)
+        with pytest.raises(FieldError, match="takes no offset"):
+            planhat.license.aget_list(offset=offset)
+    assert emulator.calls == 0
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"companyId": True}, {"companyId": [None]}, {"companyId": ["5" * 24, None]}, {"companyId": [True]},
+        {"companyId": {"a": 1}}, {"companyId": " "}, {"companyId": ["", ""]}, {"companyId": float("nan")},
+        {"select": {"name": 1}}, {"select": "\ud83d"}, {"select": ["name", "\ud83d"]}, {"sort": "\ud83d"},
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_what_is_no_filter_is_refused_where_it_is_given(online: Online, filters: dict[str, Any]) -> None:
+    emulator, planhat = online(companies=1)
+    with pytest.raises((ValidationError, FieldError)):
+        planhat.license.get_list(**filters)
+    assert emulator.calls == 0
+
+
 @pytest.mark.parametrize("value", ["", []])
 def test_an_empty_filter_is_refused_and_not_taken_for_everything(online: Online, value: Any) -> None:
     _, planhat = online(companies=2)

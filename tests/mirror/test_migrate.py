@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -76,18 +77,19 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
 
 
 @pytest.fixture(scope="module")
-def old_in_postgres(postgres: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """The same mirror in PostgreSQL; each call gives the URL of a copy."""
+def old_in_postgres(postgres: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """The same mirror in PostgreSQL; each call gives the URL of a copy, or of a copy of another database."""
     template = make_url(postgres())
     path = first_release.restore(tmp_path_factory.mktemp("first") / "old.db")
     first_release.restore_into_postgres(template.render_as_string(hide_password=False), path)
     made: list[str] = []
 
-    def new() -> str:
+    def new(source: str | None = None) -> str:
         made.append(f"{template.database}_{len(made)}")
+        name = template.database if source is None else make_url(source).database
         engine = create_engine(template.set(drivername="postgresql+psycopg", database="postgres"))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text(f"CREATE DATABASE {made[-1]} TEMPLATE {template.database}"))
+            connection.execute(text(f"CREATE DATABASE {made[-1]} TEMPLATE {name}"))
         engine.dispose()
         return template.set(database=made[-1]).render_as_string(hide_password=False)
 
@@ -368,24 +370,44 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import Engine, event
+from planhat_orm.errors import MirrorError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
 from planhat_orm.mirror.upkeep import damage, migrate
 
-where, folder, place, moment = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+where, folder, place, moment, what = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 migrate.folder = lambda: folder
 tables.VERSIONS = (*tables.VERSIONS, "9999")
 damage.check_after_a_death = lambda database: None
 left = [place]
 
+def terminate():
+    import psycopg
+    with psycopg.connect(where, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                      "WHERE pid <> pg_backend_pid() AND datname = current_database()")
+
 def meet(*_):
     left[0] -= 1
     if left[0] < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        if what == "process":
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] = 10**9
+        terminate()
 
 event.listen(Engine, f"{moment}_cursor_execute", meet)
-Mirror(where).database
+try:
+    Mirror(where).database
+except MirrorError as error:
+    print(error)
+    sys.exit(3)
+sys.exit(0 if 0 <= left[0] < 10**8 else 4)
 """
+
+
+def killed_upgrade(where: str, folder: Path, place: int, moment: str, what: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", KILLED, where, str(folder), str(place), moment, what]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("moment", sized(["before"], ["before", "after"]))
@@ -398,9 +420,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
     monkeypatch.undo()
     before, killed, place = contents(str(path)), 0, sized(70, 0)
     while True:
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(path), str(folder), str(place), moment], capture_output=True, text=True
-        )
+        done = killed_upgrade(str(path), folder, place, moment, "process")
         if done.returncode != -signal.SIGKILL:
             break
         killed += 1
@@ -418,6 +438,47 @@ def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
     assert contents(str(path), "mirror_outbox") == {"mirror_outbox": before["mirror_outbox"]}
     with pytest.raises(ConfigurationError, match="newer release"):
         Mirror(path).status()
+
+
+ENDED = {"process": -signal.SIGKILL, "connection": 3}
+"""How the process of an upgrade ends whose process or whose connection is killed."""
+
+
+@pytest.mark.parametrize(("moment", "what"), sized(
+    [("before", "process"), ("after", "connection")], [(m, w) for m in ("before", "after") for w in ENDED]
+))  # fmt: skip
+def test_an_upgrade_that_is_killed_leaves_the_old_mirror_in_postgresql_usable(
+    old_in_postgres: Callable[..., str], release: Release, monkeypatch: pytest.MonkeyPatch, moment: str, what: str
+) -> None:
+    """At each statement of the upgrade: the server takes back what a process or a connection that is gone has begun."""
+    folder, url = release(), old_in_postgres()
+    monkeypatch.undo()
+    before, made, killed, place = contents(url), schema(url), 0, sized(80, 0)
+    while (done := killed_upgrade(url, folder, place, moment, what)).returncode == ENDED[what]:
+        killed += 1
+        assert what == "process" or "Nothing is half written" in done.stdout, done.stdout
+        wait_until_alone(url)
+        assert (contents(url), schema(url)) == (before, made), place
+        if not LONG or killed % 20 == 0:
+            with Mirror(old_in_postgres(url)) as mirror:
+                assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
+        if not LONG:
+            return
+        place += 1
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert killed >= 60
+    assert contents(url, "mirror_outbox") == {"mirror_outbox": before["mirror_outbox"]}
+    with pytest.raises(ConfigurationError, match="newer release"):
+        Mirror(url).status()
+
+
+def wait_until_alone(url: str) -> None:
+    """The server notices a moment later that a process is gone, and takes back what it had begun."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    with plainly(url) as connection:
+        while connection.execute(text(asked)).scalar():
+            connection.rollback()
+            time.sleep(0.01)
 
 
 def test_a_newer_mirror_is_refused_untouched(old: str, release: Release, monkeypatch: pytest.MonkeyPatch) -> None:

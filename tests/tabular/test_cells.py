@@ -82,6 +82,22 @@ def test_text_comes_back_from_a_file(texts: list[str]) -> None:
     assert [unguard(row[0]) for row in csv.reader(stream)] == texts
 
 
+@pytest.mark.parametrize(
+    "text", ["=1+1", "＝1+1", "＋1", "－1", "＠SUM(A1)", "﹦1", "﹢1", "﹣1", "﹫a", "⁺1", "+1", "-1", "@a"]
+)
+@pytest.mark.parametrize(
+    "before", ["", " ", "\t", "\r", "\n", "\r\n", " \t ", "\xa0", "\u3000", "\ufeff", "\u200b", "\0"], ids=ascii
+)
+def test_no_cell_is_a_formula_behind_blanks_or_in_wide_letters(before: str, text: str) -> None:
+    for written in (guard(before + text), write_cell(before + text)):
+        assert written == f"'{before}{text}" and unguard(written) == before + text
+
+
+@pytest.mark.parametrize("text", ["", " ", "Acme", " Acme", "a=b", "Ａcme = 1", "1+1", "(=1)", "Ω", "\xa0x", "#REF!"])
+def test_a_cell_that_no_spreadsheet_runs_is_as_it_was(text: str) -> None:
+    assert write_cell(text) == text == unguard(text)
+
+
 def test_numbers_below_zero_are_no_formulas() -> None:
     assert (write_cell(-5.5), write_cell(-3), write_cell("-3")) == ("-5.5", "-3", "'-3")
 
