@@ -11,7 +11,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import ConfigurationError
@@ -97,6 +97,20 @@ def check_free_database(file: Path, advice: str) -> None:
     """Raise where there is something of this name, or what SQLite would take for a part of a file of this name."""
     for part in _parts(file):
         check_free(part, advice)
+
+
+@contextmanager
+def folder(path: Path) -> Iterator[None]:
+    """A folder to write into; those that were not there are gone again where nothing came of it."""
+    new = [part for part in (path, *path.parents) if not part.exists()]
+    try:
+        make_folder(path)
+        yield
+    except BaseException:
+        for part in new:
+            with suppress(OSError):
+                part.rmdir()
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -57,7 +57,7 @@ def _needs_mark(text: str) -> bool:
     """Whether a spreadsheet would run text as a formula, take it for several cells, or the mark for its own.
 
     What it does not show is skipped on the way to the first letter, and wide or small letters are those that they stand
-    for (`＝` is `=`), as spreadsheets and what cleans cells for them do.
+    for (U+FF1D is `=`), as spreadsheets and what cleans cells for them do.
     """
     if text[:1].isalnum():
         return False

@@ -65,7 +65,7 @@ def check_params(resource: Resource, params: Iterable[str]) -> None:
     for name in params:
         if name == "offset":
             raise FieldError(
-                f"A list is read from its beginning to its end, so it takes no offset: max_requests stops early. One page "
+                "A list is read from its beginning to its end and takes no offset: max_requests stops early. One page "
                 f"is planhat.request('GET', '/{resource.path}', params={{'offset': ...}})."
             )
         if name not in filters:

@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from planhat_orm import Company, Planhat, PlanhatError
+from planhat_orm import Company, Planhat, PlanhatError, User
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import ConfigurationError, MirrorError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
+from planhat_orm.mirror.db.lease import acquire
+from planhat_orm.mirror.db.life import Holder
+from planhat_orm.mirror.sharing.export_table import Sheet
 from planhat_orm.runtime import WriteIntent
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +119,56 @@ def test_a_version_table_that_makes_no_sense(mirror: Mirror, tmp_path: Path, row
     saved = mirror.rescue(tmp_path / "saved.db")
     with Mirror(saved.path) as made:
         assert len(made.outbox) == 1
+
+
+@pytest.mark.parametrize(
+    "holder",
+    ["garbage", "", "x" * 5000, "process 1 on a " + "f" * 5000, "../../escaped", "process 7 on \x1b[2J ²", 7, b"\xff", 2.5],
+    ids=lambda holder: ascii(holder)[:20],
+)  # fmt: skip
+@pytest.mark.parametrize("fence", ["soon", b"\xff", 2**63 - 1, -(2**63)], ids=repr)
+def test_a_lease_that_makes_no_sense_is_nobodys(filled: Path, tmp_path: Path, holder: object, fence: object) -> None:
+    path = Path(shutil.copy(filled, tmp_path / "planhat.db"))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DELETE FROM mirror_lease")
+        named = "INSERT INTO mirror_lease (name, holder, fence, beat, token, kind) VALUES ('push', ?, ?, ?, ?, ?)"
+        other.execute(named, (holder, fence, fence, holder, fence))
+    with Mirror(path) as mirror:
+        assert mirror.doctor() is not None
+        work = Holder(mirror.database)
+        try:
+            acquire(work, "push").release()
+        finally:
+            work.end()
+    assert names(tmp_path) == {"planhat.db"}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "duckdb"])
+def test_an_export_that_fails_half_way_leaves_no_file_and_no_folder(
+    tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    read: set[str] = set()
+    whole = {"parts": Sheet.parts, "rows": Sheet.rows}
+
+    def failing(what: str) -> Callable[[Sheet], Iterator[Any]]:
+        def rows(sheet: Sheet) -> Iterator[Any]:
+            read.add(sheet.layout.table)
+            if len(read) > 1:
+                raise OSError(28, "No space left on device")
+            yield from whole[what](sheet)
+
+        return rows
+
+    with client(tenant, tmp_path / "planhat.db") as planhat:
+        planhat.sync(Company, User)
+        for name in whole:
+            monkeypatch.setattr(Sheet, name, failing(name))
+        before = names(tmp_path)
+        with pytest.raises(PlanhatError, match="No space left"):
+            planhat.mirror.export(tmp_path / "deep" / "out", form)
+        assert len(read) == 2 and names(tmp_path) == before
+        monkeypatch.undo()
+        assert planhat.mirror.export(tmp_path / "deep" / "out", form)
 
 
 def test_too_many_open_files(mirror: Mirror, tmp_path: Path) -> None:

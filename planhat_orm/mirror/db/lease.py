@@ -20,6 +20,7 @@ from .database import Database
 from .life import Holder
 
 _BRIEFLY = 2.0
+_MOST_HOLDERS = 2**62
 _DOING = {"sync": "synced", "push": "pushed", "inbox": "brought up to date after webhooks"}
 
 
@@ -69,9 +70,13 @@ def acquire(holder: Holder, name: str = "sync") -> Lease:
                 f"The mirror is being {_DOING[name]} by {life.shown(str(found.holder))}. Wait for it, or end that "
                 f"process: then it is free at once."
             )
-        # A row that somebody damaged says nothing of earlier fences; the time is greater than any of them.
-        fence = 1 if found is None else found.fence + 1 if isinstance(found.fence, int) else time.time_ns()
+        fence = 1 if found is None else _next_fence(found.fence)
         values = {"name": name, "holder": holder.name, "fence": fence, "beat": time.time()}
         connection.execute(delete(row).where(row.c.name == name))
         connection.execute(insert(row), [{**values, "token": holder.token, "kind": holder.kind}])
     return Lease(database, name, fence, holder)
+
+
+def _next_fence(fence: object) -> int:
+    """One more; after a damaged one, which says nothing of earlier ones, the time: it is greater than any of them."""
+    return fence + 1 if isinstance(fence, int) and 0 <= fence < _MOST_HOLDERS else time.time_ns()

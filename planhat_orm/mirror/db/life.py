@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import uuid
 import weakref
@@ -26,6 +27,8 @@ from ... import forks
 from ...errors import MirrorError
 from .database import Database
 
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_SHOWN = 100
 FLOCK, ADVISORY = "flock", "advisory"
 _PATIENCE = 5.0
 """Seconds in which a new lock is taken: somebody may be looking at it."""
@@ -96,7 +99,7 @@ class Holder:
 
 def shown(holder: str) -> str:
     """A holder as people read it: `process 123 on host`."""
-    return holder.rpartition(" ")[0] or "another process"
+    return holder.rpartition(" ")[0][:_SHOWN] or "another process"
 
 
 def is_gone(database: Database, holder: str) -> bool:
@@ -161,7 +164,7 @@ def _file_lock(path: Path) -> FileLock:
 
 
 def _is_free_file(database: Database, token: str) -> bool:
-    if not token.isalnum() or not _lock_file(database, token).exists():
+    if not _TOKEN.fullmatch(token) or not _lock_file(database, token).exists():
         return True
     lock = _File(database, token)
     try:

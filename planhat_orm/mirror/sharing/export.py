@@ -1,9 +1,9 @@
 """Taking the mirror elsewhere: Parquet, CSV, JSON Lines, DuckDB, and a copy of the file itself.
 
 An export reads one moment of all tables, in parts, so it may run during a sync and needs little memory. JSON
-Lines hold the records as the API gave them; the other forms are sheets (see there). A file is written beside its
-place and put there when it is whole, readable by its owner only unless one with other rights is replaced. A file that
-is there is replaced where it says of itself that it is an export, or where the caller says so.
+Lines hold the records as the API gave them; the other forms are sheets (see there). Files are written beside their
+places and put there when all are whole, readable by their owner only unless one with other rights is replaced. A file
+that is there is replaced where it says of itself that it is an export, or where the caller says so.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,23 @@ def export(
     if format == "duckdb":
         return _duckdb(database, path, names, overwrite)
     write: Callable[[Sheet, Path, Facts], None] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format]
-    files.make_folder(path)
-    replaced = _check_free([path / f"{layout_for(name).table}.{format}" for name in names], overwrite)
-    written = []
-    with closing(_sheets(database, names)) as sheets:
-        for sheet, facts in sheets:
-            file = path / f"{sheet.layout.table}.{format}"
-            with files.whole(file, replace=replaced[file]) as beside:
-                write(sheet, beside, facts)
-            written.append(file)
-    return written
+    with files.folder(path):
+        targets = [path / f"{layout_for(name).table}.{format}" for name in names]
+        with closing(_sheets(database, names)) as sheets:
+            replaced = _check_free(targets, overwrite)
+            _write_all(sheets, write, [(file, replaced[file]) for file in targets])
+    return targets
+
+
+def _write_all(
+    sheets: Iterator[tuple[Sheet, Facts]], write: Callable[[Sheet, Path, Facts], None], targets: list[tuple[Path, bool]]
+) -> None:
+    """Write each sheet beside its file; none is put in its place before all are there."""
+    if (sheet := next(sheets, None)) is not None:
+        (file, may_replace), *others = targets
+        with files.whole(file, replace=may_replace) as beside:
+            write(sheet[0], beside, sheet[1])
+            _write_all(sheets, write, others)
 
 
 def _check_free(targets: Sequence[Path], overwrite: bool) -> dict[Path, bool]:
@@ -141,8 +148,7 @@ def _duckdb(database: Database, path: Path, names: Sequence[str], overwrite: boo
         raise ConfigurationError(
             'This needs duckdb: pip install "planhat_orm[duckdb]". It reads Parquet exports, too.'
         ) from None
-    files.make_folder(path.parent)
-    with files.folder_beside(path) as folder:
+    with files.folder(path.parent), files.folder_beside(path) as folder:
         written = export(database, folder, names, "parquet", overwrite=False)
         # Into a file that is there, beside its other tables; a new one is put in its place when it is whole.
         new = None if path.exists() and not path.is_symlink() else Path(folder, path.name)
