@@ -207,9 +207,12 @@ def test_lean_companies_are_one_request(online: Online) -> None:
     for empty in ({"external_id": ""}, {"source_id": " "}, {"status": ""}, {"status": []}):  # type: ignore[var-annotated]
         with pytest.raises(ValidationError, match="is empty"):
             planhat.company.get_lean_list(**empty)
-    for odd in ({"external_id": True}, {"source_id": ["a"]}, {"status": 0}, {"status": {"lost": 1}}, {"status": [1]}):
+    odd: list[dict[str, Any]] = [
+        {"external_id": True}, {"source_id": ["a"]}, {"status": 0}, {"status": {"lost": 1}}, {"status": [1]}
+    ]  # fmt: skip
+    for arguments in odd:
         with pytest.raises(ValidationError):
-            planhat.company.get_lean_list(**odd)  # type: ignore[arg-type]
+            planhat.company.get_lean_list(**arguments)
     assert emulator.calls == 7
 
 
@@ -219,29 +222,28 @@ def test_an_option_is_true_or_false(online: Online, value: Any) -> None:
     emulator, planhat = online()
     metric, activity = {"dimensionId": "d", "value": 1, "externalId": "a"}, {"email": "a@x.example", "action": "a"}
     event = {"type": "track", "userId": "u"}
-    calls = [(planhat.company.bulk_upsert, [{"name": "a"}], "raise_on_error")]
-    calls += [
-        (planhat.metrics.bulk_insert_metrics, metric, name)
-        for name in ("auto_chunk", "raise_on_error", "verify", "at_least_once")
-    ]  # type: ignore[misc]
-    calls += [
-        (planhat.user_activity.create_activity, activity, name)
-        for name in ("bulk", "auto_chunk", "raise_on_error", "at_least_once")
-    ]  # type: ignore[misc]
-    calls += [(planhat.user_activity.segment, event, name) for name in ("raise_on_error", "at_least_once")]  # type: ignore[misc]
-    for call, data, name in calls:
-        with pytest.raises(ValidationError, match=f"{name} must be True or False"):
-            call(data, **{name: value})  # type: ignore[arg-type]
+    pushes = {"auto_chunk", "raise_on_error", "at_least_once"}
+    calls: list[tuple[Any, Any, set[str]]] = [
+        (planhat.company.bulk_upsert, [{"name": "a"}], {"raise_on_error"}),
+        (planhat.metrics.bulk_insert_metrics, metric, {*pushes, "verify"}),
+        (planhat.user_activity.create_activity, activity, {*pushes, "bulk"}),
+        (planhat.user_activity.segment, event, {"raise_on_error", "at_least_once"}),
+    ]
+    for call, data, names in calls:
+        for name in names:
+            with pytest.raises(ValidationError, match=f"{name} must be True or False"):
+                call(data, **{name: value})
     assert emulator.calls == 0
 
 
 @pytest.mark.parametrize("rows", ["", b"", "abc", 7, None])
 def test_rows_are_a_list_and_no_text(online: Online, rows: Any) -> None:
     emulator, planhat = online()
-    for call in (
+    calls: tuple[Any, ...] = (
         planhat.company.bulk_upsert, planhat.metrics.bulk_insert_metrics, planhat.user_activity.create_activity,
         planhat.user_activity.segment,
-    ):  # fmt: skip
+    )  # fmt: skip
+    for call in calls:
         with pytest.raises(ValidationError):
             call(rows)
     assert emulator.calls == 0

@@ -104,6 +104,44 @@ def test_what_the_server_says_of_itself(mirror: Mirror, state: str, advice: str)
     assert mirror.status()
 
 
+REFUSING = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{}'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON company FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [("53100", "Make room on the server"), ("57P01", "try again"), ("22003", "refuses a row: could not extend file")],
+)
+def test_rows_that_the_server_does_not_take_in(postgres: Callable[[], str], state: str, advice: str) -> None:
+    """By COPY, which SQLAlchemy has no part in."""
+    with Emulator(0) as emulator, client(emulator, postgres()) as planhat:
+        emulator.store.insert("company", {"name": "Canary Holdings"})
+        planhat.mirror.status()
+        with planhat.mirror.database.writing() as connection:
+            connection.exec_driver_sql(REFUSING.format(state))
+        with pytest.raises(MirrorError, match=advice) as refused:
+            planhat.sync(Company)
+        assert "Canary" not in str(refused.value)
+        with planhat.mirror.database.writing() as connection:
+            connection.exec_driver_sql("DROP FUNCTION refuse CASCADE")
+        planhat.sync(Company)
+        assert Company.objects.using("mirror").count() == 1
+
+
+@pytest.mark.parametrize(("state", "advice"), [("53200", "Make room on the server"), ("57P01", "try again")])
+def test_what_the_server_says_of_itself_under_sql(mirror: Mirror, state: str, advice: str) -> None:
+    raises = f"BEGIN RAISE EXCEPTION 'no more' USING ERRCODE = '{state}'; END"
+    with mirror.database.writing() as connection:
+        connection.exec_driver_sql(f"CREATE FUNCTION refuse() RETURNS int LANGUAGE plpgsql AS $$ {raises} $$")
+    with pytest.raises(MirrorError, match=f"no more.*{advice}"):
+        mirror.sql("SELECT refuse()")
+    with pytest.raises(ValidationError, match="The database says: division by zero"):
+        mirror.sql("SELECT 1/0")
+
+
 def test_what_a_statement_of_your_own_does_wrong_stays_sqlalchemys_error(mirror: Mirror) -> None:
     with pytest.raises(DBAPIError, match="nowhere"), mirror.engine.begin() as connection:
         connection.execute(text("SELECT * FROM nowhere"))

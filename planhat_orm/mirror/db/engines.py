@@ -116,8 +116,7 @@ class Engines:
         connection = context.connection
         if connection is not None and connection.get_execution_options().get("postgresql_readonly"):
             _refuse_writes(context)  # the server would let others write
-        where = f"{self._url.host or 'this machine'}, database {self._url.database}"
-        if (told := explain.of_postgres(where, context.original_exception)) is not None:
+        if (told := explain.of_postgres(self._url, context.original_exception)) is not None:
             raise told from None
 
     def _garbled(self) -> MirrorError:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL
 
 from ...errors import MirrorError, PlanhatError, ValidationError
 
@@ -62,11 +65,17 @@ def of_copy(file: object, error: sqlite3.Error) -> PlanhatError:
     return MirrorError(f"The copy {file} cannot be made, and nothing of it is left: {error}. {advice}".rstrip())
 
 
-def of_postgres(where: object, error: BaseException) -> PlanhatError | None:
+def of_copying_rows(url: URL, error: Any) -> PlanhatError:
+    """What to say where PostgreSQL takes no rows in; the text of such an error shows the row that it stopped at."""
+    said = type(error)(error.diag.message_primary or _first_line(error))
+    return of_postgres(url, said) or MirrorError(f"The mirror's PostgreSQL ({_server(url)}) refuses a row: {said}.")
+
+
+def of_postgres(url: URL, error: BaseException) -> PlanhatError | None:
     """What to say of an error of PostgreSQL or of its driver; None where it is one of the statement."""
     from psycopg import InterfaceError, OperationalError
 
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    said, where = _first_line(error).rstrip("."), _server(url)
     if _NUL in said:
         return ValidationError(
             "A text holds the character NUL, which PostgreSQL cannot take: leave it out of the name, filter or label."
@@ -81,3 +90,11 @@ def of_postgres(where: object, error: BaseException) -> PlanhatError | None:
         )
     advice = _POSTGRES.get(state) or _POSTGRES.get(state[:2])
     return None if advice is None else MirrorError(f"The mirror's PostgreSQL ({where}): {said}. {advice}")
+
+
+def _server(url: URL) -> str:
+    return f"{url.host or 'this machine'}, database {url.database}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ...wire.raw_records import RawRecord
+from . import explain
 from .changes import chunks
 from .codec import RowCodec
 from .packing import Packed, Values
@@ -82,8 +83,8 @@ class RowWriter:
                 for row in zip(*packed.columns.values(), strict=True):
                     copy.write_row(row)
         except dbapi.Error as error:
-            # Its text shows the row that it stopped at.
-            raise type(error)(error.diag.message_primary or type(error).__name__) from None
+            # SQLAlchemy, which hands errors on to be explained, has no part in a COPY.
+            raise explain.of_copying_rows(self._connection.engine.url, error) from None
 
     def _quoted(self, names: Iterable[str]) -> tuple[str, list[str]]:
         quote = self._connection.dialect.identifier_preparer.quote

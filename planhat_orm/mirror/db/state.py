@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -174,7 +175,10 @@ def known(connection: Connection) -> Mapping[str, State]:
     if writes or connection.dialect.name != "sqlite":
         return load_all(connection)
     driver: Any = connection.connection.driver_connection
-    (version,) = driver.execute("PRAGMA data_version").fetchone()
+    try:
+        (version,) = driver.execute("PRAGMA data_version").fetchone()
+    except sqlite3.Error:
+        return load_all(connection)  # which meets the same, and explains it
     kept = connection.info.get(_KEPT)
     if kept is None or kept[0] != version:
         kept = connection.info[_KEPT] = version, load_all(connection)

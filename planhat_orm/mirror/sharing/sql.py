@@ -141,7 +141,8 @@ def _postgres(database: Database, statement: str, parameters: Mapping[str, objec
                 else:
                     yield cursor.execute(statement, prepare=True)
         except psycopg.Error as wrong:
-            raise _explained(database, str(wrong).splitlines()[0]) from None
+            surroundings = explain.of_postgres(database.url, wrong)
+            raise _explained(database, str(wrong).splitlines()[0], surroundings) from None
 
 
 def _explained(database: Database, message: str, surroundings: PlanhatError | None = None) -> PlanhatError:
