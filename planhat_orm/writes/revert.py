@@ -209,7 +209,7 @@ class _Planner:
         for name, (wrote, old) in item.fields.items():
             if alike(now.get(name), old):
                 continue
-            if alike(now.get(name), wrote):
+            if _is_held(now.get(name), wrote):
                 record._wire = _with(record._wire, name, now.get(name))
                 why = self._values.put(record, name, old)
             else:
@@ -241,6 +241,11 @@ def _by_resource(items: Iterable[Any]) -> dict[str, list[Any]]:
     for item in items:
         groups.setdefault(item.resource, []).append(item)
     return groups
+
+
+def _is_held(now: Any, wrote: Any) -> bool:
+    """Whether the server still has what was written."""
+    return alike(now, wrote)
 
 
 def _is_owner(model: type[Model], link: Link) -> bool:

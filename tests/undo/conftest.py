@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Enduser, Invoice, Issue, License, Planhat
+from planhat_orm import Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.http.retry import Retry
 from planhat_orm.writes import server_state
@@ -22,7 +23,6 @@ __all__ = ["bare_environment"]
 
 Start = Callable[..., tuple[Any, Planhat]]
 WAYS = ["emulator, sqlite", "other server, postgres"]
-MODELS = (Company, Enduser, License, Issue, Invoice)
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +44,14 @@ def way(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def start(way: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
     """Start an empty server, and a client of it with a mirror that was synced; keywords go to the client."""
+    numbers = count()
     with ExitStack() as stack:
 
         def begin(**options: Any) -> tuple[Any, Planhat]:
             server: Any = stack.enter_context(StandIn(0) if "other" in way else _emulator())
-            where = request.getfixturevalue("postgres")() if "postgres" in way else tmp_path / "planhat.db"
+            where = (
+                request.getfixturevalue("postgres")() if "postgres" in way else tmp_path / f"planhat{next(numbers)}.db"
+            )
             planhat = client(server, where, **options)
             stack.callback(planhat.close)
             return server, planhat

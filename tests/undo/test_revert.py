@@ -14,7 +14,7 @@ from planhat_orm.errors import BlockError, BulkError, ConfigurationError, FieldE
 from planhat_orm.mirror import Mirror
 from planhat_orm.writes.revert_plan import RevertPlan
 
-from .conftest import MODELS, Start
+from .conftest import Start
 
 
 def company(server: Any, name: str = "A", **values: Any) -> str:
@@ -44,7 +44,7 @@ def save(planhat: Planhat, id: str, **values: Any) -> Company:
 def test_fields_go_back_where_the_server_holds_what_was_written(start: Start) -> None:
     server, planhat = start()
     ids = [company(server, f"C{n}", phase="Trial", tags=["a"], custom={"Tier": "A", "Seats": 3}) for n in range(3)]
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     with planhat.batch():
         for record in Company.objects.using(planhat).filter(id__in=ids[:2]):
@@ -65,7 +65,7 @@ def test_a_custom_field_that_was_not_there_is_cleared_alone(start: Start) -> Non
     server, planhat = start()
     id = company(server, custom={"Seats": 3})
     bare = company(server, "B")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     for name in (id, bare):
         record = Company.objects.using(planhat).get(name)
@@ -80,14 +80,14 @@ def test_a_custom_field_that_was_not_there_is_cleared_alone(start: Start) -> Non
 def test_what_others_changed_since_is_named_and_stays(start: Start, is_synced: bool) -> None:
     server, planhat = start()
     id = company(server, phase="Trial", city="Ulm", custom={"Tier": "A", "Seats": 3})
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     record = Company.objects.using(planhat).get(id)
     record.phase, record.city, record.custom["Tier"], record.custom["Seats"] = "Live", "Rome", "B", 4
     record.save()
     server.store.update("company", id, {"phase": "Theirs", "custom": {"Tier": "C", "Seats": 4}})
     if is_synced:
-        planhat.sync(*MODELS, full=True)
+        planhat.sync(Company, full=True)
     plan = planhat.mirror.revert(since=before)
     assert left(plan) == [(id, "custom.Tier"), (id, "phase")]
     assert {item.name: (item.wrote, item.now) for item in plan.left} == {
@@ -102,12 +102,12 @@ def test_what_others_changed_since_is_named_and_stays(start: Start, is_synced: b
 def test_several_writes_go_back_to_before_the_first_or_to_what_others_wrote_between(start: Start) -> None:
     server, planhat = start()
     alone, met = company(server, "A", phase="0"), company(server, "B", phase="0")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     for id in (alone, met):
         save(planhat, id, phase="1")
     server.store.update("company", met, {"phase": "theirs"})
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     for id in (alone, met):
         save(planhat, id, phase="2")
     plan = planhat.mirror.revert(since=before)
@@ -119,7 +119,7 @@ def test_several_writes_go_back_to_before_the_first_or_to_what_others_wrote_betw
 def test_undoing_the_undoing_is_doing_it_again(start: Start) -> None:
     server, planhat = start()
     id, gone = company(server, phase="Trial", custom={"Tier": "A"}), company(server, "Gone", externalId="g")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     record = Company.objects.using(planhat).get(id)
     record.phase, record.custom["Tier"] = "Live", "B"
@@ -145,7 +145,7 @@ def test_only_some_writes_are_undone(start: Start) -> None:
     server, planhat = start()
     ids = [company(server, f"C{n}", phase="Trial") for n in range(3)]
     person = str(server.store.insert("enduser", {"name": "E", "email": "e@a.example", "companyId": ids[0]})["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser)
     save(planhat, ids[0], phase="1")
     middle = planhat.mirror.mark()
     save(planhat, ids[1], phase="1")
@@ -168,11 +168,11 @@ def test_only_some_writes_are_undone(start: Start) -> None:
 def test_writes_of_others_are_undone_where_that_is_asked_for(start: Start) -> None:
     server, planhat = start()
     id = company(server, phase="Trial")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     save(planhat, id, city="Ulm")
     server.store.update("company", id, {"phase": "Oops"})
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     plan = planhat.mirror.revert(since=before, by="theirs")
     plan.apply()
     assert (stored(server, id)["phase"], stored(server, id)["city"]) == ("Trial", "Ulm")
@@ -181,7 +181,7 @@ def test_writes_of_others_are_undone_where_that_is_asked_for(start: Start) -> No
 def test_a_change_between_plan_and_apply_is_a_conflict(start: Start) -> None:
     server, planhat = start()
     ids = [company(server, f"C{n}", phase="Trial") for n in range(2)]
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     for id in ids:
         save(planhat, id, phase="Live")
@@ -199,7 +199,7 @@ def test_a_change_between_plan_and_apply_is_a_conflict(start: Start) -> None:
 def test_a_record_that_others_deleted_is_named(start: Start) -> None:
     server, planhat = start()
     id = company(server, phase="Trial")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     save(planhat, id, phase="Live")
     server.store.delete("company", id)
@@ -210,7 +210,7 @@ def test_a_record_that_others_deleted_is_named(start: Start) -> None:
 def test_what_waits_in_the_outbox_is_named(start: Start) -> None:
     server, planhat = start()
     id = company(server, phase="Trial")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     with planhat.offline():
         save(planhat, id, phase="Live")
@@ -224,7 +224,7 @@ def test_what_waits_in_the_outbox_is_named(start: Start) -> None:
 def test_it_costs_a_list_a_model_or_a_get_for_each_record(start: Start) -> None:
     server, planhat = start()
     ids = [company(server, f"C{n}", phase="Trial") for n in range(30)]
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     Company.objects.using(planhat).filter(id__in=ids[:2]).update(phase="Few")
     server.log.clear()
@@ -242,7 +242,7 @@ def test_it_costs_a_list_a_model_or_a_get_for_each_record(start: Start) -> None:
 
 def test_what_was_made_goes_with_what_was_made_under_it_children_first(start: Start) -> None:
     server, planhat = start()
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser)
     before = planhat.mirror.mark()
     made = Company.objects.using(planhat).create(name="Made", external_id="m")
     Enduser.objects.using(planhat).bulk_create([{"email": f"{n}@m.example", "company_id": made.id} for n in range(2)])
@@ -257,7 +257,7 @@ def test_what_was_made_goes_with_what_was_made_under_it_children_first(start: St
 
 def test_what_was_made_and_changed_by_others_is_named(start: Start) -> None:
     server, planhat = start()
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     ids = [str(Company.objects.using(planhat).create(name=f"M{n}", phase="Trial").id) for n in range(3)]
     server.store.update("company", ids[0], {"phase": "Theirs"})
@@ -270,7 +270,7 @@ def test_what_was_made_and_changed_by_others_is_named(start: Start) -> None:
 
 def test_what_something_hangs_on_is_named(start: Start) -> None:
     server, planhat = start()
-    planhat.sync(*MODELS)
+    planhat.sync(Company, License)
     before = planhat.mirror.mark()
     made, _ = (Company.objects.using(planhat).create(name=name) for name in ("Made", "Free"))
     server.store.insert("license", {"companyId": made.id, "product": "P", "_currency": "EUR", "value": 1})
@@ -282,7 +282,7 @@ def test_what_something_hangs_on_is_named(start: Start) -> None:
 
 def test_what_comes_to_hang_on_it_after_the_plan_keeps_it(start: Start) -> None:
     server, planhat = start()
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser)
     before = planhat.mirror.mark()
     made = Company.objects.using(planhat).create(name="Made")
     plan = planhat.mirror.revert(since=before)
@@ -296,7 +296,7 @@ def test_what_is_moved_away_by_the_plan_hangs_on_it_no_more(start: Start) -> Non
     server, planhat = start()
     old = company(server, "Old")
     person = str(server.store.insert("enduser", {"email": "e@o.example", "companyId": old})["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser)
     before = planhat.mirror.mark()
     made = Company.objects.using(planhat).create(name="Made")
     record = Enduser.objects.using(planhat).get(person)
@@ -311,7 +311,7 @@ def test_what_is_moved_away_by_the_plan_hangs_on_it_no_more(start: Start) -> Non
 
 def test_a_record_that_was_there_before_an_upsert_made_it_known_is_not_deleted(start: Start) -> None:
     server, planhat = start()
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     theirs = company(server, "Theirs", externalId="x", phase="Live")
     before = planhat.mirror.mark()
     Company.objects.using(planhat).bulk_upsert([{"external_id": "x", "phase": "Won"}])
@@ -333,7 +333,7 @@ def test_what_was_deleted_is_made_anew_with_its_keys_and_what_named_it_names_it_
     bare = company(server, "Bare")
     theirs = str(server.store.insert("enduser", {"email": "b@b.example", "companyId": bare})["_id"])
     issue = str(server.store.insert("issue", {"title": "I", "companyIds": [other, id]})["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser, Issue)
     before = planhat.mirror.mark()
     for gone in (id, bare):
         Company.objects.using(planhat).get(gone).delete()
@@ -350,7 +350,7 @@ def test_what_was_deleted_is_made_anew_with_its_keys_and_what_named_it_names_it_
     companies = [stored(server, person, "enduser")["companyId"] for person in people]
     assert companies == [row["_id"], other, row["_id"]]
     assert sorted(stored(server, issue, "issue")["companyIds"]) == sorted([other, row["_id"]])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser, Issue)
     assert planhat.mirror.revert(since=before).is_empty
 
 
@@ -358,13 +358,13 @@ def test_what_planhat_deleted_along_is_made_anew_too(start: Start) -> None:
     server, planhat = start()
     id = company(server, "Gone")
     person = str(server.store.insert("enduser", {"email": "e@g.example", "companyId": id, "position": "CTO"})["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser)
     before = planhat.mirror.mark()
     Company.objects.using(planhat).get(id).delete()
     server.store.delete("enduser", person)
     for is_synced in (False, True):
         if is_synced:
-            planhat.sync(*MODELS, full=True)
+            planhat.sync(Company, Enduser, full=True)
         plan = planhat.mirror.revert(since=before)
         assert sorted(type(item).__name__ for item in plan.creates) == ["Company", "Enduser"] and not plan.left
     assert plan.apply().ok
@@ -376,7 +376,7 @@ def test_what_planhat_deleted_along_is_made_anew_too(start: Start) -> None:
 def test_a_key_that_another_record_has_by_now_is_named(start: Start) -> None:
     server, planhat = start()
     id = company(server, "Gone", externalId="g", sourceId="s")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     Company.objects.using(planhat).get(id).delete()
     theirs = company(server, "Theirs", externalId="g")
@@ -391,7 +391,7 @@ def test_a_key_that_another_record_has_by_now_is_named(start: Start) -> None:
 def test_a_key_that_is_taken_between_plan_and_apply_makes_nothing(start: Start) -> None:
     server, planhat = start()
     id = company(server, "Gone", externalId="g")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     Company.objects.using(planhat).get(id).delete()
     plan = planhat.mirror.revert(since=before)
@@ -404,7 +404,7 @@ def test_a_key_that_is_taken_between_plan_and_apply_makes_nothing(start: Start) 
 def test_a_key_of_a_record_that_the_plan_deletes_goes_to_the_new_one(start: Start) -> None:
     server, planhat = start()
     id = company(server, "Gone", externalId="g")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     Company.objects.using(planhat).get(id).delete()
     Company.objects.using(planhat).create(name="Made", external_id="g")
@@ -419,7 +419,7 @@ def test_the_numbers_of_invoices_are_said_not_to_come_back(start: Start) -> None
     id = company(server)
     values = {"cId": id, "currency": "EUR", "invoiceDate": 20_000, "amountTotal": 5, "invoiceNo": 7}
     invoice = str(server.store.insert("invoice", values)["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Invoice)
     before = planhat.mirror.mark()
     Invoice.objects.using(planhat).get(invoice).delete()
     plan = planhat.mirror.revert(since=before)
@@ -433,7 +433,7 @@ def test_a_later_undoing_finds_the_record_under_its_new_id(start: Start) -> None
     server, planhat = start()
     id, other = company(server, "Gone", phase="Trial"), company(server, "Other")
     person = str(server.store.insert("enduser", {"email": "e@g.example", "companyId": id})["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, Enduser)
     before = planhat.mirror.mark()
     save(planhat, id, phase="Live")
     record = Enduser.objects.using(planhat).get(person)
@@ -453,7 +453,7 @@ def test_a_company_and_its_license_that_were_both_deleted_belong_together_again(
     id = company(server, "Gone")
     server.store.insert("license", {"companyId": id, "product": "P", "_currency": "EUR", "value": 12})
     issue = str(server.store.insert("issue", {"title": "I", "companyIds": [id]})["_id"])
-    planhat.sync(*MODELS)
+    planhat.sync(Company, License, Issue)
     before = planhat.mirror.mark()
     License.objects.using(planhat).all().delete()
     Issue.objects.using(planhat).get(issue).delete()
@@ -471,7 +471,7 @@ def test_a_company_and_its_license_that_were_both_deleted_belong_together_again(
 def test_tasks_undo_too(start: Start) -> None:
     server, planhat = start()
     id = company(server, phase="Trial")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     save(planhat, id, phase="Live")
 
@@ -487,7 +487,7 @@ def test_tasks_undo_too(start: Start) -> None:
 def test_the_plan_as_json_tells_changes_and_what_is_left(start: Start) -> None:
     server, planhat = start()
     ids = [company(server, f"C{n}", phase="Trial") for n in range(2)]
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     for id in ids:
         save(planhat, id, phase="Live")
@@ -525,7 +525,7 @@ def test_what_is_no_question_is_refused_before_a_request(start: Start) -> None:
 def test_a_client_that_only_reads_plans_nothing_and_a_block_sends_nothing(start: Start) -> None:
     server, planhat = start()
     id = company(server, phase="Trial")
-    planhat.sync(*MODELS)
+    planhat.sync(Company)
     before = planhat.mirror.mark()
     save(planhat, id, phase="Live")
     plan = planhat.mirror.revert(since=before)
