@@ -32,13 +32,8 @@ MODELS = {
 KEPT = ("user", "custom_field", "product")
 """Resources of which there are as many in a large tenant as in a small one."""
 COPIED = ("company", "license", "enduser", "conversation", "ticket", "task", "nps", "opportunity", "churn")
-SLOWER = {
-    "Companies by tag": 2.5,
-    "Tags of more than 20 companies": 2.5,
-    "Churn by reason": 2.5,
-    "Churn of one year": 2.5,
-}
-"""Items of lists, and a bare exact sum on a narrow table, which take longer than their like by hand."""
+SLOWER = {"Churn of one year": 2.5, "NPS by year": 2.5, "Pipeline by status": 2.5}
+"""A bare exact sum on a narrow table: there is little else to do, and by hand it is a sum of doubles."""
 _SAMPLE = 200
 pages = MirrorSource.pages
 _IDS = re.compile(r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])")
@@ -60,15 +55,21 @@ def run(scale: Scale) -> Iterator[Line]:
 
 def _line(question: Question, planhat: Planhat, connection: Any, times: int) -> Line:
     text, values = _compiled(question, planhat)
+    sql = with_ids(question.sql)
 
     def ours() -> object:
         return connection.execute(text, values).fetchall()
 
     def by_hand() -> object:
-        return connection.execute(question.sql).fetchall()
+        return connection.execute(sql).fetchall()
 
     mine, hand = medians(times, ours, by_hand)
     return Line(question.text, mine, mine / hand, "SQL by hand", must=SLOWER.get(question.text, 1.3))
+
+
+def with_ids(sql: str) -> str:
+    """SQL by hand that gives records as the library does: each with its id, by which it is known."""
+    return re.sub(r"(?<=\bselect )c\.name,", "c.id, c.name,", sql)
 
 
 def _compiled(question: Question, planhat: Planhat) -> tuple[str, tuple[Any, ...]]:

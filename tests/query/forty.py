@@ -46,15 +46,15 @@ QUESTIONS = [
         "MRR by owner",
         'C.group_by("owner").annotate(s=Sum("mrr"))',
         "--by owner --sum mrr",
-        "select c.owner_id, max(u.nick_name), sum(c.mrr) from company c left join user u on u.id = c.owner_id "
-        "group by 1 order by 1 nulls last",
+        "select g.owner_id, u.nick_name, g.s from (select owner_id, sum(mrr) as s from company group by 1) g "
+        "left join user u on u.id = g.owner_id order by 1 nulls last",
     ),
     Question(
         "Owners over 150,000",
         'C.group_by("owner").annotate(s=Sum("arr")).filter(s__gt=150000)',
         '--by owner --sum arr --having "sum_arr>150000"',
-        "select c.owner_id, max(u.nick_name), sum(c.arr) from company c left join user u on u.id = c.owner_id "
-        "group by 1 having sum(c.arr) > 150000 order by 1",
+        "select g.owner_id, u.nick_name, g.s from (select owner_id, sum(arr) as s from company group by 1) g "
+        "left join user u on u.id = g.owner_id where g.s > 150000 order by 1",
     ),
     Question(
         "Companies by tier and phase",
@@ -206,8 +206,9 @@ QUESTIONS = [
         "Overdue tasks by owner",
         'K.filter(end_time__lt=now()).group_by("owner").annotate(n=Count())',
         'Task "end_time<now" --by owner --count',
-        "select k.owner_id, max(u.nick_name), count(*) from task k left join user u on u.id = k.owner_id "
-        "where k.end_time < '2026-06-01T12:00:00.000Z' and k.is_archived is not 1 group by 1 order by 1 nulls last",
+        "select g.owner_id, u.nick_name, g.n from (select owner_id, count(*) as n from task where is_archived is not 1 "
+        "and end_time < '2026-06-01T12:00:00.000Z' group by 1) g left join user u on u.id = g.owner_id "
+        "order by 1 nulls last",
     ),
     Question(
         "No task ahead",

@@ -79,6 +79,10 @@ class Dialect(Protocol):
         """Whether two values are equal, or both NULL."""
         ...
 
+    def unindexed(self, column: Sql) -> Sql:
+        """The column for groups whose figures need the rows themselves."""
+        ...
+
     # --- values -----------------------------------------------------------------------------------------
 
     def arithmetic(self, op: str, left: Sql, right: Sql) -> Sql:

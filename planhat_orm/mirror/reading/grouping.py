@@ -21,7 +21,7 @@ from ...query.query import Query
 from ...query.tree import EVERYTHING, Expr, Figure, Item, Trunc
 from ...query.walk import figures_in
 from ..db.layout import layout_for
-from . import expressions
+from . import expressions, group_names
 from .aggregates import Aggregate, Parts
 from .figures import Chain, chain, counted, finished, grouped, grouped_by
 from .joins import Joins, Sql, Value, columns_of, from_columns, width
@@ -36,7 +36,8 @@ def statement(compiler: Compiler, query: Query) -> Select[Anything]:
     wanted = (tuple(expr for _, expr in query.annotations), query.having, tuple(expr for expr, _ in query.order))
     figures = list(dict.fromkeys(figures_in(wanted)))
     opened = any(isinstance(expr, Item) for expr in keys)
-    plain = [figure for figure in figures if not _is_apart(figure, opened)]
+    named = {figure: group_names.reference_of(figure, keys, query.resource) for figure in figures}
+    plain = [figure for figure in figures if not named[figure] and not _is_apart(figure, opened)]
     inner = _grouped(compiler, query, keys, plain).subquery()
     cells = list(inner.c)
     known: dict[Expr, Value] = {}
@@ -46,7 +47,11 @@ def statement(compiler: Compiler, query: Query) -> Select[Anything]:
     source: FromClause = inner
     columns = [column for expr in keys for column in columns_of(known[expr])]
     for figure in figures:
-        if figure not in known:
+        reference = named[figure]
+        if reference is not None:
+            (cell,) = columns_of(known[reference])
+            source, known[figure] = group_names.looked_up(compiler, figure, cell, source)
+        elif figure not in known:
             source, known[figure] = _joined(compiler, query, keys, figure, source, columns)
     return _outer(compiler, query, Joins(compiler, source, layout_for(query.resource), known=known))
 
@@ -77,6 +82,9 @@ def _grouped(compiler: Compiler, query: Query, keys: list[Expr], figures: list[F
     """The groups with the figures over their own records."""
     joins, where = compiler.records(query)
     raw = [column for expr in keys for column in _columns_to_group_by(compiler, expr, joins)]
+    if query.where != EVERYTHING or any(figure.value is not None or figure.where for figure in figures):
+        # An index would give the groups in their order, and each row from another place.
+        raw = [compiler.dialect.unindexed(column) for column in raw]
     aggregates = [Aggregate(compiler.dialect, figure) for figure in figures]
     parts = [_parts(compiler, aggregate, joins) for aggregate in aggregates]
     if not any(isinstance(expr, Item) for expr in keys):

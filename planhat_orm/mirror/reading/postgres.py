@@ -190,6 +190,10 @@ class PostgresDialect(PostgresValues):
         """IS NOT DISTINCT FROM."""
         return left.is_not_distinct_from(right)
 
+    def unindexed(self, column_: Sql) -> Sql:
+        """PostgreSQL knows what its indexes cost."""
+        return column_
+
     def _value(self, cell: Cell) -> Sql:
         """The JSON at a cell."""
         found: Sql = cell.base if isinstance(cell.base.type, JSONB) else cast(cell.base, JSONB)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     REAL,
     Boolean,
+    Column,
     ColumnElement,
     FromClause,
     Integer,
@@ -31,6 +32,8 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy import Text as SqlText
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from ...query.kinds import ANY, BOOLEAN, DATETIME, DAY, EXACT, ID, INTEGER, LIST, LISTS, NUMBER, OBJECT, TEXT, Kind
 from ..db.json_text import json_text, path
@@ -155,6 +158,11 @@ class SqliteDialect(SqliteValues):
     def same(self, left: Sql, right: Sql) -> Sql:
         """IS compares values here."""
         return left.op("IS", is_comparison=True)(right)
+
+    def unindexed(self, column: Sql) -> Sql:
+        """With a plus, SQLite reads the table from its beginning to its end, and sorts."""
+        is_text = isinstance(column, Column) and isinstance(column.type, SqlText)
+        return UnaryExpression(column, operator=custom_op("+"), type_=column.type) if is_text else column
 
     def _quoted(self, value: Sql) -> Sql:
         if isinstance(value.type, Boolean):

@@ -108,7 +108,7 @@ class SqliteValues:
         fraction = (value - whole).self_group() * literal_column("1e9") + literal_column("1000000000.5")
         return {
             "n": func.count(value),
-            "whole": func.sum(case((is_small, whole))),
+            "whole": func.sum(whole).filter(is_small),
             "fractions": func.sum(case((is_small, _whole(fraction) - _UNIT))).filter(value != whole),
             "large": func.planhat_large_sum(value).filter(not_(is_small)),
         }
