@@ -204,3 +204,9 @@ __all__ = [
     "year_start",
     "years",
 ]
+
+
+def __getattr__(name: str) -> object:
+    from .query.django_names import missing
+
+    raise missing(__name__, name)
