@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 def reference_of(figure: Figure, keys: Sequence[Expr], resource: str) -> Target | None:
     """The key that leads to the record whose fields, and no others, a least or greatest value is one of."""
-    value = figure.value
-    fields = value.values if isinstance(value, Coalesce) else (value,)
-    paths = {field.hops if isinstance(field, Target) else () for field in fields}
-    (hops, *others) = paths
+    hops, *others = {field.hops if isinstance(field, Target) else () for field in _fields(figure)}
     if others or not hops or not hops[-1].to_one or not _is_of_group(figure):
         return None
     layout = layout_for(hops[-2].resource if len(hops) > 1 else resource)
@@ -46,13 +43,18 @@ def _is_of_group(figure: Figure) -> bool:
 
 def looked_up(compiler: Compiler, figure: Figure, reference: Sql, source: FromClause) -> tuple[FromClause, Value]:
     """What is selected from with the record joined that a reference leads to, and its value."""
-    fields = figure.value.values if isinstance(figure.value, Coalesce) else (figure.value,)
-    hop = fields[0].hops[-1]  # type: ignore[union-attr]
+    value, first = figure.value, _fields(figure)[0]
+    assert value is not None and isinstance(first, Target)
+    hop = first.hops[-1]
     layout = layout_for(hop.resource)
     far = tables.records(layout).alias()
     same = far.c[layout.by_wire[hop.far].name] == reference
     joined = source.join(far, and_(same, compiler.belongs(far, layout, hidden=True)), isouter=True)
-    return joined, expressions.value(compiler, replaced(figure.value, _alone), Joins(compiler, far, layout))
+    return joined, expressions.value(compiler, replaced(value, _alone), Joins(compiler, far, layout))
+
+
+def _fields(figure: Figure) -> tuple[Expr | None, ...]:
+    return figure.value.values if isinstance(figure.value, Coalesce) else (figure.value,)
 
 
 def _alone(part: Anything) -> Anything:
