@@ -9,6 +9,7 @@ import typer
 
 from ..models.labels import name_of
 from .connect import MIRROR, MirrorOption, connect, model, need_mirror, title
+from .moments import moment
 from .out import JsonOption, console, dump, table
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def history(
         str | None, typer.Argument(metavar="[MODEL]", help="Company, License, ... (default: all)")
     ] = None,
     key: Annotated[str | None, typer.Argument(metavar="[ID]", help="One record, by Planhat's id.")] = None,
-    since: Annotated[str | None, typer.Option(help="From this day or moment on: 2026-10-01.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="From this day or moment on: 2026-10-01, 2h (ago), today-7d.")
+    ] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only changes of this field; may be given again.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many of the latest.")] = 50,
     as_json: JsonOption = False,
@@ -30,7 +33,7 @@ def history(
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         models = [model(model_name)] if model_name is not None else None
-        found = client.mirror.changes(since, models=models, fields=field)
+        found = client.mirror.changes(moment(since), models=models, fields=field)
         if key is not None:
             found = [change for change in found if change.id == key]
         shown = found[-limit:]

@@ -10,15 +10,16 @@ import typer
 from ..models.labels import label_of
 from ..writes.revert_plan import RevertPlan
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror
+from .moments import moment
 from .out import JsonOption, console, dump, say, table
 from .push import agreed, applied, facts
 
 
 def undo(
     since: Annotated[
-        str | None, typer.Option(help="Writes from this day or moment on: 2026-10-01, 2026-10-01T09:30.")
+        str | None, typer.Option(metavar="WHEN", help="Writes from this moment on: 2026-10-01T09:30, 2h (ago), today.")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Writes before this day or moment.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Writes before this day or moment.")] = None,
     model_name: Annotated[
         list[str] | None, typer.Option("--model", help="Only of this model; may be given again.")
     ] = None,
@@ -35,7 +36,7 @@ def undo(
     need_mirror(mirror)
     with connect(mirror, api_url) as client:
         models = [model(name) for name in model_name] if model_name else None
-        found = client.mirror.revert(since, until=until, models=models, op=op)
+        found = client.mirror.revert(moment(since), until=moment(until), models=models, op=op)
         console(stderr=as_json).print(found.text(None if plan else RevertPlan.SHOWN))
         result = applied(found) if not found.is_empty and (yes or (not as_json and agreed())) else None
         if as_json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -35,6 +35,7 @@ from .upkeep.migrate import open_database
 if TYPE_CHECKING:
     from ..http.drivers import AsyncDriver, Driver
     from ..models.reversal import Reversals
+    from ..query.moments import When
     from ..writes.revert_plan import RevertPlan
     from .inbox import Inbox
     from .reading.history import Change, PastSource
@@ -262,9 +263,9 @@ class Mirror:
 
     def changes(
         self,
-        since: datetime | date | str | None = None,
+        since: When | None = None,
         *,
-        until: datetime | date | str | None = None,
+        until: When | None = None,
         models: Models | None = None,
         fields: Iterable[str] | None = None,
         origin: Literal["mine", "theirs"] | None = None,
@@ -292,9 +293,9 @@ class Mirror:
 
     def revert(
         self,
-        since: datetime | date | str | None = None,
+        since: When | None = None,
         *,
-        until: datetime | date | str | None = None,
+        until: When | None = None,
         models: Models | None = None,
         by: Literal["mine", "theirs"] = "mine",
         op: str | None = None,
@@ -316,9 +317,9 @@ class Mirror:
 
     async def arevert(
         self,
-        since: datetime | date | str | None = None,
+        since: When | None = None,
         *,
-        until: datetime | date | str | None = None,
+        until: When | None = None,
         models: Models | None = None,
         by: Literal["mine", "theirs"] = "mine",
         op: str | None = None,
@@ -331,8 +332,8 @@ class Mirror:
     def _revert(
         self,
         client: Client,
-        since: datetime | date | str | None,
-        until: datetime | date | str | None,
+        since: When | None,
+        until: When | None,
         models: Models | None,
         by: str,
         op: str | None,
@@ -370,7 +371,7 @@ class Mirror:
 
         return history.newest(self.database)
 
-    def as_of(self, moment: datetime | date | str) -> PastSource:
+    def as_of(self, moment: When) -> PastSource:
         """The mirror as it was at a moment, as a source of queries."""
         from .reading.history import PastSource, moment_of
 

@@ -221,3 +221,7 @@ def _count(count: int) -> int:
 
 _MOST = 10**9
 """More lead out of the calendar in any unit but seconds."""
+
+
+When = datetime | date | str | Moment | Span
+"""A moment as users write it: in full, as ISO text, or relative, as `days(-1)` and `month_start()` are."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from .. import arguments, runtime
@@ -25,7 +25,7 @@ from ..names import did_you_mean
 from ..query.conditions import Q
 from ..query.expressions import Aggregate, Expression, Trunc
 from ..query.kinds import ID, LISTS
-from ..query.moments import zone_name
+from ..query.moments import When, zone_name
 from ..query.plan import Plan, describe
 from ..query.query import ANNOTATIONS, Query
 from ..query.settle import settled
@@ -256,8 +256,8 @@ class QuerySet(Results[M], Generic[M]):
         """Read past the client's cache (`Planhat(cache=...)`), and put what comes into it."""
         return self._clone(self._query.changed(fresh=True))
 
-    def as_of(self, moment: str | date | datetime) -> Self:
-        """The records as they were at a moment, from the mirror's memory."""
+    def as_of(self, moment: When) -> Self:
+        """The records as they were at a moment, from the mirror's memory: `as_of("2026-10-01")`, `as_of(days(-7))`."""
         client = self._using()
         return self._clone(source=client.mirror.as_of(moment))  # type: ignore[attr-defined]
 

@@ -14,11 +14,11 @@ from ...query import moments
 from ...query.kinds import BOOLEAN, DATETIME, ID, REF, TEXT, Kind
 from ...query.moments import Moment, Span
 
-_ANCHORS = {
+ANCHORS = {
     "now": moments.now, "today": moments.today, "week_start": moments.week_start, "month_start": moments.month_start,
     "quarter_start": moments.quarter_start, "year_start": moments.year_start,
 }  # fmt: skip
-_SPANS = {
+SPANS = {
     "min": Span(seconds=60), "h": Span(seconds=3600), "d": Span(days=1), "w": Span(days=7), "mo": Span(months=1),
     "q": Span(months=3), "y": Span(months=12),
 }  # fmt: skip
@@ -57,9 +57,9 @@ def plain(tree: Tree[Token], source: str) -> Plain | None:
             return _date(token, source)
         case "span":
             count, unit = re.match(r"(\d+)(\w+)", token).groups()  # type: ignore[union-attr]
-            return Plain(_SPANS[unit] * int(count), source)
+            return Plain(SPANS[unit] * int(count), source)
         case "anchor":
-            return Plain(_ANCHORS[token.lower()](), source, is_day=token.lower() != "now")
+            return Plain(ANCHORS[token.lower()](), source, is_day=token.lower() != "now")
     return None
 
 

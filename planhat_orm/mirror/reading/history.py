@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, text
@@ -19,6 +19,7 @@ from ...errors import MirrorIncomplete, ValidationError
 from ...fields.gate import in_zone
 from ...fields.scalars import refusal
 from ...json_encoding import rewrite
+from ...query.moments import Moment, Span, When, now, zone_name
 from ...query.query import Query
 from ..db import clock, state, tables
 from ..db.changes import Raw, before_change, ids_of, moved, note_pruned, resets
@@ -51,8 +52,11 @@ class Change:
     op: str | None = None
 
 
-def moment_of(when: datetime | date | str) -> int:
+def moment_of(when: When) -> int:
     """A moment in the mirror's measure, microseconds since 1970; `ValidationError` for what is none."""
+    if isinstance(when, (Moment, Span)):
+        relative = when if isinstance(when, Moment) else now() + when
+        return clock.micros(relative.at(datetime.now(UTC), zone_name(runtime.zone())))
     try:
         return clock.micros(in_zone(when, runtime.zone()))
     except ValueError as wrong:
