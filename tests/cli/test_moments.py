@@ -46,8 +46,9 @@ def test_history_is_asked_for_since_so_long_ago(synced: Run, tenant: Emulator) -
         company = Company.objects.get(id=tenant.store.all("company")[0]["_id"])
         company.phase = "Mine"
         company.save()
-        assert [change.kind for change in planhat.mirror.changes(since=days(-1))] == ["updated"]
+        seen = planhat.mirror.changes(since=days(-1))
+        assert {change.kind for change in seen} == {"updated"}
         assert planhat.mirror.changes(since=now() + days(1)) == []
         assert Company.objects.as_of(days(0)).get(id=company.id).phase == "Mine"
-    assert len(json.loads(synced("history", "Company", "--since", "1h", "--json").out)) == 1
+    assert len(json.loads(synced("history", "Company", "--since", "1h", "--json").out)) == len(seen)
     assert json.loads(synced("history", "Company", "--since", "+1h", "--json").out) == []
