@@ -115,7 +115,10 @@ def _dotenv() -> dict[str, str]:
         return {}
     from dotenv import dotenv_values
 
-    values = dotenv_values(".env", interpolate=False)
+    try:
+        values = dotenv_values(".env", interpolate=False)
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{Path('.env').absolute()} is not text in UTF-8: correct it, or move it.") from None
     return {name: value for name, value in values.items() if name.startswith(_PREFIX) and value is not None}
 
 

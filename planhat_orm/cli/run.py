@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         with _sigterm(came), own_environment():
             code = _run(arguments)
     except KeyboardInterrupt:
-        code = _fail("stopped.", _STOPPED)
+        code = _stopped()
     return _TERMINATED if came else code
 
 
@@ -79,11 +79,11 @@ def _run(arguments: Sequence[str]) -> int:
         try:
             code = int(_command().main(list(arguments), prog_name="planhat", standalone_mode=False) or 0)
             # Some versions of Typer turn Ctrl-C into this code, others into an exception.
-            return _fail("stopped.", _STOPPED) if code == _STOPPED else code
+            return _stopped() if code == _STOPPED else code
         except UsageError as wrong:
             return _fail(_usage(wrong), 2)
         except (typer.Abort, KeyboardInterrupt):
-            return _fail("stopped.", _STOPPED)
+            return _stopped()
         except SystemExit:
             # Click ends the process where whoever reads our output has had enough; that is no failure.
             if type(sys.stdout).__name__ == "PacifyFlushWrapper":
@@ -112,6 +112,13 @@ def _run(arguments: Sequence[str]) -> int:
                 f"please report it. PLANHAT_TRACEBACK=1 shows the details, which may quote records.",
                 1,
             )
+
+
+def _stopped() -> int:
+    # `python -m` ends by SIGINT where an interrupt ever left an exec() of text, as classes are made. The next clears
+    # that.
+    exec("")
+    return _fail("stopped.", _STOPPED)
 
 
 def _fail(message: str, code: int) -> int:

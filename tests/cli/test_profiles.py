@@ -149,6 +149,13 @@ def test_a_file_that_cannot_be_used_is_named_with_what_to_do(run: Run, file: Pat
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems keep rights elsewhere")
+def test_a_dotenv_that_is_no_text_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"PLANHAT_API_TOKEN=secret-\xff\xfe\0")
+    done = run("status")
+    assert done.code == 1 and ".env is not text in UTF-8" in done.err and "secret" not in done.err
+
+
 def test_a_file_with_a_token_that_others_can_read_is_refused(run: Run, file: Path) -> None:
     write(file, f'[eu]\napi_token = "{TOKEN}"\n')
     file.chmod(0o644)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from planhat_orm import Company, Enduser, Planhat, PlanhatError
+from planhat_orm.client.planhat import EVENTS
 from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 from tests.scale import sized
@@ -34,13 +35,16 @@ CALLS: dict[str, Callable[[Planhat], Any]] = {
     "update": lambda p: p.company.update(f"extid-{KEY}", {"name": NAME}),
     "bulk upsert": lambda p: p.company.bulk_upsert([{"name": NAME, "externalId": KEY}]),
     "metrics": lambda p: p.metrics.bulk_insert_metrics([{"dimensionId": "m", "value": 1, "externalId": KEY}]),
-    "activity": lambda p: p.user_activity.create({"email": EMAIL, "action": NAME}),
+    "a metric": lambda p: p.metrics.bulk_insert_metrics({"dimensionId": "m", "value": 1, "externalId": KEY}),
+    "read metrics": lambda p: [row for page in p.metrics.get_dimension_data(1, 9, company_id=KEY) for row in page],
+    "activity": lambda p: p.user_activity.create_activity({"email": EMAIL, "action": NAME}),
+    "segment": lambda p: p.user_activity.segment({"type": "track", "userId": KEY, "traits": {"email": EMAIL}}),
     "save": lambda p: Company(name=NAME, external_id=KEY).save(using=p),
     "query": lambda p: list(Enduser.objects.using(p).using("api").filter(email=EMAIL)),
 }
 CASES = [case for case in table.cases() if case.group != table.SLOW]
 GROUPS = sorted({case.group for case in CASES})
-STEP = 5
+STEP = 6
 """In the short version a call meets each fifth case, and each case some of the calls."""
 
 
@@ -63,7 +67,7 @@ def outcomes(logged: list[str]) -> Iterator[Callable[[table.Case, str], dict[str
             Planhat(TOKEN, TENANT, api_url=server.url, retry=retry, clock=Clock(50), max_answer=table.LIMIT,
                     mirror=f"postgresql://ada:{PASSWORD.replace('/', '%2F')}@127.0.0.1:1/x") as planhat,
         ):  # fmt: skip
-            for event in ("request", "response", "retry", "wait"):
+            for event in EVENTS:
                 planhat.on(event, heard.append)
             left: dict[str, str | bytes] = {}
             try:

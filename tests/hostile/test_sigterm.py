@@ -147,6 +147,27 @@ def test_an_export_leaves_nothing_half_made(tenant: Emulator, tmp_path: Path, fo
     }  # fmt: skip
 
 
+STOPPED_IN_EXEC = """
+import sys
+from planhat_orm.cli import main
+from planhat_orm.mirror.sharing.export_table import Sheet
+Sheet.parts = lambda self: exec("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
+main(sys.argv[1:])
+"""
+
+
+def test_its_status_is_the_same_where_it_comes_while_a_class_is_made(tenant: Emulator, tmp_path: Path) -> None:
+    """A dataclass is text that is executed, and `python -m` remembers that an interrupt left such a text."""
+    mirror = tmp_path / "planhat.db"
+    (tmp_path / "command.py").write_text(STOPPED_IN_EXEC)
+    with client(tenant, mirror) as planhat:
+        planhat.sync(Company)
+    with process(tenant, mirror, "export", "out", "--format", "csv", code=["-m", "command"]) as running:
+        _, said = running.communicate(timeout=60)
+        assert (running.returncode, said) == (143, "planhat: stopped.\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_process_that_ignores_it_still_does(tenant: Emulator, tmp_path: Path) -> None:
     """As Ctrl-C of a shell does not reach what runs in its background."""
     mirror = tmp_path / "planhat.db"

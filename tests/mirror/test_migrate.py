@@ -369,45 +369,66 @@ def test_an_upgrade_cut_off_at_any_statement_leaves_the_old_mirror(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+import alembic.command, psycopg
 from sqlalchemy import Engine, event
 from planhat_orm.errors import MirrorError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
-from planhat_orm.mirror.upkeep import damage, migrate
+from planhat_orm.mirror.upkeep import backfill, damage, migrate, replay
 
-where, folder, place, moment, what = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+folder = Path(sys.argv[1])
 migrate.folder = lambda: folder
 tables.VERSIONS = (*tables.VERSIONS, "9999")
 damage.check_after_a_death = lambda database: None
-left = [place]
 
-def terminate():
-    import psycopg
+def terminate(where):
     with psycopg.connect(where, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                       "WHERE pid <> pg_backend_pid() AND datname = current_database()")
 
-def meet(*_):
-    left[0] -= 1
-    if left[0] < 0:
-        if what == "process":
-            os.kill(os.getpid(), signal.SIGKILL)
-        left[0] = 10**9
-        terminate()
+def upgrade(where, place, moment, what):
+    left, killed = [int(place)], []
 
-event.listen(Engine, f"{moment}_cursor_execute", meet)
-try:
-    Mirror(where).database
-except MirrorError as error:
-    print(error)
-    sys.exit(3)
-sys.exit(0 if 0 <= left[0] < 10**8 else 4)
+    def meet(*_):
+        left[0] -= 1
+        if left[0] == -1:
+            killed.append(1)
+            os.kill(os.getpid(), signal.SIGKILL) if what == "process" else terminate(where)
+
+    event.listen(Engine, f"{moment}_cursor_execute", meet)
+    try:
+        Mirror(where).database
+    except MirrorError as error:
+        return 3 if "Nothing is half written" in str(error) else 5
+    return 4 if killed else 0
+
+for line in sys.stdin:
+    child = os.fork()  # what it imports takes longer than what it does
+    if not child:
+        code = 6
+        try:
+            code = upgrade(*line.rstrip().split(chr(9)))
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+ENDED = {"process": -signal.SIGKILL, "connection": 3}
+"""How an upgrade ends whose process or whose connection is killed."""
 
 
-def killed_upgrade(where: str, folder: Path, place: int, moment: str, what: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", KILLED, where, str(folder), str(place), moment, what]
-    return subprocess.run(command, capture_output=True, text=True)
+@contextmanager
+def upgrades(folder: Path) -> Iterator[Callable[..., int]]:
+    """Upgrades in processes of their own that are killed at a place, one after another: how each ended."""
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdin is not None and running.stdout is not None
+
+        def upgrade(where: str, place: int, moment: str, what: str) -> int:
+            print(where, place, moment, what, sep="\t", file=running.stdin, flush=True)
+            return int(running.stdout.readline())  # type: ignore[union-attr]
+
+        yield upgrade
+        running.stdin.close()
 
 
 @pytest.mark.parametrize("moment", sized(["before"], ["before", "after"]))
@@ -418,30 +439,24 @@ def test_an_upgrade_that_is_killed_leaves_the_old_mirror_usable(
     path = first_release.restore(tmp_path / "old.db")
     folder = release()
     monkeypatch.undo()
-    before, killed, place = contents(str(path)), 0, sized(70, 0)
-    while True:
-        done = killed_upgrade(str(path), folder, place, moment, "process")
-        if done.returncode != -signal.SIGKILL:
-            break
-        killed += 1
-        with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert contents(str(path)) == before
-        if not LONG or killed % 20 == 0:
-            # The release that wrote it goes on with a copy of it.
-            copy = shutil.copy(path, tmp_path / f"copy{place}.db")
-            with Mirror(copy) as mirror:
-                assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
-        place += sized(100, 1)
-    assert done.returncode == 0, done.stderr
-    assert killed >= (sized(1, 60))
+    before, killed = contents(str(path)), 0
+    with upgrades(folder) as upgrade:
+        for place in sized([70, 10**6], range(10**6)):
+            if (ended := upgrade(str(path), place, moment, "process")) != ENDED["process"]:
+                break
+            killed += 1
+            with closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert contents(str(path)) == before
+            if not LONG or killed % 20 == 0:
+                # The release that wrote it goes on with a copy of it.
+                copy = shutil.copy(path, tmp_path / f"copy{place}.db")
+                with Mirror(copy) as mirror:
+                    assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
+    assert ended == 0 and killed >= sized(1, 60)
     assert contents(str(path), "mirror_outbox") == {"mirror_outbox": before["mirror_outbox"]}
     with pytest.raises(ConfigurationError, match="newer release"):
         Mirror(path).status()
-
-
-ENDED = {"process": -signal.SIGKILL, "connection": 3}
-"""How the process of an upgrade ends whose process or whose connection is killed."""
 
 
 @pytest.mark.parametrize(("moment", "what"), sized(
@@ -453,20 +468,18 @@ def test_an_upgrade_that_is_killed_leaves_the_old_mirror_in_postgresql_usable(
     """At each statement of the upgrade: the server takes back what a process or a connection that is gone has begun."""
     folder, url = release(), old_in_postgres()
     monkeypatch.undo()
-    before, made, killed, place = contents(url), schema(url), 0, sized(80, 0)
-    while (done := killed_upgrade(url, folder, place, moment, what)).returncode == ENDED[what]:
-        killed += 1
-        assert what == "process" or "Nothing is half written" in done.stdout, done.stdout
-        wait_until_alone(url)
-        assert (contents(url), schema(url)) == (before, made), place
-        if not LONG or killed % 20 == 0:
-            with Mirror(old_in_postgres(url)) as mirror:
-                assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
-        if not LONG:
-            return
-        place += 1
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert killed >= 60
+    before, made, killed = contents(url), schema(url), 0
+    with upgrades(folder) as upgrade:
+        for place in sized([80, 10**6], range(10**6)):
+            if (ended := upgrade(url, place, moment, what)) != ENDED[what]:
+                break
+            killed += 1
+            wait_until_alone(url)
+            assert (contents(url), schema(url)) == (before, made), place
+            if not LONG or killed % 20 == 0:
+                with Mirror(old_in_postgres(url)) as mirror:
+                    assert len(mirror.outbox) == 4 and len(records(mirror, "company")) == len(before["company"])
+    assert ended == 0 and killed >= sized(1, 60)
     assert contents(url, "mirror_outbox") == {"mirror_outbox": before["mirror_outbox"]}
     with pytest.raises(ConfigurationError, match="newer release"):
         Mirror(url).status()

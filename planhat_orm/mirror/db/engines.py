@@ -5,6 +5,7 @@ They know nothing of the `Database` that has them. So it is collected as soon as
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from .transactions import BUSY_SECONDS, OpenWrites, roll_back, turn_of
 _PAGE_BYTES = 16384
 _UNREADABLE = ("malformed JSON", "user-defined function raised exception")
 """What SQLite says of a cell that holds no JSON, or JSON that is nested too deeply for our functions."""
+_LOG_NAME = "planhat_mirror"
+# What SQLAlchemy says at DEBUG are the rows that were read.
+logging.getLogger(f"sqlalchemy.engine.Engine.{_LOG_NAME}").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class Engines:
@@ -74,7 +78,12 @@ class Engines:
         if self._file is None:
             connector = Connector(self._url)
             engine = create_engine(
-                self._url, hide_parameters=True, enable_from_linting=False, pool_pre_ping=True, creator=connector
+                self._url,
+                hide_parameters=True,
+                logging_name=_LOG_NAME,
+                enable_from_linting=False,
+                pool_pre_ping=True,
+                creator=connector,
             )
             connector.dialect = engine.dialect
             event.listen(engine, "handle_error", self._explain_postgres)
@@ -82,6 +91,7 @@ class Engines:
         engine = create_engine(
             self._url if self._file.is_writable else _as_it_is(self._file.path),
             hide_parameters=True,
+            logging_name=_LOG_NAME,
             # Elements of a list are joined to their table by what they are opened from, which the linter does not see.
             enable_from_linting=False,
             poolclass=fork_gate.GatedPool,
