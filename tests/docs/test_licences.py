@@ -93,6 +93,18 @@ def test_what_they_bring_along_is_under_a_licence_of_the_table() -> None:
     assert [found.metadata["Name"] for found in brought_along(declared()) if not known.search(licence(found))] == []
 
 
+def test_every_package_of_the_lock_is_under_a_licence_of_the_table() -> None:
+    known = re.compile("|".join(FAMILIES.values()))
+    installed = {normal(found.metadata["Name"]): licence(found) for found in metadata.distributions()}
+    locked = map(normal, re.findall(r"^([A-Za-z0-9._-]+)==", LOCK.read_text("utf-8"), re.MULTILINE))
+    told = {name: installed[name] for name in locked if name in installed}
+    unknown = {name: text for name, text in told.items() if not known.search(text)}
+    # These two give the text of the MIT and of the BSD licence in its place.
+    assert unknown.keys() <= {"polars", "altair"}, unknown
+    mpl = {name for name, text in told.items() if re.search(FAMILIES["MPL-2.0"], text)}
+    assert all(name in PAGE.lower() for name in mpl), mpl
+
+
 def test_the_table_names_nothing_else() -> None:
     asked = {normal(Requirement(text).name) for text in _all_texts()}
     assert rows().keys() - asked == set()

@@ -54,6 +54,12 @@ def first(texts: list[bytes], data: str | bytes) -> bytes | None:
     return next((text for text in texts if text in inside), None)
 
 
+def listen(planhat: Any, heard: list[Any]) -> None:
+    """Keep what listeners of every event are told."""
+    for event in EVENTS:
+        planhat.on(event, heard.append)
+
+
 @pytest.fixture
 def outcomes(logged: list[str]) -> Iterator[Callable[[table.Case, str], dict[str, str | bytes]]]:
     """What a case and a call leave behind, by where it is."""
@@ -67,8 +73,7 @@ def outcomes(logged: list[str]) -> Iterator[Callable[[table.Case, str], dict[str
             Planhat(TOKEN, TENANT, api_url=server.url, retry=retry, clock=Clock(50), max_answer=table.LIMIT,
                     mirror=f"postgresql://ada:{PASSWORD.replace('/', '%2F')}@127.0.0.1:1/x") as planhat,
         ):  # fmt: skip
-            for event in EVENTS:
-                planhat.on(event, heard.append)
+            listen(planhat, heard)
             left: dict[str, str | bytes] = {}
             try:
                 CALLS[call](planhat)
