@@ -80,7 +80,7 @@ ORDER: dict[str, tuple[str, ...]] = {
     "writes": (
         "outbox", "outcomes", "server_state", "plan", "record_plan", "referring", "revert_checks", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "sender", "single",
         "destination", "batch", "row_changes", "outgoing", "references", "ownership", "reconcile_plan", "reconcile", "revert_plan", "revert_records",
-        "revert", "facade",
+        "revert", "merge_plan", "merge", "facade",
     ),
     "client": (
         "overview", "settings", "cache", "account_fields", "strategy", "links", "relation_filters", "evaluation", "explain", "source",

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..fields.relations import Many, ManyToMany
     from ..tabular.frame_rows import Frame
     from ..tabular.sources import Rows
+    from ..writes.merge_plan import MergePlan
     from ..writes.reconcile import Mapped
     from ..writes.reconcile_plan import ReconcilePlan
     from .duplicates import Duplicates
@@ -625,6 +626,30 @@ class QuerySet(Results[M], Generic[M]):
                 format=format, encoding=encoding, sheet=sheet, owner=owner,
             )
         )  # fmt: skip
+
+    def merge(self, keep: M | str, other: M | str, *, leave: Iterable[type[Model] | str] = ()) -> MergePlan:
+        """The plan of merging two companies: look at it, then `apply()` it.
+
+        What `keep` lacks it gets from `other`; fields that both have are listed, and those of `keep` stay. All that
+        belongs to `other` moves, of each model whose declaration refers to companies; a contact whose email one of
+        `keep` has gives what names it to that one, and goes. Then all is listed again: if something is left, it stops,
+        but for records of the models in `leave`, which go with it. Then `other` is deleted, and its keys go to `keep`
+        if that has none. Done again after a crash, it goes on.
+        A list of each model that refers to companies for the plan, and one again before the deletion.
+
+        >>> Company.objects.merge(keep="5f0c", other="5f0d")  # doctest: +SKIP
+        """
+        self._refuse_merge()
+        return self._run(self._using().writer.merge(keep, other, leave))
+
+    async def amerge(self, keep: M | str, other: M | str, *, leave: Iterable[type[Model] | str] = ()) -> MergePlan:
+        """Do what `merge()` does, in a task."""
+        self._refuse_merge()
+        return await self._arun(self._using().writer.merge(keep, other, leave))
+
+    def _refuse_merge(self) -> None:
+        if self.model._meta.resource.name != "company":
+            raise FieldError(f"merge() is for companies: a {self.model.__name__} is not merged.")
 
     def update(self, *, max_requests: int = 60, **values: object) -> BatchResult:
         """Set fields on every record found: the pages to read them, then ceil(n/5000) bulk upserts.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeVar
 
-from ..errors import PlanhatError, ReadOnlyError
+from .. import arguments, runtime
+from ..errors import PlanhatError, ReadOnlyError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
@@ -20,6 +21,8 @@ from ..wire.resources import BULK_MAX_ROWS
 from . import single
 from .batch import Batch, batch_in
 from .destination import block_of, by_block, sender_for
+from .merge import check_two, merge
+from .merge_plan import MergePlan
 from .reconcile import Mapped, ReconcileOptions, reconcile
 from .reconcile_plan import ReconcilePlan
 from .revert import revert
@@ -164,6 +167,27 @@ class RecordWriter:
         """Compare what undoing comes to with what Planhat holds now, and return the plan."""
         self.guard()
         return (yield from revert(self._client, told))
+
+    def merge(self, keep: Model | str, other: Model | str, leave: Iterable[type[Model] | str] = ()) -> Flow[MergePlan]:
+        """Read two companies and all that belongs to them, and return the plan of merging them."""
+        self.guard(delete=True)
+        ids = []
+        for name, item in (("keep", keep), ("other", other)):
+            if isinstance(item, Model):
+                runtime.check_account(item, self._client)
+            id = item.id if isinstance(item, Model) else arguments.text(name, item)
+            if not id or (isinstance(item, Model) and item._meta.resource.name != "company"):
+                raise ValidationError(f"merge() takes companies that are saved, or their ids: {name} is none.")
+            ids.append(id)
+        first, second = ids
+        check_two(first, second)
+        known = dict(other._wire) if isinstance(other, Model) else {}
+        models = [
+            runtime.model(item) if isinstance(item, str) else arguments.model("leave", item)
+            for item in arguments.many("leave", leave)
+        ]
+        names = frozenset(model._meta.resource.name for model in models)
+        return (yield from merge(self._client, first, second, known, names))
 
     def push(self, on_conflict: Policy = "raise") -> Flow[BatchResult]:
         """Send what waits in the outbox."""

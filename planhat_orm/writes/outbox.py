@@ -128,6 +128,10 @@ class OutboxStore(Protocol):
         """Remember the new ids of records that were made anew, by the ids that they had before."""
         ...
 
+    def deleted(self, resource: str, wire: str, value: str) -> list[Raw]:
+        """What is remembered of records that were deleted here, oldest first, by what a field of them was."""
+        ...
+
 
 def on_outbox(outbox: OutboxStore | OutboxSession, call: Callable[[], T]) -> Flow[T]:
     """Call an outbox; one that waits for a disk gets a thread of its own in a task."""
@@ -208,6 +212,10 @@ class MemoryOutbox:
     def aliases(self, temporaries: Iterable[str]) -> dict[str, str]:
         """None: a temporary id is not seen outside of one piece of work."""
         return {}
+
+    def deleted(self, resource: str, wire: str, value: str) -> list[Raw]:
+        """None: there is no memory."""
+        return []
 
     def succeed(self, ids: Mapping[str, str]) -> None:
         """Nothing to remember it for: there is no memory to undo changes of."""

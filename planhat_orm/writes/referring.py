@@ -36,12 +36,19 @@ class Referring:
     unread: list[type[Model]] = field(default_factory=list)
 
 
-def referring(client: Client, resource: str, ids: Collection[str], *, whole: bool = False) -> Flow[Referring]:
-    """What refers to records of a resource: one list of each model that may. With `whole` all their fields come."""
+def referring(
+    client: Client, resource: str, ids: Collection[str], *, only: Collection[str] = (), whole: Collection[str] = ()
+) -> Flow[Referring]:
+    """What refers to records of a resource: one list of each model that may.
+
+    `only` are the resources to look at, where not all are meant; of those in `whole` all fields come.
+    """
     result = Referring()
     for model, fields in referring_fields(resource).items() if ids else ():
+        if only and model._meta.resource.name not in only:
+            continue
         try:
-            result.found += yield from _of(client, model, fields, frozenset(ids), whole)
+            result.found += yield from _of(client, model, fields, frozenset(ids), model._meta.resource.name in whole)
         except (PermissionDenied, NotFound):
             result.unread.append(model)
     return result

@@ -43,12 +43,17 @@ def way(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def start(way: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Start an empty server, and a client of it with a mirror that was synced; keywords go to the client."""
+    """Start an empty server, and a client of it with a mirror that was synced; keywords go to the client.
+
+    With `cascade` the server deletes what belongs to a company with it.
+    """
     numbers = count()
     with ExitStack() as stack:
 
-        def begin(**options: Any) -> tuple[Any, Planhat]:
-            server: Any = stack.enter_context(StandIn(0) if "other" in way else _emulator())
+        def begin(cascade: bool = False, **options: Any) -> tuple[Any, Planhat]:
+            if cascade and "other" not in way:
+                pytest.skip("only the second server deletes what belongs to a company")
+            server: Any = stack.enter_context(StandIn(0, delete_cascades=cascade) if "other" in way else _emulator())
             where = (
                 request.getfixturevalue("postgres")() if "postgres" in way else tmp_path / f"planhat{next(numbers)}.db"
             )

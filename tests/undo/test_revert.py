@@ -373,6 +373,22 @@ def test_what_planhat_deleted_along_is_made_anew_too(start: Start) -> None:
     assert (row["companyId"], row["email"], row["position"]) == (made["_id"], "e@g.example", "CTO")
 
 
+def test_a_deleted_company_comes_back_with_all_that_went_with_it(start: Start) -> None:
+    server, planhat = start(cascade=True)
+    id = company(server, "Gone", externalId="g")
+    server.store.insert("enduser", {"email": "e@g.example", "companyId": id})
+    server.store.insert("license", {"companyId": id, "product": "P", "_currency": "EUR", "value": 12})
+    planhat.sync(Company, Enduser, License)
+    before = planhat.mirror.mark()
+    Company.objects.using(planhat).get(id).delete()
+    assert not server.store.all("enduser") and not server.store.all("license")
+    assert planhat.mirror.revert(since=before).apply().ok
+    [made] = server.store.all("company")
+    assert [row["companyId"] for row in (*server.store.all("enduser"), *server.store.all("license"))] == [
+        made["_id"]
+    ] * 2
+
+
 def test_a_key_that_another_record_has_by_now_is_named(start: Start) -> None:
     server, planhat = start()
     id = company(server, "Gone", externalId="g", sourceId="s")

@@ -29,7 +29,7 @@ from ...wire.patches import Raw, merged, same, under, without
 from ..db import clock, guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
-from ..db.json_text import json_text
+from ..db.json_text import json_text, read_cell
 from ..db.layout import layouts
 from ..db.state import now
 from ..db.store import Counts
@@ -80,6 +80,15 @@ class Outbox:
                 rows = connection.execute(select(names.c.temporary, names.c.id).where(names.c.temporary.in_(part)))
                 found.update((temporary, id) for temporary, id in rows)
         return found
+
+    def deleted(self, resource: str, wire: str, value: str) -> list[Raw]:
+        """What is remembered of records that were deleted here, oldest first, by what a field of them was."""
+        log, table = tables.changes.c, layouts()[resource].table
+        ours = (log.resource == table, log.kind == "deleted", log.origin == "mine", log.reverse.contains(value))
+        with self._database.reading() as connection:
+            found = connection.execute(select(log.reverse).where(*ours).order_by(log.seq)).scalars()
+            rows: list[Raw] = [read_cell(text)["set"] for text in found]
+        return [row for row in rows if row.get(wire) == value]
 
     def succeed(self, ids: Mapping[str, str]) -> None:
         """Remember the new ids of records that were made anew, by the ids that they had before."""
