@@ -65,10 +65,10 @@ class Compiler:
         ]
         values: list[Sql] = []
         for _, expr in query.annotations:
-            named = [column.label(f"v{len(values) + place}") for place, column in enumerate(self.columns(expr, joins))]
-            values += named
+            named = columns_of(self.value(expr, joins))
+            values += [column.label(f"v{len(values) + place}") for place, column in enumerate(named)]
             if expr in joins.once:
-                joins.figures[expr] = named[0]
+                joins.figures[expr] = values[-1]
         order = self.order(query, joins)
         # An id is never spilt into `_extra`, so that an index alone may answer.
         extra = null() if query.select is not None and query.select <= {"_id"} else table.c["_extra"]
@@ -150,10 +150,6 @@ class Compiler:
     def value(self, expr: Expr, joins: Joins) -> Value:
         """What an expression compares by."""
         return expressions.value(self, expr, joins)
-
-    def columns(self, expr: Expr, joins: Joins) -> tuple[Sql, ...]:
-        """The columns of what an expression compares by."""
-        return columns_of(self.value(expr, joins))
 
     def figure(self, figure: Figure, joins: Joins) -> Value:
         """A figure of each record over the records that are related to it."""
@@ -283,11 +279,9 @@ class Compiler:
                 return expressions.worked_out(self, joins.source, found, target.kind, op, operand)
         if expressions.is_result(target, op, operand, joins):
             return expressions.result_compared(self, target, joins, op, operand)
-        within = days.within(target, op, operand, self.zone, joins)
-        if within is not None:
-            of, bounds = within
-            moment = columns_of(self.value(of, joins))[0]
-            return and_(*(expressions.direct(self, joins.source, moment, of.kind, *bound) for bound in bounds))
+        bounded = days.bounded(self, target, op, operand, joins)
+        if bounded is not None:
+            return bounded
         left = self.value(target, joins)
         if op == "isnull":
             nothing = columns_of(left)[0]

@@ -6,31 +6,35 @@ A moment is UTC text with milliseconds, so in UTC those of a day begin with its 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_
 
 from ...query.kinds import DATETIME
 from ...query.tree import Expr, Part
-from .joins import Joins
+from . import expressions
+from .joins import Joins, Sql
 
-Bound = tuple[str, str]
-"""A lookup, and its operand."""
+if TYPE_CHECKING:
+    from .compiler import Compiler
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _BEHIND = "U"
 """Behind a day or year, it is behind all moments that begin with that: they go on with a T or a minus."""
 
 
-def within(expr: Expr, op: str, operand: Any, zone: str, joins: Joins) -> tuple[Expr, list[Bound]] | None:
-    """The moment, and the bounds of it that a condition on its day or year means; None for other conditions."""
+def bounded(compiler: Compiler, expr: Expr, op: str, operand: Any, joins: Joins) -> Sql | None:
+    """A condition on the day or year of a moment; None for other conditions."""
     if not isinstance(expr, Part) or expr.part not in _TEXTS or expr.of.kind is not DATETIME:
         return None
-    if zone != "UTC" or expr in joins.known:
+    if compiler.zone != "UTC" or expr in joins.known or op not in _BOUNDS:
         return None
-    ends = operand if op == "range" else (operand,)
-    texts = [_TEXTS[expr.part](end) for end in ends] if op in _BOUNDS else []
-    if not texts or None in texts:
+    texts = [_TEXTS[expr.part](end) for end in (operand if op == "range" else (operand,))]
+    if None in texts:
         return None
-    return expr.of, [(lookup, f"{texts[end]}{behind}") for lookup, end, behind in _BOUNDS[op]]
+    moment = expressions.single(compiler, expr.of, joins)
+    bounds = [(lookup, f"{texts[end]}{behind}") for lookup, end, behind in _BOUNDS[op]]
+    return and_(*(expressions.direct(compiler, joins.source, moment, DATETIME, *bound) for bound in bounds))
 
 
 _BOUNDS = {

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Text,
-    and_,
     case,
     cast,
     extract,
@@ -25,7 +24,6 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
-    or_,
     select,
     true,
 )
@@ -36,8 +34,11 @@ from ...query.kinds import DAY, EXACT, Kind
 from .dialect import Parts
 from .joins import Mixed, Sql
 
-_LARGEST_SAFE: Sql = literal_column("1e150::float8")
-_SMALLEST_SAFE: Sql = literal_column("1e-150::float8")
+_SAFE: tuple[Sql, Sql] = (literal_column("-744::float8"), literal_column("709.7::float8"))
+"""The natural logarithms between which a number is a double, and not 0."""
+_HALF: Sql = literal_column("8e307::float8")
+"""The sum of two smaller numbers is a double."""
+_OF_LOGARITHMS = {"*": "+", "/": "-"}
 _MOST: Sql = literal_column(f"{2**1024 - 2**970}::numeric")
 """From here on a number is no double."""
 _LEAST: Sql = literal_column("2.5e-324::numeric")
@@ -67,19 +68,22 @@ class PostgresValues:
     def arithmetic(self, op: str, left: Sql, right: Sql) -> Sql:
         """An operation of two numbers, NULL where its result is no double.
 
-        PostgreSQL raises where doubles overflow or underflow: outside of 1e-150 to 1e150 it calculates with `numeric`.
+        PostgreSQL raises where doubles overflow or underflow. Near that it calculates with `numeric`, which it makes of
+        the digits that a double is written with: elsewhere the last bit would be another one than the doubles' own.
         """
         left, right = cast(left, Double()), cast(right, Double())
         plain: Sql = left.op(op, return_type=Double())(right)
         if op == "/":
             plain = left.op(op, return_type=Double())(func.nullif(right, 0))
-        safe = and_(_is_safe(left), _is_safe(right))
         first, second = _exact(left), _exact(right)
         if op == "/":
             # So many digits that none is lost.
             first = (first + literal_column("0." + "0" * 400)).self_group()
             second = func.nullif(second, 0)
-        return case((safe, plain), else_=_double(first.op(op, return_type=Numeric(asdecimal=False))(second)))
+        return case(
+            (_is_safe(op, left, right), plain),
+            else_=_double(first.op(op, return_type=Numeric(asdecimal=False))(second)),
+        )
 
     def finite(self, value: Sql) -> Sql:
         """Nothing is infinite here."""
@@ -193,9 +197,17 @@ def _array(numbers: tuple[int, ...], of: str) -> ColumnElement[Any]:
     return literal_column(f"(ARRAY[{','.join(map(str, numbers))}]::{of}[])", ARRAY(BigInteger))
 
 
-def _is_safe(value: Sql) -> Sql:
-    size = func.abs(value)
-    return or_(value == 0, size.between(_SMALLEST_SAFE, _LARGEST_SAFE))
+def _is_safe(op: str, left: Sql, right: Sql) -> Sql:
+    """Whether the result is sure to be a double, by its magnitude."""
+    if op in "+-":
+        return func.greatest(func.abs(left), func.abs(right)) < _HALF
+    magnitude = _logarithm(left).op(_OF_LOGARITHMS[op])(_logarithm(right)).self_group()
+    return func.coalesce(magnitude.between(*_SAFE), true())
+
+
+def _logarithm(value: Sql) -> Sql:
+    """NULL of 0, with which no result is too large or too small."""
+    return func.ln(func.nullif(func.abs(value), literal_column("0")))
 
 
 def _timestamp(moment: Sql) -> Sql:
