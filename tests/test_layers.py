@@ -64,6 +64,7 @@ ROOMS: dict[str, set[str]] = {
     "inbox": {"db"},
     "reading": {"db"},
     "feed": {"db", "outbox", "sharing"},
+    "erasure": {"db", "outbox", "inbox", "sharing", "feed"},
     "sync": {"db", "report", "outbox", "sharing"},
     "upkeep": {"db", "report", "sharing"},
 }

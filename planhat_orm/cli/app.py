@@ -12,6 +12,7 @@ from . import (
     doctor,
     emulator,
     export,
+    forget,
     history,
     init,
     metrics,
@@ -91,6 +92,7 @@ app.command("push")(push.push)
 app.add_typer(push.outbox, name="outbox")
 app.add_typer(webhook.app, name="webhook")
 app.command("history")(history.history)
+app.command("forget")(forget.forget)
 app.command("undo")(undo.undo)
 app.command("models")(models.models)
 app.add_typer(metrics.app, name="metrics")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .mirror import Mirror
 
 if TYPE_CHECKING:
+    from .erasure.plan import Erasure, Found
     from .reading.history import Change
     from .reading.source import MirrorSource
     from .report import MirrorStatus, ModelPlan, ModelReport, ModelStatus, Progress, SyncPlan, SyncReport
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Change": ".reading.history",
     "Diagnosis": ".upkeep.doctor",
+    "Erasure": ".erasure.plan",
     "Finding": ".upkeep.doctor",
+    "Found": ".erasure.plan",
     "Hit": ".sharing.search",
     "MirrorSource": ".reading.source",
     "MirrorStatus": ".report",
@@ -40,7 +43,9 @@ _ROOMS = {
 __all__ = [
     "Change",
     "Diagnosis",
+    "Erasure",
     "Finding",
+    "Found",
     "Hit",
     "Mirror",
     "MirrorSource",

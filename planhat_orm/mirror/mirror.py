@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..models.reversal import Reversals
     from ..query.moments import When
     from ..writes.revert_plan import RevertPlan
+    from .erasure.plan import Erasure
     from .inbox import Inbox
     from .reading.history import Change, PastSource
     from .reading.source import MirrorSource
@@ -183,8 +184,22 @@ class Mirror:
         )
         if 0 < self.history_days < float("inf"):
             yield RunBlocking(lambda: self.prune(timedelta(days=self.history_days)))
+        yield RunBlocking(lambda: self._note_forgotten(report))
         yield RunBlocking(lambda: self.database.checkpoint())
         return report
+
+    def _note_forgotten(self, report: SyncReport) -> None:
+        """Say in a report that people are in the mirror again whom it was told to forget: Planhat still has them."""
+        from .erasure import forgotten
+
+        for item in report:
+            with self.database.reading() as connection:
+                count = forgotten.returned(connection, item.model)
+            if count:
+                item.notes.append(
+                    f"{count} that forget() removed {'is' if count == 1 else 'are'} here again, as Planhat has them: "
+                    f"delete them there, and forget again"
+                )
 
     def adopt(self, of: Account, *, force: bool = False) -> Flow[None]:
         """Take this mirror over for an account whose token is another one now: a flow of up to five GETs.
@@ -384,6 +399,20 @@ class Mirror:
         if not isinstance(older_than, timedelta):
             raise ValidationError(f"prune() takes a timedelta, not a {type(older_than).__name__}.")
         return history.prune(self.database, older_than)
+
+    def forget(self, email: str, *, exports: Iterable[str | os.PathLike[str]] = ()) -> Erasure:
+        """What the mirror holds of a person, and folders of exports with it: a plan, of which `apply()` removes all.
+
+        Found by the address: contacts and users, what other records say of them, their history, writes that wait,
+        events of webhooks. What Planhat holds is named, and stays. Makes no request.
+
+        >>> print(mirror.forget("someone@customer.example"))
+        Nothing speaks of this person.
+        """
+        from .erasure import plan
+
+        folders = [arguments.path("exports", folder) for folder in arguments.many("exports", exports)]
+        return plan.plan(self, arguments.text("forget()", email).strip(), folders)
 
     def search(self, words: str, models: Models | None = None, *, limit: int = 20) -> list[Hit]:
         """The records that hold all of some words, or words that begin so, best first.

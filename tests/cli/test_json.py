@@ -54,6 +54,7 @@ def test_every_command_that_answers_takes_json() -> None:
         ("report", "--out", "page.html"), ("backup", "copy.db"), ("outbox",), ("push",), ("webhook", "status"),
         ("sql", "select name from company"), ("models", "Company"), ("models", "--out", "models.py"),
         ("metrics", "get"), ("mirror", "adopt", "--force"), ("outbox", "retry"), ("outbox", "discard", "--all"),
+        ("forget", "nobody@customer.example"),
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -34,6 +34,7 @@ COMMANDS = [
     ("export", "out", "Company"), ("backup", "copy.db"), ("outbox",),
     ("webhook", "status"), ("sql", "select id, name, owner_name, custom from v_company"), ("models", "Company"), ("metrics", "get"),
     ("push", "crm.csv", "--model", "Company", "--key", "external_id", "--yes"), ("push",), ("outbox", "retry"),
+    ("forget", "nobody@customer.example"),
 ]  # fmt: skip
 TEXT = {("models", "Company"), ("query", "Company", "--explain"), ("backup", "copy.db")}
 """What they print is text of its own: a Python module, SQL, or a path."""

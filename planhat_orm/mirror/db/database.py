@@ -18,13 +18,18 @@ from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ...errors import ConfigurationError, interrupt_behind
+from ...errors import ConfigurationError, MirrorError, interrupt_behind
 from . import clock, explain, fork_gate, state
 from .engines import Engines
 from .files import open_file, resolved
 from .transactions import BUSY_SECONDS
 
 _LOCK = 0x504C414E484154
+SCRUB_SECONDS = 5.0
+"""Seconds in which others may end what they read before the files are written anew."""
+_IN_USE = (
+    "Others use the mirror, so its files still hold what was deleted: end the programs that read it, and do this again."
+)
 
 
 class Database:
@@ -116,6 +121,33 @@ class Database:
             connection.invalidate()
         finally:
             connection.close()
+
+    def scrub(self) -> None:
+        """Write the database's files anew, so that nothing is left in them of what was deleted.
+
+        Raises `MirrorError` while others read or write: what they look at has to stay.
+        """
+        if self.postgres:
+            self._scrub_postgres()
+            return
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            cursor.execute(f"PRAGMA busy_timeout={int(SCRUB_SECONDS * 1000)}")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+            if busy:
+                raise MirrorError(_IN_USE)
+        except sqlite3.OperationalError as error:
+            raise explain.of_sqlite(self.path, error) or error from None
+        finally:
+            connection.close()
+
+    def _scrub_postgres(self) -> None:
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for name in sorted(self.tables()):
+                connection.exec_driver_sql(f"VACUUM (FULL) {connection.dialect.identifier_preparer.quote(name)}")
 
     def use_wal(self) -> None:
         """Make SQLite write ahead, so that readers and the writer do not wait for each other. The file remembers."""

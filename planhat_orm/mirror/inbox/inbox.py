@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -176,6 +176,25 @@ class Inbox:
         with self._database.reading() as connection:
             return list(connection.execute(select(tables.inbox.c.resource).distinct()).scalars())
 
+    def erase(
+        self, records: Mapping[str, Collection[str]], speaks: Callable[[str | None], bool], *, apply: bool
+    ) -> int:
+        """Forget the events of some records, by resource, and what others say in which something `speaks` of them.
+
+        Returns how many there are; without `apply` they stay.
+        """
+        ids = {id for known in records.values() for id in known}
+        with self._writing() as connection:
+            statements = [*_erase_events(connection, records, speaks), *_erase_retries(connection, ids, speaks)]
+            for statement in statements if apply else ():
+                connection.execute(statement)
+        return len(statements)
+
+    def scrub(self) -> None:
+        """Write the files anew, so that nothing is left in them of what was deleted."""
+        if self._has_own_file:
+            self._database.scrub()
+
     def counts(self) -> tuple[int, int]:
         """How many records wait, and how many are parked."""
         box = tables.inbox
@@ -280,6 +299,28 @@ def _rows(events: Iterable[Event]) -> list[dict[str, Any]]:
             "not_before": 0.0,
         }
     return [found[key] for key in sorted(found)]
+
+
+def _erase_events(
+    connection: Connection, records: Mapping[str, Collection[str]], speaks: Callable[[str | None], bool]
+) -> Iterator[Any]:
+    box = tables.inbox
+    for row in connection.execute(select(box)).all():
+        same = (box.c.resource == row.resource) & (box.c.record == row.record)
+        if row.record in records.get(row.resource, ()):
+            yield delete(box).where(same)
+        elif speaks(row.body) or speaks(row.error):
+            yield update(box).where(same).values(body=None, error=None)
+
+
+def _erase_retries(connection: Connection, ids: Collection[str], speaks: Callable[[str | None], bool]) -> Iterator[Any]:
+    again = tables.retries
+    for row in connection.execute(select(again)).all():
+        same = (again.c.name == row.name) & (again.c.seq == row.seq)
+        if row.record in ids:
+            yield delete(again).where(same)
+        elif speaks(row.error):
+            yield update(again).where(same).values(error=None)
 
 
 def _turn(table: Table) -> tuple[Any, ...]:

@@ -435,20 +435,23 @@ class Outbox:
     def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries and undo what the mirror shows of them."""
         numbers = dict.fromkeys(seqs)
-        if not numbers:
-            return
-        with self._writing() as connection:
-            stacks, found = self._found(connection, numbers)
-            for entry in found:
-                stack = stacks.entries[stacks.place(entry.resource, entry.record)]
-                later = [write for write in stack if write.seq > entry.seq]
-                stacks.take_out(entry)
-                for item in later:
-                    if entry.makes and entry.record.startswith(TEMPORARY):
-                        stacks.take_out(item)  # a change of what will never be
-                    else:
-                        item.base = _rebased(item, entry)
-            stacks.write()
+        if numbers:
+            with self._writing() as connection:
+                self.withdraw(connection, numbers)
+
+    def withdraw(self, connection: Connection, seqs: Iterable[int]) -> None:
+        """Forget entries, as `cancel()` does, in a transaction of the caller's."""
+        stacks, found = self._found(connection, seqs)
+        for entry in found:
+            stack = stacks.entries[stacks.place(entry.resource, entry.record)]
+            later = [write for write in stack if write.seq > entry.seq]
+            stacks.take_out(entry)
+            for item in later:
+                if entry.makes and entry.record.startswith(TEMPORARY):
+                    stacks.take_out(item)  # a change of what will never be
+                else:
+                    item.base = _rebased(item, entry)
+        stacks.write()
 
     def _found(self, connection: Connection, seqs: Iterable[int]) -> tuple[PendingOverlay, list[Entry]]:
         """The stacks of the records that entries are about, and those entries."""

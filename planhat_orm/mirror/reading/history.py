@@ -37,7 +37,8 @@ from .source import MirrorSource
 class Change:
     """One record's change. `fields` holds old and new by Python name, `custom.Label` for custom fields.
 
-    `kind` is created, updated, deleted, or silent: a change that moved no stamp. `origin` is "mine" for what
+    `kind` is created, updated, deleted, silent: a change that moved no stamp, or erased: `forget()` took a person out
+    of it, which nothing undoes. `origin` is "mine" for what
     this library wrote. `at` is when the change was seen here, `seq` its number: a later one has a greater one. `op` is
     the save, batch or deletion of yours that it belongs to: `mirror.revert(op=change.op)` undoes that.
     """

@@ -67,6 +67,7 @@ class RequestCounter(Requests):
             answer: Response = yield request
         except RequestError as error:
             self.requests += max(1, error.attempts)
+            self._note_asked(asked)  # that a record is not found is an answer, too
             raise
         self.requests += answer.attempts
         self._look_at(answer, sent, asked)
@@ -84,6 +85,7 @@ class RequestCounter(Requests):
             answer: Response = yield Wait(begun[0][0])
         except RequestError as error:
             self.requests += max(1, error.attempts) - 1
+            self._note_asked(begun[0][1])
             raise
         self.requests += answer.attempts - 1
         self._look_at(answer, begun[1], begun[0][1])
@@ -107,10 +109,13 @@ class RequestCounter(Requests):
     def _look_at(self, answer: Response, sent: str, asked: Instant) -> None:
         self.bytes += len(answer.body)
         self.repaired.update(dict.fromkeys(repaired_in(answer)))
-        self._oldest = asked if self._oldest is None else min(asked, self._oldest, key=lambda instant: instant.n)
+        self._note_asked(asked)
         if self.first_sent is None:
             self.first_sent = sent
             self.first_date = _date(answer)
+
+    def _note_asked(self, asked: Instant) -> None:
+        self._oldest = asked if self._oldest is None else min(asked, self._oldest, key=lambda instant: instant.n)
 
 
 def _date(response: Response) -> str | None:
