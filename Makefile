@@ -132,9 +132,10 @@ sbom: $(STAMP) build/audit/.installed
 	build/audit/bin/cyclonedx-py environment --no-validate --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
 	@echo "build/sbom.json"
 
-# The service that knows vulnerabilities is asked for each locked version. Where it is not reached, this says so and fails.
+# The service that knows vulnerabilities is asked for each locked version. Where it is not reached, or does not know a
+# package, as a mirror of an index answers that has no such service, this says so and fails: else it had looked at nothing.
 audit: build/audit/.installed
-	@build/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements-dev.lock \
+	@build/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements-dev.lock \
 	|| { echo "A vulnerability is listed above, or the service that knows them was not reached."; exit 1; }
 
 clean:
