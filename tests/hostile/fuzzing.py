@@ -158,7 +158,7 @@ FOR_FLOWS: dict[str, set[str]] = {
     "planhat.mirror": {"store", "remove", "holds", "pulled", "adopt", "sync", "noting", "asked_at"},
     "planhat.outbox": {
         "wrote", "reserve", "record", "mark", "acknowledge", "take_keys", "mark_conflicts", "rebase", "waiting_on", "aliases", "made_here",
-        "entries", "claim", "send", "bottoms", "cancel",
+        "entries", "claim", "send", "bottoms", "cancel", "succeed",
     },
 }  # fmt: skip
 """What the library's own flows call with values of their own."""
