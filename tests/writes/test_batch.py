@@ -175,6 +175,21 @@ def test_a_child_goes_with_the_parent_that_is_made_with_it_and_fails_with_it(pla
     assert len(emulator.store.all("conversation")) == len(emulator.store.all("company")) == 2
 
 
+def test_a_record_that_is_there_goes_with_a_new_one_that_it_names_though_that_has_no_key(plain: Plain) -> None:
+    emulator, planhat = plain
+    (id,) = companies(emulator, 1)
+    person = emulator.store.insert("enduser", {"email": "e@c.example", "companyId": id})["_id"]
+    record = Enduser.objects.using(planhat).get(person)
+    with planhat.batch() as batch:
+        record.company = Company(name="New")
+        record.company.save()
+        record.save()
+        assert batch.plan().summary().startswith("create 1 Company, update 1 Enduser")
+    made = next(row["_id"] for row in emulator.store.all("company") if row["name"] == "New")
+    stored = emulator.store.get("enduser", person)
+    assert stored is not None and stored["companyId"] == made == record.company_id
+
+
 def test_only_what_was_acknowledged_is_clean_and_only_the_chosen_fields_travel(plain: Plain) -> None:
     emulator, planhat = plain
     ids = companies(emulator, 3)
