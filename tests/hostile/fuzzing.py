@@ -159,6 +159,7 @@ FOR_FLOWS: dict[str, set[str]] = {
     "planhat.outbox": {
         "wrote", "reserve", "record", "mark", "acknowledge", "take_keys", "mark_conflicts", "rebase", "waiting_on", "aliases", "made_here",
         "entries", "claim", "send", "bottoms", "cancel", "succeed",
+        "deleted", "withdraw",
     },
 }  # fmt: skip
 """What the library's own flows call with values of their own."""
