@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Integer, and_, cast, func, literal, literal_column, true
+from sqlalchemy import Integer, and_, cast, func, literal, literal_column, or_, true
 
 from planhat_orm.client import evaluation, links
+from planhat_orm.mirror.db.json_text import json_text
 from planhat_orm.mirror.reading import (
     aggregates,
     compiler,
+    days,
     expressions,
     figures,
+    group_names,
     grouping,
     sqlite,
     sqlite_values,
@@ -21,6 +24,7 @@ from planhat_orm.mirror.reading import (
 )
 from planhat_orm.mirror.reading.joins import Joins, Mixed, columns_of
 from planhat_orm.query import dates, groups, predicate, raw_values, tally
+from planhat_orm.query.lookups import COMPARE
 from planhat_orm.query.tree import EVERYTHING
 from planhat_orm.wire.hierarchy import PARENT
 
@@ -299,7 +303,27 @@ def whole_query(self: Any, node: Any, joins: Any) -> Any:
     return in_query(self, replace(node, query=node.query.changed(start=0, stop=None)), joins)
 
 
+def ends_at_midnight(patch: Patch) -> None:
+    """The end of a day or year is its beginning."""
+    bounds = {op: [(lookup, end, "") for lookup, end, _ in found] for op, found in days._BOUNDS.items()}
+    patch.setattr(days, "_BOUNDS", bounds)
+
+
+def nothing_is_missing(patch: Patch) -> None:
+    """Of no related record there is no count."""
+    patch.setattr(compiler, "COMPARE", dict.fromkeys(COMPARE, lambda count, operand: False))
+
+
+def key_is_enough(self: Any, cell: Any) -> Any:
+    """What `_extra` names is not missing, though it says null."""
+    return or_(cell.base.is_(None), func.instr(cell.base, json_text(cell.path[0])) == 0)
+
+
 MIRROR = [
+    Mutant("days end where they begin", "mirror", ends_at_midnight),
+    Mutant("a count of nothing is less than none", "mirror", nothing_is_missing),
+    mirror("a null in extra is a value", sqlite.SqliteDialect, "missing", key_is_enough),
+    mirror("a group is called by its id", group_names, "looked_up", lambda self, figure, reference, source: (source, reference)),
     Mutant("a figure drops its filter", "mirror", everywhere(no_filter)),
     Mutant("a figure counts what lists hide", "mirror", everywhere(all_seen)),
     Mutant("a figure counts a record once for each way to it", "mirror", everywhere(repeated)),
