@@ -5,6 +5,7 @@ By default every command runs at one width in this process, and a few in a real 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -34,7 +35,7 @@ COMMANDS = [
     ("export", "out", "Company"), ("backup", "copy.db"), ("outbox",),
     ("webhook", "status"), ("sql", "select id, name, owner_name, custom from v_company"), ("models", "Company"), ("metrics", "get"),
     ("push", "crm.csv", "--model", "Company", "--key", "external_id", "--yes"), ("push",), ("outbox", "retry"),
-    ("forget", "nobody@customer.example"),
+    ("forget", "nobody@customer.example"), ("undo", "--since", "1h", "--plan"),
 ]  # fmt: skip
 TEXT = {("models", "Company"), ("query", "Company", "--explain"), ("backup", "copy.db")}
 """What they print is text of its own: a Python module, SQL, or a path."""
@@ -76,6 +77,7 @@ def test_every_command_fits_its_terminal(
             for file in ("copy.db",):
                 Path(file).unlink(missing_ok=True)
             monkeypatch.setattr(out, "width", lambda width=width: width)
+            monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
             shown = busy(*words, *(["--force"] if words[0] == "export" else []))
             assert shown.code == 0, (words, shown.err)
             if words not in TEXT:
