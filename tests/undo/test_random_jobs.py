@@ -226,8 +226,12 @@ def test_the_server_is_as_before_but_for_what_the_plan_names(start: Start, seed:
     run(start, seed)
 
 
+RARE = {"changed by others and deleted"}
+"""Twenty random jobs need not meet it; `test_wrong_rules.py` finds it out."""
+
+
 @pytest.mark.torture
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("wrong", sorted(WRONG.keys() - RARE))
 def test_a_wrong_rule_is_found_out(start: Start, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     WRONG[wrong](monkeypatch)
     with pytest.raises((AssertionError, PlanhatError)):
