@@ -25,6 +25,9 @@ _PAGE = re.compile(r"(?<![\w./{}<>*-])(?P<path>[\w-]+\.(?:md|yaml))\b")
 
 ELSEWHERE = {
     "env.py": "Alembic's",
+    "last.json": "an export's",
+    "files/last.json": "an export's",
+    "manifest-2.json": "an export's",
 }
 """Files that a text names though they are not in the repository, and whose they are."""
 
