@@ -9,7 +9,7 @@ each other.
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -209,7 +209,10 @@ class Custom(Field[T]):
     ) -> None:
         if not isinstance(label, str) or not label:
             raise ValidationError("A custom field needs its label as Planhat shows it: Custom('Tier', str).")
-        kind = KIND_OF.get(type) if isinstance(type, Hashable) else None
+        try:
+            kind = KIND_OF.get(type)
+        except TypeError:  # it has no hash, as a list or a record that was not saved yet
+            kind = None
         if kind is None:
             names = ", ".join(sorted(item.__name__ for item in KIND_OF))
             raise ValidationError(

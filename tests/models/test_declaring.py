@@ -133,6 +133,12 @@ def test_a_field_named_as_a_method_is_refused(name: str) -> None:
         type("Clashing", (Company,), {name: Custom("Label", str)})
 
 
+@pytest.mark.parametrize("kind", [Company(name="new"), [], {}, "str", None, object])
+def test_a_custom_field_takes_one_of_a_few_types(kind: Any) -> None:
+    with pytest.raises(ValidationError, match="takes one of these types"):
+        Custom("Tier", kind)
+
+
 def test_a_field_of_a_mixin_named_as_a_method_is_refused() -> None:
     mixin = type("Mixin", (), {"save": Custom("Saved", str)})
     with pytest.raises(ConfigurationError, match="save"):
