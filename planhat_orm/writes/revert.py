@@ -15,6 +15,7 @@ from ..http.effects import Flow
 from ..models.base import Model
 from ..models.labels import label_of
 from ..models.reference_fields import declared_models
+from ..models.results import BatchResult
 from ..models.reversal import CUSTOM, Link, Reversal, Reversals
 from ..query.kinds import LISTS
 from ..runtime import Client
@@ -226,9 +227,14 @@ class _Planner:
             place: {name: value for name, value in (record._live or {}).items() if _refers(record, name)}
             for place, record in self._updates.items()
         }
-        found = yield from deletable(self._client, doomed, moving)
+        looked = BatchResult()
+        found = yield from looked.count(deletable(self._client, doomed, moving))
         self._parts.doomed = found.doomed
         self._parts.left += found.left
+        if found.doomed:
+            self._parts.facts.append(
+                f"Before a deletion apply() looks again at what may hang on it: about {looked.requests} more requests."
+            )
         if found.doomed and found.unread:
             names = ", ".join(sorted(model.__name__ for model in found.unread))
             self._parts.facts.append(

@@ -252,6 +252,8 @@ def test_what_was_made_goes_with_what_was_made_under_it_children_first(start: St
     assert plan.apply().ok
     deleted = [call.path for call in server.log if call.method == "DELETE"]
     assert [path.split("/")[1] for path in deleted] == ["endusers", "endusers", "companies"]
+    [told] = [note for note in plan.notes() if "look" in note]
+    assert f"about {len(server.log) - len(deleted)} more requests" in told
     assert not server.store.all("company") and not server.store.all("enduser")
 
 
