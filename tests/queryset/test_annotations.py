@@ -80,6 +80,15 @@ def test_figures_over_two_relations_do_not_multiply(source: Any, rows: Rows) -> 
         assert total.of(company) == (round(spent[company.id], 9) if company.id in spent else None)
 
 
+def test_each_value_counts_once_for_one_record_too(source: Any, rows: Rows) -> None:
+    values: dict[str, set[float]] = defaultdict(set)
+    for row in rows("license"):
+        values[company_of(row)].add(row["mrr"])
+    id = max(values, key=lambda company: len(values[company]))
+    (found,) = Company.objects.using(source).filter(id=id).annotate(total=Sum("licenses__mrr", distinct=True))
+    assert found.total == sum(values[id])  # type: ignore[attr-defined]
+
+
 def test_a_figure_sees_what_its_own_filter_says_and_nothing_else(source: Any, rows: Rows) -> None:
     expected = Counter(company_of(row) for row in rows("license") if row["product"] == "Platform")
     figure = Count("licenses", filter=Q(licenses__product="Platform"))

@@ -150,7 +150,9 @@ def of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
 def _of_records(compiler: Compiler, figure: Figure, joins: Joins) -> Value:
     tables_over = chain(compiler, figure, joins.layout, chosen=joins.chosen)
     near = joins.column(tables_over.near)
-    if joins.narrow or (figure in joins.once and _by_index(compiler, figure, tables_over)):
+    # What counts each record or value once is a table of its own, which cannot look at the row outside.
+    apart = tables_over.repeats or (figure.distinct and figure.function in ("sum", "avg"))
+    if not apart and (joins.narrow or (figure in joins.once and _by_index(compiler, figure, tables_over))):
         tables_over.conditions.append(tables_over.key == near)
         statement, width = grouped(compiler, figure, tables_over, ())
         cells: list[Sql] = [
@@ -180,12 +182,12 @@ def asked_once(query: Query) -> frozenset[Expr]:
 
 def _by_index(compiler: Compiler, figure: Figure, chain: Chain) -> bool:
     """Whether an index leads from a record to the rows of a figure, which has one column."""
-    if not compiler.dialect.correlates or len(figure.hops) > 1 or chain.repeats or figure.default is not None:
+    if not compiler.dialect.correlates or len(figure.hops) > 1 or figure.default is not None:
         return False
     hop = figure.hops[0]
     is_one = figure.value is None or width(figure.kind) == 1
     indexed = not hop.closure and chain.rows.layout.by_wire[hop.far].indexed
-    return is_one and indexed and not (figure.distinct and figure.function in ("sum", "avg"))
+    return is_one and indexed
 
 
 def finished(compiler: Compiler, figure: Figure, columns: Sequence[Sql], count: Sql, holds: Sql, always: bool) -> Value:
