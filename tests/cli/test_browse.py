@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 import re
 import sqlite3
 import threading
@@ -13,10 +16,14 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from planhat_orm import Planhat
 from planhat_orm.cli.browse.command import application, listen, server
+from planhat_orm.cli.browse.csv_cells import _Records
 from planhat_orm.emulator import Emulator
+from planhat_orm.tabular.cells import unguard
 
 from ..browser import look, needs_chromium
 from .conftest import Run
@@ -149,3 +156,47 @@ def test_its_pages_open_without_an_error_in_the_console(browsed: Browsed, tmp_pa
         shot = tmp_path / f"{number}.png"
         assert look(f"{browsed.url}{page}", width, shot) == []
         assert shot.stat().st_size > 5_000
+
+
+NASTY = [
+    '=HYPERLINK("x")',
+    "a,b",
+    "two\nlines",
+    '"quoted" =1',
+    "＝wide",
+    "-1",
+    "-1e5",
+    "-x",
+    "",
+    "'kept",
+]
+
+
+def test_csv_of_the_browser_holds_nothing_that_a_spreadsheet_runs(browsed: Browsed) -> None:
+    columns = [f":p{number} as c{number}" for number in range(len(NASTY))]
+    sql = "select " + ", ".join([*columns, "printf('%200000d', 1) as long"])
+    values = {f"p{number}": text for number, text in enumerate(NASTY)}
+    answer = browsed.get("my~20mirror.csv", sql=sql, **values)
+    assert answer.status_code == 200, answer.text
+    [_, cells] = csv.reader(io.StringIO(answer.content.decode(), newline=""))
+    assert len(cells.pop()) == 200_000
+    assert cells == [
+        "'=HYPERLINK(\"x\")", "a,b", "two\nlines", '"quoted" =1', "'＝wide", "-1", "-1e5", "'-x", "", "''kept",
+    ]  # fmt: skip
+
+
+@given(
+    rows=st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1)),
+    cuts=st.lists(st.integers(1, 20), min_size=1),
+)
+def test_guarded_csv_is_the_same_wherever_its_stream_is_cut(rows: list[list[str]], cuts: list[int]) -> None:
+    to = io.StringIO(newline="")
+    csv.writer(to).writerows(rows)
+    data, pieces, records = to.getvalue().encode(), [], _Records()
+    for cut in itertools.cycle(cuts):
+        pieces.append(records.add(data[:cut], is_last=len(data) <= cut))
+        data = data[cut:]
+        if not data:
+            break
+    found = list(csv.reader(io.StringIO(b"".join(pieces).decode(), newline="")))
+    assert [[unguard(cell) for cell in row] for row in found] == rows

@@ -67,6 +67,7 @@ def application(mirror: str) -> Any:
 
     from ...emulator.local_only import LocalOnly
     from . import links
+    from .csv_cells import GuardedCsv
     from .metadata import described
 
     # Datasette has Python print every error of a function of ours in SQL, in the whole process.
@@ -78,7 +79,7 @@ def application(mirror: str) -> Any:
         metadata = described(client.mirror.database, path)
     links.register()
     served = Datasette([str(path)], metadata=metadata, settings=_SETTINGS)
-    return LocalOnly(served.app(), headers=_HEADERS)
+    return LocalOnly(GuardedCsv(served.app()), headers=_HEADERS)
 
 
 def server(app: Any) -> Any:
