@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from .. import json_decoding
-from ..errors import AmbiguousWrite, BulkError, RequestError, ValidationError
+from ..errors import AmbiguousWrite, BadAnswer, BulkError, RequestError, ValidationError
 from ..http.effects import TENANT, Emit, Flow, Request, Response
 from ..json_encoding import encode
 from .creating import server_time
@@ -164,6 +164,8 @@ def dimension_data(params: Mapping[str, str], *, limit: int, max_requests: int =
         response: Response = yield Request("GET", f"/{metric.path}", params=query, shape=list)
         requests += 1
         rows = rows_of(response, metric)
+        if any(not isinstance(row.get("_id"), str | None) for row in rows):
+            raise BadAnswer(f"GET /{metric.path} held a row whose _id is no text: it cannot be told from others.")
         fresh = [row for row in rows if row.get("_id") is None or row["_id"] not in seen] if rows != before else []
         seen.update(row["_id"] for row in fresh if row.get("_id") is not None)
         if not fresh:

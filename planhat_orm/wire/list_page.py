@@ -157,4 +157,6 @@ def rows_of(response: Response, resource: Resource) -> list[dict[str, Any]]:
 def lean_companies(resource: Resource, params: Mapping[str, str] | None = None) -> Flow[list[dict[str, Any]]]:
     """Ids and names of all companies, or of those that match: one request (docs/reference/planhat-api.md section 5)."""
     response: Response = yield Request("GET", "/leancompanies", params=tuple((params or {}).items()), shape=list)
-    return rows_of(response, resource)
+    rows = rows_of(response, resource)
+    check_ids(resource, rows, in_order=False)
+    return rows

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from planhat_orm import AmbiguousWrite, Planhat, PlanhatError
+from planhat_orm import AmbiguousWrite, BadAnswer, Enduser, Planhat, PlanhatError
 from planhat_orm.http.clock import Clock
 from planhat_orm.http.retry import Retry
 
@@ -161,3 +161,19 @@ def test_a_create_whose_answer_is_too_long_is_in_doubt() -> None:
         planhat = Planhat(TOKEN, api_url=server.url, max_answer=100_000)
         with planhat, pytest.raises(AmbiguousWrite):
             planhat.conversation.create({"companyId": answers.ID, "type": "note"})
+
+
+LISTS: dict[str, Callable[[Planhat], Any]] = {
+    "records": lambda planhat: planhat.company.get_list(limit=10),
+    "lean records": lambda planhat: planhat.company.get_lean_list(),
+    "metrics": lambda planhat: planhat.metrics.get_dimension_data(1, 9),
+    "a query": lambda planhat: Enduser.objects.using(planhat).using("api"),
+}
+
+
+@pytest.mark.parametrize("id", [b"{}", b'["a"]', b"true", b"7"])
+@pytest.mark.parametrize("call", LISTS)
+def test_a_list_with_an_id_that_is_no_text_is_no_answer(call: str, id: bytes) -> None:
+    with HostileServer(always(respond(b'[{"_id":%b,"name":"Acme"}]' % id))) as server:
+        with Planhat(TOKEN, api_url=server.url, scan="allow") as planhat, pytest.raises(BadAnswer, match="_id"):
+            list(LISTS[call](planhat))

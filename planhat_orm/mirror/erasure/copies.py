@@ -1,4 +1,4 @@
-"""Files of exports that hold a person with all others: they are written anew from the mirror, without him."""
+"""Files of exports that hold a person with all others: they are written anew from the mirror, without them."""
 
 from __future__ import annotations
 

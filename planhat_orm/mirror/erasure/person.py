@@ -1,4 +1,4 @@
-"""A person as the mirror knows him: his records, and what he is called by in those of others."""
+"""A person as the mirror knows them: their records, and what they are called by in those of others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..db.store import Store
 from .forgotten import PEOPLE
 
 ERASED = "[erased]"
-"""What stands where an address, a name or an id of him stood within a text."""
+"""What stands where an address, a name or an id of theirs stood within a text."""
 _ADDRESS = re.compile(r"""[^@\s"'\\<>(),;:]+@[^@\s"'\\<>(),;:]+\.[^@\s"'\\<>(),;:.]+""")
 _LONG = 12
 """Ids of fewer letters may be words, and stay within texts."""
@@ -29,7 +29,7 @@ _GONE = object()
 
 @dataclass(frozen=True)
 class Person:
-    """One person: the address that was asked for, the ids of his records by model, and their addresses and names."""
+    """One person: the address that was asked for, the ids of their records by model, and their addresses and names."""
 
     email: str
     records: Mapping[str, frozenset[str]] = field(repr=False)
@@ -38,24 +38,24 @@ class Person:
 
     @cached_property
     def ids(self) -> frozenset[str]:
-        """The ids of all his records."""
+        """The ids of all their records."""
         return frozenset().union(*self.records.values())
 
     @property
     def words(self) -> list[str]:
-        """What a text holds that speaks of him, in any case."""
+        """What a text holds that speaks of them, in any case."""
         return sorted({*self.addresses, *self.ids})
 
     def condition(self, *columns: Any) -> ColumnElement[bool]:
-        """What holds of rows in which some columns may speak of him; `speaks` tells whether they do."""
+        """What holds of rows in which some columns may speak of them; `speaks` tells whether they do."""
         return or_(*(holds(word, *columns) for word in self.words))
 
     def speaks(self, text: str | None) -> bool:
-        """Whether a text holds an address or an id of his."""
+        """Whether a text holds an address or an id of theirs."""
         return text is not None and self._known.search(text) is not None
 
     def row(self, raw: Raw) -> Raw:
-        """A record of somebody else without him; the same object where it does not speak of him.
+        """A record of somebody else without them; the same object where it does not speak of them.
 
         His names go from such a record only, as others may bear them.
         """
@@ -101,7 +101,7 @@ def holds(word: str, *columns: Any) -> ColumnElement[bool]:
 
 
 def find(connection: Connection, email: str, *, postgres: bool) -> Person:
-    """The person with an address, by his records that are there, were there, or wait to be made."""
+    """The person with an address, by their records that are there, were there, or wait to be made."""
     if not _ADDRESS.fullmatch(email):
         raise ValidationError("forget() takes one email address, such as someone@customer.example.")
     address = email.casefold()
@@ -120,7 +120,7 @@ def find(connection: Connection, email: str, *, postgres: bool) -> Person:
 
 
 def _versions(connection: Connection, name: str, asked: Person, *, postgres: bool) -> Iterator[tuple[str, Raw]]:
-    """What the mirror holds of the records of a model that may be his: now, before, aside, and in what waits."""
+    """What the mirror holds of the records of a model that may be theirs: now, before, aside, and in what waits."""
     table, log, stage, box = tables.records(layouts()[name]), tables.changes.c, tables.stage.c, tables.outbox.c
     shown = [table.c.email, *([table.c.other_emails] if "other_emails" in table.c else [])]
     ids = connection.execute(select(table.c.id).where(asked.condition(*shown))).scalars().all()
@@ -147,6 +147,6 @@ def _addresses(raw: Raw) -> set[str]:
 
 
 def _names(raw: Raw) -> set[str]:
-    """What he is called by, where it is more than one word: one alone may be anything's."""
+    """What they are called by, where it is more than one word: one alone may be anything's."""
     told = [raw.get("name"), f"{raw.get('firstName') or ''} {raw.get('lastName') or ''}"]
     return {" ".join(name.split()) for name in told if isinstance(name, str) and len(name.split()) > 1}

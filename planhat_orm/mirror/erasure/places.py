@@ -31,7 +31,7 @@ _SENDING = ("inflight", "unknown")
 
 
 def give_up_writes(connection: Connection, outbox: Outbox, person: Person) -> int:
-    """Take back the writes that wait and speak of him."""
+    """Take back the writes that wait and speak of them."""
     box = tables.outbox.c
     waiting = find(connection, person.condition(box.record, box.patch, box.base, box.below, box.error))
     entries = [entry for entry in waiting if _speaks(person, entry)]
@@ -50,7 +50,7 @@ def _speaks(person: Person, entry: Entry) -> bool:
 
 
 def remove_records(connection: Connection, database: Database, outbox: Outbox, person: Person, name: str) -> int:
-    """Take out his own records of one model; pages that were asked for before cannot bring them back."""
+    """Take out their own records of one model; pages that were asked for before cannot bring them back."""
     layout, ids = layouts()[name], sorted(person.records[name])
     store = Store(connection, layout, postgres=database.postgres)
     there = sorted(store.read(ids))
@@ -66,7 +66,7 @@ def remove_records(connection: Connection, database: Database, outbox: Outbox, p
 
 
 def redact_records(connection: Connection, database: Database, person: Person, layout: Layout, history: bool) -> int:
-    """Take him out of the records of others. They count as what Planhat said, so the next sync leaves them so."""
+    """Take them out of the records of others. They count as what Planhat said, so the next sync leaves them so."""
     table = tables.records(layout)
     held = [table.c[column.name] for column in layout.columns if column.storage in ("text", "json")]
     ids = _holding(connection, table, [*held, table.c["_extra"]], person)
@@ -86,7 +86,7 @@ def redact_records(connection: Connection, database: Database, person: Person, l
 
 
 def _holding(connection: Connection, table: Table, columns: list[Any], person: Person) -> list[str]:
-    """The ids of the rows that may speak of him: word by word, as SQLite bounds how long a condition is."""
+    """The ids of the rows that may speak of them: word by word, as SQLite bounds how long a condition is."""
     ids = set[str]()
     for word in person.words:
         ids.update(connection.execute(select(table.c.id).where(holds(word, *columns))).scalars())
@@ -103,7 +103,7 @@ def _keep_hashes(connection: Connection, table: Table, hashes: dict[str, bytes])
 
 
 def purge_changes(connection: Connection, person: Person, last: int) -> int:
-    """Take him out of the memory. That a record of his is gone stays, with its id alone, for those who keep copies.
+    """Take them out of the memory. That a record of theirs is gone stays, with its id alone, for those who keep copies.
 
     Counted are the changes up to the number `last`: later ones are those of this transaction.
     """
@@ -129,20 +129,20 @@ def _is_about_others(reverse: Raw) -> bool:
 
 def _purge_record(connection: Connection, name: str, id: str, rid: int, newest: int) -> int:
     log = tables.changes
-    his = (log.c.resource == name) & (log.c.rid == rid)
-    rows = connection.execute(select(log.c.seq, log.c.kind, log.c.reverse).where(his).order_by(log.c.seq)).all()
+    own = (log.c.resource == name) & (log.c.rid == rid)
+    rows = connection.execute(select(log.c.seq, log.c.kind, log.c.reverse).where(own).order_by(log.c.seq)).all()
     bare = rewrite({"set": {"_id": id}}).decode()
     last = rows[-1] if rows and rows[-1].kind == "deleted" else None
     if last is not None and last.reverse == bare:
         return 0
-    connection.execute(delete(log).where(his, *([log.c.seq != last.seq] if last is not None else [])))
+    connection.execute(delete(log).where(own, *([log.c.seq != last.seq] if last is not None else [])))
     if last is not None:
         connection.execute(update(log).where(log.c.seq == last.seq).values(reverse=bare))
     return sum(row.seq <= newest for row in rows)
 
 
 def clear_stage(connection: Connection, person: Person) -> int:
-    """Take him out of what a sync that was cut off keeps aside."""
+    """Take them out of what a sync that was cut off keeps aside."""
     stage, count = tables.stage, 0
     rows = connection.execute(
         select(stage.c.resource, stage.c.record, stage.c.body).where(person.condition(stage.c.record, stage.c.body))
@@ -161,7 +161,7 @@ def clear_stage(connection: Connection, person: Person) -> int:
 
 
 def clear_reports(connection: Connection, person: Person) -> int:
-    """Take him out of the reports of syncs, which may name records."""
+    """Take them out of the reports of syncs, which may name records."""
     runs, count = tables.runs, 0
     for run, report in connection.execute(
         select(runs.c.run, runs.c.report).where(person.condition(runs.c.report))

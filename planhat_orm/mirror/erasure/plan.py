@@ -68,7 +68,7 @@ class Found:
 class Erasure:
     """What a mirror and some folders of exports hold of a person: `print(plan)`, `plan.apply()`.
 
-    `found` are counts, no data of his. `server` are the calls that would delete his records in Planhat, which this
+    `found` are counts, no data of theirs. `server` are the calls that would delete their records in Planhat, which this
     does not; `copies` are folders whose files are written anew; `left` are files beside the mirror that stay.
     """
 
@@ -81,18 +81,18 @@ class Erasure:
     _mirror: Mirror | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> bool:
-        """Whether anything of him was found."""
+        """Whether anything of them was found."""
         return bool(self.found)
 
     @property
     def total(self) -> int:
-        """How many records, changes, writes and the like speak of him."""
+        """How many records, changes, writes and the like speak of them."""
         return sum(item.count for item in self.found)
 
     def apply(self) -> Erasure:
-        """Remove him from the mirror, write its files and those of the exports anew, and say what was removed.
+        """Remove them from the mirror, write its files and those of the exports anew, and say what was removed.
 
-        Raises `MirrorError` where a write that speaks of him is on its way, or where others use the mirror: then do it
+        Raises `MirrorError` where a write that speaks of them is on its way, or where others use the mirror: then do it
         again. Whatever was removed stays so.
         """
         assert self._mirror is not None
@@ -101,7 +101,7 @@ class Erasure:
     def __str__(self) -> str:
         lines = [f"{item.count:>7,} {item.place}{f' in {item.model}' if item.model else ''}" for item in self.found]
         lines += [f"{folder}: its files are written anew" for folder in self.copies]
-        lines += [f"Planhat holds him until: {call}" for call in self.server]
+        lines += [f"Planhat holds them until: {call}" for call in self.server]
         lines += [f"{path} is a copy from before, and stays: delete it" for path in self.left]
         return "\n".join(lines) or "Nothing speaks of this person."
 
@@ -155,7 +155,7 @@ def _inbox(mirror: Mirror, person: Person, *, apply: bool) -> int:
 
 
 def _calls(connection: Connection, person: Person) -> tuple[str, ...]:
-    """The calls that delete his records in Planhat, of those that the mirror saw there."""
+    """The calls that delete their records in Planhat, of those that the mirror saw there."""
     calls = []
     for name in PEOPLE:
         layout = layouts()[name]
