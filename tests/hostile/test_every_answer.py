@@ -174,6 +174,9 @@ LISTS: dict[str, Callable[[Planhat], Any]] = {
 @pytest.mark.parametrize("id", [b"{}", b'["a"]', b"true", b"7"])
 @pytest.mark.parametrize("call", LISTS)
 def test_a_list_with_an_id_that_is_no_text_is_no_answer(call: str, id: bytes) -> None:
-    with HostileServer(always(respond(b'[{"_id":%b,"name":"Acme"}]' % id))) as server:
-        with Planhat(TOKEN, api_url=server.url, scan="allow") as planhat, pytest.raises(BadAnswer, match="_id"):
-            list(LISTS[call](planhat))
+    with (
+        HostileServer(always(respond(b'[{"_id":%b,"name":"Acme"}]' % id))) as server,
+        Planhat(TOKEN, api_url=server.url, scan="allow") as planhat,
+        pytest.raises(BadAnswer, match="_id"),
+    ):
+        list(LISTS[call](planhat))
