@@ -323,6 +323,10 @@ def table(planhat: Planhat, mirrored: Planhat) -> Iterator[Verb]:
     yield Verb("refresh", "`record.refresh()`", 1, "one GET", lambda: company)
     yield Verb("delete", "`record.delete()`", 1, "one DELETE", kept)
     yield Verb(
+        "merge", "`merge(keep, other)`, its plan", 62, "both, and the whole list of each model that refers to companies",
+        objects(), (companies[0], companies[1]),
+    )  # fmt: skip
+    yield Verb(
         "save_all",
         "`planhat.save_all(records)`, or a batch, of 4,500 changed",
         1,

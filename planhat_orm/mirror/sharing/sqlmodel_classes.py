@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Dialect, ForeignKey, Integer, TypeDecorator, event
 from sqlalchemy import Column as TableColumn
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import InstrumentedAttribute, registry
+from sqlalchemy.orm import InstrumentedAttribute, Session, registry
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -89,15 +89,18 @@ else:
         """A row of a mirror's table: `pk`, and each field under its Python name."""
 
 
-def _refuse(mapper: Any, connection: Any, row: Any) -> NoReturn:
-    raise ReadOnlyError(
-        f"A row of the mirror's table {mapper.local_table.name} is a copy of what Planhat holds, so it is not written. "
-        "Change the record and save() it."
-    )
+def _refuse(session: Session, context: Any, instances: Any) -> None:
+    """Refuse a flush that would write a row, before SQLAlchemy looks for the tables that its keys name."""
+    changed = (row for row in session.dirty if session.is_modified(row))
+    for row in (*session.new, *changed, *session.deleted):
+        if isinstance(row, MirrorRow):
+            raise ReadOnlyError(
+                f"A row of the mirror's table {row.__tablename__} is a copy of what Planhat holds, so it is not "
+                "written. Change the record and save() it."
+            )
 
 
-for _moment in ("before_insert", "before_update", "before_delete"):
-    event.listen(MirrorRow, _moment, _refuse, propagate=True)
+event.listen(Session, "before_flush", _refuse)
 
 
 @cache
