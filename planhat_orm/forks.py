@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,8 @@ TICK = 0.001
 
 _held: dict[int, weakref.ref[Any]] = {}
 _calls: dict[int, tuple[weakref.ref[Any], Callable[[Any], None]]] = {}
+_gone: deque[weakref.ref[Any]] = deque()
+"""References whose things are gone: what they name in the dicts above is dropped when the next one is made."""
 _kept_aside: list[Any] = []
 
 
@@ -47,7 +50,7 @@ class Lock:
         self._kind: Any = threading.RLock if reentrant else threading.Lock
         self._inner: Any = self._kind()
         self._pid = os.getpid()
-        reference = _weak(self, _held)
+        reference = _weak(self)
         _held[id(reference)] = reference
 
     __enter__: Any = _OfInner("__enter__")
@@ -79,7 +82,7 @@ class Lock:
 def in_child(method: Callable[[], None]) -> None:
     """Have a method called in every forked child, for as long as its object lives."""
     bound: Any = method
-    reference = _weak(bound.__self__, _calls)
+    reference = _weak(bound.__self__)
     _calls[id(reference)] = reference, bound.__func__
 
 
@@ -88,13 +91,17 @@ def keep_aside(thing: Any) -> None:
     _kept_aside.append(thing)
 
 
-def _weak(thing: Any, entries: dict[int, Any]) -> weakref.ref[Any]:
-    """A reference that takes itself out of the entries when the thing is gone."""
+def _weak(thing: Any) -> weakref.ref[Any]:
+    """A reference that is noted when the thing is gone.
 
-    def forget(gone: Any) -> None:
-        entries.pop(id(gone), None)
-
-    return weakref.ref(thing, forget)
+    In C: Ctrl-C within a function in Python that is called as an object is collected would be lost without a word.
+    """
+    with suppress(IndexError):
+        while True:
+            gone = id(_gone.popleft())
+            _held.pop(gone, None)
+            _calls.pop(gone, None)
+    return weakref.ref(thing, _gone.append)
 
 
 def _renew() -> None:

@@ -6,6 +6,7 @@ Ctrl-C, 143 stopped with SIGTERM. Whoever reads our output and has had enough en
 
 from __future__ import annotations
 
+import _thread
 import os
 import re
 import signal
@@ -30,6 +31,7 @@ from .question_error import QuestionError
 
 _STOPPED = 130
 _TERMINATED = 143
+_AGAIN = 0.02
 _UNKNOWN_COMMAND = re.compile(r"No such command '(.*?)'").match
 
 
@@ -37,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code."""
     came: list[int] = []
     try:
-        with _sigterm(came), own_environment():
+        with _sigterm(came), _unswallowed_interrupts(came), own_environment():
             code = _run(arguments)
     except KeyboardInterrupt:
         code = _stopped()
@@ -62,6 +64,39 @@ def _sigterm(came: list[int]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def _unswallowed_interrupts(came: list[int]) -> Iterator[None]:
+    """Interrupt once more where an interrupt came while Python collected an object: from there nothing is raised.
+
+    From another thread, and later: raised in the hook it would be lost, too.
+    """
+    before = sys.unraisablehook
+
+    def again(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            before(unraisable)
+            return
+        number = came[-1] if came else signal.SIGINT
+        timer = threading.Timer(_AGAIN, _interrupt, [number])
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _interrupt(number: int) -> None:
+    """Send the main thread a signal, so that it wakes from whatever it waits for."""
+    main = threading.main_thread().ident
+    if sys.platform != "win32" and main is not None:
+        signal.pthread_kill(main, number)
+    else:
+        _thread.interrupt_main(number)
 
 
 @cache

@@ -35,6 +35,22 @@ main(sys.argv[1:])
 """
 
 
+COLLECTED = """
+import os, signal, sys, time
+from planhat_orm.cli import main
+from planhat_orm.mirror import Mirror
+class Collected:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv.pop()))
+        time.sleep(0.2)
+def slow(self):
+    Collected()
+    time.sleep(60)
+Mirror.status = slow
+main(sys.argv[1:-1])
+"""
+
+
 @pytest.fixture
 def tenant() -> Iterator[Emulator]:
     with Emulator(60, endusers=0, conversations=0, tasks=0, page_cap=20) as emulator:
@@ -192,3 +208,14 @@ with Planhat("t", mirror=sys.argv[1]) as planhat:
 assert before == [signal.default_int_handler, signal.SIG_DFL]
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.db")], cwd=ROOT, check=True)
+
+
+@BOTH
+def test_a_signal_while_an_object_is_collected_ends_a_command_too(
+    tenant: Emulator, tmp_path: Path, how: signal.Signals
+) -> None:
+    with client(tenant, tmp_path / "planhat.db") as planhat:
+        planhat.sync(Company)
+    with process(tenant, tmp_path / "planhat.db", "status", str(int(how)), code=["-c", COLLECTED]) as running:
+        _, said = running.communicate(timeout=30)
+    assert (running.returncode, said) == (STATUS[how], "planhat: stopped.\n")
