@@ -96,7 +96,7 @@ def _interrupt(number: int) -> None:
     if sys.platform != "win32" and main is not None:
         signal.pthread_kill(main, number)
     else:
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
 
 
 @cache
