@@ -150,11 +150,11 @@ class _Recorder:
                 attributes = {"planhat.model": model.model, "planhat.change": change}
                 self._synced.add(getattr(model, change), attributes)
         self._syncs.record(report.seconds)
-        told: dict[str, str | int] = {f"planhat.sync.{change}": count for change, count in counts.items()}
-        told |= {"planhat.sync.models": len(report), "planhat.sync.requests": report.requests}
+        totals: dict[str, str | int] = {f"planhat.sync.{change}": count for change, count in counts.items()}
+        totals |= {"planhat.sync.models": len(report), "planhat.sync.requests": report.requests}
         if any(model.failed for model in report):
-            told["error.type"] = "SyncFailed"
-        self._span("planhat sync", report.seconds, told, self._trace.SpanKind.INTERNAL)
+            totals["error.type"] = "SyncFailed"
+        self._span("planhat sync", report.seconds, totals, self._trace.SpanKind.INTERNAL)
 
     def webhook(self, event: WebhookEvent) -> None:
         """Count a webhook."""

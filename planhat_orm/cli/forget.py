@@ -9,6 +9,7 @@ import typer
 
 from .connect import MIRROR, MirrorOption, connect, need_mirror, title
 from .out import JsonOption, dump, say, table
+from .push import agreed
 
 if TYPE_CHECKING:
     from ..mirror import Erasure
@@ -35,7 +36,7 @@ def forget(
         if not as_json:
             _tell(plan)
         # With --yes also where nothing is found: files may hold what was deleted from them long since.
-        done = plan.apply() if yes or (plan and not as_json and _agreed()) else None
+        done = plan.apply() if yes or (plan and not as_json and agreed("Remove this?")) else None
     if as_json:
         dump(_facts(done or plan))
     if done is not None:
@@ -43,13 +44,6 @@ def forget(
     elif plan:
         say("Nothing was removed: --yes does it.")
         raise typer.Exit(1)
-
-
-def _agreed() -> bool:
-    try:
-        return typer.confirm("Remove this?")
-    except typer.Abort:
-        return False
 
 
 def _tell(plan: Erasure) -> None:

@@ -128,10 +128,10 @@ def applied(found: RecordPlan[Any]) -> BatchResult:
         return result
 
 
-def agreed() -> bool:
+def agreed(question: str = "Send this?") -> bool:
     """Ask; no answer, as in a job that nobody watches, is no."""
     try:
-        return typer.confirm("Send this?")
+        return typer.confirm(question)
     except typer.Abort:
         return False
 

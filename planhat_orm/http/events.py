@@ -8,7 +8,7 @@ from typing import Literal
 from ..errors import RequestError
 from .effects import Request
 
-Outcome = Literal["accepted", "forged", "oversized", "unreadable", "failed"]
+WebhookOutcome = Literal["accepted", "forged", "oversized", "unreadable", "failed"]
 """What became of a webhook."""
 
 
@@ -55,5 +55,5 @@ class WebhookEvent:
     (it could not be written down, and was answered 503).
     """
 
-    outcome: Outcome
+    outcome: WebhookOutcome
     records: int = 0

@@ -20,7 +20,7 @@ Dates = Callable[[str], date]
 
 _RUN = frozenset("=+-@")
 _PARTED = ("\t", "\r", "\n")
-_INVISIBLE = re.compile(r"[\s\0\u200b-\u200f\u2060\ufeff]*")
+_VISIBLE = re.compile(r"[^\s\0\u200b-\u200f\u2060\ufeff]")
 _MARK = "'"
 _TRUE, _FALSE = ("true", "yes", "y", "1", "x"), ("false", "no", "n", "0")
 
@@ -63,8 +63,8 @@ def _needs_mark(text: str) -> bool:
         return False
     if text.startswith((_MARK, *_PARTED)):
         return True
-    first = text[_INVISIBLE.match(text).end() :][:1]  # type: ignore[union-attr]
-    return unicodedata.normalize("NFKC", first)[:1] in _RUN if first else False
+    first = _VISIBLE.search(text)
+    return first is not None and unicodedata.normalize("NFKC", first[0])[:1] in _RUN
 
 
 def write_cell(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .. import arguments
 from ..errors import ConfigurationError
-from ..http.events import Outcome, WebhookEvent
+from ..http.events import WebhookEvent, WebhookOutcome
 from .bodies import Unreadable, read
 from .handlers import Call, Handler, check_memory
 from .worker import Worker
@@ -173,7 +173,7 @@ class Receiver:
         self._tell("accepted", len(events))
         return 202
 
-    def _tell(self, outcome: Outcome, records: int = 0) -> None:
+    def _tell(self, outcome: WebhookOutcome, records: int = 0) -> None:
         self.planhat.notify("webhook", WebhookEvent(outcome, records))
 
     def _is_genuine(self, given: bytes) -> bool:

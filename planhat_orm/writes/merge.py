@@ -73,14 +73,14 @@ class _Merger:
     def _fill(self, keep: Model, other: Model) -> None:
         """Take what one record lacks from the other; note what both have."""
         live: dict[str, Any] = dict(keep._live or {})
-        here, there = flat(keep._wire), flat(other._wire)
-        for name, value in there.items():
+        kept, dropped = flat(keep._wire), flat(other._wire)
+        for name, value in dropped.items():
             field = keep._meta.by_wire.get("custom" if name.startswith(CUSTOM) else name)
             if field is None or not _may_be_filled(keep, field) or _is_empty(value):
                 continue
-            if not _is_empty(here.get(name)):
-                if not alike(here[name], value):
-                    difference = Difference(keep, python_name(type(keep), name), here[name], value)
+            if not _is_empty(kept.get(name)):
+                if not alike(kept[name], value):
+                    difference = Difference(keep, python_name(type(keep), name), kept[name], value)
                     self._parts.differences.append(difference)
             elif name.startswith(CUSTOM):
                 labels = live.setdefault("custom", dict(keep._wire.get("custom") or {}))
@@ -96,11 +96,11 @@ class _Merger:
             field, value = keep._meta.by_wire.get(wire), row.get(wire)
             if wire in ("_id", "email") or field is None or field.readonly or _is_empty(value):
                 continue
-            mine = keep._wire.get(wire)
-            if _is_empty(mine):
+            own = keep._wire.get(wire)
+            if _is_empty(own):
                 self._parts.keys.append((keep, field.name, value))
-            elif mine != value:
-                self._parts.differences.append(Difference(keep, field.name, mine, value))
+            elif own != value:
+                self._parts.differences.append(Difference(keep, field.name, own, value))
 
     def _remembered(self, name: str, wire: str, value: str) -> Flow[list[Raw]]:
         """What the mirror remembers of records that were deleted here, by what a field of them was."""

@@ -35,8 +35,8 @@ def _in(folder: Path) -> list[Rewrite]:
     names = [layout.table for layout in tables()]
     found: list[Rewrite] = []
     for form in FORMS:
-        if there := [name for name in names if (folder / f"{name}.{form}").is_file()]:
-            found.append((folder, {"format": form, "models": there}))
+        if exported := [name for name in names if (folder / f"{name}.{form}").is_file()]:
+            found.append((folder, {"format": form, "models": exported}))
     last = manifest.load(folder)
     if last is not None:
         found.append((folder, {"since": "last", "models": sorted(last.models)}))

@@ -57,7 +57,7 @@ class Person:
     def row(self, raw: Raw) -> Raw:
         """A record of somebody else without them; the same object where it does not speak of them.
 
-        His names go from such a record only, as others may bear them.
+        Their names go from such a record only, as others may bear them.
         """
         return self._object(raw) if self.speaks(rewrite(raw).decode()) else raw
 
@@ -78,19 +78,19 @@ class Person:
 
     def _without(self, value: Any) -> Any:
         if isinstance(value, str):
-            is_he = value in self.ids or value.strip().casefold() in self.addresses
-            return _GONE if is_he else self._within.sub(ERASED, value)
+            is_theirs = value in self.ids or value.strip().casefold() in self.addresses
+            return _GONE if is_theirs else self._within.sub(ERASED, value)
         if isinstance(value, list):
             return [left for left in map(self._without, value) if left is not _GONE]
         if isinstance(value, dict):
-            return _GONE if self._is_he(value) else self._object(value)
+            return _GONE if self._is_the_person(value) else self._object(value)
         return value
 
     def _object(self, value: Mapping[str, Any]) -> dict[str, Any]:
         items = ((self._within.sub(ERASED, key), self._without(item)) for key, item in value.items())
         return {key: None if item is _GONE else item for key, item in items}
 
-    def _is_he(self, value: Mapping[str, Any]) -> bool:
+    def _is_the_person(self, value: Mapping[str, Any]) -> bool:
         told = (value.get(key) for key in ("_id", "id", "email"))
         return any(isinstance(item, str) and (item in self.ids or item.casefold() in self.addresses) for item in told)
 

@@ -19,6 +19,7 @@ from ..db.layout import Layout, layouts
 from ..db.layout import tables as all_layouts
 from ..db.row_writer import RowWriter
 from ..db.store import Store
+from ..outbox.doubles import SENT
 from ..outbox.outbox import Entry, Outbox
 from ..outbox.overlay import find
 from ..sharing import search
@@ -27,7 +28,6 @@ from .person import Person, holds
 
 KIND = "erased"
 """The kind of a change by which a record lost what it held of a person; nothing undoes it."""
-_SENDING = ("inflight", "unknown")
 
 
 def give_up_writes(connection: Connection, outbox: Outbox, person: Person) -> int:
@@ -35,7 +35,7 @@ def give_up_writes(connection: Connection, outbox: Outbox, person: Person) -> in
     box = tables.outbox.c
     waiting = find(connection, person.condition(box.record, box.patch, box.base, box.below, box.error))
     entries = [entry for entry in waiting if _speaks(person, entry)]
-    if any(entry.state in _SENDING for entry in entries):
+    if any(entry.state in SENT for entry in entries):
         raise MirrorError(
             "A write that speaks of this person is being sent, or its answer was lost, so what Planhat holds is not "
             'known: "planhat push" settles it. Then ask again.'
@@ -53,16 +53,16 @@ def remove_records(connection: Connection, database: Database, outbox: Outbox, p
     """Take out their own records of one model; pages that were asked for before cannot bring them back."""
     layout, ids = layouts()[name], sorted(person.records[name])
     store = Store(connection, layout, postgres=database.postgres)
-    there = sorted(store.read(ids))
+    held = sorted(store.read(ids))
     if state.load(connection, name).complete:
-        outbox.wrote(connection, name, dict.fromkeys(there), {})
+        outbox.wrote(connection, name, dict.fromkeys(held), {})
     else:
-        store.put([], there)
+        store.put([], held)
     guards.put(connection, name, dict.fromkeys(ids, True))
     for part in chunks(ids):
         made = tables.made
         connection.execute(delete(made).where(made.c.resource == name, made.c.id.in_(part)))
-    return len(there)
+    return len(held)
 
 
 def redact_records(connection: Connection, database: Database, person: Person, layout: Layout, history: bool) -> int:

@@ -143,10 +143,10 @@ def _inbox(mirror: Mirror, person: Person, *, apply: bool) -> int:
     """How many events of webhooks speak of a person; they are taken out, where that is asked for."""
     database = mirror.database
     if database.postgres:
-        there = "mirror_inbox" in database.tables()
+        is_kept = "mirror_inbox" in database.tables()
     else:
-        there = Path(f"{database.path}-inbox").exists()
-    if not there:
+        is_kept = Path(f"{database.path}-inbox").exists()
+    if not is_kept:
         return 0
     count = mirror.inbox.erase(person.records, person.speaks, apply=apply)
     if apply:
@@ -160,8 +160,8 @@ def _calls(connection: Connection, person: Person) -> tuple[str, ...]:
     for name in PEOPLE:
         layout = layouts()[name]
         ids = tables.records(layout).c.id
-        there = connection.execute(select(ids).where(ids.in_(sorted(person.records[name])))).scalars()
-        calls += [f"DELETE /{layout.resource.path}/{id}" for id in sorted(there) if not id.startswith(TEMPORARY)]
+        mirrored = connection.execute(select(ids).where(ids.in_(sorted(person.records[name])))).scalars()
+        calls += [f"DELETE /{layout.resource.path}/{id}" for id in sorted(mirrored) if not id.startswith(TEMPORARY)]
     return tuple(calls)
 
 

@@ -83,10 +83,10 @@ class ModelFeed:
         """The rows, some thousands at a time."""
         schema = self.schema()
         for cells in _joined(self._whole() if self.why is not None else self._changed()):
-            there = [row for row in cells if row[1] is not None]
+            present = [row for row in cells if row[1] is not None]
             gone = [row[0] for row in cells if row[1] is None]
-            if there:
-                yield self._part(schema, self._sheet.values([row[1] for row in there]), len(there), 0)
+            if present:
+                yield self._part(schema, self._sheet.values([row[1] for row in present]), len(present), 0)
             if gone:
                 nothing: list[Sequence[Any]] = [[None] * len(gone) for _ in self._sheet.names]
                 nothing[self._sheet.names.index("id")] = gone
@@ -139,7 +139,7 @@ class ModelFeed:
         )
         result = self._connection.execute(statement, execution_options={"yield_per": PART})
         for part in result.partitions():
-            yield [(id, None if there is None else row) for id, there, *row in part if id not in self._apart]
+            yield [(id, None if present is None else row) for id, present, *row in part if id not in self._apart]
         yield from self._read_apart()
 
     def _read_apart(self) -> Iterator[list[tuple[str, Cells | None]]]:

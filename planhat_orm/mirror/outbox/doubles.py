@@ -23,7 +23,8 @@ from ..db.store import Store
 if TYPE_CHECKING:
     from .overlay import Entry
 
-_SENT = ("inflight", "unknown")
+SENT = ("inflight", "unknown")
+"""The states of entries that may have been carried out."""
 _MOST = 1000
 """So many records that are new since are compared with what was sent without a key."""
 
@@ -48,7 +49,7 @@ def _keys(entry: Entry) -> list[Key]:
 
 
 def _is_keyless(entry: Entry) -> bool:
-    return entry.state in _SENT and not has_key(layouts()[entry.resource].resource, entry.patch)
+    return entry.state in SENT and not has_key(layouts()[entry.resource].resource, entry.patch)
 
 
 def _in_rows(store: Store, shown: Mapping[str, Raw | None]) -> Iterable[tuple[str, Key]]:

@@ -34,6 +34,7 @@ from ..db.layout import layouts
 from ..db.state import now
 from ..db.store import Counts
 from . import claims
+from .doubles import SENT
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
 __all__ = ["Entry", "Outbox"]
@@ -376,7 +377,7 @@ class Outbox:
         arrived = {
             entry.seq: (entry, str(row["_id"]))
             for entry, row in stacks.taken(table)
-            if entry.state in ("inflight", "unknown") and self._is_free(entry) and _is_stored(entry, row)
+            if entry.state in SENT and self._is_free(entry) and _is_stored(entry, row)
         }
         if not arrived:
             return 0

@@ -203,8 +203,8 @@ def _without_returns(
     What is left of the new record are the changes of it.
     """
     gone = [trace for trace in traces if trace.wrote is None and trace.id in successors]
-    there = _existing(connection, database, {(trace.resource, successors[trace.id]) for trace in gone})
-    back = {successors[trace.id]: trace for trace in gone if (trace.resource, successors[trace.id]) in there}
+    existing = _existing(connection, database, {(trace.resource, successors[trace.id]) for trace in gone})
+    back = {successors[trace.id]: trace for trace in gone if (trace.resource, successors[trace.id]) in existing}
     left = []
     for trace in traces:
         if trace.id in back and trace.target is None and trace.wrote is not None:
