@@ -93,7 +93,7 @@ test-peers: $(STAMP) .venv-peers/.installed
 	PLANHAT_PEERS=$(CURDIR)/.venv-peers/bin/python $(BIN)/python -m pytest tests/other_clients
 
 docs: $(STAMP)
-	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs/test_generated.py tests/queryset/test_costs.py tests/mirror/test_forty_questions.py tests/writes/test_the_table_of_faults.py
+	PLANHAT_WRITE_DOCS=1 $(BIN)/python -m pytest tests/docs/test_generated.py tests/queryset/test_costs.py tests/mirror/test_forty_questions.py tests/writes/test_the_table_of_faults.py tests/hostile/test_every_answer.py
 
 # The picture in the README, from a run of the demo.
 picture: $(STAMP)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +24,9 @@ TOKEN, TENANT = "secret-api-token-a1b2", "secret-tenant/token+c3d4"
 LIMIT = 1_000_000
 DEADLINE = 2.5
 SLOW = "Too slow"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
+SECTION = "## A server that misbehaves"
+"""The heading that parts the page: above it the faults of each write, below it this table."""
 
 CALLS: dict[str, Callable[[Planhat], Any]] = {
     "list": lambda p: [row for page in p.company.get_list() for row in page],
@@ -123,8 +128,7 @@ def seen() -> tuple[Seen, ...]:
 def section() -> list[str]:
     """The part of docs/reference/faults.md that is about such servers."""
     lines = [
-        "",
-        "## A server that misbehaves",
+        SECTION,
         "",
         "A server made for the purpose gives one answer to everything, and a test notes what the caller gets: with three tries, a",
         f"deadline of {DEADLINE:g} seconds for what is slow, and `max_answer` of {LIMIT:,} bytes. What `ConnectionFailed.kind` says",
@@ -138,6 +142,17 @@ def section() -> list[str]:
         lines += ["", f"### {group}", "", f"| the answer | {' | '.join(names)} |", f"|---{'|---' * len(names)}|"]
         lines += [f"| {name} | {' | '.join(told[call_name] for call_name in names)} |" for name, told in rows.items()]
     return lines
+
+
+def part_of_the_page(number: int, lines: list[str]) -> None:
+    """Compare a part of the page with what was seen, or write it where `make docs` asks for it."""
+    page = PAGE.read_text("utf-8")
+    above, heading, below = page.partition(f"\n{SECTION}\n")
+    parts = [above, heading[1:] + below]
+    parts[number] = "\n".join(lines) + "\n"
+    if os.environ.get("PLANHAT_WRITE_DOCS"):
+        PAGE.write_text(parts[0] + "\n" + parts[1], "utf-8")
+    assert PAGE.read_text("utf-8") == parts[0] + "\n" + parts[1], "run make docs"
 
 
 # --- answers that look at what was asked ----------------------------------------------------------------

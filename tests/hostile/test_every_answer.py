@@ -32,6 +32,10 @@ def test_every_call_ends_in_time_with_an_error_of_ours_or_an_answer(seen: tuple[
         assert isinstance(outcome.error, PlanhatError) or outcome.error is None
 
 
+def test_the_page_in_the_reference_says_what_was_seen(seen: tuple[Seen, ...]) -> None:
+    table.part_of_the_page(1, table.section())
+
+
 def test_no_name_is_used_twice() -> None:
     assert len(set(EVERY)) == len(EVERY)
 
