@@ -119,9 +119,9 @@ _ONLY = {"Answers to bulk upserts": ("bulk upsert",), "Lists": ("list",)}
 def seen() -> tuple[Seen, ...]:
     """Every call under every answer that it can meet."""
     pairs = [(case, name) for case in cases() for name in CALLS if name in _ONLY.get(case.group, CALLS)]
-    slow = [pair for pair in pairs if pair[0].group == SLOW]
+    waiting = [pair for pair in pairs if pair[0].group in (SLOW, "Statuses")]
     with ThreadPoolExecutor(2 * len(CALLS)) as pool:
-        waited = dict(zip(slow, pool.map(lambda pair: call(*pair), slow), strict=True))
+        waited = dict(zip(waiting, pool.map(lambda pair: call(*pair), waiting), strict=True))
     return tuple(waited[pair] if pair in waited else call(*pair) for pair in pairs)
 
 
