@@ -11,18 +11,19 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from .. import __version__
 
 _EXTRA = {"typer", "rich"}
+_INTERRUPTED = (130, 143)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 when it did what was asked, 1 when not, 2 when the command line was wrong.
 
-    More codes are in docs/reference/commands.md.
+    Without `arguments` it is the command of this process. More codes are in docs/reference/commands.md.
     """
     chosen = sys.argv[1:] if arguments is None else arguments
     if list(chosen) == ["--version"]:
@@ -35,7 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if missing.name is None or missing.name.partition(".")[0] not in _EXTRA:
             raise
         sys.exit('planhat: the command line needs two packages more: pip install "planhat_orm[cli]"')
-    sys.exit(run(chosen))
+    code = run(chosen)
+    if arguments is None and code in _INTERRUPTED:
+        _end_at_once(code)
+    sys.exit(code)
+
+
+def _end_at_once(code: int) -> None:
+    """End this process without Python's own end, when a thread is still at a request that was given up.
+
+    Python stops such a thread wherever it is. What is collected then may wait for a lock that it holds, for ever.
+    """
+    if threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
 
 
 def _version() -> int | str:

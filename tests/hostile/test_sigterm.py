@@ -50,6 +50,26 @@ Mirror.status = slow
 main(sys.argv[1:-1])
 """
 
+HELD_LOCK = """
+import sys, threading, time
+from planhat_orm.cli import main
+from planhat_orm.mirror import Mirror
+lock = threading.Lock()
+class Waiting:
+    def __del__(self, lock=lock):
+        lock.acquire()
+sys.kept = Waiting()
+def hold():
+    with lock:
+        time.sleep(600)
+def slow(self):
+    threading.Thread(target=hold, daemon=True).start()
+    print("waiting", file=sys.stderr, flush=True)
+    time.sleep(60)
+Mirror.status = slow
+main()
+"""
+
 
 @pytest.fixture
 def tenant() -> Iterator[Emulator]:
@@ -219,3 +239,15 @@ def test_a_signal_while_an_object_is_collected_ends_a_command_too(
     with process(tenant, tmp_path / "planhat.db", "status", str(int(how)), code=["-c", COLLECTED]) as running:
         _, said = running.communicate(timeout=30)
     assert (running.returncode, said) == (STATUS[how], "planhat: stopped.\n")
+
+
+@BOTH
+def test_a_thread_that_holds_a_lock_does_not_keep_a_stopped_command_from_its_end(
+    tenant: Emulator, tmp_path: Path, how: signal.Signals
+) -> None:
+    with client(tenant, tmp_path / "planhat.db") as planhat:
+        planhat.sync(Company)
+    with process(tenant, tmp_path / "planhat.db", "status", code=["-c", HELD_LOCK]) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == "waiting\n"
+        assert stop(running, how) == "planhat: stopped.\n"
