@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .wire.newest import SeenIds
     from .wire.resources import Resource
     from .writes.facade import RecordWriter
-    from .writes.outbox import OutboxStore
+    from .writes.outbox import MirrorOutbox
 
 T = TypeVar("T")
 
@@ -144,8 +144,13 @@ class Client(Protocol):
         ...
 
     @property
-    def outbox(self) -> OutboxStore | None:
+    def outbox(self) -> MirrorOutbox | None:
         """The mirror's outbox, or None without a mirror."""
+        ...
+
+    @property
+    def has_tenant_token(self) -> bool:
+        """Whether it was given what the analytics host asks for."""
         ...
 
     @property

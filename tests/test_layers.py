@@ -76,10 +76,10 @@ ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
         "resources", "keys", "paths", "aliases", "hierarchy", "failures", "raw_records", "references", "patches", "content_match",
         "key_locks", "outcomes", "list_page", "list_reader", "list_end", "proved_page", "hidden_rows", "list_walk", "unordered", "listing", "newest",
-        "new_records", "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics",
+        "new_records", "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics", "metric_values", "refused_rows",
     ),
     "writes": (
-        "outbox", "outcomes", "server_state", "plan", "record_plan", "referring", "revert_checks", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "sender", "single",
+        "outbox", "outcomes", "server_state", "plan", "record_plan", "referring", "revert_checks", "conflicts", "intents", "key_order", "in_doubt", "preflight", "push", "analytics", "sender", "single",
         "destination", "batch", "row_changes", "outgoing", "references", "ownership", "reconcile_plan", "reconcile", "revert_plan", "revert_records",
         "revert", "merge_plan", "merge", "facade",
     ),

@@ -70,7 +70,12 @@ def push(
     encoding: Annotated[str | None, typer.Option("--encoding", help="Of a text file that is read wrong.")] = None,
     sheet: Annotated[str | None, typer.Option("--sheet", help="Of a workbook; else its first one.")] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Show every change, not only the first ones, before asking.")
+        bool,
+        typer.Option(
+            "--plan",
+            help="Show every change, not only the first ones, before asking. Without a file: show what waits, and send "
+            "nothing.",
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
     on_conflict: Annotated[str, typer.Option(help="For waiting writes: raise, ours or theirs.")] = "raise",
@@ -80,7 +85,7 @@ def push(
 ) -> None:
     """Send what waits in the outbox; or, given a file, the differences between its rows and Planhat's records."""
     if file is None:
-        _push_outbox(mirror, api_url, on_conflict, as_json)
+        _push_outbox(mirror, api_url, on_conflict, plan_only=plan and not yes, as_json=as_json)
         return
     if model_name is None:
         raise ConfigurationError("Say what the rows of the file are: --model Company.")
@@ -168,8 +173,11 @@ def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return columns, owner
 
 
-def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, as_json: bool) -> None:
+def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, *, plan_only: bool, as_json: bool) -> None:
     need_mirror(mirror)
+    if plan_only:
+        _show_waiting(mirror, as_json=as_json)
+        return
     policies: tuple[Literal["raise", "ours", "theirs"], ...] = ("raise", "ours", "theirs")
     policy = next((policy for policy in policies if policy == on_conflict), None)
     if policy is None:
@@ -210,9 +218,12 @@ def _show_failures(result: BatchResult) -> None:
 def listed(context: typer.Context, as_json: JsonOption = False, mirror: MirrorOption = MIRROR) -> None:
     """Show the writes that wait to be sent, or whose answer was lost."""
     context.obj = mirror
-    if context.invoked_subcommand is not None:
-        return
-    need_mirror(mirror)
+    if context.invoked_subcommand is None:
+        need_mirror(mirror)
+        _show_waiting(mirror, as_json=as_json)
+
+
+def _show_waiting(mirror: str, *, as_json: bool) -> None:
     with connect(mirror, None, token=False) as client:
         entries = client.mirror.outbox.entries()
         if as_json:
@@ -248,12 +259,19 @@ def _entry(entry: Any) -> dict[str, object]:
 def retry(
     context: typer.Context,
     seqs: Annotated[list[int] | None, typer.Argument(metavar="[SEQ]...", help="Which ones. Default: all.")] = None,
+    in_doubt: Annotated[
+        bool, typer.Option("--in-doubt", help="Activities that may have arrived, too: they may come twice then.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let failed and conflicting writes be sent by the next push."""
+    """Let failed and conflicting writes be sent by the next push.
+
+    An activity that may have arrived is sent again where it is named by
+    its number, or with --in-doubt.
+    """
     need_mirror(context.obj)
     with connect(context.obj, None, token=False) as client:
-        count = client.mirror.outbox.retry(*(seqs or ()))
+        count = client.mirror.outbox.retry(*(seqs or ()), in_doubt=in_doubt)
     dump({"retried": count}) if as_json else console().print(f"{count} will be sent by the next push.")
 
 

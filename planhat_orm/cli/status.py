@@ -34,7 +34,8 @@ def status(
     """Show what the local copy holds, and how current it is.
 
     Every change that Planhat had stored by "as of" is in the copy;
-    "pending" counts the writes that wait to be sent. Lines of bars show
+    "pending" counts the writes that wait to be sent; those of models
+    that were never synced, and activities, are told below. Lines of bars show
     customers and MRR on each day on which they were seen to change.
 
     For example: planhat status --json --max-age 1h
@@ -86,6 +87,9 @@ def _show(found: MirrorStatus, mirror: str, trends: list[str]) -> None:
     table(("model", "records", "as of", "method", "pending"), rows, to=to)
     size = "" if found.bytes is None else f", {found.bytes / 1e6:,.1f} MB"
     to.print(f"{mirror if '://' not in mirror else found.where}{size}")
+    if found.others_waiting:
+        told = ", ".join(f"{count:,} {title(name)}" for name, count in found.others_waiting.items())
+        to.print(f"waiting to be sent: {told}")
     for text in trends:
         to.print(text)
     if not rows:
@@ -97,6 +101,7 @@ def _facts(found: MirrorStatus, stale: list[ModelStatus]) -> dict[str, Any]:
     return {
         "where": found.where,
         "bytes": found.bytes,
+        "waiting": {title(name): count for name, count in found.waiting.items()},
         "models": [
             {
                 "model": title(model.model),

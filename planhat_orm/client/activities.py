@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import arguments
 from ..errors import ValidationError
 from ..fields.gate import json_rows
 from ..http.effects import Flow
+from ..query.kinds import iso
 from ..tabular.frame_rows import Frame, as_rows
 from ..wire import analytics
 from ..wire.resources import resource
-from .analytics_base import AnalyticsEndpoint, check_flags, checked, raise_for
+from .analytics_base import AnalyticsEndpoint, check_flags, checked, raise_for, recorded
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -63,6 +65,23 @@ class UserActivities(AnalyticsEndpoint):
         """Do what `create_activity()` does, in a task."""
         return await self._client.arun(self._create(data, bulk, auto_chunk, raise_on_error, at_least_once))
 
+    def record(self, data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame) -> int:
+        """Write activities down in the mirror's outbox, for `planhat.push()` to send; return how many.
+
+        Rows as `create_activity()` takes them; one without a `date` is of now. Makes no request, so it works offline.
+        One that may have arrived, as its answer was lost or the process died, is held: `planhat outbox` names it,
+        and `planhat.outbox.retry(number)` or `.discard(number)` decides. Inside a batch they wait for its end. Raises
+        `ValidationError` for a row that the server would ignore, `ConfigurationError` without a mirror.
+
+        >>> planhat.user_activity.record({"email": "zoe@a.example", "action": "Logged in"})  # doctest: +SKIP
+        1
+        """
+        return self._client.run(self._record(data))
+
+    async def arecord(self, data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame) -> int:
+        """Do what `record()` does, in a task."""
+        return await self._client.arun(self._record(data))
+
     def segment(
         self,
         data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame,
@@ -105,6 +124,14 @@ class UserActivities(AnalyticsEndpoint):
             answer = yield from analytics.push_one(analytics.activity_path(), row, at_least_once=at_least_once)
         raise_for(answer, raise_on_error, "activities")
         return answer
+
+    def _record(self, data: Any) -> Flow[int]:
+        now = iso(datetime.now(UTC))
+        rows = recorded(self._resource, data, self._client.zone)
+        dated = [
+            (str(row.get("email") or row.get("externalId")), {**row, "date": row.get("date") or now}) for row in rows
+        ]
+        return (yield from self._client.writer.record("user_activity", dated))
 
     def _segment(self, data: Any, raise_on_error: bool, at_least_once: bool) -> Flow[Record]:
         check_flags(raise_on_error=raise_on_error, at_least_once=at_least_once)

@@ -9,6 +9,7 @@ from typing import Any
 from .. import arguments
 from ..errors import BulkError, FieldError
 from ..fields.gate import json_rows
+from ..tabular.frame_rows import as_rows
 from ..wire import analytics
 from ..wire.resources import Resource
 
@@ -44,3 +45,9 @@ def checked(
     """Rows as the API wants them: with what it needs, or a word in the log, and with JSON's values only."""
     is_many = isinstance(rows, Iterable) and not isinstance(rows, (str, bytes))
     return analytics.check_rows(kind, json_rows(rows, zone) if is_many else rows, strict=strict)
+
+
+def recorded(kind: Resource, data: Any, zone: tzinfo) -> Iterator[Mapping[str, Any]]:
+    """Rows that are to wait, one or many, or a frame's. Raises `ValidationError` for one the server would ignore."""
+    data = as_rows(data)
+    return checked(kind, [data] if isinstance(data, Mapping) else data, zone, strict=True)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from .. import arguments
 from ..errors import BulkError, ValidationError
 from ..http.effects import Emit, Flow, Sleep
-from ..http.flows import collected, mapped
-from ..query import kinds
+from ..http.flows import mapped
 from ..tabular.frame_rows import Frame, as_rows
-from ..wire import analytics, find_by_keys
+from ..wire import analytics, metric_values
+from ..wire.metric_values import Day, epoch_day, owner_of
 from ..wire.resources import resource
-from .analytics_base import AnalyticsEndpoint, check_flags, checked, raise_for
+from .analytics_base import AnalyticsEndpoint, check_flags, checked, raise_for, recorded
 from .endpoints import Page, Record
 from .list_filters import one_key
 
 if TYPE_CHECKING:
     from ..runtime import Client
-
-Day = int | str | date | datetime
-Owner = tuple[str, str]
-"""A record that values are for: its model, and its key in the user's own system."""
 
 _PUSH = "send values with planhat.metrics.bulk_insert_metrics([...])"
 _READ = "read values with planhat.metrics.get_dimension_data(from_day, to_day)"
@@ -39,28 +35,7 @@ def epoch_days(moment: Day, reference: Day = "1970-01-01") -> int:
     >>> epoch_days("2026-01-01")
     20454
     """
-    return _days(moment) - _days(reference)
-
-
-_FIRST_DAY, _LAST_DAY = (kinds.DAY.dump(day) for day in (date.min, date.max))
-
-
-def _days(moment: Day) -> int:
-    if isinstance(moment, bool):
-        raise ValidationError("A day is a date, an ISO text, or a number of days, not a bool.")
-    if isinstance(moment, int):
-        return arguments.whole("A day, counted from 1970-01-01,", moment, _FIRST_DAY, _LAST_DAY)
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment.strip())
-        except ValueError:
-            raise ValidationError(f"{moment!r} is no day: write it as 2026-01-31.") from None
-    if isinstance(moment, datetime):
-        moment = (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date()
-    if not isinstance(moment, date):
-        raise ValidationError(f"A day is a date, an ISO text, or a number of days, not a {type(moment).__name__}.")
-    days: int = kinds.DAY.dump(moment)
-    return days
+    return epoch_day(moment) - epoch_day(reference)
 
 
 class Metrics(AnalyticsEndpoint):
@@ -117,6 +92,23 @@ class Metrics(AnalyticsEndpoint):
         """Do what `bulk_insert_metrics()` does, in a task."""
         return await self._client.arun(self._push(data, auto_chunk, raise_on_error, verify, at_least_once))
 
+    def record(self, data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame) -> int:
+        """Write values down in the mirror's outbox, for `planhat.push()` to send; return how many wait.
+
+        Rows as `bulk_insert_metrics()` takes them. Makes no request, so it works offline; a crash loses and doubles
+        none. A value is that of its day (today, in UTC, where it has no `date`), dimension and record: a newer one
+        takes the place of one that waits. Inside a batch they wait for its end. Raises `ValidationError` for a row that
+        the server would ignore, `ConfigurationError` without a mirror.
+
+        >>> planhat.metrics.record({"dimensionId": "logins", "externalId": "acct-1", "value": 42})  # doctest: +SKIP
+        1
+        """
+        return self._client.run(self._record(data))
+
+    async def arecord(self, data: Mapping[str, Any] | Iterable[Mapping[str, Any]] | Frame) -> int:
+        """Do what `record()` does, in a task."""
+        return await self._client.arun(self._record(data))
+
     def get_dimension_data(
         self,
         from_day: Day,
@@ -167,20 +159,21 @@ class Metrics(AnalyticsEndpoint):
             yield from self._verify([dict(row) for row in rows], answer)
         return answer
 
+    def _record(self, data: Any) -> Flow[int]:
+        today = datetime.now(UTC).date()
+        rows = list(recorded(self._resource, data, self._client.zone))
+        return (yield from self._client.writer.record("metric", [_dated(row, today) for row in rows]))
+
     def _verify(self, rows: list[dict[str, Any]], answer: analytics.Received) -> Flow[None]:
         """Read back what was pushed; the sink works behind its answer, so look a few times."""
         today = int(answer.at // 86400)
-        owners = yield from self._owners(rows)
-        days = [_days(row["date"]) if row.get("date") else today for row in rows]
-        names = {str(row["dimensionId"]) for row in rows}
-        only = names.pop() if len(names) == 1 else None
-        lost = {place for place, row in enumerate(rows) if owners.get(_owner(row), "") is None}
+        owners = yield from metric_values.owners(rows)
+        lost = {place for place, row in enumerate(rows) if owners.get(owner_of(row), "") is None}
         missing: list[int] = []
         for look in range(_LOOKS):
             if look:
                 yield Sleep(_PAUSE)
-            stored = yield from collected(self._read(min(days) - 1, max(days) + 1, None, only, 10000, 0))
-            missing = _missing(rows, owners, stored)
+            missing = metric_values.missing(rows, owners, (yield from metric_values.stored(rows, today)))
             if not missing:
                 return
             if lost.issuperset(missing):
@@ -191,20 +184,6 @@ class Metrics(AnalyticsEndpoint):
             f"the server knows no record with the externalId of {len(lost)} of them.",
             result={**answer, "missing": missing},
         )
-
-    def _owners(self, rows: list[dict[str, Any]]) -> Flow[dict[Owner, str | None]]:
-        """The `_id` of each record that values are for, None for one that is not there."""
-        wanted: dict[str, dict[str, None]] = {}
-        for row in rows:
-            model, key = _owner(row)
-            wanted.setdefault(model, {})[key] = None
-        found: dict[Owner, str | None] = {}
-        for model, keys in wanted.items():
-            if model not in _MODELS:
-                continue  # the server may know more models than we do: any record of the value will do
-            records = yield from find_by_keys.find(resource(model), [{"externalId": key} for key in keys])
-            found |= {(model, key): item["_id"] if item else None for key, item in zip(keys, records, strict=True)}
-        return found
 
     def _read(
         self,
@@ -217,7 +196,7 @@ class Metrics(AnalyticsEndpoint):
     ) -> Flow[None]:
         arguments.whole("limit", limit, 1)
         arguments.whole("max_requests", max_requests, 0)
-        params = {"from": str(_days(from_day)), "to": str(_days(to_day))}
+        params = {"from": str(epoch_day(from_day)), "to": str(epoch_day(to_day))}
         company_id, dimension_id = one_key("company_id", company_id), one_key("dimension_id", dimension_id)
         if company_id:
             # Two spellings are in use (docs/reference/planhat-api.md section 11). A server that knows neither sends
@@ -237,42 +216,15 @@ class Metrics(AnalyticsEndpoint):
 
 _LOOKS = 6
 _PAUSE = 5.0
-_MODELS = ("company", "enduser", "asset", "project")
 
 
-def _owner(row: Mapping[str, Any]) -> Owner:
-    return str(row.get("model") or "company").lower(), str(row["externalId"])
-
-
-def _missing(
-    rows: list[dict[str, Any]], owners: Mapping[Owner, str | None], stored: Iterable[Mapping[str, Any]]
-) -> list[int]:
-    """The places of the rows that are not among the stored values; each of those stands for one row."""
-    pool: dict[tuple[str, str, str | None], Counter[int | None]] = {}
-    for item in stored:
-        day = _days(item["time"]) if item.get("time") else None
-        for parent in {item.get("parentId") or item.get("companyId"), None}:
-            pool.setdefault((str(item.get("dimensionId")), _number(item.get("value")), parent), Counter())[day] += 1
-    missing = []
-    # A row without a day takes what the dated ones leave.
-    for place in sorted(range(len(rows)), key=lambda place: not rows[place].get("date")):
-        row, owner = rows[place], _owner(rows[place])
-        name = (str(row["dimensionId"]), _number(row["value"]))
-        if owner in owners and owners[owner] is None:
-            missing.append(place)
-            continue
-        held = pool.get((*name, owners.get(owner)), Counter())
-        day = _days(row["date"]) if row.get("date") else next((day for day, left in held.items() if left > 0), None)
-        if held[day] > 0:
-            held[day] -= 1
-        else:
-            missing.append(place)
-    return sorted(missing)
-
-
-def _number(value: Any) -> str:
-    """A number as a text that 1, 1.0 and "1" share."""
-    try:
-        return repr(float(value))
-    except (TypeError, ValueError):
-        return str(value)
+def _dated(row: Mapping[str, Any], today: date) -> tuple[str, dict[str, Any]]:
+    """A value as it waits: with the day, the dimension and the record that it is of, and its day as text."""
+    if isinstance(row["value"], bool) or not isinstance(row["value"], (int, float)):
+        raise ValidationError(f"The value of a metric is a number, not a {type(row['value']).__name__}.")
+    given = row.get("date") or today
+    day = date(1970, 1, 1) + timedelta(epoch_day(given))
+    told = given if isinstance(given, str) else day.isoformat()
+    model, key = owner_of(row)
+    parts = (model, key, str(row["dimensionId"]), day.isoformat())
+    return "/".join(quote(part, safe="") for part in parts), {**row, "date": told}

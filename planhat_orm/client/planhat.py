@@ -451,6 +451,11 @@ class Planhat:
         return self.mirror.outbox if self.settings.mirror is not None else None
 
     @property
+    def has_tenant_token(self) -> bool:
+        """Whether a tenant token was given: metrics and activities are sent with it."""
+        return bool(self.settings.secrets.given("tenant_token"))
+
+    @property
     def is_offline(self) -> bool:
         """Whether an `offline()` block is open: reads come from the mirror, writes wait."""
         return blocks.is_offline(self)

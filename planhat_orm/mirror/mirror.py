@@ -265,6 +265,7 @@ class Mirror:
             where=database.url.render_as_string(hide_password=True),
             bytes=files.size(database.path) if database.path is not None else None,
             upgraded_from=database.upgraded,
+            waiting=waiting,
         )
 
     def history(self, record: Model) -> list[Change]:

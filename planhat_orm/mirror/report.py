@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -233,12 +233,16 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class MirrorStatus(Table):
-    """How the mirror is, model by model: `status["company"].rows`, `print(status)`."""
+    """How the mirror is, model by model: `status["company"].rows`, `print(status)`.
+
+    `waiting` is how many writes wait in the outbox, by resource, of models that were never synced too.
+    """
 
     models: tuple[ModelStatus, ...]
     where: str
     bytes: int | None = None
     upgraded_from: str | None = None
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[ModelStatus]:
         return iter(self.models)
@@ -248,6 +252,12 @@ class MirrorStatus(Table):
             if item.model == model:
                 return item
         raise KeyError(f"The mirror has no {model!r}.{did_you_mean(model, [model.model for model in self.models])}")
+
+    @property
+    def others_waiting(self) -> dict[str, int]:
+        """How many writes wait of what is in none of the rows: activities, and models that were never synced."""
+        listed = {model.model for model in self.models}
+        return {name: count for name, count in sorted(self.waiting.items()) if name not in listed}
 
     def _cells(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         return ("model", "rows", "complete", "as of", "last full", "pending", "method"), (
@@ -266,5 +276,7 @@ class MirrorStatus(Table):
     def _closing(self) -> Iterable[str]:
         size = "" if self.bytes is None else f", {self.bytes / 1e6:,.1f} MB"
         yield f"{self.where}{size}"
+        if others := self.others_waiting:
+            yield f"waiting to be sent: {', '.join(f'{count:,} {name}' for name, count in others.items())}"
         if self.upgraded_from is not None:
             yield f"upgraded from version {self.upgraded_from} of the tables"

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 Policy = Literal["raise", "ours", "theirs"] | Callable[["Conflict"], object]
 """How a field that both sides changed is settled; a function returns the value to send."""
-STATUSES = ("created", "updated", "unchanged", "merged", "deleted", "queued", "failed", "dropped", "unknown")
+STATUSES = ("created", "updated", "unchanged", "merged", "deleted", "sent", "queued", "failed", "dropped", "unknown")
 _BAD = ("failed", "dropped", "unknown")
 
 
@@ -51,10 +51,11 @@ class SaveResult:
 class RowResult:
     """The outcome of one object.
 
-    `status` is created, updated, unchanged, merged (into another row with its key), deleted, queued (in a batch, or in
-    the outbox, offline), failed, dropped (the server ignored the row) or unknown (its answer was lost); `error` is what
-    the server said, verbatim, which may quote the record. `conflicts` are the fields that the server's record changed
-    too, and `entry` is the number of the outbox's entry.
+    `status` is created, updated, unchanged, merged (into another row with its key), deleted, sent (a metric or an
+    activity, of which the server says no more than that it came), queued (in a batch, or in the outbox, offline),
+    failed, dropped (the server ignored the row) or unknown (its answer was lost); `error` is what the server said,
+    verbatim, which may quote the record. `conflicts` are the fields that the server's record changed too, and `entry`
+    is the number of the outbox's entry.
     """
 
     object: Any
@@ -65,7 +66,7 @@ class RowResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the server holds what was sent."""
+        """Whether the server holds, or at least received, what was sent."""
         return self.status not in _BAD
 
 
@@ -111,6 +112,11 @@ class BatchResult:
     def deleted(self) -> list[RowResult]:
         """Records that were deleted."""
         return self._of("deleted")
+
+    @property
+    def sent(self) -> list[RowResult]:
+        """Metrics and activities that the analytics host received: it does not say what it keeps of them."""
+        return self._of("sent")
 
     @property
     def queued(self) -> list[RowResult]:

@@ -28,6 +28,8 @@ Auth = Literal["token", "tenant", "none"]
 
 MAX_BYTES = 32_000_000
 """Largest body that the analytics host takes (docs/reference/planhat-api.md section 3: 32 MB)."""
+MAX_ROWS = 150_000
+"""Most rows that a body of it may have (section 3: about 150,000)."""
 
 
 class Received(dict[str, Any]):
@@ -41,18 +43,18 @@ def push_many(
 ) -> Flow[Received]:
     """Send rows as arrays below 32 MB and return the answers summed up: `{"processed": n, "errors": []}`.
 
-    Each body is cut by its real bytes; `whole` sends one, whatever its size. `rows` may be a generator; it is read
-    as far as the next body needs. A lost answer raises `AmbiguousWrite` after the other bodies were sent, unless
-    `at_least_once` allows repeating it. A body that is refused after others arrived, and a generator that fails
-    then, raise `BulkError`.
+    Each body is cut by its real bytes, and at 150,000 rows; `whole` sends one, whatever its size. `rows` may be a
+    generator; it is read as far as the next body needs. A lost answer raises `AmbiguousWrite` after the other bodies
+    were sent, unless `at_least_once` allows repeating it. A body that is refused after others arrived, and a generator
+    that fails then, raise `BulkError`.
     """
     total = Received()
     lost: list[str] = []
     start = 0
-    parts = _parts(rows, float("inf") if whole else MAX_BYTES)
+    parts = bodies(rows, whole=whole)
     while True:
         try:
-            bodies = next(parts, None)
+            body = next(parts, None)
         except Exception as failure:
             if not start:
                 raise
@@ -60,16 +62,13 @@ def push_many(
                 f"The rows ended with {type(failure).__name__} after {start} of them were sent.{_lost_too(lost)}",
                 result=total,
             ) from failure
-        if bodies is None:
+        if body is None:
             break
-        request = Request(
-            "POST", path, body=b"[" + b",".join(bodies) + b"]", host="analytics", auth="none", idempotent=at_least_once
-        )
         try:
-            response: Response = yield request
+            answer = yield from push_body(path, body, at_least_once=at_least_once)
         except RequestError as failure:
             if may_be_done(failure):
-                lost.append(f"{start} to {start + len(bodies) - 1}")
+                lost.append(f"{start} to {start + len(body) - 1}")
             elif start:
                 raise BulkError(
                     f"The rows from {start} on (counted from 0) were not sent: {failure}{_lost_too(lost)}", result=total
@@ -77,12 +76,23 @@ def push_many(
             else:
                 raise
         else:
-            _sum(total, response, start)
-            total.at = server_time(response)
-        start += len(bodies)
+            _add(total, answer, start)
+            total.at = answer.at
+        start += len(body)
     if lost:
         raise _ambiguous(lost)
     return total
+
+
+def push_body(path: str, rows: Sequence[bytes], *, at_least_once: bool = False) -> Flow[Received]:
+    """Send rows that are JSON already as one array, and return what the server said. Raises as the request does."""
+    response: Response = yield Request(
+        "POST", path, body=b"[" + b",".join(rows) + b"]", host="analytics", auth="none", idempotent=at_least_once
+    )
+    answer = Received()
+    _sum(answer, response)
+    answer.at = server_time(response)
+    return answer
 
 
 def _ambiguous(lost: list[str]) -> AmbiguousWrite:
@@ -223,12 +233,14 @@ def _is_scalar(kind: Resource, name: str) -> bool:
     return name in kind.fields and kind.fields[name].type.partition(" ")[0] not in ("array", "object")
 
 
-def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[bytes]]:
+def bodies(rows: Iterable[Mapping[str, Any]], *, whole: bool = False) -> Iterator[list[bytes]]:
+    """Rows as JSON, in parts that fit into one body each; all in one with `whole`."""
+    most_bytes, most_rows = (float("inf"), float("inf")) if whole else (MAX_BYTES, MAX_ROWS)
     part: list[bytes] = []
     size = 2
     for row in rows:
         body = encode(row)
-        if part and size + len(body) + 1 > limit:
+        if part and (size + len(body) + 1 > most_bytes or len(part) >= most_rows):
             yield part
             part, size = [], 2
         part.append(body)
@@ -237,17 +249,18 @@ def _parts(rows: Iterable[Mapping[str, Any]], limit: float) -> Iterator[list[byt
         yield part
 
 
-def _sum(total: dict[str, Any], response: Response, start: int = 0) -> None:
-    """Add an answer to the total: numbers add up, lists join. Rows are counted from the first of all bodies."""
+def _sum(total: dict[str, Any], response: Response) -> None:
+    """Add an answer to the total: numbers add up, lists join."""
     try:
         data = json_decoding.decode(response.body)
     except msgspec.DecodeError:
         return  # what the sink answers beside "200" is open (docs/reference/planhat-api.md section 11)
     if isinstance(data, dict):
-        _add(total, data, start)
+        _add(total, data, 0)
 
 
 def _add(total: dict[str, Any], data: Mapping[str, Any], start: int) -> None:
+    """Add what one body was answered. Rows are counted from the first of all bodies."""
     for name, value in data.items():
         before = total.get(name)
         if isinstance(value, list):

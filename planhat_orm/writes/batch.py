@@ -6,9 +6,9 @@ Only what was saved, created or deleted inside is sent. Leaving by an exception 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from .. import arguments, forks, runtime
@@ -18,6 +18,7 @@ from ..models.base import Model
 from ..models.results import BatchResult, Policy, RowResult, joined
 from ..scopes import blocks
 from ..scopes.chain import Scope, enter, innermost
+from . import analytics
 from .destination import by_block, ended_just_now, sender_for
 from .plan import WritePlan, plan_of
 from .sender import Fields, Sender
@@ -37,6 +38,7 @@ class Batch:
         self._saves: dict[int, Model] = {}
         self._only: dict[int, tuple[str, ...] | None] = {}
         self._deletes: dict[int, Model] = {}
+        self._rows: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         self._lock = forks.Lock(reentrant=True)
         self._made_in = innermost()
         self._around: Scope | None = None
@@ -116,6 +118,13 @@ class Batch:
                 self._delete(record)
             return BatchResult(RowResult(record, "queued") for record in records)
 
+    def hold_rows(self, name: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> int:
+        """Hold metrics or activities that were recorded inside; they wait in the outbox from the end on."""
+        with self._lock:
+            self._check_open()
+            self._rows.setdefault(name, []).extend(rows)
+        return len(rows)
+
     def _check_open(self) -> None:
         assert self._block is not None, "only a batch that was entered holds anything"
         if self._block.ended:
@@ -139,7 +148,8 @@ class Batch:
         """What would be sent now: a table of old and new, the requests, the time. Makes no request."""
         with self._lock:
             saves, deletes, only = list(self._saves.values()), list(self._deletes.values()), dict(self._only)
-        return plan_of(saves, deletes, self._sender.client.seconds, only)
+            waiting = {name: len(rows) for name, rows in self._rows.items()}
+        return plan_of(saves, deletes, self._sender.client.seconds, only, waiting)
 
     def retry(self) -> BatchResult:
         """Send again what failed, was dropped, or is unknown: only those rows travel.
@@ -220,7 +230,20 @@ class Batch:
             self.result = joined(results)
             self._saves = _without(self._saves, saves)
         self.result = joined(results)
+        yield from self._pass_on_rows()
         self.result.raise_for_failures()
+
+    def _pass_on_rows(self) -> Flow[None]:
+        """Write down what was recorded inside, or hand it to the batch around this one."""
+        client = self._sender.client
+        block = blocks.holder(client.account, self._made_in) if self._rows else None
+        outer = batch_in(block)
+        for name, rows in list(self._rows.items()):
+            if outer is not None:
+                outer.hold_rows(name, rows)
+            else:
+                yield from analytics.record(sender_for(client, block).client, name, rows)
+            del self._rows[name]
 
     def _send_to(self, block: Scope | None, saves: list[Model], doomed: list[Model]) -> Flow[BatchResult]:
         """Send what one block holds, or hand it to the batch around this one."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from .. import arguments, runtime
-from ..errors import PlanhatError, ReadOnlyError, ValidationError
+from ..errors import ConfigurationError, PlanhatError, ReadOnlyError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
@@ -18,7 +18,7 @@ from ..runtime import Client
 from ..scopes import blocks
 from ..tabular.sources import FileOptions, Rows
 from ..wire.resources import BULK_MAX_ROWS
-from . import single
+from . import analytics, single
 from .batch import Batch, batch_in
 from .destination import block_of, by_block, sender_for
 from .merge import check_two, merge
@@ -139,6 +139,20 @@ class RecordWriter:
                 flow = sender.send(saves, upsert=upsert, chunk_size=chunk_size, doomed=gone, new=new)
                 results.append((yield from flow))
         return joined(results, [*records, *deletions])
+
+    def record(self, name: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> Flow[int]:
+        """Write rows for the analytics host down, each with what it is of; inside a batch, hold them until its end.
+
+        Returns how many wait. Raises `ConfigurationError` without a mirror.
+        """
+        self.guard()
+        if self._client.outbox is None:
+            raise ConfigurationError(analytics.NO_MIRROR)
+        block = blocks.holder(self._client.account)
+        batch = batch_in(block)
+        if batch is not None:
+            return batch.hold_rows(name, rows)
+        return (yield from analytics.record(sender_for(self._client, block).client, name, rows))
 
     def reconcile(
         self,

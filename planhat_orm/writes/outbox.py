@@ -133,6 +133,56 @@ class OutboxStore(Protocol):
         ...
 
 
+class AnalyticsRows(Protocol):
+    """The values of metrics and the activities in an outbox: rows for the analytics host."""
+
+    def record(self, name: str, rows: Iterable[tuple[str, Raw]]) -> int:
+        """Write rows of a resource down, each with what it is of; return how many wait."""
+        ...
+
+    def count(self) -> int:
+        """How many rows the next push would send, or find out about."""
+        ...
+
+    def prepare(self, doubt: str) -> tuple[int, Sequence[OutboxEntry]]:
+        """The number of the newest row, and the activities in doubt, which are held from now on, for that reason."""
+        ...
+
+    def claim(self, name: str, states: Sequence[str], after: int, newest: int, most: int) -> Sequence[OutboxEntry]:
+        """Take the next rows of a resource in hand: with a number above `after`, up to `newest`."""
+        ...
+
+    def begin(self, seqs: Sequence[int]) -> set[int]:
+        """Note that rows travel now; return the numbers of those still in this hand."""
+        ...
+
+    def finish(self, entries: Sequence[Any]) -> None:
+        """Forget rows that arrived."""
+        ...
+
+
+class MirrorSession(OutboxSession, Protocol):
+    """A mirror's outbox in the hand of one piece of work."""
+
+    @property
+    def analytics(self) -> AnalyticsRows:
+        """The values of metrics and the activities that wait, in this hand."""
+        ...
+
+
+class MirrorOutbox(OutboxStore, Protocol):
+    """The outbox of a mirror, which outlives the process."""
+
+    @property
+    def analytics(self) -> AnalyticsRows:
+        """The values of metrics and the activities that wait."""
+        ...
+
+    def claim_session(self) -> MirrorSession:
+        """This outbox for one piece of work."""
+        ...
+
+
 def on_outbox(outbox: OutboxStore | OutboxSession, call: Callable[[], T]) -> Flow[T]:
     """Call an outbox; one that waits for a disk gets a thread of its own in a task."""
     if not outbox.blocks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from typing import Any
 
@@ -52,13 +52,15 @@ def changes_of(action: str, record: Any, fields: Iterable[str] | None = None) ->
 class WritePlan:
     """What a batch would send: the changes, the requests, and the seconds they take under the quota.
 
-    `print(plan)` shows a table, a notebook an HTML one; `to_json()` is for a file, `diff()` compares two. It
+    `recorded` is how many metrics and activities the outbox gets, by resource. `print(plan)` shows a table, a notebook
+    an HTML one; `to_json()` is for a file, `diff()` compares two. It
     shows the values themselves: a plan is for the person who made them.
     """
 
     changes: tuple[Change, ...]
     requests: int
     seconds: float
+    recorded: Mapping[str, int] = field(default_factory=dict)
 
     SHOWN = 20
 
@@ -70,12 +72,14 @@ class WritePlan:
             counts.setdefault((change.action, change.model), set()).add(id(change.object))
         parts = [f"{action} {len(ids)} {model}" for (action, model), ids in counts.items()]
         fields = sum(1 for change in self.changes if change.field)
+        waiting = [f"{count} {name} to wait for push()" for name, count in self.recorded.items()]
         if not objects:
-            return "nothing to send"
-        return (
+            return ", ".join(waiting) or "nothing to send"
+        sent = (
             f"{', '.join(parts)} ({fields} fields), {self.requests} request{'' if self.requests == 1 else 's'}, "
             f"about {math.ceil(self.seconds)} s under the quota"
         )
+        return ", ".join([sent, *waiting])
 
     def _cells(self, changes: Iterable[Change]) -> list[tuple[str, str, str, str, str]]:
         return [
@@ -116,6 +120,8 @@ class WritePlan:
         ]  # fmt: skip
         rows.sort(key=lambda row: (row["model"], row["id"] or "", row["key"] or "", row["field"]))
         whole = {"requests": self.requests, "seconds": math.ceil(self.seconds), "changes": rows}
+        if self.recorded:
+            whole["recorded"] = dict(self.recorded)
         return json.dumps(whole, indent=2, default=str, ensure_ascii=False)
 
     def diff(self, other: WritePlan) -> str:
@@ -129,6 +135,7 @@ def plan_of(
     deletes: Iterable[Model],
     seconds: Callable[[int], float],
     only: Mapping[int, tuple[str, ...] | None] | None = None,
+    recorded: Mapping[str, int] | None = None,
 ) -> WritePlan:
     """The plan of saving and deleting records; `only` limits some (by `id()`) to some of their fields."""
     changes: list[Change] = []
@@ -151,7 +158,7 @@ def plan_of(
         changes += changes_of("delete", record)
         requests += 1
     requests += sum(-(-rows // BULK_MAX_ROWS) for rows in groups.values())
-    return WritePlan(tuple(changes), requests, seconds(requests))
+    return WritePlan(tuple(changes), requests, seconds(requests), recorded or {})
 
 
 def _label(record: Model) -> str:

@@ -21,9 +21,10 @@ from ..wire.keys import has_key
 from ..wire.outcomes import STORED
 from ..wire.patches import renamed
 from ..wire.resources import BULK_MAX_ROWS, resource
+from .analytics import AnalyticsPush, check_token
 from .conflicts import settle
 from .intents import deletion_of, intent_of, queue, refuse_temporaries, take_ids
-from .outbox import MemoryOutbox, OutboxEntry, OutboxSession, OutboxStore, Raw, on_outbox
+from .outbox import MemoryOutbox, MirrorOutbox, OutboxEntry, OutboxSession, OutboxStore, Raw, on_outbox
 from .outcomes import UNSURE, EntryOutcome
 from .push import Push
 
@@ -198,26 +199,32 @@ class Sender:
         return {id(record): _row(record, outcomes.get(seq, taken), seq) for seq, record in records.items()}
 
 
-def push(client: Client, outbox: OutboxStore, policy: Policy) -> Flow[BatchResult]:
+def push(client: Client, outbox: MirrorOutbox, policy: Policy) -> Flow[BatchResult]:
     """Send everything that waits and return an outcome for each entry; the objects are the entries.
 
-    Raises `MirrorError` while another process pushes. With another policy than "raise" the entries that were
+    Raises `MirrorError` while another process pushes, and `ConfigurationError` before anything is sent where metrics or
+    activities wait and the tenant token is missing. With another policy than "raise" the entries that were
     held back as conflicts are settled too.
     """
     result = BatchResult()
     session = outbox.claim_session()
     try:
         yield from on_outbox(session, session.reserve)
+        yield from check_token(client, session)
         states = ("pending", *UNSURE, *(() if policy == "raise" else ("conflict",)))
         entries = yield from on_outbox(session, lambda: session.claim(*states))
         run = Push(session, client.source("api"), client.seen_ids, check=policy)
         yield from result.count(run.run(entries))
         yield from read_again(client, run.outcomes.crossed)
+        # After the records that they may be of.
+        rows = AnalyticsPush(session)
+        yield from result.count(rows.run())
     finally:
         session.release()
     for entry in entries:
         entry.record = run.outcomes.aliases.get(entry.record, entry.record)
-    result.rows = [_row(entry, run.outcomes.by_seq[entry.seq], entry.seq) for entry in entries]
+    outcomes = [(entry, run.outcomes.by_seq[entry.seq]) for entry in entries] + rows.outcomes
+    result.rows = [_row(entry, outcome, entry.seq) for entry, outcome in outcomes]
     return result
 
 

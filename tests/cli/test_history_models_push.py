@@ -93,7 +93,15 @@ def test_what_waits_is_listed_pushed_and_then_in_the_history(emulator: Emulator,
         assert company is not None
         company.phase = "Written offline"
         company.save()
+    client.user_activity.record({"email": "a@a.example", "action": "login"})
     client.close()
+
+    assert "1 UserActivity" in planhat(emulator, tmp_path, "status").stdout
+    asked = emulator.calls
+    planned = planhat(emulator, tmp_path, "push", "--plan")
+    assert company.id in planned.stdout and "a@a.example" in planned.stdout and emulator.calls == asked
+    assert "no tenant" in planhat(emulator, tmp_path, "push").stderr
+    assert "1 discarded" in planhat(emulator, tmp_path, "outbox", "discard", "2").stdout
 
     listed = planhat(emulator, tmp_path, "outbox")
     assert company.id in listed.stdout and "pending" in listed.stdout

@@ -15,7 +15,7 @@ from planhat_orm.emulator import Store, Switches
 from planhat_orm.emulator.api import Api, Incoming
 from planhat_orm.emulator.times import TODAY, Moments
 from planhat_orm.http.drivers import Driver
-from planhat_orm.http.effects import Attempt, Request, Response, RunBlocking, Unanswered
+from planhat_orm.http.effects import TENANT, Attempt, Request, Response, RunBlocking, Unanswered
 from planhat_orm.http.retry import Retry
 
 from ..http.fast import HandClock
@@ -44,7 +44,7 @@ class Tenant:
         self._api = Api(self.store, switches, "token", "tenant", None)
         self.faults: list[str | None] = []
 
-    def client(self, mirror: Path) -> Client:
+    def client(self, mirror: Path | str) -> Client:
         """A client of this tenant."""
         return Client(self, mirror)
 
@@ -54,7 +54,7 @@ class Tenant:
             raise Unanswered("the connection broke", sent=True)
         if fault in ("500", "429"):
             return Response(int(fault), {}, b"no")
-        path = unquote(request.path)
+        path = unquote(request.path).replace(TENANT, "tenant")
         answer = self._api.answer(
             Incoming(request.method, path, dict(request.params), "Bearer token", request.body or b"")
         )
@@ -72,9 +72,9 @@ class Client(Planhat):
     `kill_in` counts the effects until it dies; `recorded_more` tells whether the outbox ever had more than `recorded`.
     """
 
-    def __init__(self, tenant: Tenant, mirror: Path) -> None:
+    def __init__(self, tenant: Tenant, mirror: Path | str) -> None:
         super().__init__(
-            "token", api_url="https://tenant", mirror=mirror, calls_per_min=1e9, clock=tenant.clock, scan="allow",
+            "token", "tenant", api_url="https://tenant", mirror=mirror, calls_per_min=1e9, clock=tenant.clock, scan="allow",
             retry=Retry(attempts=2),
         )  # fmt: skip
         self.kill_in: int | None = None

@@ -19,6 +19,7 @@ from ..db.layout import Layout, layouts
 from ..db.layout import tables as all_layouts
 from ..db.row_writer import RowWriter
 from ..db.store import Store
+from ..outbox.analytics_queue import SEND
 from ..outbox.doubles import SENT
 from ..outbox.outbox import Entry, Outbox
 from ..outbox.overlay import find
@@ -35,7 +36,8 @@ def give_up_writes(connection: Connection, outbox: Outbox, person: Person) -> in
     box = tables.outbox.c
     waiting = find(connection, person.condition(box.record, box.patch, box.base, box.below, box.error))
     entries = [entry for entry in waiting if _speaks(person, entry)]
-    if any(entry.state in SENT for entry in entries):
+    # An activity in doubt is settled by nothing but a decision, and this is one.
+    if any(entry.state in SENT and (entry.op, entry.state) != (SEND, "unknown") for entry in entries):
         raise MirrorError(
             "A write that speaks of this person is being sent, or its answer was lost, so what Planhat holds is not "
             'known: "planhat push" settles it. Then ask again.'

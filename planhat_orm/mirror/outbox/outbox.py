@@ -34,6 +34,7 @@ from ..db.layout import layouts
 from ..db.state import now
 from ..db.store import Counts
 from . import claims
+from .analytics_queue import SEND, AnalyticsQueue
 from .doubles import SENT
 from .overlay import Entry, PendingOverlay, Place, find, find_all
 
@@ -130,6 +131,11 @@ class Outbox:
         ]
         return html_table(("seq", "op", "resource", "record", "fields", "state", "since"), rows, repr(self))
 
+    @property
+    def analytics(self) -> AnalyticsQueue:
+        """The values of metrics and the activities that wait."""
+        return AnalyticsQueue(self._database, self._writing, self._holder, self._is_gone)
+
     # --- who has what in hand ---------------------------------------------------------------------------
 
     def claim_session(self) -> Outbox:
@@ -157,10 +163,10 @@ class Outbox:
                 self._work.end()
 
     def claim(self, *states: str, seqs: Iterable[int] | None = None) -> list[Entry]:
-        """Take the entries in some states (or by number) in hand, but those that others have."""
+        """Take the writes of records in some states (or by number) in hand, but those that others have."""
         box = tables.outbox
         with self._writing() as connection:
-            found = find(connection, box.c.state.in_(states))
+            found = find(connection, box.c.state.in_(states), box.c.op != SEND)
             wanted = None if seqs is None else set(seqs)
             asked = [record for record in found if wanted is None or record.seq in wanted]
             gone = {holder: self._is_gone(holder) for holder in {record.holder for record in asked}}
@@ -442,7 +448,11 @@ class Outbox:
 
     def withdraw(self, connection: Connection, seqs: Iterable[int]) -> None:
         """Forget entries, as `cancel()` does, in a transaction of the caller's."""
-        stacks, found = self._found(connection, seqs)
+        box, numbers = tables.outbox, list(seqs)
+        for part in chunks(numbers):
+            # No row of the mirror shows them.
+            connection.execute(delete(box).where(box.c.seq.in_(part), box.c.op == SEND))
+        stacks, found = self._found(connection, numbers)
         for entry in found:
             stack = stacks.entries[stacks.place(entry.resource, entry.record)]
             later = [write for write in stack if write.seq > entry.seq]
@@ -466,13 +476,16 @@ class Outbox:
     def discard(self, *seqs: int) -> int:
         """Give up entries by number (all that wait, when none is given); the mirror shows the server's values again.
 
-        Returns how many. Entries in flight are left alone: they may have been carried out.
+        Returns how many. Entries in flight are left alone: they may have been carried out. Activities that may have
+        arrived are given up too.
         """
         _check_numbers(seqs)
         given = [
             entry
             for entry in self.entries()
-            if entry.state != "inflight" and self._is_free(entry) and (not seqs or entry.seq in seqs)
+            if (entry.state != "inflight" or entry.op == SEND)
+            and self._is_free(entry)
+            and (not seqs or entry.seq in seqs)
         ]
         missing = set(seqs) - {value.seq for value in given}
         if missing:
@@ -480,10 +493,20 @@ class Outbox:
         self.cancel(value.seq for value in given)
         return len(given)
 
-    def retry(self, *seqs: int) -> int:
-        """Let failed and conflicting entries (all, or some by number) be sent by the next push. Returns how many."""
+    def retry(self, *seqs: int, in_doubt: bool = False) -> int:
+        """Let failed and conflicting entries (all, or some by number) be sent by the next push. Returns how many.
+
+        An activity that may have arrived is sent again, and then perhaps twice, where it is named by its number, or
+        with `in_doubt`.
+        """
         _check_numbers(seqs)
-        again = [entry.seq for entry in self.entries("failed", "conflict") if not seqs or entry.seq in seqs]
+        doubtful = in_doubt or bool(seqs)
+        again = [
+            entry.seq
+            for entry in self.entries("failed", "conflict", *(SENT if doubtful else ()))
+            if (not seqs or entry.seq in seqs)
+            and (entry.state not in SENT or (entry.op == SEND and self._is_free(entry)))
+        ]
         self.mark(dict.fromkeys(again, ""), "pending")
         return len(again)
 
@@ -529,7 +552,8 @@ class Outbox:
         """The ids of a table's records that writes wait for."""
         box = tables.outbox
         names = [name for name, layout in layouts().items() if layout.table == table]
-        return set(connection.execute(select(box.c.record).where(box.c.resource.in_(names))).scalars())
+        writes = (box.c.resource.in_(names), box.c.op != SEND)
+        return set(connection.execute(select(box.c.record).where(*writes)).scalars())
 
     def rebase(
         self, connection: Connection, table: str, said: Mapping[str, Raw | None] | None, log: ChangeLog | None
