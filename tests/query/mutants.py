@@ -581,7 +581,12 @@ def lived(mutant: Mutant, mirrored: Mirrored, most: int = MOST) -> int | None:
     with pytest.MonkeyPatch.context() as patch:
         mutant.make(patch)
         found = next(disagreements(range(most // QUERIES_PER_TENANT), readings[mutant.reading]), None)
+    assert found is None or not str(found.found).startswith(_BROKEN), f"{mutant} is no mistake: {found.found}"
     return None if found is None else (found.seed + 1) * QUERIES_PER_TENANT
+
+
+_BROKEN = ("TypeError", "AttributeError", "NameError", "KeyError", "ImportError", "UnboundLocalError")
+"""What a mutant raises that no longer fits the code: it dies at once, and shows nothing."""
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Integer, and_, cast, func, literal, literal_column, or_, true
+from sqlalchemy import Integer, and_, case, cast, false, func, literal, literal_column, or_, true
 
 from planhat_orm.client import evaluation, links
 from planhat_orm.mirror.db.json_text import json_text
@@ -21,6 +21,7 @@ from planhat_orm.mirror.reading import (
     sqlite,
     sqlite_values,
     trees,
+    whole_sums,
 )
 from planhat_orm.mirror.reading.joins import Joins, Mixed, columns_of
 from planhat_orm.query import dates, groups, predicate, raw_values, tally
@@ -200,16 +201,16 @@ finished, is_apart = figures.finished, grouping._is_apart
 statement, outer = grouping.statement, grouping._outer
 
 
-def no_filter(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
-    return chain(self, replace(figure, where=tuple([EVERYTHING] * len(figure.where))), layout, start)
+def no_filter(self: Any, figure: Any, *rest: Any, **named: Any) -> Any:
+    return chain(self, replace(figure, where=tuple([EVERYTHING] * len(figure.where))), *rest, **named)
 
 
-def all_seen(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
-    return chain(self, replace(figure, hidden=tuple(True for _ in figure.hidden)), layout, start)
+def all_seen(self: Any, figure: Any, *rest: Any, **named: Any) -> Any:
+    return chain(self, replace(figure, hidden=tuple(True for _ in figure.hidden)), *rest, **named)
 
 
-def repeated(self: Any, figure: Any, layout: Any, start: Any = None) -> Any:
-    made = chain(self, figure, layout, start)
+def repeated(self: Any, figure: Any, *rest: Any, **named: Any) -> Any:
+    made = chain(self, figure, *rest, **named)
     made.__class__ = _Repeated
     return made
 
@@ -365,5 +366,17 @@ def plain_sum(patch: Patch) -> None:
     patch.setattr(sqlite.SqliteDialect, "total", lambda self, found: found["plain"])
 
 
-MIRROR.append(Mutant("a plain sum", "mirror", plain_sum))
+def large_as_whole(self: Any, column: Any, value: Any) -> Any:
+    """The largest are left out; others are added up as whole numbers."""
+    found = whole_sum(self, column, value)
+    return None if found is None else func.sum(case((func.abs(value) < 1e18, value)))
+
+
+whole_sum = sqlite.SqliteDialect.whole_sum
+MIRROR += [
+    Mutant("a plain sum", "mirror", plain_sum),
+    mirror("a sum of doubles is as good as one of whole numbers", sqlite.SqliteDialect, "is_inexact", lambda self, found: false()),
+    mirror("large numbers are no part of a sum", sqlite.SqliteDialect, "whole_sum", large_as_whole),
+    mirror("the exact sum is of another group", whole_sums, "and_", lambda *conditions: true()),
+]  # fmt: skip
 VALUES = [*PYTHON, *MIRROR]

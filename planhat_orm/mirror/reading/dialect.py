@@ -126,6 +126,14 @@ class Dialect(Protocol):
 
     # --- sums, exact to nine decimals (see `query.tally`) -------------------------------------------------
 
+    def whole_sum(self, column: Sql, value: Sql) -> Sql | None:
+        """The database's own sum of `value`, which is of `column` or NULL; None where it may well be inexact."""
+        ...
+
+    def is_inexact(self, whole_sum: Sql) -> Sql:
+        """Whether one of the values was no small whole number, so that the sum may be another one."""
+        ...
+
     def sum_parts(self, value: Sql) -> Parts:
         """The aggregates over values that make their sum; `n` counts them."""
         ...

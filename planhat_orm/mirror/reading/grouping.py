@@ -21,7 +21,7 @@ from ...query.query import Query
 from ...query.tree import EVERYTHING, Expr, Figure, Item, Trunc
 from ...query.walk import figures_in
 from ..db.layout import layout_for
-from . import expressions, group_names
+from . import expressions, group_names, whole_sums
 from .aggregates import Aggregate, Parts
 from .figures import Chain, chain, counted, finished, grouped, grouped_by
 from .joins import Joins, Sql, Value, columns_of, from_columns, width
@@ -38,13 +38,7 @@ def statement(compiler: Compiler, query: Query) -> Select[Anything]:
     opened = any(isinstance(expr, Item) for expr in keys)
     named = {figure: group_names.reference_of(figure, keys, query.resource) for figure in figures}
     plain = [figure for figure in figures if not named[figure] and not _is_apart(figure, opened)]
-    inner = _grouped(compiler, query, keys, plain).subquery()
-    cells = list(inner.c)
-    known: dict[Expr, Value] = {}
-    for expr in (*keys, *plain):
-        known[expr] = _of_group(compiler, expr, inner, cells[: width(expr.kind)])
-        cells = cells[width(expr.kind) :]
-    source: FromClause = inner
+    source, known = _groups(compiler, query, keys, plain)
     columns = [column for expr in keys for column in columns_of(known[expr])]
     for figure in figures:
         reference = named[figure]
@@ -78,25 +72,54 @@ def _is_apart(figure: Figure, opened: bool) -> bool:
 # --- the groups -----------------------------------------------------------------------------------------
 
 
-def _grouped(compiler: Compiler, query: Query, keys: list[Expr], figures: list[Figure]) -> Select[Anything]:
-    """The groups with the figures over their own records."""
+def _groups(
+    compiler: Compiler, query: Query, keys: list[Expr], figures: list[Figure]
+) -> tuple[FromClause, dict[Expr, Value]]:
+    """The groups as a table, and the values of their keys and of the figures over their own records."""
+    made, whole = _grouped(compiler, query, keys, figures)
+    inner = made.subquery()
+    cells = list(inner.c)
+    known: dict[Expr, Value] = {}
+    for expr in keys:
+        known[expr] = _of_group(compiler, expr, inner, [cells.pop(0) for _ in range(width(expr.kind))])
+    of_keys = list(inner.c)[: len(inner.c) - len(cells)]
+    for figure in figures:
+        found = [cells.pop(0) for _ in range(whole.get(figure, width(figure.kind)))]
+        if figure in whole:
+            exactly, _ = _grouped(compiler, query, keys, [figure], exact=True)
+            known[figure] = whole_sums.result(compiler, figure, found, of_keys, exactly)
+        else:
+            known[figure] = from_columns(figure.kind, found)
+    return inner, known
+
+
+def _grouped(
+    compiler: Compiler, query: Query, keys: list[Expr], figures: list[Figure], *, exact: bool = False
+) -> tuple[Select[Anything], dict[Figure, int]]:
+    """The statement of groups with figures; also of which figures it has whole sums, and how many columns for each."""
     joins, where = compiler.records(query)
     raw = [column for expr in keys for column in _columns_to_group_by(compiler, expr, joins)]
     if query.where != EVERYTHING or any(figure.value is not None or figure.where for figure in figures):
         # An index would give the groups in their order, and each row from another place.
         raw = [compiler.dialect.unindexed(column) for column in raw]
-    aggregates = [Aggregate(compiler.dialect, figure) for figure in figures]
-    parts = [_parts(compiler, aggregate, joins) for aggregate in aggregates]
-    if not any(isinstance(expr, Item) for expr in keys):
-        results = [column for a, p in zip(aggregates, parts, strict=True) for column in columns_of(a.result(p))]
-        if not raw and not results:
-            # One group of all, of which only figures over relations are asked.
-            return select(literal(1))
-        shown = compiler.labelled([*raw, *results])
-        return grouped_by(select(*shown).select_from(joins.source).where(where), shown[: len(raw)])
-    named = compiler.labelled([*raw, *(part for found in parts for part in found.values())])
-    lists = grouped_by(select(*named).select_from(joins.source).where(where), named[: len(raw)])
-    return _taken_apart(compiler, lists.cte(), keys, aggregates, parts)
+    if any(isinstance(expr, Item) for expr in keys):
+        return _taken_apart(compiler, joins, where, raw, keys, figures), {}
+    whole: dict[Figure, int] = {}
+    results: list[Sql] = []
+    for figure in figures:
+        columns = None if exact else whole_sums.columns(compiler, figure, joins)
+        if columns is not None:
+            whole[figure] = len(columns)
+        results += columns or _result(compiler, Aggregate(compiler.dialect, figure), joins)
+    if not raw and not results:
+        # One group of all, of which only figures over relations are asked.
+        return select(literal(1)), whole
+    shown = compiler.labelled([*raw, *results])
+    return grouped_by(select(*shown).select_from(joins.source).where(where), shown[: len(raw)]), whole
+
+
+def _result(compiler: Compiler, aggregate: Aggregate, joins: Joins) -> tuple[Sql, ...]:
+    return columns_of(aggregate.result(_parts(compiler, aggregate, joins)))
 
 
 def _columns_to_group_by(compiler: Compiler, expr: Expr, joins: Joins) -> Sequence[Sql]:
@@ -132,17 +155,21 @@ def _parts(compiler: Compiler, aggregate: Aggregate, joins: Joins) -> Parts:
 
 
 def _taken_apart(
-    compiler: Compiler, lists: FromClause, keys: list[Expr], aggregates: list[Aggregate], parts: list[Parts]
+    compiler: Compiler, joins: Joins, where: Sql, raw: Sequence[Sql], keys: list[Expr], figures: list[Figure]
 ) -> Select[Anything]:
     """Groups by the elements of lists, from groups by whole lists."""
+    aggregates = [Aggregate(compiler.dialect, figure) for figure in figures]
+    parts = [_parts(compiler, aggregate, joins) for aggregate in aggregates]
+    named = compiler.labelled([*raw, *(part for found in parts for part in found.values())])
+    lists = grouped_by(select(*named).select_from(joins.source).where(where), named[: len(raw)]).cte()
     source: FromClause = lists
     columns: list[Sql] = []
     cells = list(lists.c)
     for expr in keys:
         if isinstance(expr, Item):
-            raw = cells.pop(0)
-            items = elements_of(compiler, expr, select(raw).select_from(lists))
-            source = source.join(items, items.c.raw == raw, isouter=True)
+            listed = cells.pop(0)
+            items = elements_of(compiler, expr, select(listed).select_from(lists))
+            source = source.join(items, items.c.raw == listed, isouter=True)
             columns += _item_columns(expr, items)
         else:
             columns += [cells.pop(0) for _ in range(width(expr.kind))]

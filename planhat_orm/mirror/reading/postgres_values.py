@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     cast,
     extract,
+    false,
     func,
     literal,
     literal_column,
@@ -163,6 +164,14 @@ class PostgresValues:
         return cast(value.rank, Text).op("||")(":").op("||")(func.coalesce(value.text, number)).collate("C")
 
     # --- sums -------------------------------------------------------------------------------------------
+
+    def whole_sum(self, column: Sql, value: Sql) -> Sql | None:
+        """A sum of doubles does not say what was added up."""
+        return None
+
+    def is_inexact(self, whole_sum: Sql) -> Sql:
+        """No sum is given that may be."""
+        return false()
 
     def sum_parts(self, value: Sql) -> Parts:
         """Whole parts and fractions as whole numbers, large numbers without bounds."""

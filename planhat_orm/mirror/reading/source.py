@@ -182,7 +182,7 @@ class MirrorSource:
 
     def _dialect(self, connection: Connection | None) -> Dialect:
         """How this database says things; `connection` is where it may look something up to do so."""
-        return PostgresDialect(connection) if self.database.postgres else SqliteDialect()
+        return PostgresDialect(connection) if self.database.postgres else SqliteDialect(connection)
 
     def _reader(self, connection: Connection, query: Query) -> Compiler:
         return Compiler(self._dialect(connection), hidden=query.hidden, zone=query.zone)

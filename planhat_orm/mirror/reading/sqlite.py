@@ -13,11 +13,14 @@ from typing import Any
 
 from sqlalchemy import (
     REAL,
+    Alias,
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     FromClause,
     Integer,
+    Table,
     and_,
     case,
     cast,
@@ -64,10 +67,22 @@ def _mixed(type_: Sql, value: Sql) -> Mixed:
     )
 
 
+def _is_indexed(column: Column[Any]) -> bool:
+    """Whether an index has the rows in the order of a column."""
+    table = column.table.element if isinstance(column.table, Alias) else column.table
+    if not isinstance(table, Table):
+        return True
+    own = table.c[column.name]
+    return bool(own.unique) or any(index.columns.values()[0] is own for index in table.indexes)
+
+
 class SqliteDialect(SqliteValues):
     """SQLite's words for a query."""
 
     correlates = True
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        self._connection = connection
 
     def json(self, column: Sql) -> Sql:
         """JSON is text here."""
@@ -160,9 +175,10 @@ class SqliteDialect(SqliteValues):
         return left.op("IS", is_comparison=True)(right)
 
     def unindexed(self, column: Sql) -> Sql:
-        """With a plus, SQLite reads the table from its beginning to its end, and sorts."""
-        is_text = isinstance(column, Column) and isinstance(column.type, SqlText)
-        return UnaryExpression(column, operator=custom_op("+"), type_=column.type) if is_text else column
+        """With a plus, SQLite reads the table from its beginning to its end, and sorts; without need, it only costs."""
+        if not isinstance(column, Column) or not isinstance(column.type, SqlText) or not _is_indexed(column):
+            return column
+        return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
     def _quoted(self, value: Sql) -> Sql:
         if isinstance(value.type, Boolean):

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import REAL, FromClause, Integer, case, cast, func, literal_column, not_, true
+from typing import Any
+
+from sqlalchemy import (
+    REAL,
+    Column,
+    Connection,
+    FromClause,
+    Integer,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    not_,
+    select,
+    true,
+)
 
 from ...query.kinds import DATETIME, DAY, Kind
 from ...query.moments import zone_named
@@ -14,6 +30,9 @@ _UNIT: Sql = literal_column("1000000000")
 _SMALL: tuple[Sql, Sql] = (literal_column("-999999999999"), literal_column("999999999999"))
 """Between them a number's whole part is added up as a whole number; larger ones are added up in Python."""
 
+SAMPLE = 1000
+"""Rows that tell whether a column's numbers have fractions."""
+
 
 def _whole(value: Sql) -> Sql:
     return cast(value, Integer)
@@ -21,6 +40,8 @@ def _whole(value: Sql) -> Sql:
 
 class SqliteValues:
     """The part of SQLite's dialect that is about values."""
+
+    _connection: Connection | None
 
     def arithmetic(self, op: str, left: Sql, right: Sql) -> Sql:
         """Of a double and a number: dividing by zero gives NULL by itself, and so does what is no number."""
@@ -98,6 +119,24 @@ class SqliteValues:
         return value.rank.op("||")(":").op("||")(func.coalesce(value.text, number))
 
     # --- sums -------------------------------------------------------------------------------------------
+
+    def whole_sum(self, column: Sql, value: Sql) -> Sql | None:
+        """A sum of whole numbers is one here; a large number is made a double, and so is the sum then."""
+        if not isinstance(column, Column) or self._has_fractions(column):
+            return None
+        return func.sum(case((value.between(*_SMALL), value), else_=value * literal_column("1.0")))
+
+    def _has_fractions(self, column: Column[Any]) -> bool:
+        """Whether one of the first values has a fraction: then most have, and the exact sum is worked out at once."""
+        if self._connection is None:
+            return False
+        first = select(column.label("value")).select_from(column.table).limit(SAMPLE).subquery()
+        fraction = select(literal(1)).select_from(first).where(func.typeof(first.c.value) == "real").limit(1)
+        return self._connection.execute(fraction).first() is not None
+
+    def is_inexact(self, whole_sum: Sql) -> Sql:
+        """A sum is a double if a value is one."""
+        return func.typeof(whole_sum) == "real"
 
     def sum_parts(self, value: Sql) -> Parts:
         """Whole parts and fractions of small numbers as whole numbers; large numbers go to Python.
