@@ -38,8 +38,7 @@ UNDER["reports"] = UNDER["queryset"] | {"queryset"}
 UNDER["mypy_plugin"] = UNDER["queryset"] | {"queryset"}
 UNDER["client"] = {*UNDER} - {"client"}
 UNDER["dlt"] = UNDER["webhooks"] = UNDER["telemetry"] = {*UNDER["client"], "client"}
-UNDER["testing"] = {*UNDER["client"], "client", "emulator"}
-UNDER["cli"] = {*UNDER["testing"], "testing", "webhooks", ""}
+UNDER["cli"] = {*UNDER["client"], "client", "webhooks", ""}
 UNDER["__main__"] = {"cli"}
 UNDER[""] = {*UNDER["client"], "client"}
 """The package's own `__init__`."""

@@ -54,7 +54,7 @@ def _check_printed(block: Block, printed: str) -> None:
 def test_tests_that_a_page_shows_pass(page: Path, tmp_path: Path) -> None:
     for block in _python(page, "test"):
         (tmp_path / f"test_line_{block.line}.py").write_text(block.text, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "planhat_orm.testing.plugin", "-c", "/dev/null", "--rootdir"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "planhat_pytest", "-c", "/dev/null", "--rootdir"]
     # Other plugins that happen to be installed would only take their time.
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(

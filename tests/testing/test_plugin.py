@@ -125,9 +125,8 @@ def test_pytest_starts_without_what_the_fixtures_need(pytester: pytest.Pytester)
         import sys
 
         def test_light():
-            heavy = {"starlette", "uvicorn", "sqlmodel", "sqlalchemy", "alembic", "typer"}
-            assert not heavy & sys.modules.keys()
-            assert not [name for name in sys.modules if name.startswith("planhat_orm.emulator")]
+            assert "planhat_pytest" in sys.modules
+            assert not {"planhat_orm", "httpcore", "msgspec"} & sys.modules.keys()
         """
     )
     pytester.runpytest_subprocess(*LIGHT).assert_outcomes(passed=1)
