@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -26,6 +27,7 @@ from .tables import lines
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value on standard output, for programs.")]
 
 _WIDE = 1000
+_USUAL = 80
 _CELL = 60
 
 
@@ -42,12 +44,21 @@ class Format(StrEnum):
 
 def width() -> int | None:
     """The columns of the terminal that shows the output; None where it goes into a file or a pipe."""
-    return Console().width if sys.stdout.isatty() else None
+    return _columns(sys.stdout) if sys.stdout.isatty() else None
+
+
+def _columns(stream: TextIO) -> int:
+    """As the terminal says, which Rich does not ask when it is a dumb one."""
+    asked = os.environ.get("COLUMNS", "")
+    try:
+        return int(asked) if asked.isdecimal() else os.get_terminal_size(stream.fileno()).columns or _USUAL
+    except (OSError, ValueError):
+        return _USUAL
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that shows text as it is. Where nobody looks at it, lines are as long as they need."""
-    columns = (None if sys.stderr.isatty() else _WIDE) if stderr else width() or _WIDE
+    columns = (_columns(sys.stderr) if sys.stderr.isatty() else _WIDE) if stderr else width() or _WIDE
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=columns)
 
 

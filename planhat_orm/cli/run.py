@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     came: list[int] = []
     try:
         with _sigterm(came), _unswallowed_interrupts(came), own_environment():
-            code = _run(arguments)
+            code = _flushed(_run(arguments))
     except KeyboardInterrupt:
         code = _stopped()
     return _TERMINATED if came else code
@@ -119,14 +119,13 @@ def _run(arguments: Sequence[str]) -> int:
             return _fail(_usage(wrong), 2)
         except (typer.Abort, KeyboardInterrupt):
             return _stopped()
-        except SystemExit:
-            # Click ends the process where whoever reads our output has had enough; that is no failure.
-            if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+        except SystemExit as end:
+            # Click and Rich end the process where whoever reads our output has had enough; that is no failure.
+            if end.code == 1 and _is_unread():
                 return 0
             raise
         except BrokenPipeError:
-            # Whoever read our output has had enough; Python would complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read our output has had enough.
             return 0
         except QuestionError as wrong:
             code = _fail(str(wrong), 2)
@@ -147,6 +146,26 @@ def _run(arguments: Sequence[str]) -> int:
                 f"please report it. PLANHAT_TRACEBACK=1 shows the details, which may quote records.",
                 1,
             )
+
+
+def _is_unread() -> bool:
+    """Whether Click or Rich found out that nobody reads standard output: both put something else in its place."""
+    if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+        return True
+    with suppress(OSError, ValueError):
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), Path(os.devnull).stat())
+    return False
+
+
+def _flushed(code: int) -> int:
+    """The exit code once all output is written: what fails later, Python tells in words and a code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if code == 0 and not isinstance(error, BrokenPipeError):
+            return _fail(f"{error.strerror or type(error).__name__}.", 1)
+    return code
 
 
 def _stopped() -> int:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError
+from . import serving
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror
 from .out import JsonOption, console, dump, say, table
-from .signals import ending_on_signals
 
 app = typer.Typer(help="Keep the local copy up to date with webhooks of Planhat's automations.", no_args_is_help=True)
 _VARIABLE = "PLANHAT_HOOK_SECRET"
@@ -41,10 +41,9 @@ def serve(
 
     with connect(mirror, api_url) as client:
         hooks = Receiver(client, secret=secrets, header=header)
-        say(f"Webhooks are taken at http://{host}:{port}/. Ctrl-C stops it; what waits is kept.")
-        # The server ends in order on a signal, and raises it once more when it has.
-        with ending_on_signals(lambda: None):
-            uvicorn.run(hooks, host=host, port=port, ws="none", log_config=None, access_log=False, server_header=False)
+        config = uvicorn.Config(hooks, ws="none", log_config=None, access_log=False, server_header=False)
+        told = f"Webhooks are taken at http://{host}:{port}/. Ctrl-C stops it; what waits is kept."
+        serving.serve(uvicorn.Server(config), serving.listen(host, port), lambda: say(told))
         done = hooks.counts
         say(f"{done.accepted:,} webhooks, {done.pulled:,} records read again with {done.requests:,} requests.")
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,10 @@ from planhat_orm.cli import main
 from planhat_orm.emulator import Emulator
 
 from ..registry import no_classes
+
+if TYPE_CHECKING:
+    from .driven import Prepared
+    from .forker import Forker
 
 COMMAND = [sys.executable, "-m", "planhat_orm.cli"]
 TOKEN = "secret-token-of-the-test"
@@ -38,8 +43,9 @@ Run = Callable[..., Result]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without settings, and without the profiles of whoever runs the tests."""
-    without = {name: value for name, value in environment.items() if not name.startswith("PLANHAT_")}
+    """An environment without settings, without the profiles of whoever runs the tests, and with output as usual."""
+    unusual = ("PLANHAT_", "PYTHONUNBUFFERED")
+    without = {name: value for name, value in environment.items() if not name.startswith(unusual)}
     return {**without, "PLANHAT_CONFIG": "no-profiles.toml"}
 
 
@@ -107,3 +113,22 @@ def synced(connected: Run) -> Run:
     """The same, with a mirror of companies and licences."""
     assert connected("sync", "Company", "License").code == 0
     return connected
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """A folder with a mirror of everything, to be copied, and the tenant that it is of."""
+    from .driven import prepare
+
+    with Emulator(30, api_token=TOKEN, tenant_token=TENANT) as emulator, no_classes():
+        yield prepare(tmp_path_factory.mktemp("prepared") / "folder", emulator)
+
+
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Forker]:
+    """What starts commands in no time."""
+    from .forker import Forker
+
+    made = Forker()
+    yield made
+    made.close()

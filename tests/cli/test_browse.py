@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planhat_orm import Planhat
-from planhat_orm.cli.browse.command import application, listen, server
+from planhat_orm.cli.browse.command import application, server
 from planhat_orm.cli.browse.csv_cells import _Records
+from planhat_orm.cli.serving import listen
 from planhat_orm.emulator import Emulator
 from planhat_orm.tabular.cells import unguard
 
@@ -57,7 +58,7 @@ def browsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browsed]:
     ):
         planhat.sync()
         serving = server(application(str(path)))
-        listening = listen(0)
+        listening = listen("127.0.0.1", 0)
         thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -1,6 +1,6 @@
-"""What people see: terminals of 60, 80 and 120 columns, dumb ones, without colours, a full disk, and Ctrl-C.
+"""What people see: terminals of 60, 80 and 120 columns, dumb ones, without colours, pipes, and a full disk.
 
-By default every command runs at one width in this process, and a few in a real terminal; all of them with --torture.
+By default every command that ends runs at one width in this process, and a tenth in a real terminal; all with --torture.
 """
 
 from __future__ import annotations
@@ -8,101 +8,64 @@ from __future__ import annotations
 import io
 import os
 import re
-import signal
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from planhat_orm import Company, Planhat
 from planhat_orm.cli import out
 from planhat_orm.cli.tables import lines
-from planhat_orm.emulator import Emulator
 
-from .conftest import COMMAND, TENANT, TOKEN, Run, clean, subprocess_run
+from .conftest import COMMAND, TOKEN, Run, clean, subprocess_run
+from .driven import (
+    ASKING,
+    ENDING,
+    EVERY,
+    SERVES,
+    SERVING,
+    TEXT,
+    WIDTHS,
+    Forker,
+    Prepared,
+    Words,
+    ended,
+    fits,
+    leaves,
+    name_of,
+    opener,
+    tenth,
+)
 
-pexpect = pytest.importorskip("pexpect", reason="a terminal of our own needs a system with ptys")
-
-WIDTHS = (60, 80, 120)
-COMMANDS = [
-    ("plan",), ("sync", "Company", "License"), ("sync", "--plan"), ("status",), ("doctor",), ("search", "Analytics"),
-    ("history",), ("query", "Company"), ("query", "License", "--fields", "all", "--limit", "3"), ("query", "Company", "--count"),
-    ("query", "--by", "phase", "--count"), ("query", "Company", "--explain"), ("show", "Company", "extid-acct-1001"),
-    ("export", "out", "Company"), ("backup", "copy.db"), ("outbox",),
-    ("webhook", "status"), ("sql", "select id, name, owner_name, custom from v_company"), ("models", "Company"), ("metrics", "get"),
-    ("push", "crm.csv", "--model", "Company", "--key", "external_id", "--yes"), ("push",), ("outbox", "retry"),
-    ("forget", "nobody@customer.example"), ("undo", "--since", "1h", "--plan"),
-]  # fmt: skip
-TEXT = {("models", "Company"), ("query", "Company", "--explain"), ("backup", "copy.db")}
-"""What they print is text of its own: a Python module, SQL, or a path."""
-LONG = {"models", "export", "doctor"}
-BROKEN_ID = re.compile(r"(?<![\w-])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{6,23}(?![\w-])")
+LONG = {"models", "export", "doctor", "report", "demo"}
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of forkpty:DeprecationWarning")
 
 
-def fits(text: str, width: int) -> None:
-    assert [line for line in text.splitlines() if cell_len(line) > width] == []
-    assert BROKEN_ID.findall(text) == []
-
-
-@pytest.fixture
-def busy(connected: Run, tenant: Emulator) -> Run:
-    """Run a command with a mirror, a change that was seen, and a write that waits."""
-    assert connected("sync", "Company", "License", "User").code == 0
-    tenant.store.change(
-        "company", tenant.store.table("company").row(tenant.store.ids("company")[1]).record, {"phase": "Moved"}
-    )
-    assert connected("sync", "Company").code == 0
-    with Planhat(TOKEN, api_url=tenant.url, mirror="planhat.db") as client, client.offline():
-        company = Company.objects.get(external_id="acct-1001")
-        company.phase = "Written offline, and with a text that is longer than a column"
-        company.save()
-    Path("crm.csv").write_text("external_id,phase\nacct-1003,Moved\n", "utf-8")
-    return connected
-
-
 def test_every_command_fits_its_terminal(
-    busy: Run, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+    prepared: Prepared, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
     whole = pytestconfig.getoption("--torture")
-    for number, words in enumerate(COMMANDS):
+    for name, value in prepared.environment().items():
+        monkeypatch.setenv(name, value)
+    for number, words in enumerate(ENDING):
         if words[0] in LONG and not whole:
             continue
         for width in WIDTHS if whole else (WIDTHS[number % 3],):
-            for file in ("copy.db",):
-                Path(file).unlink(missing_ok=True)
+            monkeypatch.chdir(prepared.copy(tmp_path / f"{number}-{width}"))
             monkeypatch.setattr(out, "width", lambda width=width: width)
             monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
-            shown = busy(*words, *(["--force"] if words[0] == "export" else []))
+            shown = run(*words)
             assert shown.code == 0, (words, shown.err)
             if words not in TEXT:
                 fits(shown.out, width)
 
 
-def test_the_list_of_commands_is_whole() -> None:
-    from .test_help import ALL
-
-    others = {
-        "browse",
-        "demo",
-        "emulator",
-        "init",
-        "report",
-        "webhook serve",
-        "webhook template",
-        "mirror adopt",
-        "metrics push",
-        "outbox discard",
-    }
-    groups = {"", "mirror", "metrics", "webhook"}
-    names = {" ".join(path) for path in ALL}
-    driven = {name for name in names for words in COMMANDS if list(words)[: len(name.split())] == name.split()}
-    assert names - driven == others | groups - driven
+def test_every_command_is_driven() -> None:
+    assert {name_of(words) for words in EVERY} == leaves()
 
 
 ROWS = [
@@ -131,135 +94,140 @@ def test_columns_that_do_not_fit_become_blocks_and_a_line_says_so(synced: Run, m
     assert "do not fit" not in synced("query", "Company", "--columns", "id,mrr").err
 
 
-Terminal = Callable[..., Any]
-
-
-@pytest.fixture
-def terminal(tenant: Emulator, tmp_path: Path) -> Iterator[Terminal]:
-    running: list[Any] = []
-
-    def open_terminal(*words: str, width: int = 80, python: list[str] | None = None, **environment: str) -> Any:
-        settings = {"PLANHAT_API_TOKEN": TOKEN, "PLANHAT_TENANT_TOKEN": TENANT, "PLANHAT_API_URL": tenant.url}
-        command = [*(python or COMMAND), *words]
-        spawned = pexpect.spawn(
-            command[0], command[1:], dimensions=(40, width), cwd=str(tmp_path), timeout=60, encoding="utf-8",
-            env={**clean(os.environ), "TERM": "xterm-256color", **settings, **environment},
-        )  # fmt: skip
-        running.append(spawned)
-        return spawned
-
-    yield open_terminal
-    for spawned in running:
-        spawned.close(force=True)
-
-
-def ended(spawned: Any) -> tuple[str, int | None]:
-    spawned.expect(pexpect.EOF)
-    spawned.wait()
-    return spawned.before.replace("\r", ""), spawned.exitstatus
-
-
-KINDS = [("dumb", {"TERM": "dumb"}), ("no colour", {"NO_COLOR": "1"}), ("xterm", {})]
+KINDS = {"dumb": {"TERM": "dumb"}, "no colour": {"NO_COLOR": "1"}, "xterm": {}}
 COLOUR = re.compile(r"\x1b\[[0-9;]*(?:3[0-8]|4[0-8]|9[0-7])[;m]")
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0])
+def in_a_terminal(prepared: Prepared, forker: Forker, folder: Path, words: Words, kind: str, width: int) -> str:
+    """Drive a command in a real terminal to its end, as a person would; return what was seen."""
+    terminals = opener(prepared, prepared.copy(folder), forker)
+    try:
+        spawned = next(terminals)(*prepared.words(words), width=width, **KINDS[kind])
+        seen = ""
+        for question, answer in ASKING.get(words, []):
+            spawned.expect(question)
+            seen += spawned.before + spawned.after
+            spawned.sendline(prepared.typed(answer))
+        if words in SERVING:
+            spawned.expect(SERVES)
+            seen += spawned.before + spawned.after
+            spawned.sendintr()
+        text, code = ended(spawned)
+        assert code == 0, (words, seen + text)
+        return (seen + text).replace("^C", "")
+    finally:
+        next(terminals, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_commands_in_a_real_terminal(
-    busy: Run, terminal: Terminal, kind: tuple[str, dict[str, str]], pytestconfig: pytest.Config
+    prepared: Prepared, forker: Forker, tmp_path: Path, kind: str, pytestconfig: pytest.Config
 ) -> None:
-    whole = pytestconfig.getoption("--torture")
-    cases = [(words, width) for words in COMMANDS for width in WIDTHS if words not in TEXT]
-    for words, width in cases if whole else Random(kind[0]).sample(cases, 1):
-        Path("copy.db").unlink(missing_ok=True)
-        text, code = ended(terminal(*words, *(["--force"] if words[0] == "export" else []), width=width, **kind[1]))
-        assert code == 0, text
-        if kind[0] == "dumb":
-            assert "\x1b" not in text
-            fits("\n".join(line for line in text.splitlines() if "From the mirror" not in line), max(width, 60))
-        if kind[0] == "no colour":
-            assert not COLOUR.search(text)
+    widths = WIDTHS if pytestconfig.getoption("--torture") else (Random(kind).choice(WIDTHS),)
+    for words in tenth(EVERY, pytestconfig, kind):
+        for width in widths:
+            text = in_a_terminal(prepared, forker, tmp_path / f"{EVERY.index(words)}-{width}", words, kind, width)
+            assert "Traceback" not in text and TOKEN not in text
+            if words not in TEXT:
+                fits(text, width)
+            if kind == "dumb":
+                assert "\x1b" not in text
+            if kind == "no colour":
+                assert not COLOUR.search(text)
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, ("--help",)], ids=" ".join)
-@pytest.mark.torture
-def test_every_command_says_that_the_disk_is_full(
-    busy: Run, tenant: Emulator, tmp_path: Path, words: tuple[str, ...]
+def test_commands_whose_reader_has_had_enough(
+    prepared: Prepared, forker: Forker, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    says_that_the_disk_is_full(tenant, tmp_path, *words)
+    for words in tenth(ENDING, pytestconfig, "head"):
+        folder = prepared.copy(tmp_path / str(ENDING.index(words)))
+        pipe, err = folder / "pipe", folder / "err"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        pid = forker.command(words, ["/dev/null", str(pipe), str(err)], folder, prepared.environment())
+        os.set_blocking(reader, True)
+        with os.fdopen(reader, "rb") as output:
+            assert b"\x1b" not in output.readline()
+        assert forker.wait(pid) == 0, (words, err.read_text("utf-8"))
+        assert not re.search("Traceback|Broken pipe|\x1b", err.read_text("utf-8")), words
 
 
-@pytest.mark.parametrize("words", [("--version",), ("plan", "--json")], ids=" ".join)
-def test_a_full_disk_is_one_line(tenant: Emulator, tmp_path: Path, words: tuple[str, ...]) -> None:
-    says_that_the_disk_is_full(tenant, tmp_path, *words)
+SAYS_NOTHING = {("webhook", "serve", "--port", "PORT"), *ASKING}
+"""What they say goes to standard error: standard output may be full."""
 
 
-def says_that_the_disk_is_full(tenant: Emulator, folder: Path, *words: str) -> None:
-    import subprocess
+def test_commands_whose_output_has_no_room(
+    prepared: Prepared, forker: Forker, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    commands = [words for words in EVERY if words not in SAYS_NOTHING]
+    for number, words in enumerate([*tenth(commands, pytestconfig, "full"), ("--help",)]):
+        folder = prepared.copy(tmp_path / str(number))
+        files = ["/dev/null", "/dev/full", str(folder / "err")]
+        code = forker.wait(forker.command(words, files, folder, prepared.environment()))
+        err = (folder / "err").read_text("utf-8")
+        assert code == 1 and err.endswith("planhat: No space left on device.\n"), (words, code, err)
+        assert "Traceback" not in err
 
-    settings = {"PLANHAT_API_TOKEN": TOKEN, "PLANHAT_TENANT_TOKEN": TENANT, "PLANHAT_API_URL": tenant.url}
+
+def test_the_version_says_that_the_disk_is_full(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COMMAND, *words],
-            cwd=folder,
-            env={**clean(os.environ), **settings},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
+            [*COMMAND, "--version"], cwd=tmp_path, env=clean(os.environ), stdout=full, stderr=subprocess.PIPE, text=True
         )
-    assert done.returncode == 1 and done.stderr.endswith("planhat: No space left on device.\n"), done.stderr
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stderr) == (1, "planhat: No space left on device.\n")
 
 
-IMPORTING = """
-import sys, time
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == "planhat_orm.%s":
-            print("importing", flush=True)
-            time.sleep(60)
-sys.meta_path.insert(0, Slow())
-from planhat_command import main
-main()
-"""
+WRITING: list[Words] = [
+    ("export", "out"), ("export", "new", "--since", "last"), ("backup", "copy.db"), ("report", "--out", "page.html"),
+    ("models", "--out", "models.py"), ("sync", "--mirror", "other.db"), ("demo", "--companies", "20", "--keep", "kept"),
+    ("push", "crm.csv", "--model", "Company", "--key", "external_id", "--yes"), ("init", "eu", "--keep", "file"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ["client", "cli.run"])
-def test_ctrl_c_while_importing_is_silent(terminal: Terminal, module: str) -> None:
-    spawned = terminal("status", python=[sys.executable, "-c", IMPORTING % module])
-    spawned.expect("importing")
-    spawned.sendintr()
-    text, _ = ended(spawned)
-    assert text.replace("^C", "").strip() == ""
-    assert spawned.signalstatus == signal.SIGINT
-
-
-def test_ctrl_c_while_an_answer_is_waited_for(terminal: Terminal, tenant: Emulator) -> None:
-    slow = tenant.faults.add("slow", path="/companies", delay=30, times=None)
-    spawned = terminal("query", "Company", "--online", TERM="dumb")
-    while not slow.met and spawned.isalive():
-        pass_time(spawned)
-    spawned.sendintr()
-    text, code = ended(spawned)
-    assert (text.replace("^C", "").strip(), code) == ("planhat: stopped.", 130)
-
-
-def test_ctrl_c_while_rows_are_printed(terminal: Terminal, tenant: Emulator) -> None:
-    spawned = terminal(
-        "query", "Company", "--online", "--fields", "all", "--limit", "0", "--format", "csv", TERM="dumb"
-    )
-    spawned.expect("id,name")
-    spawned.sendintr()
-    text, code = ended(spawned)
-    assert (text.endswith("planhat: stopped.\n"), code) == (True, 130)
-    assert "Traceback" not in text
-
-
-def pass_time(spawned: Any) -> None:
-    """Wait a little, reading what comes so that the command is not held up."""
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of its own that is filled up to the last byte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", folder], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
     try:
-        spawned.expect(pexpect.EOF, timeout=0.05)
-    except pexpect.TIMEOUT:
-        return
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system as Linux does")
+@pytest.mark.parametrize("words", WRITING, ids=" ".join)
+def test_files_that_the_disk_has_no_room_for(prepared: Prepared, full_disk: Path, words: Words) -> None:
+    folder = prepared.copy(full_disk / "work")
+    mirror = (folder / "planhat.db").read_bytes()
+    fill_up(full_disk / "filler")
+    environment = {**prepared.environment(), "PLANHAT_CONFIG": str(folder / "profiles.toml")}
+    done = subprocess.run(
+        [*COMMAND, *words], cwd=folder, env=environment, input=f"{TOKEN}\n", capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1, done
+    assert "Traceback" not in done.stderr and "fault of planhat_orm" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("planhat: ") and re.search(r"No space left|disk is full|disk I/O", last), done.stderr
+    (full_disk / "filler").unlink()
+    assert (folder / "planhat.db").read_bytes() == mirror or words[0] in ("push",)
+    assert not [path for path in folder.rglob("*") if path.suffix in (".html", ".py") or path.name == "copy.db"]
+    again = subprocess_run("status", cwd=folder, environment=environment)
+    assert again.code == 0, again.err
+
+
+def fill_up(path: Path) -> None:
+    """Write zeros until there is no room for one more."""
+    with path.open("wb", buffering=0) as file:
+        for size in (2**20, 4096, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
 
 
 def test_the_command_of_the_package_is_the_one_that_is_installed(tmp_path: Path) -> None:

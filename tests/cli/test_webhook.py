@@ -10,6 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from planhat_orm import Planhat
 from planhat_orm.emulator import Emulator
 from planhat_orm.mirror.inbox import MOST_TRIES, Event
@@ -30,6 +32,18 @@ def test_the_body_to_paste_names_the_record(run: Run) -> None:
 def test_without_a_secret_or_a_mirror_nothing_is_served(connected: Run) -> None:
     assert "PLANHAT_HOOK_SECRET" in connected("webhook", "serve").err
     assert 'There is no mirror planhat.db: "planhat sync" makes one' in connected("webhook", "status").err
+
+
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", "is taken"), ("no.such.host.invalid", "no address")])
+def test_an_address_that_cannot_be_listened_at_is_one_line(
+    synced: Run, monkeypatch: pytest.MonkeyPatch, host: str, told: str
+) -> None:
+    monkeypatch.setenv("PLANHAT_HOOK_SECRET", "secret")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        shown = synced("webhook", "serve", "--host", host, "--port", str(taken.getsockname()[1]))
+    assert shown.code == 1 and told in shown.err and len(shown.err.splitlines()) == 1
 
 
 def test_an_edit_reaches_the_mirror_of_the_service(synced: Run, tenant: Emulator, tmp_path: Path) -> None:

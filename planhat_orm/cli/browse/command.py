@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sqlite3
 import webbrowser
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from ... import extras
 from ...errors import ConfigurationError
 from ..connect import MIRROR, MirrorOption, connect, need_mirror
 from ..out import console
-from ..signals import ending_on_signals
+from ..serving import listen, serve
 
 _HOST = "127.0.0.1"
 _HEADERS = {
@@ -48,15 +47,16 @@ def browse(
     For example: planhat browse --open
     """
     need_mirror(mirror)
-    app = application(mirror)
-    listening = listen(port)
+    serving = server(application(mirror))
+    listening = listen(_HOST, port)
     address = f"http://{_HOST}:{listening.getsockname()[1]}/"
-    console().print(f"The mirror is at {address} and can only be read there. Ctrl-C stops it.")
-    if open_page:
-        webbrowser.open(address)
-    # The server ends in order on a signal, and raises it once more when it has.
-    with ending_on_signals(lambda: None):
-        server(app).run(sockets=[listening])
+
+    def ready() -> None:
+        console().print(f"The mirror is at {address} and can only be read there. Ctrl-C stops it.")
+        if open_page:
+            webbrowser.open(address)
+
+    serve(serving, listening, ready)
 
 
 def application(mirror: str) -> Any:
@@ -90,15 +90,3 @@ def server(app: Any) -> Any:
             app, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False
         )
     )
-
-
-def listen(port: int) -> socket.socket:
-    """A socket of this machine on a port; `ConfigurationError` where it is taken."""
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((_HOST, port))
-    except OSError:
-        listening.close()
-        raise ConfigurationError(f"Port {port} is taken. Choose another with --port, or 0 for a free one.") from None
-    return listening
