@@ -11,6 +11,7 @@ from ..query.raw_values import on_the_wire
 from ..query.split import GET_EACH, Split, ids_in, split
 from ..query.tree import All, Node, Target, Test, both
 from ..query.walk import wires_in
+from ..wire import paths
 from ..wire.aliases import spellings_of
 from ..wire.resources import Resource, resource
 
@@ -43,8 +44,10 @@ def strategy(query: Query) -> Strategy:
     for wire, value in implied.items():
         test = both(test, Test(Target(wire, (wire,), kinds.TEXT), "exact", value))
     ids = ids_in(where)
-    if ids is not None and (not known.is_readable or len(ids) > GET_EACH):
-        ids = None
+    if ids is not None:
+        ids = tuple(id for id in ids if paths.may_be_id(id))
+        if not known.is_readable or len(ids) > GET_EACH:
+            ids = None
     return Strategy(known, ids, split(where, known), test)
 
 

@@ -39,6 +39,11 @@ def item(resource: Resource, key: str) -> str:
     return f"/{resource.path}/{quote(key, safe='')}"
 
 
+def may_be_id(text: str) -> bool:
+    """Whether a record may have this `_id`. Queries may name others, as references may hold them; they find nothing."""
+    return bool(text.strip()) and len(text) <= LONGEST and text not in (".", "..") and not text.startswith(_PREFIXES)
+
+
 def split_key(key: str) -> tuple[str, str]:
     """Split a key into its form and value: `extid-7` gives `("extid-", "7")`, a plain id `("_id", id)`."""
     arguments.text("An id", key)
