@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -40,11 +41,14 @@ from planhat_orm.query.dates import PARTS
 from planhat_orm.query.lookups import COMPARISONS, LEGAL, LOOKUPS
 from planhat_orm.query.settle import settled
 from planhat_orm.query.tree import Target
-from planhat_orm.queryset.paths import target, walk
+from planhat_orm.queryset import paths
 from planhat_orm.wire.resources import resource
 
 from .oracle import Keep, World, chosen, raw_at, satisfies
 from .tenants import ALIKE, FIELDS, NUMBERS, REFERRED, SIZES, SPELT, WORDS, Account, Dice, Row, Tenant, new_id
+
+target = cache(paths.target)
+"""The fields of models stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +190,9 @@ class Asker:
         """An expression of a kind: `number`, `text`, `moment`, `day`, `truth`, or of any."""
         dice = self.dice
         kind = kind or dice.choice(("number", "number", "number", "text", "moment", "day", "truth", "any"))
-        if kind == "any" and not self.named(model, kind):
+        if kind == "any" and not named(model, kind):
             kind = "text"
-        names = self.named(model, kind)
+        names = named(model, kind)
         if depth <= 0 or dice.random() < 0.1:
             return F(dice.choice(names)) if names else self.constant(kind)
         roll = dice.random()
@@ -208,7 +212,7 @@ class Asker:
         dice = self.dice
         if kind == "number":
             roll = dice.random()
-            if roll < 0.15 and self.named(model, "moment"):
+            if roll < 0.15 and named(model, "moment"):
                 return self.value(model, 0, "moment") - self.value(model, depth - 1, "moment")
             left, right = self.value(model, depth - 1, "number"), self.value(model, depth - 2, "number")
             if dice.random() < 0.4:
@@ -232,7 +236,7 @@ class Asker:
             if not many:
                 return None
             head = dice.choice(many)
-        far = model._meta.relations[head].model if over else model
+        far: type[Model] = model._meta.relations[head].model if over else model
         if dice.random() < 0.4:
             condition = self.condition(far)
             condition = prefixed(condition, head) if over else condition
@@ -241,17 +245,17 @@ class Asker:
             roll = dice.random()
             if roll < 0.4:
                 return Count(head or None, **options)
-            names = self.named(far, "number" if roll < 0.8 else dice.choice(("text", "any", "truth")))
+            names = named(far, "number" if roll < 0.8 else dice.choice(("text", "any", "truth")))
             if not names:
                 return Count(head or None, **options)
             name = dice.choice(names)
             path = f"{head}__{name}" if over else name
             if roll >= 0.8:
                 return Count(path, **options)
-            if dice.random() < 0.2:
+            if dice.random() < 0.4:
                 options["default"] = dice.choice((0, 7.5))
             return dice.choice((Sum, Sum, Avg, Min, Max))(path, **options)
-        names = self.named(far, kind)
+        names = named(far, kind)
         if not names:
             return None
         path = f"{head}__{dice.choice(names)}" if over else dice.choice(names)
@@ -265,17 +269,6 @@ class Asker:
                 "moment": dice.moment(), "day": date(2026, 1, 31), "any": dice.choice((1, "a", True)),
             }[kind]
         )  # fmt: skip
-
-    def named(self, model: type[Model], kind: str) -> list[str]:
-        """The names of values of a kind, over relations to one record too."""
-        found = []
-        for name in [*FIELDS[model].split(), *MORE.get(model, "").split()]:
-            place = walk(model, tuple(name.split("__")))
-            if place.value is None or place.rest or not place.to_one:
-                continue
-            if place.value.kind in OF[kind]:
-                found.append(name)
-        return found
 
     def on_value(self, found: Any) -> Q:
         """A condition on an annotation."""
@@ -314,7 +307,7 @@ class Asker:
             else:
                 names.append(
                     dice.choice(
-                        self.named(model, dice.choice(("number", "text", "truth", "day", "any", "moment"))) or ["id"]
+                        named(model, dice.choice(("number", "text", "truth", "day", "any", "moment"))) or ["id"]
                     )
                 )
         made = found.group_by(*dict.fromkeys(names), **values) if names or values else Groups(found)
@@ -411,7 +404,7 @@ class Asker:
         op = dice.choice(sorted(LEGAL[found.kind]))
         if dice.random() < 0.5 and name.split("__")[0] != other.split("__")[0]:
             # The lookup first, so that those that few fields take are asked for as well.
-            op = dice.choice(sorted(LOOKUPS))
+            op = dice.choice((*sorted(LOOKUPS), *RARE))
             paths = [part for part in FIELDS[model].split() if part not in model._meta.relations]
             names = [path for path in paths if op in LEGAL[target(model, path).kind]]
             if not names:
@@ -545,6 +538,17 @@ class Asker:
         return None
 
 
+@cache
+def named(model: Any, kind: str) -> list[str]:
+    """The names of values of a kind, over relations to one record too."""
+    found = []
+    for name in [*FIELDS[model].split(), *MORE.get(model, "").split()]:
+        place = paths.walk(model, tuple(name.split("__")))
+        if place.value is not None and not place.rest and place.to_one and place.value.kind in OF[kind]:
+            found.append(name)
+    return found
+
+
 def alike_kinds(left: kinds.Kind, right: kinds.Kind) -> bool:
     families = ((kinds.TEXT, kinds.ID, kinds.REF), (kinds.NUMBER, kinds.INTEGER))
     same = left is right or any(left in family and right in family for family in families)
@@ -553,6 +557,8 @@ def alike_kinds(left: kinds.Kind, right: kinds.Kind) -> bool:
     )
 
 
+RARE = ("hour", "hour", "day", "day")
+"""Parts that only moments have, or that few values tell apart: they are asked for more often."""
 TEXTUAL = ("iexact", "icontains", "startswith", "istartswith", "endswith", "iendswith")
 
 

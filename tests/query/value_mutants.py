@@ -286,8 +286,8 @@ def all_roots_but_some(self: Any, hop: Any, roots: Any = EVERYTHING) -> Any:
     return walk, and_(counts, walk.c.level < 2)
 
 
-def turned(hop: Any, id: Any, *, down: bool) -> Any:
-    return step(hop, id, down=not down)
+def turned(self: Any, hop: Any, id: Any, *, down: bool) -> Any:
+    return step(self, hop, id, down=not down)
 
 
 def near_once(self: Any, hop: Any, where: Any, hidden: Any) -> Any:

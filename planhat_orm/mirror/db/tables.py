@@ -6,6 +6,7 @@ text on PostgreSQL compares by code point, as Python and SQLite do; JSON is text
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Double,
+    FromClause,
     Identity,
     Index,
     Integer,
@@ -237,6 +239,15 @@ aliases = Table(
 def records(layout: Layout) -> Table:
     """The table that holds a resource's records."""
     return metadata.tables[layout.table]
+
+
+@cache
+def alias(table: str, number: int) -> FromClause:
+    """The table of records `number` under a name of its own. A statement that needs several takes several numbers."""
+    made = metadata.tables[table].alias()
+    # Of a hundred columns each is made anew for an alias, so that is done once, and here: threads share it.
+    _ = made.c
+    return made
 
 
 def _records(layout: Layout) -> Table:

@@ -7,6 +7,7 @@ value over one is a LEFT JOIN. What the databases say differently, or not at all
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any as Anything
@@ -42,11 +43,19 @@ from .joins import Cell, Joins, Sql, Value, columns_of
 class Compiler:
     """Writes the statements of queries."""
 
-    def __init__(self, dialect: Dialect, *, hidden: bool = False, zone: str = "UTC") -> None:
+    def __init__(
+        self, dialect: Dialect, *, hidden: bool = False, zone: str = "UTC", aliases: Counter[str] | None = None
+    ) -> None:
         self.dialect = dialect
         self.hidden = hidden
         self.zone = zone
         self._labels = count()
+        self._aliases: Counter[str] = Counter() if aliases is None else aliases
+
+    def alias(self, layout: Layout) -> FromClause:
+        """The table of a resource under a name that nothing else in the statement has."""
+        self._aliases[layout.table] += 1
+        return tables.alias(layout.table, self._aliases[layout.table])
 
     def labelled(self, columns: Sequence[Sql]) -> list[Sql]:
         """Columns under names that nothing else in the statement has, so that GROUP BY can use them."""
@@ -247,11 +256,11 @@ class Compiler:
     def far(self, hop: Hop, hidden: bool) -> Far:
         """The records that a hop leads to, as a table of their own."""
         layout = layout_for(hop.resource)
-        joins = Joins(self, tables.records(layout).alias(), layout)
+        joins = Joins(self, self.alias(layout), layout)
         return Far(joins, self.belongs(joins.table, layout, hidden=hidden))
 
     def _in_query(self, node: InQuery, joins: Joins) -> Sql:
-        inner = Compiler(self.dialect, hidden=node.query.hidden, zone=node.query.zone)
+        inner = Compiler(self.dialect, hidden=node.query.hidden, zone=node.query.zone, aliases=self._aliases)
         found, where = inner.records(node.query)
         if node.query.distinct:
             where = and_(where, found.table.c.pk.in_(inner._first_of_each(node.query)))

@@ -16,7 +16,6 @@ from sqlalchemy import FromClause, Integer, Select, and_, case, func, literal, l
 from ...query.query import Query
 from ...query.tree import EVERYTHING, Expr, Figure, Hop, Node, Target
 from ...query.walk import parts_of
-from ..db import tables
 from ..db.layout import Layout
 from . import expressions, trees
 from .aggregates import Aggregate
@@ -57,7 +56,7 @@ def chain(
     """
     if start is None and figure.hops[0].many_near:
         # The record's own list of ids has to be opened.
-        start = Joins(compiler, tables.records(layout).alias(), layout)
+        start = Joins(compiler, compiler.alias(layout), layout)
     made = None if start is None else Chain("_id", start.column("_id"), start, [start])
     for level, hop in enumerate(figure.hops):
         far = compiler.far(hop, figure.hidden[level])

@@ -14,7 +14,6 @@ from sqlalchemy import FromClause, and_
 
 from ...query.tree import EVERYTHING, Coalesce, Expr, Figure, Target
 from ...query.walk import replaced
-from ..db import tables
 from ..db.layout import layout_for
 from . import expressions
 from .joins import Joins, Sql, Value
@@ -47,7 +46,7 @@ def looked_up(compiler: Compiler, figure: Figure, reference: Sql, source: FromCl
     assert value is not None and isinstance(first, Target)
     hop = first.hops[-1]
     layout = layout_for(hop.resource)
-    far = tables.records(layout).alias()
+    far = compiler.alias(layout)
     same = far.c[layout.by_wire[hop.far].name] == reference
     joined = source.join(far, and_(same, compiler.belongs(far, layout, hidden=True)), isouter=True)
     return joined, expressions.value(compiler, replaced(value, _alone), Joins(compiler, far, layout))

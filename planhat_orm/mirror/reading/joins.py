@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, FromClause, and_
 
 from ...query.kinds import ANY, BOOLEAN, Kind
 from ...query.tree import EVERYTHING, Expr, Hop, Node
-from ..db import tables
 from ..db.layout import Layout, layout_for
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Joins:
             near = self.over(hops[:-1]) if len(hops) > 1 else self
             hop = hops[-1]
             layout = layout_for(hop.resource)
-            far = tables.records(layout).alias()
+            far = self.compiler.alias(layout)
             condition = far.c[layout.by_wire[hop.far].name] == near.column(hop.near)
             self.join(far, and_(condition, self.compiler.belongs(far, layout, hidden=True)))
             self._over[hops] = Joins(self.compiler, far, layout)

@@ -12,7 +12,6 @@ from typing import Any as Anything
 from sqlalchemy import CTE, Integer, Select, and_, literal, literal_column, or_, select, true
 
 from ...query.tree import DEEPEST, EVERYTHING, Hop, Node
-from ..db import tables
 from ..db.layout import layout_for
 from .joins import Joins, Sql
 
@@ -28,7 +27,7 @@ def near_ids(compiler: Compiler, hop: Hop, where: Node, hidden: bool) -> Select[
     id = far.joins.column("_id")
     inside = and_(far.visible, compiler.where(where, far.joins))
     begin = select(id.label("id"), _LEVEL).select_from(far.joins.source).where(inside).cte(recursive=True)
-    following, condition, id = _step(hop, begin.c.id, down=hop.near != "_id")
+    following, condition, id = _step(compiler, hop, begin.c.id, down=hop.near != "_id")
     step = select(id, begin.c.level + 1).select_from(begin, following).where(condition, begin.c.level < _deepest())
     walk = begin.union(step)
     return select(walk.c.id).where(true() if hop.itself else walk.c.level > 0)
@@ -40,22 +39,22 @@ def walks(compiler: Compiler, hop: Hop, roots: Node = EVERYTHING) -> tuple[CTE, 
     Only walks from records that satisfy `roots` are asked for.
     """
     layout, down = layout_for(hop.resource), hop.near == "_id"
-    first = Joins(compiler, tables.records(layout).alias(), layout)
+    first = Joins(compiler, compiler.alias(layout), layout)
     chosen, own = compiler.where(roots, first), first.column("_id")
     begin = (
         select(own.label("root"), own.label("id"), _LEVEL).select_from(first.source).where(chosen).cte(recursive=True)
     )
-    following, condition, id = _step(hop, begin.c.id, down=down)
+    following, condition, id = _step(compiler, hop, begin.c.id, down=down)
     again = id != begin.c.root if hop.itself else or_(begin.c.id != begin.c.root, begin.c.level == 0)
     step = select(begin.c.root, id, begin.c.level + 1).select_from(begin, following)
     walk = begin.union_all(step.where(condition, again, begin.c.level < _deepest()))
     return walk, true() if hop.itself else walk.c.level > 0
 
 
-def _step(hop: Hop, id: Sql, *, down: bool) -> tuple[Anything, Sql, Sql]:
+def _step(compiler: Compiler, hop: Hop, id: Sql, *, down: bool) -> tuple[Anything, Sql, Sql]:
     """The table of the next rows, the condition that a step from `id` leads to one, and the id that it leads to."""
     layout = layout_for(hop.resource)
-    table = tables.records(layout).alias()
+    table = compiler.alias(layout)
     own, parent = table.c[layout.by_wire["_id"].name], table.c[layout.by_wire[_parent(hop)].name]
     return (table, parent == id, own) if down else (table, and_(own == id, parent.is_not(None)), parent)
 
