@@ -45,6 +45,15 @@ def test_a_description_of_jira_is_html_with_its_text_escaped(tenant: Emulator, t
     assert len(issue["companyIds"]) == 2
 
 
+def test_ideas_of_aha_name_their_companies_and_others_are_left_out(tenant: Emulator, tmp_path: Path) -> None:
+    script = next(path for path in SCRIPTS if path.name == "aha_ideas.py")
+    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True, capture_output=True)
+    ideas = {issue["title"]: issue for issue in tenant.store.all("issue") if issue.get("source") == "Aha!"}
+    assert sorted(ideas) == ["APP-I-12 Export of dashboards as PDF", "OPS-I-4 Single sign-on with Okta"]
+    assert [len(issue["companyIds"]) for issue in ideas.values()] == [2, 2]
+    assert sorted(issue["status"] for issue in ideas.values()) == ["In Progress", "Open"]
+
+
 def test_scripts_say_what_to_change_and_are_listed() -> None:
     listed = set(links(ROOT / "docs" / "how-to" / "integrations.md"))
     for script in SCRIPTS:
