@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two processes; one that is done takes over what another has not begun.
 PARALLEL := -n 2 --dist worksteal
+# Tests start some hundred processes, each of which would compile the package anew where the machine forbids to keep bytecode.
+export PYTHONDONTWRITEBYTECODE :=
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
