@@ -154,7 +154,7 @@ LEFT_OUT = {"mro", "DoesNotExist", "MultipleObjectsReturned", "run", "iterate", 
 
 FOR_FLOWS: dict[str, set[str]] = {
     "planhat": {"wrote", "removed", "notify", "source", "noting", "asked_at"},
-    "planhat.batch()": {"hold", "hold_delete", "take", "take_deletes", "unify"},
+    "planhat.batch()": {"hold", "hold_delete", "hold_rows", "take", "take_deletes", "unify"},
     "planhat.mirror": {"store", "remove", "holds", "pulled", "adopt", "sync", "noting", "asked_at"},
     "planhat.outbox": {
         "wrote", "reserve", "record", "mark", "acknowledge", "take_keys", "mark_conflicts", "rebase", "waiting_on", "aliases", "made_here",

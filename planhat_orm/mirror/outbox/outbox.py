@@ -500,7 +500,7 @@ class Outbox:
         with `in_doubt`.
         """
         _check_numbers(seqs)
-        doubtful = in_doubt or bool(seqs)
+        doubtful = arguments.flag("in_doubt", in_doubt) or bool(seqs)
         again = [
             entry.seq
             for entry in self.entries("failed", "conflict", *(SENT if doubtful else ()))
