@@ -83,7 +83,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "revert", "merge_plan", "merge", "facade",
     ),
     "client": (
-        "overview", "settings", "cache", "account_fields", "strategy", "links", "relation_filters", "evaluation", "explain", "source",
+        "overview", "settings", "mirror_quota", "cache", "account_fields", "strategy", "links", "relation_filters", "evaluation", "explain", "source",
         "list_filters", "endpoints", "any_route", "analytics_base", "metrics", "activities", "automations", "holdings", "progress", "planhat",
     ),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +36,8 @@ def status(
 
     Every change that Planhat had stored by "as of" is in the copy;
     "pending" counts the writes that wait to be sent; those of models
-    that were never synced, and activities, are told below. Lines of bars show
+    that were never synced, and activities, are told below. "shared by"
+    is how many clients used the quota within a minute. Lines of bars show
     customers and MRR on each day on which they were seen to change.
 
     For example: planhat status --json --max-age 1h
@@ -86,7 +88,8 @@ def _show(found: MirrorStatus, mirror: str, trends: list[str]) -> None:
     to = console()
     table(("model", "records", "as of", "method", "pending"), rows, to=to)
     size = "" if found.bytes is None else f", {found.bytes / 1e6:,.1f} MB"
-    to.print(f"{mirror if '://' not in mirror else found.where}{size}")
+    quota = "" if found.quota is None else f", {found.quota}"
+    to.print(f"{mirror if '://' not in mirror else found.where}{size}{quota}")
     if found.others_waiting:
         told = ", ".join(f"{count:,} {title(name)}" for name, count in found.others_waiting.items())
         to.print(f"waiting to be sent: {told}")
@@ -102,6 +105,7 @@ def _facts(found: MirrorStatus, stale: list[ModelStatus]) -> dict[str, Any]:
         "where": found.where,
         "bytes": found.bytes,
         "waiting": {title(name): count for name, count in found.waiting.items()},
+        "quota": None if found.quota is None else asdict(found.quota),
         "models": [
             {
                 "model": title(model.model),

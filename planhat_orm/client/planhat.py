@@ -20,7 +20,6 @@ from ..http.connecting import Cert, ConnectionOptions, Verify
 from ..http.effects import Flow, Request, Response, RunBlocking
 from ..http.events import LostEvent, RetryEvent, WaitEvent, WebhookEvent
 from ..http.flows import tap
-from ..http.quota import Quota
 from ..http.retry import Retry, check_seconds
 from ..http.secrets import Secrets, Token
 from ..http.session import MAX_ANSWER, TIMEOUT, Session
@@ -43,6 +42,7 @@ from .cache import ListCache
 from .endpoints import Companies, Endpoint, TimeEntries
 from .holdings import Attribute, Holdings
 from .metrics import Metrics
+from .mirror_quota import given_back, quota_of
 from .overview import overview
 from .source import ApiSource
 
@@ -176,7 +176,7 @@ class Planhat:
             main_url=chosen.api_url,
             analytics_url=chosen.analytics_url,
             secrets=chosen.secrets,
-            quota=Quota(chosen.calls_per_min, clock),
+            quota=quota_of(chosen, clock),
             retry=retry or Retry(),
             clock=clock,
             timeout=TIMEOUT if timeout is None else check_seconds("timeout", timeout),
@@ -593,10 +593,12 @@ class Planhat:
     def close(self) -> None:
         """Close connections and the mirror. The client can be used again; it then opens them anew."""
         self._registration.is_open = False
+        self._session.quota.give_back()
         self._holdings.close()
 
     async def aclose(self) -> None:
         """Do what `close()` does, in a task."""
+        await self._holdings.async_driver.run(given_back(self._session.quota))
         await self._holdings.async_driver.close()
         self.close()
 

@@ -6,6 +6,14 @@ import asyncio
 import time
 
 
+def uptime() -> float:
+    """Seconds since this machine started, for all processes alike; also those in which it slept, where it can tell."""
+    return time.clock_gettime(_BOOTTIME) if _BOOTTIME is not None else time.monotonic()
+
+
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 class Clock:
     """A monotonic clock that may run faster than the wall.
 
@@ -19,6 +27,10 @@ class Clock:
     def now(self) -> float:
         """Seconds of this clock, from an arbitrary start."""
         return time.monotonic() * self.speed
+
+    def uptime(self) -> float:
+        """Seconds of this clock that go on while the machine sleeps, where it can tell."""
+        return uptime() * self.speed
 
     def sleep(self, seconds: float) -> None:
         """Block the thread for `seconds` of this clock."""

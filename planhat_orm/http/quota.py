@@ -42,36 +42,41 @@ class Quota:
         self._blocked_until = float("-inf")
         forks.in_child(self._start_over)
 
+    def must_ask(self) -> bool:
+        """Whether `ask()` is due, which may wait for a database: where the quota is shared with other processes."""
+        return False
+
+    def ask(self) -> None:
+        """Ask for a part of a shared quota."""
+
+    def give_back(self) -> None:
+        """Give back what is left of such a part, as no call follows soon."""
+
     def reserve(self) -> float:
         """Take a slot and return 0.0, or return the seconds to wait before asking again."""
         with self._lock:
             now = self.clock.now()
-            if now < self._blocked_until:
-                return self._blocked_until - now
-            while self._done and self._done[0] <= now - self.period:
-                self._done.popleft()
-            if self._in_flight >= _PARALLEL:
-                return _POLL * self.clock.speed
-            if self._in_flight + len(self._done) >= self.limit:
-                return self._done[0] + self.period - now if self._done else _POLL * self.clock.speed
-            if self._in_flight + len(self._done) >= _BURST and self._in_last_second(now) >= _BURST:
-                return _POLL * self.clock.speed
-            self._in_flight += 1
-            return 0.0
+            wait = self._wait(now)
+            if not wait:
+                self._in_flight += 1
+            return wait
 
-    def release(self, headers: Mapping[str, str] | None = None) -> None:
-        """Give the slot back after an answer (or its loss) and learn from the answer's rate headers."""
+    def release(self, headers: Mapping[str, str] | None = None, seconds: float = 0.0) -> None:
+        """Give the slot back after an answer (or its loss) and learn from the answer's rate headers.
+
+        `seconds` is how long the call took.
+        """
         with self._lock:
             now = self.clock.now()
             self._in_flight -= 1
             self._done.append(now)
-            if headers:
-                self._learn(headers, now)
+            self._answered(headers, now, seconds)
 
-    def block(self, seconds: float) -> None:
+    def block(self, seconds: float, *, is_guess: bool = False) -> None:
         """Let no call go for `seconds`, as the server answered 429; a period at most.
 
-        Its count starts anew within that time (docs/reference/planhat-api.md section 3), whatever it says.
+        Its count starts anew within that time (docs/reference/planhat-api.md section 3), whatever it says. `is_guess`:
+        it did not say for how long.
         """
         with self._lock:
             self._blocked_until = max(self._blocked_until, self.clock.now() + min(seconds, self.period))
@@ -86,6 +91,31 @@ class Quota:
     def _start_over(self) -> None:
         """Take over the parent's minute, which the server counts, and none of its calls on their way."""
         self._in_flight = 0
+
+    def _wait(self, now: float) -> float:
+        """How long until the next call may go; 0.0 for at once."""
+        if now < self._blocked_until:
+            return self._blocked_until - now
+        while self._done and self._done[0] <= now - self.period:
+            self._done.popleft()
+        if self._in_flight + len(self._done) >= self._limit_now():
+            return self._done[0] + self.period - now if self._done else _POLL * self.clock.speed
+        return self._wait_for_others(now)
+
+    def _wait_for_others(self, now: float) -> float:
+        """How long until fewer calls are on their way, or were made within a second, than the server takes at once."""
+        if self._in_flight >= _PARALLEL:
+            return _POLL * self.clock.speed
+        if self._in_flight + len(self._done) >= _BURST and self._in_last_second(now) >= _BURST:
+            return _POLL * self.clock.speed
+        return 0.0
+
+    def _limit_now(self) -> int:
+        return self.limit
+
+    def _answered(self, headers: Mapping[str, str] | None, now: float, seconds: float) -> None:
+        if headers:
+            self._learn(headers, now)
 
     def _in_last_second(self, now: float) -> int:
         recent = self._in_flight

@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..names import quoted
 from .clock import Clock
-from .effects import Attempt, Flow, Pause, Request, Response, Sleep, Unanswered
+from .effects import Attempt, Flow, Pause, Request, Response, RunBlocking, Sleep, Unanswered
 from .headers import origin_of, read_retry_after
 from .quota import Quota
 
@@ -94,7 +94,7 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
     maybe_applied = False
     error: RequestError | None = None
     while True:
-        while request.metered and (wait := quota.reserve()):
+        while request.metered and (wait := (yield from _reserved(quota))):
             if clock.now() + wait - started > retry.deadline - margin:
                 raise error or _no_slot(request, wait, retry, quota)
             yield Sleep(wait, Pause(request, "quota"))
@@ -120,7 +120,8 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
                 limited += 1
                 wait = retry.pause(limited + 4) if asked is None else max(asked, retry.pause(limited))
                 if request.metered:
-                    quota.block(wait)
+                    quota.block(wait, is_guess=asked is None)
+                    yield from _asked(quota)
             else:
                 # What is too long, or not to be had in another form, would be so again.
                 again = request.idempotent and doubtful and not response.unread and response.status != 304
@@ -131,6 +132,18 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
             raise error
         maybe_applied = maybe_applied or doubtful
         yield Sleep(wait, Pause(request, "rate limit" if isinstance(error, RateLimited) else "retry", sent, error))
+
+
+def _reserved(quota: Quota) -> Flow[float]:
+    """Take a slot and return 0.0, or return the seconds to wait."""
+    yield from _asked(quota)
+    return quota.reserve()
+
+
+def _asked(quota: Quota) -> Flow[None]:
+    """Ask for a part of a quota that is shared, where that is due."""
+    if quota.must_ask():
+        yield RunBlocking(quota.ask)
 
 
 def _judge(request: Request, response: Response, attempt: int) -> Response | RequestError:

@@ -240,12 +240,14 @@ class Mirror:
 
     def status(self) -> MirrorStatus:
         """How current the mirror is, model by model, and how many writes wait."""
-        from .report import MirrorStatus, ModelStatus
+        from .db.quota_store import use_of
+        from .report import MirrorStatus, ModelStatus, QuotaUse
 
         database, waiting = self.database, self.outbox.counts()
         with database.reading() as connection:
             states = state.load_all(connection)
             rows = {name: state.live_rows(connection, layout_for(name)) for name in states}
+        used = use_of(database)
         return MirrorStatus(
             models=tuple(
                 ModelStatus(
@@ -266,6 +268,7 @@ class Mirror:
             bytes=files.size(database.path) if database.path is not None else None,
             upgraded_from=database.upgraded,
             waiting=waiting,
+            quota=None if used is None else QuotaUse(*used),
         )
 
     def history(self, record: Model) -> list[Change]:

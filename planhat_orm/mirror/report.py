@@ -232,6 +232,17 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """The quota that a mirror's processes share: calls a minute, and how many clients used it within a minute."""
+
+    calls_per_min: int
+    shared_by: int
+
+    def __str__(self) -> str:
+        return f"quota {self.calls_per_min:,}/min, shared by {self.shared_by}"
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorStatus(Table):
     """How the mirror is, model by model: `status["company"].rows`, `print(status)`.
 
@@ -243,6 +254,7 @@ class MirrorStatus(Table):
     bytes: int | None = None
     upgraded_from: str | None = None
     waiting: Mapping[str, int] = field(default_factory=dict)
+    quota: QuotaUse | None = None
 
     def __iter__(self) -> Iterator[ModelStatus]:
         return iter(self.models)
@@ -275,7 +287,7 @@ class MirrorStatus(Table):
 
     def _closing(self) -> Iterable[str]:
         size = "" if self.bytes is None else f", {self.bytes / 1e6:,.1f} MB"
-        yield f"{self.where}{size}"
+        yield f"{self.where}{size}" + ("" if self.quota is None else f", {self.quota}")
         if others := self.others_waiting:
             yield f"waiting to be sent: {', '.join(f'{count:,} {name}' for name, count in others.items())}"
         if self.upgraded_from is not None:

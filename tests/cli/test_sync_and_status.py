@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -163,3 +164,8 @@ def test_a_misspelt_model_is_answered_with_the_right_one(connected: Run, tenant:
     assert shown.code == 2
     assert "Did you mean 'Company'?" in shown.err
     assert tenant.calls == 0
+
+
+def test_status_says_who_shares_the_quota(synced: Run) -> None:
+    assert "quota 200/min, shared by 1\n" in synced("status").out
+    assert json.loads(synced("status", "--json").out)["quota"] == {"calls_per_min": 200, "shared_by": 1}

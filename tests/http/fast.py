@@ -6,7 +6,7 @@ from typing import Any
 
 from planhat_orm.errors import RequestError
 from planhat_orm.http.clock import Clock
-from planhat_orm.http.effects import Attempt, Request, Response, Sleep, Unanswered
+from planhat_orm.http.effects import Attempt, Request, Response, RunBlocking, Sleep, Unanswered
 from planhat_orm.http.quota import Quota
 from planhat_orm.http.retry import Retry, deliver
 
@@ -59,6 +59,8 @@ class Delivery:
                             throw = given
                         if request.metered:
                             quota.release(given.headers if isinstance(given, Response) else None)
+                    case RunBlocking(call):
+                        answer = call()
                     case _:
                         raise AssertionError(effect)
         except StopIteration as stop:

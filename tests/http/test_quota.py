@@ -121,8 +121,8 @@ def test_a_429_waits_for_everybody(headers: dict[str, str], least: float, most: 
     started = clock.now()
 
     class Watching(Quota):
-        def block(self, seconds: float) -> None:
-            super().block(seconds)
+        def block(self, seconds: float, *, is_guess: bool = False) -> None:
+            super().block(seconds, is_guess=is_guess)
             waits.append(self.reserve())
 
     quota = Watching(200, clock)

@@ -34,6 +34,9 @@ from .layout import Layout, tables
 VERSIONS = ("0001", "0002", "0003", "0004")
 """The versions of these tables, each made of the one before by the migration of that name; the last is this one."""
 
+MADE_AT_FIRST_USE = ("mirror_inbox", "mirror_handler", "mirror_handler_retry", "mirror_quota")
+"""Tables that no migration makes: of webhooks, and of the quota that processes share."""
+
 
 class Numeric(UserDefinedType[float]):
     """SQLite's NUMERIC affinity without SQLAlchemy's Decimals."""

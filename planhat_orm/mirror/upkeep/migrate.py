@@ -64,8 +64,8 @@ def folder() -> Path:
 
 
 def ours(name: str | None) -> bool:
-    """Whether a table is the mirror's: one that the migrations make."""
-    return name in tables.metadata.tables
+    """Whether a table is the mirror's: one that the migrations make, or that is made at first use."""
+    return name in tables.metadata.tables or name in tables.MADE_AT_FIRST_USE
 
 
 def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
