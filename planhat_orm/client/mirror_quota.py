@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..http.clock import Clock
 from ..http.effects import Flow, RunBlocking
-from ..http.quota import Quota
+from ..http.quota import MOST_PER_MINUTE, Quota
 from ..http.quota_book import Grant, Report
 from ..http.shared_quota import SharedQuota
 from .settings import Settings
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 
 def quota_of(chosen: Settings, clock: Clock) -> Quota:
-    """The count of this client, or its part of one that the processes of a mirror share."""
-    if chosen.mirror is None:
+    """The count of this client, or its part of one that the processes of a mirror share.
+
+    A quota that no second of the server's leaves room for is none that anybody could use up.
+    """
+    if chosen.mirror is None or chosen.calls_per_min >= MOST_PER_MINUTE:
         return Quota(chosen.calls_per_min, clock)
     return SharedQuota(chosen.calls_per_min, clock, MirrorBook(chosen.mirror, clock.speed))
 

@@ -18,6 +18,8 @@ CALLS_PER_MIN = 200
 """Planhat's soft quota (docs/reference/planhat-api.md section 3)."""
 _PERIOD = 60.0
 _BURST, _BURST_PERIOD = 150, 1.0
+MOST_PER_MINUTE = 60 * _BURST
+"""What Planhat's hard limit leaves room for, whatever the quota is."""
 _PARALLEL = 50
 _POLL = 0.01
 

@@ -31,6 +31,8 @@ _IDLE = LASTS / 4
 """Seconds after the last call in which what is left is kept."""
 _LATELY = LASTS / 2
 _LOOK = 0.5
+_CLOSING = 3.0
+"""Seconds of the machine's in which a client that is closed waits for its own threads to end their question."""
 _NO_BOOK = 1.0
 """Seconds after which to look again whether there is a mirror."""
 
@@ -156,8 +158,9 @@ class SharedQuota(Quota):
         """Give back what is left, report the last answers, and close the book."""
         with self._lock:
             has_something = self._has_reported and bool(self._permits or self._unreported)
-        if has_something:
-            self._exchange(lambda now: 0, gives_back=True)
+        end = time.monotonic() + _CLOSING
+        while has_something and not self._exchange(lambda now: 0, gives_back=True) and time.monotonic() < end:
+            time.sleep(_POLL)  # another thread asks
         self._keeper.close()
 
     def tend(self) -> float | None:
@@ -180,12 +183,13 @@ class SharedQuota(Quota):
             self._taken.popleft()
         return max(0, max(1, 2 * len(self._taken), self._refused) - self._permits)
 
-    def _exchange(self, wanted: Callable[[float], int], *, gives_back: bool = False) -> None:
+    def _exchange(self, wanted: Callable[[float], int], *, gives_back: bool = False) -> bool:
+        """Ask the book once; False where another thread does."""
         turn = object()
         try:
             report = self.begin(wanted, gives_back=gives_back, turn=turn)
             if report is None:
-                return
+                return False
             self.end(report, self._keeper.ask(report, self.clock.uptime))
         except BookUnreachable as why:
             self._go_alone(str(why))
@@ -193,6 +197,7 @@ class SharedQuota(Quota):
             # Also where Ctrl-C comes; but it may be the turn of another thread by now.
             if self._turn is turn:
                 self._turn = None
+        return True
 
     def begin(
         self, wanted: Callable[[float], int] | None = None, *, gives_back: bool = False, turn: object = True

@@ -344,7 +344,9 @@ def test_a_book_that_cannot_be_asked_leaves_each_an_equal_share_and_is_said_once
     for quota in four:
         calls(quota)
     assert keeper.book is not None
-    assert sum(charge.calls for charge in keeper.book.charges if not charge.is_lost) >= 176, "they are told of after all"
+    assert sum(charge.calls for charge in keeper.book.charges if not charge.is_lost) >= 176, (
+        "they are told of after all"
+    )
 
 
 # --- a clock that jumps ---------------------------------------------------------------------------------

@@ -71,40 +71,45 @@ class QuotaStore:
 
     def ask(self, report: Report, now: Callable[[], float]) -> Grant | None:
         """One transaction of the book; None where no mirror is yet. Raises `BookUnreachable`."""
-        try:
-            database = self._open()
-            if database is None:
-                return None
-            with self._locked(database) as connection:
-                return self._ask(database, connection, report, now)
-        except (PlanhatError, SQLAlchemyError, sqlite3.Error, OSError) as error:
-            self.close()
-            raise BookUnreachable(_reason(error)) from None
+        # Not while it is closed: a pool that is gone closes nothing that comes back to it.
+        with self._guard:
+            try:
+                database = self._open()
+                if database is None:
+                    return None
+                with self._locked(database) as connection:
+                    return self._ask(database, connection, report, now)
+            except (PlanhatError, SQLAlchemyError, sqlite3.Error, OSError) as error:
+                self._close()
+                raise BookUnreachable(_reason(error)) from None
 
     def close(self) -> None:
         """Close the connections; asking again opens new ones."""
         with self._guard:
-            database, self._database = self._database, None
+            self._close()
+
+    def _close(self) -> None:
+        database, self._database = self._database, None
         if database is not None:
             database.close()
 
     def _open(self) -> Database | None:
-        with self._guard:
-            if self._database is not None and not self._database.is_lost:
-                return self._database
-            if self._mirror is not None and not self._mirror.exists():
-                return None
-            database = Database(self._where)
-            try:
-                is_made = _make_in_postgres(database) if database.postgres else _make_in_file(database)
-            except BaseException:
-                database.close()
-                raise
-            if not is_made:
-                database.close()
-                return None
-            self._database = database
-            return database
+        if self._database is not None and not self._database.is_lost:
+            return self._database
+        self._close()
+        if self._mirror is not None and not self._mirror.exists():
+            return None
+        database = Database(self._where)
+        try:
+            is_made = _make_in_postgres(database) if database.postgres else _make_in_file(database)
+        except BaseException:
+            database.close()
+            raise
+        if not is_made:
+            database.close()
+            return None
+        self._database = database
+        return database
 
     @contextmanager
     def _locked(self, database: Database) -> Iterator[Connection]:
