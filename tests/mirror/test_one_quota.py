@@ -330,12 +330,12 @@ def test_processes_of_one_machine_share_the_quota_of_a_sqlite_mirror(
 
 
 LIMIT = sized(60, 200)
-JOBS = sized(60, 400)
+JOBS = sized(60, 450)
 
 
 def do_jobs(make_emulator: Callable[..., Emulator], url: str, workers: int, *, kill: bool) -> tuple[float, Emulator]:
     """Have so many processes do all jobs; return how long it took by the server's clock."""
-    emulator = make_emulator(companies=JOBS, calls_per_min=LIMIT, speed=sized(SPEED, 2.0))
+    emulator = make_emulator(companies=JOBS, calls_per_min=LIMIT, speed=sized(SPEED, 2.5))
     Mirror(url).status()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE job (id text PRIMARY KEY, done boolean NOT NULL DEFAULT false)")
