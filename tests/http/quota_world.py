@@ -77,7 +77,7 @@ class Process:
         self.skew = rng.uniform(-600, 600)
         clock = ProcessClock(world, 1 + rng.uniform(-2e-4, 2e-4))
         self.quota = world.quota(L, clock, None)
-        self.quota._be_tended = lambda: None  # type: ignore[method-assign]
+        self.quota._be_tended = lambda: None
         self.wakes: set[float] = set()
 
     def start(self, t: float) -> None:
