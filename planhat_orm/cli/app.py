@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -73,27 +75,32 @@ def planhat(
         profiles.choose(profile)
 
 
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.command("doctor")(doctor.doctor)
-app.command("sync")(sync.sync)
-app.command("plan")(sync.plan)
-app.command("status")(status.status)
-app.command("query")(query.query)
-app.command("sql")(sql.sql)
-app.command("search")(search.search)
-app.command("show")(show.show)
-app.command("export")(export.export)
-app.command("report")(report.report)
-app.command("browse")(browse.browse)
-app.command("backup")(backup.backup)
+def _command(name: str, function: Callable[..., None]) -> None:
+    """Register a command whose help is shown as it is written: rich would take brackets for its markup."""
+    app.command(name, help=inspect.cleandoc(function.__doc__ or "").replace("[", "\\["))(function)
+
+
+_command("demo", demo.demo)
+_command("init", init.init)
+_command("doctor", doctor.doctor)
+_command("sync", sync.sync)
+_command("plan", sync.plan)
+_command("status", status.status)
+_command("query", query.query)
+_command("sql", sql.sql)
+_command("search", search.search)
+_command("show", show.show)
+_command("export", export.export)
+_command("report", report.report)
+_command("browse", browse.browse)
+_command("backup", backup.backup)
 app.add_typer(mirror.app, name="mirror")
-app.command("push")(push.push)
+_command("push", push.push)
 app.add_typer(push.outbox, name="outbox")
 app.add_typer(webhook.app, name="webhook")
-app.command("history")(history.history)
-app.command("forget")(forget.forget)
-app.command("undo")(undo.undo)
-app.command("models")(models.models)
+_command("history", history.history)
+_command("forget", forget.forget)
+_command("undo", undo.undo)
+_command("models", models.models)
 app.add_typer(metrics.app, name="metrics")
-app.command("emulator")(emulator.emulator)
+_command("emulator", emulator.emulator)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import FieldError, ValidationError
 from ..models.base import Model
 from ..query.conditions import Q
-from ..query.expressions import Expression
+from ..query.dates import PARTS
+from ..query.expressions import Expression, F
 from ..query.lookups import LOOKUPS
 from ..queryset import Groups, QuerySet
 from . import conditions, language
@@ -89,10 +90,11 @@ def names_in(condition: Any) -> Iterator[str]:
 
 @dataclass(slots=True)
 class Listing:
-    """Records to be listed: the queryset, and the columns by name."""
+    """Records to be listed: the queryset, the columns by name, and which of them hold parts of dates."""
 
     queryset: QuerySet[Any]
     columns: dict[str, str | Expression[Any]] = field(default_factory=dict)
+    parts: set[str] = field(default_factory=set)
 
 
 def listing(queryset: QuerySet[Any], question: Question, otherwise: list[str]) -> Listing:
@@ -100,6 +102,7 @@ def listing(queryset: QuerySet[Any], question: Question, otherwise: list[str]) -
     model = queryset.model
     columns = [column for text in question.columns for column in language.columns(model, text)]
     made = Listing(queryset, {} if columns else {name: name for name in otherwise})
+    made.parts = parts({column.name: column.value for column in columns})
     for column in columns:
         value = column.value
         if isinstance(value, Expression) and _NAMED.fullmatch(column.name):
@@ -138,18 +141,30 @@ def figures(model: type[Model], question: Question) -> dict[str, Any]:
 def grouped(queryset: QuerySet[Any], question: Question) -> Groups:
     """The groups of a question, with their figures, conditions and order."""
     model = queryset.model
-    names, values = [], {}
-    for column in (column for text in question.by for column in language.columns(model, text)):
-        if isinstance(column.value, str):
-            names.append(column.value)
-        else:
-            values[column.name if _NAMED.fullmatch(column.name) else _slug(column.name)] = column.value
+    keys = by_name(model, question)
+    names = [name for name, value in keys.items() if isinstance(value, str)]
+    values = {name: value for name, value in keys.items() if not isinstance(value, str)}
     wanted = figures(model, question) or figures(model, Question(count=True))
     groups = queryset.group_by(*names, **values).annotate(**wanted)
     known = frozenset((*names, *values, *wanted))
     for text in question.having:
         groups = groups.filter(language.condition(model, text, known))
     return groups.order_by(*question.order) if question.order else groups
+
+
+def parts(columns: Mapping[str, Any]) -> set[str]:
+    """The columns that hold parts of dates, by their names: a year is no amount."""
+    paths = {name: value.name if isinstance(value, F) else value for name, value in columns.items()}
+    return {name for name, path in paths.items() if isinstance(path, str) and path.rpartition("__")[2] in PARTS}
+
+
+def by_name(model: type[Any], question: Question) -> dict[str, Any]:
+    """What the groups of a question are by, under the names of their columns."""
+    found: dict[str, Any] = {}
+    for column in (column for text in question.by for column in language.columns(model, text)):
+        name = column.name if _NAMED.fullmatch(column.name) else _slug(column.name)
+        found[column.value if isinstance(column.value, str) else name] = column.value
+    return found
 
 
 def _slug(text: str) -> str:

@@ -10,7 +10,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TextIO
@@ -124,8 +124,12 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def write(rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format) -> None:
-    """Print rows in a format; `names` are the columns."""
+def write(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], form: Format, plain_numbers: Collection[str] = ()
+) -> None:
+    """Print rows in a format; `names` are the columns, and `plain_numbers` those where a table groups no digits."""
+    if plain_numbers and form in (Format.table, Format.markdown):
+        rows = [{**row, **{name: str(row[name]) for name in plain_numbers if row[name] is not None}} for row in rows]
     match form:
         case Format.table:
             table(names, ([row.get(name) for name in names] for row in rows))

@@ -11,7 +11,19 @@ from .. import Planhat
 from ..query.plan import Plan
 from ..queryset import QuerySet
 from . import language
-from .asking import FIGURES, Question, check_having, condition, figures, grouped, listing, names_in, narrowed
+from .asking import (
+    FIGURES,
+    Question,
+    by_name,
+    check_having,
+    condition,
+    figures,
+    grouped,
+    listing,
+    names_in,
+    narrowed,
+    parts,
+)
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
 from .out import Format, JsonOption, dump, say, write
 from .source import answer, pick
@@ -128,7 +140,7 @@ def _groups(
         lambda found: list(grouped(found, question)[: limit or None]),
         lambda found: grouped(found, question),
     )
-    write(rows, groups.names, form)
+    write(rows, groups.names, form, parts(by_name(queryset.model, question)))
 
 
 def _figures(client: Planhat, queryset: QuerySet[Any], online: bool | None, question: Question, form: Format) -> None:
@@ -160,7 +172,8 @@ def _records(
     stop = limit + 1 if limit else None
     found = answer(client, made.queryset, online, lambda asked: list(asked.values_list(*made.columns.values())[:stop]))
     names = list(made.columns)
-    write([dict(zip(names, row, strict=True)) for row in found[: limit or None]], names, form)
+    rows = [dict(zip(names, row, strict=True)) for row in found[: limit or None]]
+    write(rows, names, form, made.parts)
     if limit and len(found) > limit:
         say(f"There are more than {limit}: --limit 0 shows all, --count counts them.")
 

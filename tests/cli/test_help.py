@@ -35,6 +35,10 @@ def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
     assert shown.err == ""
 
 
+def test_brackets_of_a_help_are_no_markup(run: Run) -> None:
+    assert "tickets[status='open']" in run("query", "--help").out
+
+
 def test_help_names_every_command(run: Run) -> None:
     shown = run().out
     for path in ALL:

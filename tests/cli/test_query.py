@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +161,20 @@ def test_figures_are_added_up_by_group(synced: Run) -> None:
     assert [row["product"] for row in groups] == ["Analytics", "Platform", "Support"]
     bounds = jsonl(synced("query", "License", "--min", "mrr", "--max", "mrr", "--avg", "mrr", "--format", "jsonl"))[0]
     assert bounds["min_mrr"] < bounds["avg_mrr"] < bounds["max_mrr"]  # type: ignore[operator]
+
+
+def test_a_year_is_no_amount(synced: Run) -> None:
+    for asked in (["--by", "year(customer_from)"], ["--by", "y:year(customer_from)", "--format", "md"]):
+        shown = synced("query", *asked, "--count", "--sum", "arr").out
+        assert "2025" in shown and "2,025" not in shown
+        assert re.search(r"\d,\d{3}\b", shown)
+    shown = synced(
+        "query", "customer_from is not missing", "--columns", "name,y:year(customer_from),arr", "--limit", "5"
+    ).out
+    assert re.search(r" 20\d\d ", shown)
+    assert isinstance(
+        jsonl(synced("query", "--by", "year(customer_from)", "--format", "jsonl"))[0]["customer_from__year"], int
+    )
 
 
 def test_explain_makes_no_request_and_needs_no_token(run: Run) -> None:

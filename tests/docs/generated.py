@@ -189,7 +189,7 @@ def commands_page() -> str:
     lines += [f"| {code} | {meaning} |" for code, meaning in _EXITS.items()]
     lines.append("")
     for path, command in _commands("planhat", get_command(app)):
-        text = inspect.cleandoc(command.help or "")
+        text = inspect.cleandoc(command.help or "").replace("\\[", "[")
         lines += [f"## {path}", "", text, ""]
         options = [
             param
