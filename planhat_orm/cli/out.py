@@ -28,6 +28,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value on stan
 
 _WIDE = 1000
 _USUAL = 80
+_LINES = 25
 _CELL = 60
 
 
@@ -59,7 +60,9 @@ def _columns(stream: TextIO) -> int:
 def console(*, stderr: bool = False) -> Console:
     """A console that shows text as it is. Where nobody looks at it, lines are as long as they need."""
     columns = (_columns(sys.stderr) if sys.stderr.isatty() else _WIDE) if stderr else width() or _WIDE
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=columns)
+    # Without a height, Rich takes a dumb terminal for one of 80 columns, whatever is said.
+    height = _LINES if os.environ.get("TERM", "").lower() in ("dumb", "unknown") else None
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=columns, height=height)
 
 
 def say(text: str) -> None:

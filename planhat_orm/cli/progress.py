@@ -36,7 +36,8 @@ class Bars:
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
             console=console,
-            disable=not console.is_terminal,
+            # A dumb terminal shows a bar once, when it is full.
+            disable=not console.is_interactive,
         )
         self._tasks: dict[str, TaskID] = {}
         self._left = 0.0

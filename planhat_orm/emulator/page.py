@@ -5,7 +5,7 @@ The HTML is made by `tag`, which escapes every text that is not itself made by `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -20,6 +20,7 @@ from ..http.clock import Clock
 from ..wire.resources import resources
 from .faults import EXPLAINED, KINDS, Faults, read_fault
 from .log import Call, Log
+from .page_style import STYLE
 from .store import Store
 from .tables import Record
 
@@ -27,6 +28,7 @@ _PAGE_ROWS = 50
 _LOG_ROWS = 200
 _COLUMNS = 8
 _LONG = 40
+_CALL = ("when", "call", "query", "status", "rows", "bytes", "fault")
 _FIRST_COLUMNS = (
     "_id",
     "name",
@@ -37,41 +39,13 @@ _FIRST_COLUMNS = (
     "externalId",
     "sourceId",
     "companyName",
+    "product",
     "status",
+    "phase",
+    "type",
+    "mrr",
+    "date",
 )
-_STYLE = """
-:root { color-scheme: light dark; --line: #8883; --soft: #8881; --ink: #3366cc; }
-* { box-sizing: border-box; }
-body { margin: 0; font: 14px/1.45 system-ui, sans-serif; }
-header { padding: 12px 20px; border-bottom: 1px solid var(--line); }
-header { display: flex; gap: 24px; align-items: baseline; flex-wrap: wrap; }
-header h1 { font-size: 17px; margin: 0; }
-main { display: grid; grid-template-columns: 190px minmax(0, 1fr); }
-nav { border-right: 1px solid var(--line); padding: 12px 0; min-height: 90vh; }
-nav a { display: flex; justify-content: space-between; padding: 3px 16px; text-decoration: none; color: inherit; }
-nav a.here, nav a:hover { background: var(--soft); }
-nav a.here { box-shadow: inset 3px 0 var(--ink); }
-section { padding: 12px 20px; overflow-x: auto; }
-h2 { font-size: 15px; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th, td { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { max-width: 320px; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-pre { background: var(--soft); padding: 12px; overflow: auto; }
-form { display: flex; gap: 10px; flex-wrap: wrap; align-items: end; margin: 10px 0; }
-label { display: grid; gap: 2px; font-size: 12px; }
-input, select, button { font: inherit; padding: 3px 6px; }
-input { width: 110px; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; }
-dd { margin: 0; }
-@media (max-width: 700px) {
-  main { grid-template-columns: minmax(0, 1fr); }
-  nav { border-right: 0; border-bottom: 1px solid var(--line); min-height: 0; display: flex; flex-wrap: wrap; }
-  nav a { gap: 6px; padding: 6px 10px; }
-  section { padding: 12px; }
-}
-.bad { color: #c0392b; font-weight: 600; }
-.dim { opacity: .65; }
-"""
 
 
 class Html(str):
@@ -81,7 +55,9 @@ class Html(str):
 def tag(name: str, /, *children: object, **attributes: object) -> Html:
     """Return an element; texts and attribute values are escaped. `class_` is `class`."""
     head = "".join(
-        f' {key.rstrip("_")}="{escape(str(value))}"' for key, value in attributes.items() if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     return Html(f"<{name}{head}>{join(children)}</{name}>")
 
@@ -191,12 +167,12 @@ class Pages:
         header = tag(
             "header",
             tag("h1", "Planhat emulator"),
-            tag("span", f"It is {self._store.moments.iso()} here", class_="dim"),
+            tag("span", f"It is {self._store.moments.now():%Y-%m-%d %H:%M} UTC here", class_="dim"),
             tag("span", f"{len(self._log)} calls", class_="dim"),
         )
         narrow = Html('<meta name="viewport" content="width=device-width, initial-scale=1">')
         head = tag(
-            "head", Html('<meta charset="utf-8">'), narrow, tag("title", "Planhat emulator"), tag("style", Html(_STYLE))
+            "head", Html('<meta charset="utf-8">'), narrow, tag("title", "Planhat emulator"), tag("style", Html(STYLE))
         )
         body = tag("body", header, tag("main", tag("nav", *links), tag("section", content)))
         return f"<!doctype html>{tag('html', head, body, lang='en')}"
@@ -211,11 +187,7 @@ class Pages:
             rows = [table.row(id).record for id in ids[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS]]
         columns = _columns(rows)
         lines = [
-            tag(
-                "tr",
-                tag("td", tag("a", row["_id"], href=_link(show=name, id=row["_id"]))),
-                *(tag("td", _short(row.get(column))) for column in columns),
-            )
+            (tag("a", row["_id"], href=_link(show=name, id=row["_id"])), *(_short(row.get(key)) for key in columns))
             for row in rows
         ]
         only = {"q": wanted} if wanted else {}
@@ -224,9 +196,8 @@ class Pages:
             for label, to in (("« ", page - 1), (" »", page + 1))
         ]
         paging = tag("p", steps[0] if page > 1 else "", f"page {page} of {pages}", steps[1] if page < pages else "")
-        header = tag("tr", *(tag("th", column) for column in ("_id", *columns)))
         title = tag("h2", f"{name.replace('_', ' ')}: {len(ids)}")
-        return join((title, _filter(name, wanted, "a name, an id, a value"), paging, tag("table", header, *lines)))
+        return join((title, _filter(name, wanted, "a name, an id, a value"), paging, _table(("_id", *columns), lines)))
 
     def _record_part(self, name: str, id: str) -> Html:
         record = self._store.get(name, id)
@@ -238,22 +209,18 @@ class Pages:
     def _log_part(self, wanted: str) -> Html:
         calls = [call for call in self._log if _is_wanted(call, wanted)][-_LOG_ROWS:][::-1]
         now = self._clock.now()
-        header = tag("tr", *(tag("th", name) for name in ("ago", "call", "query", "status", "rows", "bytes", "fault")))
         clear = tag("form", tag("button", "Clear the log"), method="post", action="/__emulator__/log/clear")
-        lines = [_call_line(call, now) for call in calls]
+        lines = [_call_cells(call, now) for call in calls]
         looking = _filter("log", wanted, "PUT, /companies, 429, slow")
-        return join((tag("h2", "Calls, latest first"), looking, clear, tag("table", header, *lines)))
+        return join((tag("h2", "Calls, latest first"), looking, clear, _table(_CALL, lines)))
 
     def _faults_part(self) -> Html:
         names = (
             "kind", "method", "path", "times", "after", "status", "retry_after", "delay", "calls_per_min", "done",
             "met",
         )  # fmt: skip
-        header = tag("tr", *(tag("th", name) for name in names))
-        lines = [
-            tag("tr", *(tag("td", _short(rule[name])) for name in names))
-            for rule in (fault.as_dict() for fault in self._faults.rules())
-        ]
+        rules = [fault.as_dict() for fault in self._faults.rules()]
+        lines = [[_short(rule[name]) for name in names] for rule in rules]
         kinds = tag("select", *(tag("option", kind) for kind in KINDS), name="kind")
         inputs = [
             tag("label", label, tag("input", name=name, placeholder=hint))
@@ -274,23 +241,29 @@ class Pages:
         clear = tag("form", hidden, tag("button", "Clear all"), method="post", action=action)
         meanings = tag("dl", *(part for kind, text in EXPLAINED.items() for part in (tag("dt", kind), tag("dd", text))))
         about = tag("p", "A fault meets the calls of a method and a path, as often as it says, after the first ones.")
-        return join(
-            (tag("h2", "Faults"), about, add, clear, tag("table", header, *lines), tag("h2", "What they do"), meanings)
-        )
+        return join((tag("h2", "Faults"), about, add, clear, _table(names, lines), tag("h2", "What they do"), meanings))
 
 
-def _call_line(call: Call, now: float) -> Html:
-    status = tag("td", call.status or "no answer", class_="bad" if call.status >= 400 or not call.status else None)
+def _table(names: Sequence[str], lines: Iterable[Sequence[object]]) -> Html:
+    """Rows of cells under their names; on a phone each row is a block of them. Without rows, nothing."""
+    rows = [
+        tag("tr", *(tag("td", cell, data_name=name) for name, cell in zip(names, line, strict=True))) for line in lines
+    ]
+    head = tag("tr", *(tag("th", name) for name in names), class_="head")
+    return tag("table", head, *rows) if rows else tag("p", "None.", class_="dim")
+
+
+def _call_cells(call: Call, now: float) -> Sequence[object]:
+    bad = call.status >= 400 or not call.status
     query = " ".join(f"{name}={_readable(name, value)}" for name, value in call.query.items())
-    return tag(
-        "tr",
-        tag("td", f"{now - call.at:.1f} s"),
-        tag("td", f"{call.method} {call.path}"),
-        tag("td", query, title=urlencode(call.query) or None),
-        status,
-        tag("td", call.rows),
-        tag("td", call.bytes),
-        tag("td", call.fault or ""),
+    return (
+        f"{now - call.at:.1f} s ago",
+        f"{call.method} {call.path}",
+        tag("span", query, title=urlencode(call.query)) if query else "",
+        tag("span", call.status or "no answer", class_="bad" if bad else None),
+        f"{call.rows:,}",
+        f"{call.bytes:,}",
+        call.fault or "",
     )
 
 

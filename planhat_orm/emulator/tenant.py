@@ -166,6 +166,11 @@ class _Maker:
             }  # fmt: skip
             ids.append(id)
             record |= _place(number, ids, count)
+            if number % 10 == 2:
+                # A daughter that writes from her mother's domain: a domain does not tell which company it is
+                record["domains"] = [domain, self._companies[-2][2]]
+            if number % 16 == 9:
+                record["custom"]["Old segment"] = ("SMB", "Mid-market")[number // 16 % 2]  # its field was deleted
             if number % 5:
                 record["sourceId"] = f"crm-{number:06d}"
             if number % 4 == 0:
@@ -247,6 +252,8 @@ class _Maker:
                 record["sourceId"] = f"crm-c-{number}"
             if number % 6 == 0:
                 record["tags"] = [words.PERSON_TAGS[number // 6 % 4]]
+            if number % 14 == 13:
+                del record["position"]  # nobody asked what they do
             if number % 2:
                 record["lastActive"] = self._past(120)
             if number % 5 == 0:

@@ -56,7 +56,7 @@ SUBJECTS = _words(
 SENTENCES = _words(
     "Happy with the rollout.|Asked for the export in another format.|Wants a quote for more seats.|"
     "Two people have left the team.|Usage dropped after the holidays.|Will be a reference from autumn.|"
-    "OutboxEntry for their legal department.|Next step is a session with finance.",
+    "Entry for their legal department.|Next step is a session with finance.",
     by="|",
 )
 TASKS = _words(

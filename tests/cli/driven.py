@@ -60,6 +60,11 @@ ASKING: dict[Words, list[tuple[str, str]]] = {
 }
 """What a command asks for in a terminal, and what is typed there."""
 EVERY = [*ENDING, *SERVING, *ASKING]
+SILENT: set[Words] = {
+    ("backup", "copy.db"), ("metrics", "push", "values.csv"), ("mirror", "adopt", "--force"), ("report", "--out", "page.html"),
+    ("forget", "nobody@customer.example"), ("webhook", "serve", "--port", "PORT"), ("init", "eu"),
+}  # fmt: skip
+"""All that they say goes to standard error."""
 
 TEXT = {("models", "Company"), ("query", "Company", "--explain"), ("webhook", "template", "Company")}
 """What they print is text of its own: a Python module, SQL, JSON."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .driven import EVERY, SERVING, Forker, Prepared, Terminal, Words, ended, is_whole, opener, pexpect, tenth
+from .driven import EVERY, SERVING, SILENT, Forker, Prepared, Terminal, Words, ended, is_whole, opener, pexpect, tenth
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of forkpty:DeprecationWarning")
 
@@ -53,8 +53,6 @@ def test_while_importing_it_is_silent(prepared: Prepared, folder: Path, module: 
     assert spawned.signalstatus == signal.SIGINT
 
 
-SILENT: set[Words] = {*SERVING, ("init", "eu")}
-"""They print nothing on standard output, or serve already when they do, where Ctrl-C is no interruption."""
 ASKS_FIRST = {("init", "eu")}
 
 
@@ -62,7 +60,8 @@ ASKS_FIRST = {("init", "eu")}
 def test_a_command_that_is_held_up_says_that_it_stopped(
     prepared: Prepared, folder: Path, terminal: Terminal, where: str, pytestconfig: pytest.Config
 ) -> None:
-    left_out = SILENT if where == "print" else ASKS_FIRST
+    # Where it serves already, Ctrl-C is no interruption.
+    left_out = {*SILENT, *SERVING} if where == "print" else ASKS_FIRST
     for words in tenth([words for words in EVERY if words not in left_out], pytestconfig, where):
         spawned = terminal(*prepared.words(words), hold=where, TERM="dumb")
         spawned.expect("held up")

@@ -27,6 +27,7 @@ from .driven import (
     EVERY,
     SERVES,
     SERVING,
+    SILENT,
     TEXT,
     WIDTHS,
     Forker,
@@ -152,14 +153,10 @@ def test_commands_whose_reader_has_had_enough(
         assert not re.search("Traceback|Broken pipe|\x1b", err.read_text("utf-8")), words
 
 
-SAYS_NOTHING = {("webhook", "serve", "--port", "PORT"), *ASKING}
-"""What they say goes to standard error: standard output may be full."""
-
-
 def test_commands_whose_output_has_no_room(
     prepared: Prepared, forker: Forker, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    commands = [words for words in EVERY if words not in SAYS_NOTHING]
+    commands = [words for words in EVERY if words not in {*SILENT, *ASKING}]
     for number, words in enumerate([*tenth(commands, pytestconfig, "full"), ("--help",)]):
         folder = prepared.copy(tmp_path / str(number))
         files = ["/dev/null", "/dev/full", str(folder / "err")]

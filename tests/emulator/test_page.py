@@ -210,3 +210,6 @@ def test_every_fault_is_explained_and_the_page_fits_a_phone(acme: Acme) -> None:
     text = page(emulator, show="faults")
     assert all(f"<dt>{kind}</dt>" in text for kind in KINDS)
     assert 'name="viewport"' in text and "max-width: 700px" in text
+    # There a record is a block: each value needs its name beside it.
+    assert '<td data-name="name">Acme</td>' in page(emulator, show="company")
+    assert '<td data-name="call">' not in page(emulator), "nothing was called yet"
