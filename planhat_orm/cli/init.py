@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from enum import StrEnum
+from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,7 +58,7 @@ def init(
         "mirror": _absolute(mirror or _ask("The local copy", str(_mirror_of(name)))),
         "account": name,
     }
-    chosen = keep or Keep(_ask(f"Keep the token in: {', '.join(Keep)}", Keep.file, kind=Keep))
+    chosen = keep or Keep(_ask("Keep the token in", Keep.file, kind=Keep))
     token = os.environ.get(variable, "") if chosen is Keep.env else _ask_token()
     if not token:
         raise ConfigurationError(f"{variable} is not set." if chosen is Keep.env else "There is no token to keep.")
@@ -84,7 +85,8 @@ def _ask(question: str, default: str, *, kind: type[str] = str) -> str:
 def _ask_token() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().strip()
-    return str(typer.prompt("API token (Planhat: Settings, Private Apps)", hide_input=True, err=True)).strip()
+    # It stops the echo before it asks, which Click does afterwards: what is pasted at once would be seen, and lost.
+    return getpass("API token (Planhat: Settings, Private Apps): ").strip()
 
 
 def _mirror_of(name: str) -> Path:

@@ -52,11 +52,11 @@ SERVING: list[Words] = [
     ("emulator", "--port", "0", "--companies", "5"),
     ("webhook", "serve", "--port", "PORT"),
 ]
-SERVES = "Ctrl-C stops it"
+SERVES = r"Ctrl-C\s+stops\s+it"
 """Each says so when it serves."""
 ASKING: dict[Words, list[tuple[str, str]]] = {
     ("init", "eu"): [("address", "URL"), ("local copy", "eu.db"), ("Keep the token", "file"), ("API token", "TOKEN")],
-    ("push", "crm.csv", "--model", "Company", "--key", "external_id", "--plan"): [("Send this", "n")],
+    ("push", "asked.csv", "--model", "Company", "--key", "external_id", "--plan"): [("Send this", "n")],
 }
 """What a command asks for in a terminal, and what is typed there."""
 EVERY = [*ENDING, *SERVING, *ASKING]
@@ -153,6 +153,7 @@ def prepare(folder: Path, tenant: Emulator) -> Prepared:
             company.phase = "Written offline, and with a text that is longer than a column"
             company.save()
     (folder / "crm.csv").write_text("external_id,phase\nacct-1003,Moved\n", "utf-8")
+    (folder / "asked.csv").write_text("external_id,phase\nacct-1004,Nobody says yes\n", "utf-8")
     (folder / "values.csv").write_text("dimensionId,value,externalId\nlogins,12.5,acct-1001\n", "utf-8")
     return Prepared(folder, tenant)
 
