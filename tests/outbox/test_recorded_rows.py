@@ -185,7 +185,7 @@ def test_bodies_hold_no_more_than_the_host_takes(begin: Any, monkeypatch: pytest
     assert len(values(emulator)) == 30 and len(actions(emulator)) == 40
 
 
-@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "status"])
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", pytest.param("status", marks=pytest.mark.torture)])
 def test_a_value_whose_answer_was_lost_is_looked_for_and_stored_once(begin: Any, fault: str) -> None:
     emulator, planhat = begin()
     planhat.metrics.record([metric("a", 1), metric("b", 2)])
@@ -242,7 +242,7 @@ def test_a_value_that_is_recorded_while_an_older_one_travels_goes_after_it(begin
     assert values(emulator) == [("a", 2)]
 
 
-@pytest.mark.parametrize("fault", ["reset_before", "reset_after", "status"])
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after", pytest.param("status", marks=pytest.mark.torture)])
 def test_an_activity_in_doubt_is_held_named_and_decided_on(begin: Any, fault: str) -> None:
     emulator, planhat = begin()
     planhat.user_activity.record([activity(1), activity(2)])

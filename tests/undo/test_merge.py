@@ -15,7 +15,6 @@ from planhat_orm.http.effects import Request
 from planhat_orm.models.labels import label_of
 from planhat_orm.models.reference_fields import referring_fields
 from planhat_orm.writes.merge_plan import MergePlan
-from tests.scale import sized
 
 from .conftest import Start, client
 
@@ -264,16 +263,17 @@ def crash_at(planhat: Planhat, number: int, event: str) -> list[int]:
     [
         ("request", True),
         ("response", False),
-        pytest.param("request", False, marks=pytest.mark.torture),
-        pytest.param("response", True, marks=pytest.mark.torture),
+        ("request", False),
+        ("response", True),
     ],
 )
+@pytest.mark.torture
 def test_after_a_crash_at_any_write_merging_again_finishes(
     start: Start, event: str, has_mirror: bool, tmp_path: Path
 ) -> None:
     number, crashed = 0, True
     while crashed:
-        number += sized(3, 1)
+        number += 1
         server, first = start()
         keep, other = scene(server)
         where = tmp_path / f"crash{number}.db" if has_mirror else None
