@@ -150,7 +150,7 @@ class Driver:
             raise (exchange.failure or strip_frames(interrupt or failure)) from None
         finally:
             if request.metered:
-                session.quota.release(head.headers if head else None, exchange.seconds * session.clock.speed)
+                session.quota.release(head.headers if head else None, exchange.seconds)
         if head is None:
             assert lost is not None
             # Not in the handler: the frames of httpcore, kept with its error, hold the tokens.
@@ -285,7 +285,7 @@ class AsyncDriver:
             raise (exchange.failure or strip_frames(failure)) from None
         finally:
             if request.metered:
-                session.quota.release(head.headers if head else None, exchange.seconds * session.clock.speed)
+                session.quota.release(head.headers if head else None, exchange.seconds)
         if head is None:
             assert lost is not None
             # Not in the handler: the frames of httpcore, kept with its error, hold the tokens.

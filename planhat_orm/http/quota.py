@@ -66,7 +66,7 @@ class Quota:
     def release(self, headers: Mapping[str, str] | None = None, seconds: float = 0.0) -> None:
         """Give the slot back after an answer (or its loss) and learn from the answer's rate headers.
 
-        `seconds` is how long the call took.
+        `seconds` is how long the call took, by the machine's clock.
         """
         with self._lock:
             now = self.clock.now()

@@ -134,7 +134,7 @@ class SharedQuota(Quota):
             super()._answered(headers, now, seconds)
         left = read_remaining(headers)
         if left is not None:
-            self._left = max(0.0, left), moment - seconds
+            self._left = max(0.0, left), moment - seconds * self.clock.speed
         self._is_served = True
 
     def block(self, seconds: float, *, is_guess: bool = False) -> None:
