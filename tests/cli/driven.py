@@ -52,8 +52,8 @@ SERVING: list[Words] = [
     ("emulator", "--port", "0", "--companies", "5"),
     ("webhook", "serve", "--port", "PORT"),
 ]
-SERVES = r"Ctrl-C\s+stops\s+it"
-"""Each says so when it serves."""
+SERVES = r"Ctrl-C(\s|\x1b\[[\d;]*m)+stops(\s|\x1b\[[\d;]*m)+it"
+"""Each says so when it serves; a line may end between two words, and a style with it."""
 ASKING: dict[Words, list[tuple[str, str]]] = {
     ("init", "eu"): [("address", "URL"), ("local copy", "eu.db"), ("Keep the token", "file"), ("API token", "TOKEN")],
     ("push", "asked.csv", "--model", "Company", "--key", "external_id", "--plan"): [("Send this", "n")],
