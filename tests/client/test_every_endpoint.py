@@ -29,8 +29,8 @@ HAS = {
 SPECIAL = {
     "company": {"get_lean_list"},
     "time_entry": {"duplicate"},
-    "metrics": {"bulk_insert_metrics", "get_dimension_data", "epoc_days_format", "epoch_days_format"},
-    "user_activity": {"create_activity", "segment"},
+    "metrics": {"record", "bulk_insert_metrics", "get_dimension_data", "epoc_days_format", "epoch_days_format"},
+    "user_activity": {"record", "create_activity", "segment"},
 }
 
 
