@@ -102,6 +102,5 @@ OVERSPEND: dict[str, dict[str, Any]] = {
     "newcomers are believed": {**JUMPS, "book": BelievesNewcomers},
     "a restart is trusted": {**BAD, "failover": 1.0, "book": TrustsARestart},
     "the returned have nothing": {**JUMPS, "book": ForgetsTheReturned},
-    "a part lasts for ever": {"workers": 8, "freeze": 4.0, "slow": 1.0, "minutes": 10, "quota": SpendsForEver},
 }
 """What each of them is caught with: more than the quota in a minute, in one of a few seeds."""

@@ -65,6 +65,16 @@ class Server:
         return True, max(0, L - len(self.calls)), reset
 
 
+class Nobody:
+    """No keeper of a book: the world carries each question there and back itself."""
+
+    def ask(self, report: Report, now: Callable[[], float]) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
 class Process:
     """One process with work to do, and a part of the quota."""
 
@@ -76,7 +86,7 @@ class Process:
         self.cut_until = self.frozen = -1.0
         self.skew = rng.uniform(-600, 600)
         clock = ProcessClock(world, 1 + rng.uniform(-2e-4, 2e-4))
-        self.quota = world.quota(L, clock, None)
+        self.quota = world.quota(L, clock, Nobody())
         self.quota._be_tended = lambda: None
         self.wakes: set[float] = set()
 
