@@ -16,7 +16,10 @@ def backup(
     as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
-    """Copy the local copy into a new file, waiting writes included, even while a sync runs."""
+    """Copy the local copy into a new file, waiting writes included, even while a sync runs.
+
+    For example: planhat backup backup.db
+    """
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         made = client.mirror.backup(file)

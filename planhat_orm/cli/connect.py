@@ -23,11 +23,20 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """The command line is wrong: exit status 2."""
 
 MirrorOption = Annotated[
-    str, typer.Option("--mirror", envvar="PLANHAT_MIRROR", help="The local copy: a file, or a database URL.")
+    str,
+    typer.Option(
+        "--mirror",
+        envvar="PLANHAT_MIRROR",
+        help="The copy. Else PLANHAT_MIRROR, else planhat.db.",
+        show_envvar=False,
+        show_default=False,
+    ),
 ]
 ApiUrlOption = Annotated[
     str | None,
-    typer.Option("--api-url", envvar="PLANHAT_API_URL", help="Planhat's address, for other regions or an emulator."),
+    typer.Option(
+        "--api-url", envvar="PLANHAT_API_URL", help="Planhat's address. Else PLANHAT_API_URL.", show_envvar=False
+    ),
 ]
 OnlineOption = Annotated[
     bool | None,

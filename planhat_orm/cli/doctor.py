@@ -52,6 +52,8 @@ def doctor(
 
     The mirror is looked at as a whole: its file, every record, the
     search indexes, the outbox.
+
+    For example: planhat doctor --mirror planhat.db
     """
     if rescue is not None:
         need_mirror(mirror)

@@ -52,7 +52,10 @@ def emulator(
         ),
     ] = None,
 ) -> None:
-    """Serve an emulated Planhat on this computer: seeded records, the real rules, nothing kept after Ctrl-C."""
+    """Serve an emulated Planhat on this computer: seeded records, the real rules, nothing kept after Ctrl-C.
+
+    For example: planhat emulator --companies 100 --now 2026-01-31
+    """
     try:
         from ..emulator import Emulator
         from ..emulator.switches import read_switches

@@ -29,7 +29,10 @@ def history(
     as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:
-    """Show what changed in the local copy, when it was seen, and whether it was your own write."""
+    """Show what changed in the local copy, when it was seen, and whether it was your own write.
+
+    For example: planhat history Company --since 7d --field phase
+    """
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         models = [model(model_name)] if model_name is not None else None

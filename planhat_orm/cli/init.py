@@ -36,7 +36,9 @@ def init(
     api_url: Annotated[str | None, typer.Option("--api-url", help="Planhat's address.")] = None,
     mirror: Annotated[str | None, typer.Option("--mirror", help="The local copy of this account.")] = None,
     keep: Annotated[Keep | None, typer.Option("--keep", help="Where the token is kept.")] = None,
-    variable: Annotated[str, typer.Option("--variable", help="With --keep env, its name.")] = "PLANHAT_API_TOKEN",
+    variable: Annotated[
+        str, typer.Option("--variable", help="With --keep env. Else PLANHAT_API_TOKEN.", show_default=False)
+    ] = "PLANHAT_API_TOKEN",
     check: Annotated[bool, typer.Option("--check/--no-check", help="Try the token with one call.")] = True,
     default: Annotated[bool, typer.Option("--default", help="Use it where no profile is named.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the profile if it is there.")] = False,

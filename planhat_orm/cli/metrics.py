@@ -15,7 +15,7 @@ from ..tabular.sources import read
 from ..wire.analytics import check_rows
 from ..wire.resources import resource
 from .connect import ApiUrlOption, connect
-from .out import Format, JsonOption, dump, say, write
+from .out import Format, FormatOption, JsonOption, dump, say, write
 
 app = typer.Typer(help="Send values of metrics (dimension data), and read them back.", no_args_is_help=True)
 _DAYS = 30
@@ -37,6 +37,8 @@ def push(
 
     Columns: dimensionId, value, externalId, and where needed date and
     model (Company, EndUser, Asset, Project).
+
+    For example: planhat metrics push seats.csv
     """
     rows = list(_rows(file))
     # A file is meant to be kept whole, so what the endpoint would keep nothing of is refused before anything is sent.
@@ -59,11 +61,14 @@ def get(
     end: Annotated[str | None, typer.Option("--to", help="The last day.", show_default="today")] = None,
     company: Annotated[str | None, typer.Option("--company", help="Only of this company, by Planhat's id.")] = None,
     dimension: Annotated[str | None, typer.Option("--dimension", help="Only this metric.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
+    form: FormatOption = Format.table,
     as_json: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Show metric values between two days, both included."""
+    """Show metric values between two days, both included.
+
+    For example: planhat metrics get --from 2026-01-01 --dimension seats
+    """
     today = datetime.now(UTC).date()
     with connect(None, api_url) as client:
         pages = client.metrics.get_dimension_data(

@@ -27,6 +27,8 @@ def adopt(
     """Go on using the local copy with a new token of the same account.
 
     Five of its records are looked for with the token that is set now.
+
+    For example: planhat mirror adopt --mirror planhat.db
     """
     need_mirror(mirror)
     with connect(mirror, api_url) as client:

@@ -20,7 +20,10 @@ def models(
     as_json: JsonOption = False,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Write a Python module with the custom fields of this account, typed, as subclasses of the models."""
+    """Write a Python module with the custom fields of this account, typed, as subclasses of the models.
+
+    For example: planhat models Company License --out account.py
+    """
     replace = out is not None and (force or is_module(out))
     if out is not None and not replace:
         files.check_free(out, "--force replaces it, --out names another file")

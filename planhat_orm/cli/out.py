@@ -43,6 +43,12 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+FormatOption = Annotated[
+    Format,
+    typer.Option("--format", metavar="FORMAT", help="table, json, csv, jsonl, md or parquet.", show_default=False),
+]
+
+
 def width() -> int | None:
     """The columns of the terminal that shows the output; None where it goes into a file or a pipe."""
     return _columns(sys.stdout) if sys.stdout.isatty() else None

@@ -23,7 +23,9 @@ from ..writes.record_plan import RecordPlan
 from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
 from .out import JsonOption, console, dump, say, table
 
-outbox = typer.Typer(help="List, retry and discard the writes that wait.", no_args_is_help=False)
+outbox = typer.Typer(
+    help="List, retry and discard the writes that wait.\n\nFor example: planhat outbox --json", no_args_is_help=False
+)
 
 _CONVERTERS: dict[str, Callable[[Any], Any] | Kind] = {
     "number": kinds.NUMBER,
@@ -83,7 +85,10 @@ def push(
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Send what waits in the outbox; or, given a file, the differences between its rows and Planhat's records."""
+    """Send what waits in the outbox; or, given a file, the differences between its rows and Planhat's records.
+
+    For example: planhat push crm.csv --model Company --key externalId
+    """
     if file is None:
         _push_outbox(mirror, api_url, on_conflict, plan_only=plan and not yes, as_json=as_json)
         return
@@ -268,6 +273,8 @@ def retry(
 
     An activity that may have arrived is sent again where it is named by
     its number, or with --in-doubt.
+
+    For example: planhat outbox retry 12
     """
     need_mirror(context.obj)
     with connect(context.obj, None, token=False) as client:
@@ -282,7 +289,10 @@ def discard(
     everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give writes up; the mirror shows Planhat's values again."""
+    """Give writes up; the mirror shows Planhat's values again.
+
+    For example: planhat outbox discard 12 13
+    """
     if not seqs and not everything:
         raise ConfigurationError("Say which ones by number (planhat outbox lists them), or --all.")
     need_mirror(context.obj)

@@ -25,7 +25,7 @@ from .asking import (
     parts,
 )
 from .connect import MIRROR, ApiUrlOption, MirrorOption, OnlineOption, connect, model
-from .out import Format, JsonOption, dump, say, write
+from .out import Format, FormatOption, JsonOption, dump, say, write
 from .source import answer, pick
 
 _COLUMNS = (
@@ -47,31 +47,42 @@ def query(
         ),
     ] = None,
     order: Annotated[
-        list[str] | None, typer.Option("--order", help="Sort by a field; -mrr is descending.", show_default=False)
+        list[str] | None,
+        typer.Option("--order", metavar="FIELD", help="Sort by a field; -mrr is descending.", show_default=False),
     ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            "--columns", "--fields", help="Columns, with commas between them; all for every field.", show_default=False
+            "--columns", "--fields", metavar="FIELDS", help="With commas between them, or all.", show_default=False
         ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help="At most so many; 0 for all. Default: 20 records, all groups."),
+        typer.Option("--limit", min=0, help="At most so many; 0 for all. Default: 20, but all groups."),
     ] = None,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
-    sums: Annotated[list[str] | None, typer.Option("--sum", help="Add a field up.", show_default=False)] = None,
-    means: Annotated[list[str] | None, typer.Option("--avg", help="The mean of a field.", show_default=False)] = None,
-    least: Annotated[list[str] | None, typer.Option("--min", help="The least value.", show_default=False)] = None,
-    most: Annotated[list[str] | None, typer.Option("--max", help="The greatest value.", show_default=False)] = None,
+    sums: Annotated[
+        list[str] | None, typer.Option("--sum", metavar="FIELD", help="Add it up.", show_default=False)
+    ] = None,
+    means: Annotated[
+        list[str] | None, typer.Option("--avg", metavar="FIELD", help="Its mean.", show_default=False)
+    ] = None,
+    least: Annotated[
+        list[str] | None, typer.Option("--min", metavar="FIELD", help="Its least value.", show_default=False)
+    ] = None,
+    most: Annotated[
+        list[str] | None, typer.Option("--max", metavar="FIELD", help="Its greatest value.", show_default=False)
+    ] = None,
     by: Annotated[
-        list[str] | None, typer.Option("--by", help="Figures for each value of a field.", show_default=False)
+        list[str] | None,
+        typer.Option("--by", metavar="FIELD", help="Figures for each value of a field.", show_default=False),
     ] = None,
     having: Annotated[
-        list[str] | None, typer.Option("--having", help="Only groups such as sum_mrr>5000.", show_default=False)
+        list[str] | None,
+        typer.Option("--having", metavar="CONDITION", help="Only groups such as sum_mrr>5000.", show_default=False),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say how it is answered. Makes no request.")] = False,
-    form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
+    form: FormatOption = Format.table,
     as_json: JsonOption = False,
     online: OnlineOption = None,
     mirror: MirrorOption = MIRROR,

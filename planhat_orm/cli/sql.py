@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 
 from .connect import MIRROR, MirrorOption, UsageError, connect, need_mirror
-from .out import Format, JsonOption, say, write
+from .out import Format, FormatOption, JsonOption, say, write
 
 
 def sql(
     statement: Annotated[str, typer.Argument(metavar="STATEMENT", help='"select name, mrr from v_company"')],
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--param", help="name=value, for :name in the statement; may be given again.", show_default=False),
+        typer.Option("--param", help="name=value, for :name; may be given again.", show_default=False),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many rows; 0 for all.")] = 1000,
-    form: Annotated[Format, typer.Option("--format", help="How to write the result.")] = Format.table,
+    form: FormatOption = Format.table,
     as_json: JsonOption = False,
     mirror: MirrorOption = MIRROR,
 ) -> None:

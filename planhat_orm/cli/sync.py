@@ -67,7 +67,10 @@ def plan(
     full: Annotated[bool, typer.Option("--full", help="The plan of reading every record.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a sync would take: requests, time, bytes. Makes no request."""
+    """Say what a sync would take: requests, time, bytes. Makes no request.
+
+    For example: planhat plan Company License --full
+    """
     _plan([model(name) for name in models or ()], mirror, api_url, full, as_json)
 
 

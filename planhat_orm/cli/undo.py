@@ -32,7 +32,10 @@ def undo(
     mirror: MirrorOption = MIRROR,
     api_url: ApiUrlOption = None,
 ) -> None:
-    """Undo your writes, where Planhat still holds what you wrote: planhat undo --since 2026-10-01 --model Company"""
+    """Undo your writes, where Planhat still holds what you wrote.
+
+    For example: planhat undo --since 2026-10-01 --model Company
+    """
     need_mirror(mirror)
     with connect(mirror, api_url) as client:
         models = [model(name) for name in model_name] if model_name else None

@@ -28,6 +28,8 @@ def serve(
 
     Each says which record changed; it is read again and written into the local copy, which "planhat sync" has made.
     Several secrets, for changing them, stand with commas between them.
+
+    For example: planhat webhook serve --port 8000
     """
     secrets = [text.strip() for text in os.environ.get(_VARIABLE, "").split(",") if text.strip()]
     if not secrets:
@@ -54,7 +56,10 @@ def template(
     deleted: Annotated[bool, typer.Option("--deleted", help="For an automation that runs on deletion.")] = False,
     whole: Annotated[bool, typer.Option("--whole", help="With the record's fields, for trust=body.")] = False,
 ) -> None:
-    """Print the JSON body to paste into an automation's webhook step."""
+    """Print the JSON body to paste into an automation's webhook step.
+
+    For example: planhat webhook template Company
+    """
     from ..webhooks import template as body
 
     typer.echo(body(model(name), event="deleted" if deleted else "changed", whole=whole))
@@ -66,7 +71,10 @@ def status(
     retry: Annotated[bool, typer.Option("--retry", help="Try again what was given up.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what waits, and what was given up after eight tries."""
+    """Say what waits, and what was given up after eight tries.
+
+    For example: planhat webhook status --retry
+    """
     need_mirror(mirror)
     with connect(mirror, None, token=False) as client:
         inbox = client.mirror.inbox

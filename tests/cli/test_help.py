@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ..
 
 
 ALL = list(commands(get_command(app)))
+SCREEN, MANY = 24, 10
+"""The lines of a screen, and the options and arguments above which a help needs more than one."""
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
@@ -33,6 +36,34 @@ def test_every_command_has_help(run: Run, path: tuple[str, ...]) -> None:
     assert "Usage: planhat" in shown.out
     assert len(shown.out.splitlines()) > 5
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_a_help_has_an_example_that_is_right_and_fits_a_screen(
+    run: Run, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    command, context = _command(path)
+    if not path or (hasattr(command, "commands") and not command.invoke_without_command):
+        return  # what it lists is what is to be done
+    lines = run(*path, "--help").out.splitlines()
+    start = next(number for number, line in enumerate(lines) if "For example:" in line)
+    assert start < SCREEN
+    if len(command.params) <= MANY:
+        assert len(lines) <= SCREEN
+    words = shlex.split(next(line for line in lines[start:] if "planhat " in line).partition("planhat ")[2])
+    assert tuple(words[: len(path)]) == path
+    command.make_context("planhat", words[len(path) :], parent=context)
+
+
+def _command(path: tuple[str, ...]) -> tuple[Any, Any]:
+    """The command of a path, and the context that it runs in."""
+    command: Any = get_command(app)
+    context: Any = None
+    for name in path:
+        context = command.make_context("planhat", [name], parent=context)
+        command = command.commands[name]
+    return command, context
 
 
 def test_brackets_of_a_help_are_no_markup(run: Run) -> None:

@@ -31,6 +31,8 @@ def demo(
     It copies a tenant, asks questions offline, changes a few hundred
     records in three requests, and proves that the copy and the server
     agree. It ends with exit code 1 if they do not.
+
+    For example: planhat demo --companies 200
     """
     try:
         from ...emulator import Emulator
