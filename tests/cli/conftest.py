@@ -43,8 +43,11 @@ Run = Callable[..., Result]
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without settings, without the profiles of whoever runs the tests, and with output as usual."""
-    unusual = ("PLANHAT_", "PYTHONUNBUFFERED")
+    """An environment without settings, without the profiles of whoever runs the tests, and with output as usual.
+
+    Tests that run in several processes have a width in theirs.
+    """
+    unusual = ("PLANHAT_", "PYTHONUNBUFFERED", "COLUMNS")
     without = {name: value for name, value in environment.items() if not name.startswith(unusual)}
     return {**without, "PLANHAT_CONFIG": "no-profiles.toml"}
 
@@ -120,8 +123,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     """A folder with a mirror of everything, to be copied, and the tenant that it is of."""
     from .driven import prepare
 
-    with Emulator(30, api_token=TOKEN, tenant_token=TENANT) as emulator, no_classes():
-        yield prepare(tmp_path_factory.mktemp("prepared") / "folder", emulator)
+    with Emulator(30, api_token=TOKEN, tenant_token=TENANT) as emulator:
+        with no_classes():
+            made = prepare(tmp_path_factory.mktemp("prepared") / "folder", emulator)
+        yield made
 
 
 @pytest.fixture(scope="session")
