@@ -91,8 +91,8 @@ def _show(found: MirrorStatus, mirror: str, trends: list[str]) -> None:
     quota = "" if found.quota is None else f", {found.quota}"
     to.print(f"{mirror if '://' not in mirror else found.where}{size}{quota}")
     if found.others_waiting:
-        told = ", ".join(f"{count:,} {title(name)}" for name, count in found.others_waiting.items())
-        to.print(f"waiting to be sent: {told}")
+        counts = ", ".join(f"{count:,} {title(name)}" for name, count in found.others_waiting.items())
+        to.print(f"waiting to be sent: {counts}")
     for text in trends:
         to.print(text)
     if not rows:

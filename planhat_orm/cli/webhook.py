@@ -44,8 +44,8 @@ def serve(
     with connect(mirror, api_url) as client:
         hooks = Receiver(client, secret=secrets, header=header)
         config = uvicorn.Config(hooks, ws="none", log_config=None, access_log=False, server_header=False)
-        told = f"Webhooks are taken at http://{host}:{port}/. Ctrl-C stops it; what waits is kept."
-        serving.serve(uvicorn.Server(config), serving.listen(host, port), lambda: say(told))
+        announcement = f"Webhooks are taken at http://{host}:{port}/. Ctrl-C stops it; what waits is kept."
+        serving.serve(uvicorn.Server(config), serving.listen(host, port), lambda: say(announcement))
         done = hooks.counts
         say(f"{done.accepted:,} webhooks, {done.pulled:,} records read again with {done.requests:,} requests.")
 

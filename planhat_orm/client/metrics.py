@@ -224,7 +224,7 @@ def _dated(row: Mapping[str, Any], today: date) -> tuple[str, dict[str, Any]]:
         raise ValidationError(f"The value of a metric is a number, not a {type(row['value']).__name__}.")
     given = row.get("date") or today
     day = date(1970, 1, 1) + timedelta(epoch_day(given))
-    told = given if isinstance(given, str) else day.isoformat()
+    date_text = given if isinstance(given, str) else day.isoformat()
     model, key = owner_of(row)
     parts = (model, key, str(row["dimensionId"]), day.isoformat())
-    return "/".join(quote(part, safe="") for part in parts), {**row, "date": told}
+    return "/".join(quote(part, safe="") for part in parts), {**row, "date": date_text}

@@ -185,12 +185,12 @@ def _make_in_file(database: Database) -> bool:
 
 def _make_in_postgres(database: Database) -> bool:
     """Make the table and its row; False where the database holds no mirror."""
-    there = database.tables()
-    if tables.meta.name not in there:
+    existing = database.tables()
+    if tables.meta.name not in existing:
         return False
     with database.engine.begin() as connection:
         connection.exec_driver_sql(_SETTINGS)
-        if quota.name not in there:
+        if quota.name not in existing:
             # Two at once would both find that there is none.
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             metadata.create_all(connection)
