@@ -186,6 +186,10 @@ class Client(Protocol):
         """Tell those who asked to be told."""
         ...
 
+    def before_write(self) -> Flow[None]:
+        """Make sure that what will be written can be taken over."""
+        ...
+
     def wrote(self, resource: Resource, record: dict[str, Any], sent: Mapping[str, Any] | None) -> Flow[None]:
         """Take over a record that was stored; `sent` is what an update sent, None where the record was made."""
         ...

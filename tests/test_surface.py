@@ -176,7 +176,7 @@ REFINING = {
     ValuesList: "distinct",
     Groups: "annotate filter exclude order_by using values_list explain",
     Planhat: """arun run iterate aiterate calls calls_per_min seconds on notify source mirror charts offline outbox batch
-    account make_default threads wrote removed noting metrics user_activity automation""",
+    account make_default threads before_write wrote removed noting metrics user_activity automation""",
 }
 """What makes no request and so needs no twin. Everything else that is public has one."""
 ONLY_ASYNC = {"aload"}

@@ -170,6 +170,7 @@ class Endpoint:
         self._client.writer.guard_live()
         data = self._object(data)
         list_page.warn_of_unknown(self._resource, data)
+        yield from self._client.before_write()
         record = yield from creating.create(self._resource, {**self._resource.implied, **data}, self._client.seen_ids)
         yield from self._client.wrote(self._resource, record, None)
         return record
@@ -179,6 +180,7 @@ class Endpoint:
         self._client.writer.guard_live()
         data = self._object(data)
         list_page.warn_of_unknown(self._resource, data)
+        yield from self._client.before_write()
         record = yield from records.update(self._resource, key, data)
         yield from self._client.wrote(self._resource, record, data)
         return record
@@ -192,6 +194,7 @@ class Endpoint:
     def _delete(self, key: str) -> Flow[Record]:
         self._need("delete")
         self._client.writer.guard_live(delete=True)
+        yield from self._client.before_write()
         answer = yield from records.delete(self._resource, key)
         yield from self._client.removed(self._resource, [key])
         return answer

@@ -521,8 +521,8 @@ class Planhat:
         return result
 
     def wrote(self, resource: Resource, record: dict[str, Any], sent: Mapping[str, Any] | None) -> Flow[None]:
-        """Write a stored record through to the mirror, where it is open."""
-        mirror = self._holdings.mirror
+        """Write a stored record through to the mirror, where this client has one."""
+        mirror = self._own_mirror
         if mirror is not None and record.get("_id"):
             yield RunBlocking(lambda: mirror.store(resource, [record], sent=sent, made=sent is None))
 
@@ -531,10 +531,20 @@ class Planhat:
         return self._holdings.noting(resource, key, read)
 
     def removed(self, resource: Resource, ids: list[str]) -> Flow[None]:
-        """Take deleted records out of the mirror, where it is open."""
-        mirror = self._holdings.mirror
+        """Take deleted records out of the mirror, where this client has one."""
+        mirror = self._own_mirror
         if mirror is not None and ids:
             yield RunBlocking(lambda: mirror.remove(resource, ids))
+
+    def before_write(self) -> Flow[None]:
+        """Open the mirror, where this client has one: what could not be written there raises before it is sent."""
+        mirror = self._own_mirror
+        if mirror is not None:
+            yield RunBlocking(lambda: mirror.database)
+
+    @property
+    def _own_mirror(self) -> Mirror | None:
+        return None if self.settings.mirror is None else self.mirror
 
     # --- life -------------------------------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from planhat_orm import Company, Planhat, ValidationError
+from planhat_orm import Company, Planhat, PlanhatError, ValidationError
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import guards, state
 from planhat_orm.mirror.sync import full, single_reads
@@ -167,3 +168,41 @@ def test_what_cannot_be_pulled_says_so(server: OtherServer, planhat: Planhat) ->
         planhat.mirror.pull(Company, "5f0c")
     with pytest.raises(ValidationError, match="no reading by id"):
         planhat.mirror.pull("metric", ["5f0c"])
+
+
+# --- plain calls that write ------------------------------------------------------------------------------
+
+
+def test_the_first_write_of_a_client_is_in_its_mirror_where_it_is_a_plain_call(
+    server: OtherServer, ids: list[str], planhat: Planhat
+) -> None:
+    for verb in ("create", "update", "delete"):
+        with Planhat(**server.settings(), mirror=planhat.mirror.where, calls_per_min=1e9) as fresh:
+            if verb == "create":
+                id = fresh.company.create({"name": "new", "externalId": "k9"})["_id"]
+            elif verb == "update":
+                id = fresh.company.update(ids[0], {"phase": "B"})["_id"]
+            else:
+                id = ids[1]
+                fresh.company.delete(id)
+            [*_, change] = fresh.mirror.changes()
+            assert (change.id, change.kind, change.origin) == (id, f"{verb}d", "mine")
+    rows = mirror_rows(planhat.mirror, "company")
+    assert rows[ids[0]]["phase"] == "B" and ids[1] not in rows and len(rows) == 4
+
+
+def test_a_plain_call_whose_mirror_cannot_be_opened_sends_nothing(server: OtherServer, tmp_path: Path) -> None:
+    where = tmp_path / "mirror.db"
+    where.write_bytes(b"no database" * 500)
+    for verb in ("create", "update", "delete"):
+        with Planhat(**server.settings(), mirror=where) as planhat, pytest.raises(PlanhatError):
+            requests = list[object]()
+            planhat.on("request", requests.append)
+            endpoints = planhat.company
+            if verb == "create":
+                endpoints.create({"name": "new"})
+            elif verb == "update":
+                endpoints.update("5f0c", {"phase": "B"})
+            else:
+                endpoints.delete("5f0c")
+        assert requests == []
