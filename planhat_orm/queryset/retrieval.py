@@ -17,6 +17,7 @@ from ..query.kinds import ID, REF, TEXT
 from ..query.predicate import Environment, predicate
 from ..query.query import Query
 from ..query.split import GET_EACH
+from ..query.tree import EVERYTHING
 from ..query.walk import needs_relations
 from ..scopes.chain import innermost
 from ..wire.paths import split_key
@@ -201,19 +202,23 @@ def _key_name(queryset: QuerySet[Any], form: str) -> str:
 
 def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], rest: dict[str, Any]) -> Flow[M | None]:
     """The record of an id, unless it does not satisfy the conditions; None then."""
-    narrowed = queryset.filter(*args, **rest)
-    source = queryset._from()
+    narrowed = queryset.filter(*args, **rest) if args or rest else queryset
+    source, scope = queryset._from(), innermost() or queryset._scope
+    if queryset._query.max_age is not None and source.name != "api":
+        rows = yield from narrowed.include_hidden().filter(**{_key_name(queryset, form): value})[:1]._all()
+        return rows[0] if rows else None
+    # Before the record is read: what is read may be newer than the origin says, not older.
+    origin = queryset._origin(queryset._using(), source, Query(queryset._query.resource), scope)
     row = yield from source.get(queryset.model._meta.resource, form, value)
     if row is None:
         return None
-    where = narrowed._asked().where
-    if needs_relations(where) or narrowed._query.annotations:
-        found: list[M] = yield from narrowed.filter(id=row["_id"])._all()
-        return found[0] if found else None
-    if not predicate(where, Environment(narrowed._asked().zone))(row):
-        return None
-    scope = innermost() or queryset._scope
-    origin = queryset._origin(queryset._using(), source, Query(queryset._query.resource), scope)
+    if narrowed._query.where is not EVERYTHING or narrowed._query.annotations:
+        asked = narrowed._asked()
+        if needs_relations(asked.where) or asked.annotations:
+            found: list[M] = yield from narrowed.filter(id=row["_id"])._all()
+            return found[0] if found else None
+        if not predicate(asked.where, Environment(asked.zone))(row):
+            return None
     record: M = queryset._using().writer.unify([queryset.model.from_wire(row, origin)])[0]
     origin.add_peers([record])
     for name in queryset._prefetch:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, inspect, select
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -75,6 +75,30 @@ class Database:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def reading_sqlite(self) -> Iterator[PoolProxiedConnection]:
+        """What `reading()` is in SQLite, as a connection of the driver's: for one statement SQLAlchemy costs most."""
+        connection = self.engine.raw_connection()
+        try:
+            assert self.file is not None
+            self.file.check()
+            with self.explaining():
+                connection.cursor().execute("BEGIN")
+                yield connection
+        finally:
+            connection.close()  # which rolls back
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Turn what SQLite's driver says of a damaged or full disk into what to do about it, as the engine does."""
+        try:
+            yield
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            told = self._engines.explained(error)
+            if told is None:
+                raise
+            raise told from None
 
     @contextmanager
     def writing(self, *, durable: bool = False, patience: float | None = None) -> Iterator[Connection]:

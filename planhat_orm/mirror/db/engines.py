@@ -109,16 +109,20 @@ class Engines:
         return engine
 
     def _explain(self, context: ExceptionContext) -> None:
-        """Turn what SQLite says of a damaged or full disk into what to do about it."""
-        error = context.original_exception
-        if (told := explain.of_sqlite(self._where, error)) is not None:
+        if (told := self.explained(context.original_exception)) is not None:
             raise told from None
+
+    def explained(self, error: BaseException) -> BaseException | None:
+        """What SQLite says of a damaged or full disk as what to do about it; None of an error in a statement."""
+        if (told := explain.of_sqlite(self._where, error)) is not None:
+            return told
         if (cut_off := sqlite_functions.interrupted()) is not None:
-            raise cut_off from None
+            return cut_off
         if any(words in str(error) for words in _UNREADABLE):
-            raise unreadable(error) from None
+            return unreadable(error)
         if str(error).startswith("Could not decode to UTF-8") or isinstance(error, UnicodeDecodeError):
-            raise self._garbled() from None
+            return self._garbled()
+        return None
 
     def _explain_postgres(self, context: ExceptionContext) -> None:
         if context.is_pre_ping:

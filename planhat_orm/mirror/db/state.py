@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, PoolProxiedConnection, delete, func, insert, select
 
 from ...query.kinds import iso
 from ...wire.resources import Resource
@@ -174,16 +174,27 @@ def known(connection: Connection) -> Mapping[str, State]:
     writes = connection.get_execution_options().get("planhat_writes")
     if writes or connection.dialect.name != "sqlite":
         return load_all(connection)
-    driver: Any = connection.connection.driver_connection
     try:
-        (version,) = driver.execute("PRAGMA data_version").fetchone()
+        kept = kept_states(connection.connection)
+        if kept is None:
+            version = _data_version(connection.connection)
+            kept = load_all(connection)
+            connection.info[_KEPT] = version, kept
     except sqlite3.Error:
         return load_all(connection)  # which meets the same, and explains it
-    kept = connection.info.get(_KEPT)
-    if kept is None or kept[0] != version:
-        kept = connection.info[_KEPT] = version, load_all(connection)
-    states: Mapping[str, State] = kept[1]
-    return states
+    return kept
+
+
+def kept_states(connection: PoolProxiedConnection) -> Mapping[str, State] | None:
+    """The states that a connection of SQLite's read, if nobody has written since; `known` reads them anew."""
+    version, states = connection.info.get(_KEPT) or (None, None)
+    return states if version is not None and version == _data_version(connection) else None
+
+
+def _data_version(connection: PoolProxiedConnection) -> int:
+    driver: Any = connection.driver_connection
+    (version,) = driver.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def forget(connection: Connection) -> None:

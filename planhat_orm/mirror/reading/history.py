@@ -182,6 +182,8 @@ def _custom(raw: Raw | None, label: str) -> Any:
 class PastSource(MirrorSource):
     """The mirror as it was at a moment, as a source of queries."""
 
+    is_present = False
+
     def __init__(self, database: Database, moment: int) -> None:
         super().__init__(database)
         self.moment = moment

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, PoolProxiedConnection, Select
 from sqlalchemy.dialects import sqlite
 
 from ... import gc_pause
@@ -25,6 +25,7 @@ from ..db import state
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Column, Layout, layout_for
+from ..db.state import State
 from .compiler import Compiler, touched
 from .dialect import Dialect
 from .joins import decoded, width
@@ -40,6 +41,8 @@ class MirrorSource:
     """Answers queries from a mirror. Every verb is a flow that yields only local work."""
 
     name = "mirror"
+    is_present = True
+    """Whether it answers with what the tables hold now."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -67,7 +70,7 @@ class MirrorSource:
         layout, held = layout_for(query.resource), on_the_wire(wires)
         chosen = query.changed(select=held)
         columns = _chosen(layout, chosen)
-        codec = RowCodec(layout, postgres=self.database.postgres)
+        codec = _codec(layout, postgres=self.database.postgres)
 
         def decode(rows: Sequence[Any]) -> dict[str, list[Any]]:
             found = codec.decode_columns(columns, rows, held | {"_id"})
@@ -94,30 +97,36 @@ class MirrorSource:
     def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
         """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
         wire = resource.field_for(form)
-        column = layout_for(resource.name).by_wire.get(wire) if wire else None
+        layout = layout_for(resource.name)
+        column = layout.by_wire.get(wire) if wire else None
         if column is None:
             raise ConfigurationError(f"{resource.name} is not found by {form}.")
         key = Test(Target(column.name, (column.wire,), column.kind), "exact", value)
         query = Query(resource.name, key, stop=1, hidden=True)
 
         def work() -> dict[str, Any] | None:
+            if not self.database.postgres and self.is_present:
+                with self.database.reading_sqlite() as driver:
+                    states = state.kept_states(driver)
+                    if states is not None:
+                        self._check(states, (layout.table,), None)
+                        return self._found(driver, query, column, value)
             with self._open(query) as connection:
                 self.check(connection, query)
-                if not self.database.postgres:
-                    return self._found(connection, query, column, value)
                 with closing(self._pages(connection, query)) as pages:
                     page: list[dict[str, Any]] = next(pages, [])
                 return page[0] if page else None
 
         return (yield RunBlocking(work))  # type: ignore[no-any-return]
 
-    def _found(self, connection: Connection, query: Query, column: Column, value: str) -> dict[str, Any] | None:
+    @staticmethod
+    def _found(connection: PoolProxiedConnection, query: Query, column: Column, value: str) -> dict[str, Any] | None:
         """The record of a key, by a statement that is the same for all keys."""
         layout = layout_for(query.resource)
         text, parameters = _by_key(query.resource, column.name)
         values = tuple(value if parameter == _ANY_KEY else parameter for parameter in parameters)
-        row = connection.exec_driver_sql(text, values).first()
-        return None if row is None else RowCodec(layout).decode_rows(layout.columns, [row])[0]
+        row = connection.cursor().execute(text, values).fetchone()
+        return None if row is None else _codec(layout, postgres=False).decode_rows(layout.columns, [row])[0]
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
@@ -134,8 +143,7 @@ class MirrorSource:
 
     def synced_at(self, resource: str) -> datetime | None:
         """When the records of a resource were last known to be current, on this machine's clock."""
-        with self.database.reading() as connection:
-            found = state.known(connection).get(layout_for(resource).table)
+        found = self._states().get(layout_for(resource).table)
         return None if found is None or found.synced_at is None else state.moment(found.synced_at)
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -163,20 +171,33 @@ class MirrorSource:
     def _open(self, query: Query) -> Any:
         return self.database.reading()
 
+    def _states(self) -> Mapping[str, State]:
+        """What the mirror knows of each resource now."""
+        if not self.database.postgres:
+            with self.database.reading_sqlite() as driver:
+                states = state.kept_states(driver)
+            if states is not None:
+                return states
+        with self.database.reading() as connection:
+            return state.known(connection)
+
     def check(self, connection: Connection, query: Query) -> None:
         """Raise unless the mirror is complete, and new enough, for every table that the query reads."""
-        states = state.known(connection)
-        for name in sorted(touched(query)):
+        self._check(state.known(connection), touched(query), query.max_age)
+
+    @staticmethod
+    def _check(states: Mapping[str, State], tables: Iterable[str], max_age: float | None) -> None:
+        for name in sorted(tables):
             found = states.get(name)
             if found is None or not found.complete:
                 raise MirrorIncomplete(
                     f"The mirror does not hold all of {name}: run planhat.sync() to its end, or query the API."
                 )
-            if query.max_age is not None and found.synced_at is not None:
+            if max_age is not None and found.synced_at is not None:
                 age = (datetime.now(UTC) - state.moment(found.synced_at)).total_seconds()
-                if age > query.max_age:
+                if age > max_age:
                     raise StaleMirror(
-                        f"The mirror's {name} is {age:.0f} seconds old, the query allows {query.max_age:g}: "
+                        f"The mirror's {name} is {age:.0f} seconds old, the query allows {max_age:g}: "
                         f"run planhat.sync({name!r})."
                     )
 
@@ -206,7 +227,7 @@ class MirrorSource:
             return _named_values((*query.groups, *query.annotations))
         layout = layout_for(query.resource)
         columns = _chosen(layout, query)
-        codec = RowCodec(layout, postgres=self.database.postgres)
+        codec = _codec(layout, postgres=self.database.postgres)
         keys = None if query.select is None else on_the_wire(query.select) | {"_id"}
         if not query.annotations:
             return lambda rows: codec.decode_rows(columns, rows, keys)
@@ -220,6 +241,11 @@ class MirrorSource:
             return records
 
         return annotated
+
+
+@cache
+def _codec(layout: Layout, *, postgres: bool) -> RowCodec:
+    return RowCodec(layout, postgres=postgres)
 
 
 _ANY_KEY = "\0any key"
