@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Literal
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
@@ -20,12 +19,8 @@ from ... import arguments
 from ...errors import MirrorError
 from ...html import table as html_table
 from ...models.conflict import Conflict, conflict_of
-from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY, WriteIntent
-from ...wire.aliases import with_aliases
-from ...wire.keys import key_names
-from ...wire.new_records import is_older, merge_new
-from ...wire.patches import Raw, merged, same, under, without
+from ...wire.patches import Raw, merged, same, without
 from ..db import clock, guards, lease, life, tables
 from ..db.changes import ChangeLog, Own, chunks, flat_names
 from ..db.database import Database
@@ -36,7 +31,9 @@ from ..db.store import Counts
 from . import claims
 from .analytics_queue import SEND, AnalyticsQueue
 from .doubles import SENT
-from .overlay import Entry, PendingOverlay, Place, find, find_all
+from .entry_rules import answered, give_up, hold, join, rebased
+from .overlay import Entry, PendingOverlay, find, find_all
+from .settlement import Settlement
 
 __all__ = ["Entry", "Outbox"]
 
@@ -139,7 +136,7 @@ class Outbox:
     # --- who has what in hand ---------------------------------------------------------------------------
 
     def claim_session(self) -> Outbox:
-        """This outbox for one piece of work, until `rest()`."""
+        """This outbox for one piece of work, until `release()`."""
         mine = Outbox(self._database, history=self._history)
         mine._work = life.Holder(self._database)
         return mine
@@ -149,7 +146,7 @@ class Outbox:
         return None if self._work is None else self._work.name
 
     def reserve(self) -> None:
-        """Be the only one that pushes, until `rest()`. Raises `MirrorError` while another one is."""
+        """Be the only one that pushes, until `release()`. Raises `MirrorError` while another one is."""
         assert self._work is not None, "only what is in hand can be pushed"
         self._lease = lease.acquire(self._work, "push")
 
@@ -194,6 +191,9 @@ class Outbox:
         log = ChangeLog() if self._history else None
         return PendingOverlay(connection, postgres=self._database.postgres, log=log)
 
+    def _settlement(self, stacks: PendingOverlay) -> Settlement:
+        return Settlement(stacks, self._is_free, self._asked)
+
     # --- recording --------------------------------------------------------------------------------------
 
     def record(self, wishes: Iterable[WriteIntent], state: str) -> list[tuple[int | None, str]]:
@@ -214,7 +214,7 @@ class Outbox:
                 earlier = self._waiting(stacks, wish) if self._holder is None and state == "pending" else None
                 if earlier is not None:
                     self._take_over(stacks, earlier, wish)
-                    found.append((_join(stacks, earlier, wish), record))
+                    found.append((join(stacks, earlier, wish), record))
                     continue
                 entry = Entry(0, wish.op, wish.resource, record, wish.patch, wish.base, state, created_at=at)
                 entry.holder, entry.sent_at = self._holder, at if state == "inflight" else None
@@ -246,7 +246,7 @@ class Outbox:
                 continue
             # Its value never reached the server: what is changed is what that had before.
             into.base = merged(into.base, without(older.base, without(older.base, wish.patch)))
-            _give_up(stacks, older, wish.patch)
+            give_up(stacks, older, wish.patch)
 
     # --- sending ----------------------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class Outbox:
                 for entry in found:
                     patch, base, said = patches[entry.seq]
                     # What is not sent any more, the server was seen to hold.
-                    self._overtake(stacks, entry, without(entry.patch, patch))
+                    self._settlement(stacks).overtake(entry, without(entry.patch, patch))
                     entry.patch, entry.base = patch, base
                     place = stacks.place(entry.resource, entry.record)
                     bottom = stacks.bottom(place)
@@ -333,111 +333,11 @@ class Outbox:
         resource and id, of which an earlier answer may be the later one: only reading them tells.
         """
         ends = {seq: (id, row) for seq, id, row in finished}
-        crossed: list[tuple[str, str]] = []
         if not ends:
-            return crossed
+            return []
         with self._writing() as connection:
             stacks, found = self._found(connection, ends)
-            gone = set(ends)
-            names = {
-                stacks.place(record.resource, record.record): id
-                for record in found
-                if (id := ends[record.seq][0]) is not None and record.record.startswith(TEMPORARY)
-            }
-            naming = self._load_named(stacks, names)
-            told: dict[str, dict[str, bool]] = {}
-            made: dict[str, list[str]] = {}
-            others = self._overtaken(connection, found)
-            for entry in found:
-                id, row = ends[entry.seq]
-                if entry.seq in others and row is not None:
-                    order = _compared(entry, row, stacks.bottom(stacks.place(entry.resource, entry.record)))
-                    row = None if order == "earlier" else row
-                    crossed += [(entry.resource, entry.record)] if order == "unknown" else []
-                self._overtake(stacks, entry, entry.patch)
-                stacks.take_out(entry)
-                (table, record), whole = self._settle(stacks, entry, id, row, is_new=entry.seq not in existed)
-                told.setdefault(table, {})[record] = whole
-                if entry.makes and entry.seq not in existed and not record.startswith(TEMPORARY):
-                    made.setdefault(table, []).append(record)
-            stacks.rename([record for record in naming if record.seq not in gone], names)
-            stacks.write()
-            for table, records in told.items():
-                guards.put(connection, table, records)
-            for table, ids in made.items():
-                guards.remember_made(connection, table, ids)
-        return crossed
-
-    def _load_named(self, stacks: PendingOverlay, names: Mapping[Place, str]) -> list[Entry]:
-        """Load the records that temporary ids turn out to be, and return the entries that name them."""
-        naming = stacks.load_naming(temporary for _, temporary in names)
-        stacks.load((table, id) for (table, _), id in names.items())
-        return naming
-
-    def _settle_arrived(self, connection: Connection, stacks: PendingOverlay, table: str) -> int:
-        """Settle new records whose answer was lost, as the server's record shows that it was stored; return how many.
-
-        What waits for them waits for that record from now on, in the order in which it was written: else an older edit
-        under the temporary id would be sent after a newer one under the real id.
-        """
-        arrived = {
-            entry.seq: (entry, str(row["_id"]))
-            for entry, row in stacks.taken(table)
-            if entry.state in SENT and self._is_free(entry) and _is_stored(entry, row)
-        }
-        if not arrived:
-            return 0
-        names = {(table, entry.record): id for entry, id in arrived.values()}
-        naming = self._load_named(stacks, names)
-        for entry, id in arrived.values():
-            stacks.take_out(entry)
-            self._settle(stacks, entry, id, None)
-        stacks.rename([entry for entry in naming if entry.seq not in arrived], names)
-        guards.remember_made(connection, table, names.values())
-        return len(arrived)
-
-    def _overtaken(self, connection: Connection, entries: Iterable[Entry]) -> set[int]:
-        """The numbers of updates whose record the server told something of after they were sent."""
-        by_table: dict[str, list[Entry]] = {}
-        for entry in entries:
-            if entry.op == "update" and entry.seq in self._asked and entry.resource in layouts():
-                by_table.setdefault(layouts()[entry.resource].table, []).append(entry)
-        late: set[int] = set()
-        for table, updates in by_table.items():
-            known = guards.load(connection, table, [entry.record for entry in updates])
-            late.update(
-                entry.seq
-                for entry in updates
-                if entry.record in known and known[entry.record].ack > self._asked[entry.seq]
-            )
-        return late
-
-    def _overtake(self, stacks: PendingOverlay, newer: Entry, arrived: Raw) -> None:
-        """Take what an entry brought to the server out of older ones: sent after all, they would undo it."""
-        for older in list(stacks.entries[stacks.place(newer.resource, newer.record)]):
-            if older.seq < newer.seq and older.op == "update" and self._is_free(older):
-                _give_up(stacks, older, older.patch if newer.op == "delete" else arrived)
-
-    def _settle(
-        self, stacks: PendingOverlay, entry: Entry, id: str | None, row: Raw | None, *, is_new: bool = True
-    ) -> tuple[Place, bool]:
-        """Put what the server said under what still waits; return the record, and whether that is all of it."""
-        old = stacks.place(entry.resource, entry.record)
-        new: Place = (old[0], id or entry.record)
-        stacks.settle(new, entry, is_new=is_new)
-        if entry.op == "delete":
-            stacks.put(old, None)
-            return new, True
-        before, whole = stacks.bottom(new), row is not None and stacks.covers(new, row)
-        if new != old:
-            stacks.put(old, None)
-        if row is not None and (before is not None or entry.makes):
-            layout = layouts().get(entry.resource)
-            implied = {} if layout is None or before is not None else layout.resource.implied
-            if layout is not None:
-                row = with_aliases(layout.resource, row, before or {})
-            stacks.put(new, {**implied, **_answered(before or {}, row, flat_names(entry.patch)), "_id": new[1]})
-        return new, whole
+            return self._settlement(stacks).acknowledge(found, ends, existed)
 
     def cancel(self, seqs: Iterable[int]) -> None:
         """Forget entries and undo what the mirror shows of them."""
@@ -461,7 +361,7 @@ class Outbox:
                 if entry.makes and entry.record.startswith(TEMPORARY):
                     stacks.take_out(item)  # a change of what will never be
                 else:
-                    item.base = _rebased(item, entry)
+                    item.base = rebased(item, entry)
         stacks.write()
 
     def _found(self, connection: Connection, seqs: Iterable[int]) -> tuple[PendingOverlay, list[Entry]]:
@@ -471,7 +371,7 @@ class Outbox:
         entries = find_all(connection, tables.outbox.c.seq, sorted(numbers))
         stacks.load(stacks.place(entry.resource, entry.record) for entry in entries)
         found = [write for stack in stacks.entries.values() for write in stack if write.seq in numbers]
-        return stacks, sorted(found, key=lambda one: one.seq)
+        return stacks, sorted(found, key=lambda entry: entry.seq)
 
     def discard(self, *seqs: int) -> int:
         """Give up entries by number (all that wait, when none is given); the mirror shows the server's values again.
@@ -534,10 +434,10 @@ class Outbox:
             before = stacks.bottom((table, id)) or {}
             if whole:
                 fields = flat_names({"custom": before.get("custom") or {}})
-            stacks.put((table, id), None if row is None else _answered(before, row, fields))
+            stacks.put((table, id), None if row is None else answered(before, row, fields))
         for id, whose in own.items():
             stacks.claim((table, id), whose)
-        self._settle_arrived(connection, stacks, table)
+        self._settlement(stacks).take_arrived(table)
         stacks.write()
         guards.put(connection, table, told)
 
@@ -577,112 +477,10 @@ class Outbox:
                 stacks.put(place, rows.get(place[1]))
         for entry, row in stacks.taken(table):
             if entry.op == "create" and entry.state == "pending" and self._is_free(entry):
-                _hold(entry, row)
-        counts.settled = self._settle_arrived(connection, stacks, table)
+                hold(entry, row)
+        counts.settled = self._settlement(stacks).take_arrived(table)
         stacks.write()
         return counts
-
-
-def _hold(entry: Entry, row: Raw) -> None:
-    """Hold a new record back that was never sent, as one with its key is there."""
-    keys = key_names(layouts()[entry.resource].resource, entry.patch)
-    entry.state, entry.below = "conflict", under(row, entry.patch)
-    entry.error = f"a record with this {keys} is there by now: push with on_conflict, or discard it"
-
-
-def _is_stored(entry: Entry, row: Raw) -> bool:
-    """Whether a record is what a new one was to be: made since, and it says all that was sent."""
-    if is_older(row, entry.floor_id):
-        return False
-    merge = merge_new(layouts()[entry.resource].resource, entry.patch, row)
-    return not merge.clashes and not merge.send
-
-
-def _compared(entry: Entry, row: Raw, before: Raw | None) -> Literal["earlier", "later", "unknown"]:
-    """Whether an answer was given before or after what the mirror holds, by the time of change that both show."""
-    stamp = layouts()[entry.resource].resource.stamp
-    left, right = (DATETIME.comparable((held or {}).get(stamp or "")) for held in (row, before))
-    if left is None or right is None or left == right:
-        return "unknown"
-    return "earlier" if left < right else "later"
-
-
-def _answered(before: Raw, row: Raw, sent: Collection[str]) -> Raw:
-    """A record after an answer, which may show a part of it: a custom field that was sent and is not shown is gone."""
-    after = merged(before, row)
-    shown, custom = row.get("custom"), after.get("custom")
-    if isinstance(shown, dict) and isinstance(custom, dict):
-        gone = {label for label in custom if f"custom.{label}" in sent and label not in shown}
-        after["custom"] = {label: value for label, value in custom.items() if label not in gone}
-    return after
-
-
-def _join(stacks: PendingOverlay, earlier: Entry, wish: WriteIntent) -> Entry | None:
-    """Make a wish part of an entry that was not sent; None when nothing is left to do."""
-    if wish.op == "delete":
-        if earlier.makes:
-            stacks.take_out(earlier)
-            return None
-        earlier.op, earlier.patch = "delete", {}
-        earlier.base = {**wish.base, **earlier.base}
-    elif earlier.op != "delete":
-        earlier.base = merged(wish.base, earlier.base)
-        earlier.patch = merged(earlier.patch, wish.patch)
-        if earlier.op == "update":
-            earlier.patch = _changed(earlier.patch, earlier.base)
-            if not earlier.patch:
-                stacks.take_out(earlier)
-                return None
-    earlier.state, earlier.error = "pending", ""
-    return earlier
-
-
-def _give_up(stacks: PendingOverlay, older: Entry, newer: Raw) -> None:
-    """Take the fields of a newer write out of an entry, and the entry off its stack when none is left."""
-    left = without(older.patch, newer)
-    if same(left, older.patch):
-        return
-    older.patch = left
-    if not left:
-        stacks.take_out(older)
-    elif older.state == "conflict" and not older.clashes:
-        older.state, older.error = "pending", ""
-
-
-def _changed(patch: Raw, base: Raw) -> Raw:
-    """A patch without what was set back to the value that it had."""
-    left: Raw = {}
-    for wire, value in patch.items():
-        if wire == "custom" and isinstance(value, dict) and isinstance(base.get(wire), dict):
-            labels = _changed(value, base[wire])
-            if labels:
-                left[wire] = labels
-        elif wire not in base or not same(base[wire], value):
-            left[wire] = value
-    return left
-
-
-def _rebased(later: Entry, gone: Entry) -> Raw:
-    """The base of a later entry about the same record, when an earlier one will never be sent."""
-    base = dict(later.base)
-    for wire, value in gone.patch.items():
-        if wire == "custom" and isinstance(value, dict) and isinstance(base.get(wire), dict):
-            labels = _replaced(base[wire], value, gone.base.get(wire) or {})
-            base[wire] = labels
-        elif wire in base and same(base[wire], value):
-            base = _replaced(base, {wire: value}, gone.base)
-    return base
-
-
-def _replaced(base: Raw, patch: Raw, before: Raw) -> Raw:
-    changed = dict(base)
-    for name, value in patch.items():
-        if name in changed and same(changed[name], value):
-            if name in before:
-                changed[name] = before[name]
-            else:
-                del changed[name]
-    return changed
 
 
 def _check_numbers(seqs: Iterable[int]) -> None:

@@ -122,7 +122,7 @@ class PendingOverlay:
     def __init__(
         self, connection: Connection, *, postgres: bool, log: ChangeLog | None, complete: Iterable[str] = ()
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._postgres = postgres
         self._log = log
         self._complete = {name for name, found in load_all(connection).items() if found.complete} | set(complete)
@@ -150,7 +150,7 @@ class PendingOverlay:
             return
         records = dict.fromkeys(record for ids in wanted.values() for record in ids)
         loaded = {(table, record) for table, ids in wanted.items() for record in ids}
-        for entry in find_all(self._connection, tables.outbox.c.record, records):
+        for entry in find_all(self.connection, tables.outbox.c.record, records):
             place = self.place(entry.resource, entry.record)
             if place in loaded:
                 self._before[entry.seq] = replace(entry)
@@ -174,7 +174,7 @@ class PendingOverlay:
         about = or_(box.c.patch.contains(TEMPORARY), box.c.record.startswith(TEMPORARY))
         naming = [
             record
-            for record in find(self._connection, about)
+            for record in find(self.connection, about)
             if names.intersection((record.record, *texts(record.patch)))
         ]
         self.load(self.place(record.resource, record.record) for record in naming)
@@ -244,7 +244,7 @@ class PendingOverlay:
                 stack.sort(key=lambda one: one.seq)
         if not names:
             return
-        self._connection.execute(
+        self.connection.execute(
             insert(tables.aliases), [{"temporary": temporary, "id": id} for temporary, id in ids.items()]
         )
 
@@ -288,7 +288,7 @@ class PendingOverlay:
         box = tables.outbox
         names = [name for name, layout in layouts().items() if layout.table == table]
         ours = (box.c.resource.in_(names), box.c.record >= TEMPORARY, box.c.record < f"{TEMPORARY}~")
-        self.load((table, record) for record in self._connection.execute(select(box.c.record).where(*ours)).scalars())
+        self.load((table, record) for record in self.connection.execute(select(box.c.record).where(*ours)).scalars())
 
     def taken(self, table: str) -> list[tuple[Entry, Raw]]:
         """The entries of new records of which the mirror has one with their key, or their content, and what it says."""
@@ -309,7 +309,7 @@ class PendingOverlay:
             renamed=renamed,
         )
         if self._log is None and (counts.new or counts.changed or counts.deleted):
-            write_reset(self._connection, table)
+            write_reset(self.connection, table)
         return counts
 
     def _claim_changed(self) -> None:
@@ -332,8 +332,8 @@ class PendingOverlay:
         held = {write.seq: write for stack in self.entries.values() for write in stack if write.seq}
         gone = [seq for seq in self._before if seq not in held]
         for part in chunks(gone):
-            self._connection.execute(delete(box).where(box.c.seq.in_(part)))
-        claims.drop(self._connection, gone)
+            self.connection.execute(delete(box).where(box.c.seq.in_(part)))
+        claims.drop(self.connection, gone)
         changed = [
             {"key": seq, **{name: value for name, value in _values(entry).items() if name != "seq"}}
             for seq, entry in held.items()
@@ -342,18 +342,18 @@ class PendingOverlay:
         if changed:
             names = [name for name in changed[0] if name != "key"]
             statement = update(box).where(box.c.seq == bindparam("key"))
-            self._connection.execute(statement.values({name: bindparam(name) for name in names}), changed)
+            self.connection.execute(statement.values({name: bindparam(name) for name in names}), changed)
         if self._new:
             values = [{**_values(entry), **facts} for entry, facts in self._new]
             for item in values:
                 del item["seq"]
             statement = insert(box).returning(box.c.seq, sort_by_parameter_order=True)  # type: ignore[assignment]
-            seqs = self._connection.execute(statement, values).scalars().all()
+            seqs = self.connection.execute(statement, values).scalars().all()
             for (entry, _), seq in zip(self._new, seqs, strict=True):
                 entry.seq = seq
 
     def _store(self, table: str) -> Store:
-        return Store(self._connection, layouts()[table], postgres=self._postgres)
+        return Store(self.connection, layouts()[table], postgres=self._postgres)
 
 
 def _values(entry: Entry) -> dict[str, Any]:
