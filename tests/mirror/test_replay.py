@@ -68,8 +68,7 @@ class World:
         ours: dict[str, set[str]] = {}
         for id in before | rows.keys():
             names = set().union(*(names for key, names in self.sent.items() if key in (id, self.key(id, rows))))
-            made = names and id not in before and id not in renamed.values()
-            made = made and (id not in self.existing or self.oracle.knows(id))
+            made = names and id not in {*before, *renamed.values(), *self.existing}
             if names and id not in renamed:
                 ours[id] = {EVERYTHING} if made or id not in rows else {*names, "_id"}
         self.oracle.see(at, rows.values(), ours, renamed)
@@ -88,6 +87,11 @@ class World:
         """Some fields of a company and their values, in Planhat's words."""
         names = self.chance.sample(["phase", "description", "tags", "custom.L", "custom.M"], self.chance.randint(1, 3))
         return {name: [self.chance.choice("ab")] if name == "tags" else self.chance.choice(VALUES) for name in names}
+
+    def new_here(self, id: str, patch: dict[str, Any]) -> set[str]:
+        """What the mirror does not hold already: only that is a change of the record that was read from it."""
+        row = flat(self.rows()[id])
+        return {name for name, value in patch.items() if row.get(name) != value}
 
     def new_to(self, id: str, patch: dict[str, Any]) -> set[str]:
         """What the server does not hold already: only that is sent by a write that looks first, and so is ours."""
@@ -118,7 +122,7 @@ class World:
     def save(self) -> None:
         for id in self.chance.sample(self.live(), min(1, len(self.live()))):
             patch, client = self.patch(), self.client
-            self.sent = {id: set(patch)}
+            self.sent = {id: self.new_here(id, patch)}
             self.record(client, id, patch).save(using=client)
 
     def batch(self) -> None:
@@ -126,7 +130,7 @@ class World:
         with client.batch():
             for id in ids:
                 patch = self.patch()
-                self.sent[id] = set(patch)
+                self.sent[id] = self.new_here(id, patch)
                 self.record(client, id, patch).save(using=client)
             if self.chance.random() < 0.5:
                 self.create(client)
@@ -206,7 +210,7 @@ class World:
                 self.create(client)
             elif ids:
                 id, patch = self.chance.choice(ids), self.patch()
-                self.sent[id] = set(patch)
+                self.sent[id] = self.new_here(id, patch) if verb == "edit" else {EVERYTHING}
                 if verb == "edit":
                     self.record(client, id, patch).save(using=client)
                 else:
@@ -228,7 +232,8 @@ class World:
         box = self.client.mirror.outbox
         seqs = [entry.seq for entry in box]
         if seqs:
-            self.sent = self.waiting(self.client)
+            # A record whose deletion is given up is there again: that is ours.
+            self.sent, self.existing = self.waiting(self.client), set()
             box.discard(self.chance.choice(seqs))
 
     def sync(self) -> None:
