@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ..query.plan import Plan, Step, describe
 from ..query.query import Query
@@ -22,15 +24,14 @@ if TYPE_CHECKING:
 _NOT_ONE_MOMENT = "the lists are read one after the other, so they may be of different moments"
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """How the records themselves are read."""
 
     step: list[Step]
     requests: int | None = None
     cost: str = ""
     select: tuple[str, ...] = ()
-    served: list[Node] = field(default_factory=list)
+    served: list[Node] = []
 
 
 def explained(query: Query, cache: ListCache) -> Plan:

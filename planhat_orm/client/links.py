@@ -6,8 +6,10 @@ A condition over a relation needs no such list (see `relation_filters`): it beco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..http.effects import Flow
 from ..http.flows import collected
@@ -23,14 +25,13 @@ from ..wire.references import references
 from ..wire.resources import resource
 
 
-@dataclass(slots=True)
-class _List:
+class _List(Struct):
     """What is wanted of one list: which fields, whether hidden records too, on what conditions, and by which hops."""
 
     wires: set[str] = field(default_factory=lambda: {"_id"})
     hidden: bool = False
-    conditions: list[Node] = field(default_factory=list)
-    first: list[Hop | None] = field(default_factory=list)
+    conditions: list[Node] = []
+    first: list[Hop | None] = []
     """The hops from the records themselves; None for one from other records over there."""
     rows: list[Row] | None = None
 

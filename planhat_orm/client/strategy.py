@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..errors import PlanhatError
 from ..query import kinds
@@ -16,8 +16,7 @@ from ..wire.aliases import spellings_of
 from ..wire.resources import Resource, resource
 
 
-@dataclass(frozen=True, slots=True)
-class Strategy:
+class Strategy(Struct, frozen=True):
     """How a query without relations is answered: by ids, or by lists."""
 
     resource: Resource

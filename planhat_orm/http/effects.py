@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from ..errors import RequestError
 
@@ -20,8 +22,7 @@ TENANT = "{tenant}"
 """Stands for the tenant token in a path: the token itself is put in on the wire only."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Request:
+class Request(Struct, frozen=True):
     """One call of the API, without any secret in it.
 
     `idempotent` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good
@@ -100,8 +101,7 @@ class Response:
         return self.body.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """Send this request once, now, whatever comes of it. A metered one has its slot of the quota already.
 
     `within` is how many seconds the whole answer may take.
@@ -111,8 +111,7 @@ class Attempt:
     within: float = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """Wait for so many seconds of the client's clock; answered with what the clock says then.
 
     `pause` says what is waited for, where somebody may want to be told.
@@ -132,22 +131,19 @@ class Pause:
     error: RequestError | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(Struct, frozen=True):
     """Hand something to whoever iterates the flow, before the flow goes on."""
 
     item: Any
 
 
-@dataclass(frozen=True, slots=True)
-class RunBlocking:
+class RunBlocking(Struct, frozen=True):
     """Run local, blocking work: in place under the sync driver, in a thread under the async one."""
 
     call: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Send a request and go on at once; answered with what `Wait` takes. What is never awaited is given up."""
 
     request: Request
@@ -160,8 +156,7 @@ class Wait:
     begun: Any = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentAccount:
+class CurrentAccount(Struct, frozen=True):
     """Answered with the account that requests go to: something that is equal for all clients of one account only."""
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from msgspec import Struct
+
 from .. import forks
 from ..errors import ValidationError
 from ..scopes import blocks
@@ -197,8 +199,7 @@ class Session:
             logger.info("Waiting %.0f s for the quota of %g calls a minute", seconds, self.quota.calls_per_min)
 
 
-@dataclass(slots=True)
-class Head:
+class Head(Struct):
     """The head of an answer, and the body that is being read; no body where it is not to be read."""
 
     status: int

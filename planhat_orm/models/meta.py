@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
+
+from msgspec import Struct
 
 from ..errors import ConfigurationError, FieldError
 from ..fields import Custom, Field
@@ -15,15 +16,14 @@ from ..names import did_you_mean, nearest, quoted
 from ..wire.resources import Resource
 
 
-@dataclass(slots=True)
-class Meta:
+class Meta(Struct):
     """The declaration of one model, collected over its base classes."""
 
     resource: Resource
-    fields: dict[str, Field[Any]] = field(default_factory=dict)
-    by_wire: dict[str, Field[Any]] = field(default_factory=dict)
-    customs: dict[str, Custom[Any]] = field(default_factory=dict)
-    relations: dict[str, Relation[Any]] = field(default_factory=dict)
+    fields: dict[str, Field[Any]] = {}
+    by_wire: dict[str, Field[Any]] = {}
+    customs: dict[str, Custom[Any]] = {}
+    relations: dict[str, Relation[Any]] = {}
 
     @property
     def names(self) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec import Struct
+
 Raw = dict[str, Any]
 CUSTOM = "custom."
 Action = Literal["create", "update", "delete"]
@@ -47,8 +49,7 @@ class Link:
     is_gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reversals:
+class Reversals(Struct, frozen=True):
     """All that some changes come to. `links` are about the deleted records among them.
 
     `successors` are the ids of records that were made anew before, by the ids that they had. `begins` says of a
@@ -57,8 +58,8 @@ class Reversals:
 
     items: tuple[Reversal, ...] = ()
     links: tuple[Link, ...] = ()
-    successors: Mapping[str, str] = field(default_factory=dict)
-    begins: Mapping[str, datetime] = field(default_factory=dict)
+    successors: Mapping[str, str] = {}
+    begins: Mapping[str, datetime] = {}
 
 
 def flat(row: Mapping[str, Any]) -> Raw:

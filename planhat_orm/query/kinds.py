@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from numbers import Integral, Real
 from typing import Any
+
+from msgspec import Struct
 
 from ..wire.paths import LONGEST
 from ..wire.references import reference, references
@@ -29,8 +30,7 @@ _DAYS = (datetime(2000, 1, 1), datetime(2004, 2, 2))
 """Two days that have nothing in common: what a text leaves out of a date differs between them."""
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Kind:
+class Kind(Struct, frozen=True, eq=False):
     """What a field's values are.
 
     `load` reads a wire value (and hands an odd one back as it is), `dump` writes one, `check` accepts or

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, overload
+
+from msgspec import Struct
 
 from .. import arguments
 from ..errors import ValidationError
@@ -29,8 +30,7 @@ def zone_named(name: str) -> tzinfo:
     return _zones[name]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A length of time: so many months, days and seconds. Alone it means from now: `renewal_date__lte=days(60)`."""
 
     months: int = 0
@@ -66,8 +66,7 @@ class Span:
         return " + ".join(parts) or "days(0)"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """A point in time that is known when a query runs: `now()`, `today() + days(60)`, `quarter_start(1)`.
 
     `anchor` is where it counts from. Months are clamped: a month after 31 January is the last of February.
@@ -132,8 +131,7 @@ def _shifted(local: datetime, span: Span) -> datetime:
     return local
 
 
-@dataclass(frozen=True, slots=True)
-class Relative:
+class Relative(Struct, frozen=True):
     """A moment in the place of an operand of `kind`."""
 
     moment: Moment

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any as Anything
+
+from msgspec import Struct
 
 from .dates import days_between, days_later, part_of, truncated
 from .kinds import ANY, DATETIME, DAY, LISTS
@@ -43,13 +44,12 @@ def _alone(hop: Hop, hidden: bool) -> Callable[[Row], list[Row]]:
     raise AssertionError(f"The records of {hop.resource} were not read.")
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """What a tree is read with: the time zone, how relations are followed, and values that are worked out already."""
 
     zone: str = "UTC"
     follow: Follow = _alone
-    known: Mapping[Expr, Reader] = field(default_factory=dict)
+    known: Mapping[Expr, Reader] = {}
 
 
 ALONE = Environment()

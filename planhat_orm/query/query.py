@@ -6,8 +6,10 @@ and a queryset cannot change another one's query by accident.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .tree import EVERYTHING, Expr, Node, both
 
@@ -18,8 +20,7 @@ Named = tuple[tuple[str, Expr], ...]
 """Values by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """The records of `resource` that satisfy `where`, ordered, from `start` up to `stop`.
 
     `order` holds `(value, descending)` pairs; the last word is always `_id` ascending. `select` names the

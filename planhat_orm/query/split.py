@@ -7,7 +7,7 @@ requests, never wrong rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..wire.resources import Resource
 from .kinds import LISTS
@@ -23,8 +23,7 @@ MAX_LISTS_BY_ID = 2
 """The same for the records' own ids: companies come 5,000 a page, and the list stops when all were found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """What the server filters: one dict of parameters for each list to be asked (their results are disjoint).
 
     `served` are the conditions those parameters express, for `explain()`; `impossible` says that no record

@@ -7,9 +7,10 @@ of its kind (see `kinds`), or None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from typing import Any as Anything
+
+from msgspec import Struct
 
 from .kinds import DAY, INTEGER, NUMBER, Kind
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from .query import Query
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(Struct, frozen=True):
     """A step over a relation: to the records of `resource` whose `far` equals this record's `near`.
 
     A forward relation goes from a reference to `_id`, a reverse one from `_id` to a reference.
@@ -47,8 +47,7 @@ DEEPEST = 100
 # --- values ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A field: over `hops`, each to one record, then down `keys` of the wire record."""
 
     name: str
@@ -57,8 +56,7 @@ class Target:
     hops: tuple[Hop, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """A value that is the same for all records: a comparable of `kind`, or a `Relative` moment."""
 
     value: Anything
@@ -70,8 +68,7 @@ class Constant:
         return repr(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """`left op right`. Numbers give numbers; two moments, or two days, the days between them; a moment or day and a
     number of days another one. What divides by zero, or is not finite, is None."""
 
@@ -89,8 +86,7 @@ class Arithmetic:
         return f"{left} {self.op} {right}"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a moment, in the query's time zone, or of a day: `year`, `month`, `hour`, ..., or its `date`."""
 
     part: str
@@ -107,8 +103,7 @@ class Part:
         return f"{self.of.name}__{self.part}"
 
 
-@dataclass(frozen=True, slots=True)
-class Trunc:
+class Trunc(Struct, frozen=True):
     """The first day of the year, quarter, month or week (from Monday) of a moment or day, or the day itself."""
 
     unit: str
@@ -125,8 +120,7 @@ class Trunc:
         return f"trunc({self.of.name}, '{self.unit}')"
 
 
-@dataclass(frozen=True, slots=True)
-class Coalesce:
+class Coalesce(Struct, frozen=True):
     """The first value that is there."""
 
     values: tuple[Expr, ...]
@@ -138,8 +132,7 @@ class Coalesce:
         return f"coalesce({', '.join(value.name for value in self.values)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """The value of the first condition that holds, else `default`."""
 
     branches: tuple[tuple[Node, Expr], ...]
@@ -152,8 +145,7 @@ class Case:
         return "case"
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One figure over many records: those that `hops` lead to, or without hops those of a group.
 
     Each record counts once. `where` holds a condition for each level: the record itself, then the records behind
@@ -186,8 +178,7 @@ class Figure:
         return f"{self.function}({'distinct ' if self.distinct else ''}{'__'.join(parts) or '*'})"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """Each element of a list, as a set; a record without any is in the group of None. Only groups are made of it."""
 
     of: Target
@@ -204,8 +195,7 @@ Expr = Target | Constant | Arithmetic | Part | Trunc | Coalesce | Case | Figure 
 # --- conditions -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """One comparison. `value` is an operand of the target's kind, or another expression."""
 
     target: Expr
@@ -213,29 +203,25 @@ class Test:
     value: Anything
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Struct, frozen=True):
     """True when every child is; of no children, true."""
 
     children: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Any:
+class Any(Struct, frozen=True):
     """True when some child is; of no children, false."""
 
     children: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """The exact complement of its child."""
 
     child: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """True when some record over `hop` satisfies `where`. `name` is the relation's.
 
     `hidden` says that the records count that lists leave out. `shared` marks what a path such as
@@ -249,8 +235,7 @@ class Related:
     shared: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class InQuery:
+class InQuery(Struct, frozen=True):
     """True when a value is one of those that `value` has in the records of another query."""
 
     target: Target

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
 from typing import Any as Anything
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .kinds import Kind
 from .query import Query
@@ -39,9 +41,9 @@ def parts_of(item: object) -> Iterator[Anything]:
     if isinstance(item, tuple):
         for element in item:
             yield from parts_of(element)
-    elif is_dataclass(item) and not isinstance(item, (type, *_LEAVES)):
-        for facts in fields(item):
-            yield from parts_of(getattr(item, facts.name))
+    elif isinstance(item, Struct) and not isinstance(item, _LEAVES):
+        for name in item.__struct_fields__:
+            yield from parts_of(getattr(item, name))
 
 
 def paths_in(item: object) -> list[Target]:
@@ -56,8 +58,8 @@ def paths_in(item: object) -> list[Target]:
         return paths_in(item.where[:1]) if item.hops else paths_in((item.where, item.value))
     if isinstance(item, tuple):
         return [path for element in item for path in paths_in(element)]
-    if is_dataclass(item) and not isinstance(item, (type, *_LEAVES)):
-        return [path for facts in fields(item) for path in paths_in(getattr(item, facts.name))]
+    if isinstance(item, Struct) and not isinstance(item, _LEAVES):
+        return [path for name in item.__struct_fields__ for path in paths_in(getattr(item, name))]
     return []
 
 
@@ -86,9 +88,9 @@ def parts_on_record(item: object) -> Iterator[Anything]:
     if isinstance(item, tuple):
         for element in item:
             yield from parts_on_record(element)
-    elif is_dataclass(item) and not isinstance(item, (type, *_LEAVES)):
-        for facts in fields(item):
-            yield from parts_on_record(getattr(item, facts.name))
+    elif isinstance(item, Struct) and not isinstance(item, _LEAVES):
+        for name in item.__struct_fields__:
+            yield from parts_on_record(getattr(item, name))
 
 
 def replaced(item: T, change: Callable[[Anything], Anything]) -> T:
@@ -100,14 +102,14 @@ def replaced(item: T, change: Callable[[Anything], Anything]) -> T:
         elements = tuple(replaced(element, change) for element in item)
         same = all(element is before for element, before in zip(elements, item, strict=True))
         return item if same else elements  # type: ignore[return-value]
-    if not is_dataclass(item) or isinstance(item, (type, *_LEAVES)):
+    if not isinstance(item, Struct) or isinstance(item, _LEAVES):
         return item
     changed = {}
-    for facts in fields(item):
-        before = getattr(item, facts.name)
+    for name in item.__struct_fields__:
+        before = getattr(item, name)
         after = replaced(before, change)
         if after is not before:
-            changed[facts.name] = after
+            changed[name] = after
     return replace(item, **changed) if changed else item
 
 
@@ -131,6 +133,6 @@ def figures_in(item: object) -> list[Figure]:
         return [item]
     if isinstance(item, tuple):
         return [figure for element in item for figure in figures_in(element)]
-    if is_dataclass(item) and not isinstance(item, (type, *_LEAVES)):
-        return [figure for facts in fields(item) for figure in figures_in(getattr(item, facts.name))]
+    if isinstance(item, Struct) and not isinstance(item, _LEAVES):
+        return [figure for name in item.__struct_fields__ for figure in figures_in(getattr(item, name))]
     return []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..errors import FieldError
 from ..fields.base import Field
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from .namespace import Namespace
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(Struct, frozen=True):
     """The relations that a figure goes over: their names, hops, and the model at each level, the first included."""
 
     names: tuple[str, ...] = ()

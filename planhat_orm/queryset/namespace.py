@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from .. import runtime
 from ..errors import FieldError
@@ -14,8 +15,7 @@ from ..query.tree import Expr, Node
 from . import expressions, resolve
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Struct, frozen=True):
     """What names mean: fields of `model`, or `known` values.
 
     In the namespace of groups `records` is that of the records that are grouped: only `known` names, and figures over
@@ -23,7 +23,7 @@ class Namespace:
     """
 
     model: type[Model]
-    known: Mapping[str, Expr] = field(default_factory=dict)
+    known: Mapping[str, Expr] = {}
     records: Namespace | None = None
     prefix: tuple[str, ...] = ()
     source: Any = None

@@ -5,9 +5,10 @@ Wrong names are answered with the nearest right one, before any request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
+
+from msgspec import Struct
 
 from .. import arguments
 from ..errors import FieldError
@@ -41,8 +42,7 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a path leads: over `hops` (`names` are the relations) to a `value` of the record there, or to a `relation`.
 
     `value` is without the hops; `rest` is what follows: a lookup, or a part of a date and a lookup. `owner` is the

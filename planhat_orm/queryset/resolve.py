@@ -7,9 +7,10 @@ nearest right word.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any as Anything
+
+from msgspec.structs import replace
 
 from .. import runtime
 from ..errors import FieldError, ValidationError

@@ -6,9 +6,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
+
+from msgspec import Struct
 
 from ..fields import gate
 from ..fields.scalars import Refused, described, digits, is_missing
@@ -75,8 +76,7 @@ def write_cell(value: Any) -> str:
 # --- reading --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """What stands for a cell without a value to read, such as the error of a formula: it is refused where it counts."""
 
     what: str

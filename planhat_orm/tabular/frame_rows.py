@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, Protocol
+
+from msgspec.structs import replace
 
 from ..errors import ValidationError
 from .cells import is_empty, key_text

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from ..errors import ValidationError
 from . import binary, delimited, json_files
@@ -27,8 +28,7 @@ Rows = str | Path | Readable | Frame | Iterable[Mapping[str, Any]]
 """Rows of another system: dicts, a data frame, an open file, or the path of one (`-` is standard input)."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileOptions:
+class FileOptions(Struct, frozen=True):
     """How a file is read where it does not say so itself.
 
     `encoding` and `delimiter` are of text, `sheet` is one of a workbook, `table` one of a database.

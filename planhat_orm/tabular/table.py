@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..errors import ValidationError
 from .cells import is_empty
@@ -13,8 +15,7 @@ from .cells import is_empty
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Rows of one origin. `lines` are the lines of a file that its rows begin in; other rows are counted from 0.
 
     `is_text` says that all cells are text, as in CSV; `is_wire` that values are those of Planhat's API, as in exported

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from ..errors import ValidationError
 from ..json_encoding import encode
@@ -19,8 +20,7 @@ Kind = Literal["keyed", "appending", "keyless"]
 """What may be done with rows again: all; only what was surely refused; that, and their ids are still to be found."""
 
 
-@dataclass(slots=True)
-class BulkRow:
+class BulkRow(Struct):
     """A row on its way: the places it stands for (more than one when rows with one key were merged).
 
     One that is `doubtful` may be stored by an earlier answer that named nobody: sent again, it is found equal. `tries`

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from ..errors import (
     AuthenticationError,
@@ -45,17 +46,15 @@ _NO_ERRORS: dict[str, list[Any]] = {name: [] for name in ERROR_LISTS}
 _UNTOLD = "The server did not say what became of the row."
 
 
-@dataclass(slots=True)
-class BulkAnswer:
+class BulkAnswer(Struct):
     """An outcome for every row in the order of the rows, and the server's answers summed up."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
-    summed: dict[str, Any] = field(default_factory=dict)
+    outcomes: list[Outcome] = []
+    summed: dict[str, Any] = {}
     requests: int = 0
 
 
-@dataclass(slots=True)
-class BulkSender:
+class BulkSender(Struct):
     """Sends the chunks of one bulk write and fills in the outcomes."""
 
     resource: Resource
@@ -64,8 +63,8 @@ class BulkSender:
     refused: RequestError | None = None
     down: bool = False
     extra: int = 0
-    made: set[str] = field(default_factory=set)
-    changed: set[str] = field(default_factory=set)
+    made: set[str] = set()
+    changed: set[str] = set()
     untold: bool = False
 
     def send(self, start: int, chunk: Sequence[Mapping[str, Any]]) -> Flow[None]:

@@ -7,7 +7,8 @@ windows, and that place once more at the end: if it still shows that record, not
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..http.effects import Flow
 from .list_reader import NotSortedById
@@ -25,8 +26,7 @@ class Moved(Exception):
     """The list is not as it was a moment ago."""
 
 
-@dataclass(slots=True)
-class Gap:
+class Gap(Struct):
     """What lies behind `anchor`, the last record seen, which shows at or after `place`, where `near` shows first."""
 
     look: Look

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from .list_reader import NotSortedById, is_ascending
 
 
-@dataclass(slots=True)
-class ListEnd:
+class ListEnd(Struct):
     """The greatest id that a list shows (`newest`, "" of none), and whether the answer itself shows that it is that."""
 
     newest: str | None = None
     came_backwards: bool | None = None
-    shown: list[str] = field(default_factory=list)
+    shown: list[str] = []
 
     def note(self, ids: list[str]) -> None:
         """Take the ids that the list was answered with; `NotSortedById` where they have neither direction."""

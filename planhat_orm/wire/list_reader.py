@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from ..http.effects import Flow, Request, Response, Start, Wait
 from .list_page import request_page, rows_of
@@ -48,13 +49,12 @@ class Requests:
         return response
 
 
-@dataclass(frozen=True, slots=True)
-class ListReader(Generic[Row]):
+class ListReader(Struct, Generic[Row], frozen=True):
     """One list, in the order of `_id`: its filters, the fields to name, and `read`, which makes rows of an answer."""
 
     resource: Resource
     read: Callable[[Response, Resource], list[Row]]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = {}
     select: Sequence[str] | None = None
     raw_items: bool = False
     requests: Requests = field(default_factory=Requests)

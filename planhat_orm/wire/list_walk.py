@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Generic
+
+from msgspec import Struct, field
 
 from ..errors import BadAnswer
 from ..http.effects import Flow, Response, Sleep
@@ -32,8 +33,7 @@ _PAUSE = 1.0
 """Seconds after which an end that the newest id contradicts is looked at again: a list may lag behind itself."""
 
 
-@dataclass
-class ListWalk(Generic[Row]):
+class ListWalk(Struct, Generic[Row]):
     """One walk along the ids of a list, from `anchor` and `rank` on.
 
     `size` rows are asked for, or as many as a page can have. The list is read backwards beside its first page, or
@@ -49,7 +49,7 @@ class ListWalk(Generic[Row]):
     overlap: int = 1
     _end: ListEnd = field(default_factory=ListEnd)
     _is_new: bool = False
-    _first: list[str] = field(default_factory=list)
+    _first: list[str] = []
     _before: tuple[int, list[str]] = field(default_factory=lambda: (0, []))
     _lowest: str = ""
     _length: int = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
@@ -113,8 +114,7 @@ def _ids(resource: Resource, params: Mapping[str, str] | None) -> Flow[set[str]]
     return {row["_id"] for row in rows}
 
 
-@dataclass(slots=True)
-class _InOrder:
+class _InOrder(Struct):
     """A list in an order of the caller's, page by page, until all its ids have come or nothing new does.
 
     Each page must begin with a record already seen, so that nothing lies between them that others moved to the left;
@@ -126,7 +126,7 @@ class _InOrder:
     select: tuple[str, ...] | None
     params: Mapping[str, str] | None
     size: int
-    seen: set[str] = field(default_factory=set)
+    seen: set[str] = set()
     ids: set[str] | None = None
     """All ids of the list, once they were read."""
 

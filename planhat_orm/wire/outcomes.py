@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from .keys import Key, comparable_keys
 from .resources import Resource
 
@@ -41,8 +43,7 @@ class Outcome:
     existed: bool = False
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """One answer, read against the rows it was given for.
 
     `outcomes` has those rows (by their place in the chunk) that the answer names as stored, each by a key that fits it

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+
 Raw = dict[str, Any]
 
 
@@ -25,12 +27,11 @@ class Clash:
     theirs: Any = field(repr=False)
 
 
-@dataclass(slots=True)
-class Merge:
+class Merge(Struct):
     """What is left to send of a patch, and what somebody has to decide."""
 
-    send: Raw = field(default_factory=dict)
-    clashes: list[Clash] = field(default_factory=list)
+    send: Raw = {}
+    clashes: list[Clash] = []
 
     def put(self, wire: str, label: str | None, value: Any) -> None:
         """Send a value."""

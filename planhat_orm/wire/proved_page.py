@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic
+
+from msgspec import Struct
 
 from .list_reader import Row
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Page(Struct, Generic[Row], frozen=True):
     """Rows that were not seen before, and the interval of ids that they prove: above `after`, up to `last`.
 
     `last` is None on the last page, which covers everything above; where it equals `after`, the page proves
@@ -28,8 +28,7 @@ class Page(Generic[Row]):
         return self.after != self.last
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Where a page was asked for, and how many rows at most."""
 
     offset: int

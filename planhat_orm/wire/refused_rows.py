@@ -6,18 +6,18 @@ An error names a row by its place, by its own keys and values, or not at all (do
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 Row = Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class Refused:
+class Refused(Struct):
     """The refused rows by their place, with the server's word; `doubtful` are those that may be refused as well."""
 
-    errors: dict[int, str] = field(default_factory=dict)
-    doubtful: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, str] = {}
+    doubtful: dict[int, str] = {}
 
 
 def refused_rows(rows: Sequence[Row], answer: Mapping[str, Any]) -> Refused:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from ..errors import ConfigurationError
 from ..names import did_you_mean
@@ -23,8 +24,7 @@ BULK_MAX_ROWS = 5000
 """Rows that one bulk upsert may carry (docs/reference/planhat-api.md section 3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldInfo:
+class FieldInfo(Struct, frozen=True):
     """What the API says of one field: its name on the wire, its type, and who may set it."""
 
     name: str
@@ -35,8 +35,7 @@ class FieldInfo:
     default: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListParam:
+class ListParam(Struct, frozen=True):
     """A filter of a list endpoint.
 
     `field` is the wire field it compares, when it is an exact match; `many` says that a comma list is
@@ -49,8 +48,7 @@ class ListParam:
     hides: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One resource of the API, as `resources.json` describes it.
 
     `id_forms` are the ids that its paths take, `read_forms` those of them that are documented for reading;
@@ -78,10 +76,10 @@ class Resource:
     unconfirmed_params: tuple[str, ...]
     thin_list: frozenset[str] | None
     fields: Mapping[str, FieldInfo]
-    spellings: Mapping[str, str] = field(default_factory=dict)
-    read_as: Mapping[str, str] = field(default_factory=dict)
+    spellings: Mapping[str, str] = {}
+    read_as: Mapping[str, str] = {}
     sent_always: tuple[str, ...] = ()
-    push_fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+    push_fields: Mapping[str, FieldInfo] = {}
 
     @property
     def is_readable(self) -> bool:

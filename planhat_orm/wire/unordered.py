@@ -7,8 +7,9 @@ last record of the one before, and the whole list is read until a reading shows 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Generic
+
+from msgspec import Struct
 
 from ..errors import BadAnswer
 from ..http.effects import Flow
@@ -23,13 +24,12 @@ _STEPS_BACK = 30
 """So many steps back in one reading are no accident."""
 
 
-@dataclass(slots=True)
-class UnorderedList(Generic[Row]):
+class UnorderedList(Struct, Generic[Row]):
     """The readings of one list. `seen` are ids that need not come again."""
 
     reader: ListReader[Row]
     size: int
-    seen: set[str] = field(default_factory=set)
+    seen: set[str] = set()
 
     def read(self, apply: Callable[[list[Row]], Flow[None]]) -> Flow[None]:
         """Hand every record to `apply` once, page by page. Raises `BadAnswer` where that cannot be all of them."""

@@ -8,7 +8,8 @@ can tell whether we made it and others changed it, or others made it: that is a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from ..http.effects import Flow
 from ..models.conflict import Conflict, conflict_of
@@ -25,16 +26,15 @@ from .outbox import OutboxEntry, Raw
 from .outcomes import UNSURE, Acknowledged, Conflicting
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(Struct):
     """What is to become of entries. `there` is what the server holds of those that are sent to a record that exists."""
 
-    send: list[OutboxEntry] = field(default_factory=list)
-    absent: list[OutboxEntry] = field(default_factory=list)
-    done: list[Acknowledged] = field(default_factory=list)
-    held: dict[int, Conflicting] = field(default_factory=dict)
-    refused: dict[int, str] = field(default_factory=dict)
-    there: dict[int, Raw] = field(default_factory=dict)
+    send: list[OutboxEntry] = []
+    absent: list[OutboxEntry] = []
+    done: list[Acknowledged] = []
+    held: dict[int, Conflicting] = {}
+    refused: dict[int, str] = {}
+    there: dict[int, Raw] = {}
 
 
 def judge(known: Resource, entries: Sequence[OutboxEntry], source: Source, check: Policy | None) -> Flow[Verdict]:

@@ -9,8 +9,9 @@ swap, is refused before anything is sent. Who holds a key is asked of the server
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct
 
 from ..http.effects import Flow
 from ..wire import find_by_keys
@@ -26,13 +27,12 @@ Place = tuple[str, Key]
 """The name of a resource, and a key of a record in it."""
 
 
-@dataclass(slots=True)
-class KeyOrder:
+class KeyOrder(Struct):
     """Entries in the layers in which they travel, what each waits for by number, and why some are refused."""
 
     layers: list[list[OutboxEntry]]
-    givers: dict[int, set[int]] = field(default_factory=dict)
-    refused: dict[int, str] = field(default_factory=dict)
+    givers: dict[int, set[int]] = {}
+    refused: dict[int, str] = {}
 
 
 def key_order(entries: Sequence[OutboxEntry]) -> Flow[KeyOrder]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from ..errors import ConflictError, PlanhatError
 from ..http.effects import Flow
 from ..models.base import Model
@@ -41,8 +43,7 @@ class Difference:
         return f"{label_of(self.object)}, {self.name}: {_short(self.kept)} stays, {_short(self.dropped)} goes"
 
 
-@dataclass(slots=True)
-class Merging:
+class Merging(Struct):
     """What merging comes to. `keys` are given to records after those that have them were deleted.
 
     `doubles` are contacts of the other company by the contact of the kept one with the same email. `stuck` are
@@ -52,14 +53,14 @@ class Merging:
 
     keep: Model
     other: Model | None
-    updates: dict[tuple[str, str], Model] = field(default_factory=dict)
+    updates: dict[tuple[str, str], Model] = {}
     leave: frozenset[str] = frozenset()
-    doubles: list[tuple[Model, Model]] = field(default_factory=list)
-    keys: list[tuple[Model, str, Any]] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
-    stuck: list[Reference] = field(default_factory=list)
-    going: list[Reference] = field(default_factory=list)
-    unread: list[type[Model]] = field(default_factory=list)
+    doubles: list[tuple[Model, Model]] = []
+    keys: list[tuple[Model, str, Any]] = []
+    differences: list[Difference] = []
+    stuck: list[Reference] = []
+    going: list[Reference] = []
+    unread: list[type[Model]] = []
 
 
 class MergePlan(RecordPlan[Model]):

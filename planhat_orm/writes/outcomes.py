@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from ..errors import BulkError, PlanhatError
 from ..http.effects import Flow
@@ -18,8 +19,7 @@ UNSURE = ("inflight", "unknown")
 """States of an entry that may have been carried out."""
 
 
-@dataclass(slots=True)
-class EntryOutcome:
+class EntryOutcome(Struct):
     """What became of one entry."""
 
     status: str
@@ -47,8 +47,7 @@ class Conflicting(NamedTuple):
     error: str = ""
 
 
-@dataclass(slots=True)
-class Outcomes:
+class Outcomes(Struct):
     """The outcomes so far, by entry, and the ids that new records got, by their temporary ones.
 
     `crossed` are records, by resource and id, of which answers came in another order than they were given, perhaps.
@@ -57,9 +56,9 @@ class Outcomes:
 
     session: OutboxSession
     keep_failed: bool = True
-    by_seq: dict[int, EntryOutcome] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    crossed: set[tuple[str, str]] = field(default_factory=set)
+    by_seq: dict[int, EntryOutcome] = {}
+    aliases: dict[str, str] = {}
+    crossed: set[tuple[str, str]] = set()
 
     def acknowledge(self, entries: Sequence[Acknowledged]) -> Flow[None]:
         """Entries are done. One whose new record has no id yet stays in the outbox, for a later push to find it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from .. import arguments
 from ..errors import FieldError
@@ -67,13 +68,12 @@ def _check(binding: Binding, name: str, key: Field[Any]) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
+class Ownership(Struct, frozen=True):
     """The columns of a table that Planhat owns."""
 
     table: Table
     owned: Sequence[Binding]
-    _given: dict[tuple[int, Binding], Any] = field(default_factory=dict)
+    _given: dict[tuple[int, Binding], Any] = {}
 
     def set_aside(self, row: RowValues, *, is_new: bool) -> None:
         """Take from a row what it has no say in. A new record begins with the row's values, as Planhat has none yet."""

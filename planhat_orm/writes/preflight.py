@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct
 
 from ..errors import NotFound, PermissionDenied
 from ..http.effects import Flow, Sleep
@@ -23,8 +24,7 @@ from .outbox import OutboxEntry, Raw, hold_keys, on_outbox
 from .outcomes import UNSURE, Acknowledged, Conflicting, Outcomes
 
 
-@dataclass(slots=True)
-class Preflight:
+class Preflight(Struct):
     """Entries before they are sent. `check` compares updates with the server's values, by that policy.
 
     `said` is what the server was seen to hold of their fields; `late` are new records that it may still be making;
@@ -34,9 +34,9 @@ class Preflight:
     outcomes: Outcomes
     source: Source
     check: Policy | None = "raise"
-    said: dict[int, Raw] = field(default_factory=dict)
-    late: list[OutboxEntry] = field(default_factory=list)
-    there: dict[int, Raw] = field(default_factory=dict)
+    said: dict[int, Raw] = {}
+    late: list[OutboxEntry] = []
+    there: dict[int, Raw] = {}
 
     def ready(self, entries: Sequence[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """The entries that are to be sent; what is known of the others is noted."""

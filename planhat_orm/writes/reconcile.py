@@ -7,8 +7,9 @@ updates, and, only when asked for, deletions. A second run with the same rows fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from .. import arguments
 from ..errors import FieldError, ReadOnlyError, ValidationError
@@ -49,8 +50,7 @@ Mapped = str | tuple[str, Callable[[Any], Any] | Kind | type]
 such a name with a function applied first, or a type that cells are read as, one of those that `Custom` takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileOptions:
+class ReconcileOptions(Struct, frozen=True):
     """How rows are compared: whether records without one go, what rows that share a key do, and whose a field is."""
 
     delete: bool

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..errors import ConfigurationError, MirrorError
 from ..fields import ManyToMany
@@ -27,8 +28,7 @@ Ids = dict[str, list[str]]
 """The ids of the records that have a key, by the key as it compares."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unresolved:
+class Unresolved(Struct, frozen=True):
     """A key that names no record, or more than one: its row is left out. `row` is how the row is called."""
 
     row: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..errors import NotFound, PermissionDenied
 from ..fields.base import Field
@@ -28,12 +30,11 @@ class Reference:
     target: str
 
 
-@dataclass(slots=True)
-class Referring:
+class Referring(Struct):
     """What was found. `unread` are the models whose list the token may not read, or the tenant does not have."""
 
-    found: list[Reference] = field(default_factory=list)
-    unread: list[type[Model]] = field(default_factory=list)
+    found: list[Reference] = []
+    unread: list[type[Model]] = []
 
 
 def referring(

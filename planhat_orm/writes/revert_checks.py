@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from ..errors import NotFound, PermissionDenied
 from ..http.effects import Flow
 from ..models.base import Model
@@ -40,8 +42,7 @@ class LeftAlone:
         return f"{label}, {self.name}: {self.why}" if self.name else f"{label}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class Doomed:
+class Doomed(Struct, frozen=True):
     """A record that is to be deleted, as we made it, and what the memory says of that."""
 
     record: Model
@@ -117,13 +118,12 @@ def _clash(name: str, base: Any, mine: Any, theirs: Any) -> Clash:
 # --- deletions ------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Deletable:
+class Deletable(Struct):
     """Which of some records may be deleted; `unread` are models that could not be looked at for what hangs on them."""
 
-    doomed: list[Doomed] = field(default_factory=list)
-    left: list[LeftAlone] = field(default_factory=list)
-    unread: list[type[Model]] = field(default_factory=list)
+    doomed: list[Doomed] = []
+    left: list[LeftAlone] = []
+    unread: list[type[Model]] = []
 
 
 def deletable(client: Client, doomed: Sequence[Doomed], moving: Mapping[Place, Mapping[str, Any]]) -> Flow[Deletable]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from ..http.effects import Flow
 from ..models.base import Model
@@ -18,8 +19,7 @@ from .revert_checks import Doomed, LeftAlone, deletable, moved
 _SHOWN = 10
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(Struct):
     """What a plan is made of.
 
     `late` are records with lists that name records which are made by the plan: the list as it is to be, by field; it
@@ -27,14 +27,14 @@ class Parts:
     `successors` are the new records by the ids that they had.
     """
 
-    creates: list[Model] = field(default_factory=list)
-    updates: list[Model] = field(default_factory=list)
-    doomed: list[Doomed] = field(default_factory=list)
-    left: list[LeftAlone] = field(default_factory=list)
-    late: dict[int, dict[str, list[Any]]] = field(default_factory=dict)
-    freed: list[tuple[Model, str, Any]] = field(default_factory=list)
-    successors: dict[str, Model] = field(default_factory=dict)
-    facts: list[str] = field(default_factory=list)
+    creates: list[Model] = []
+    updates: list[Model] = []
+    doomed: list[Doomed] = []
+    left: list[LeftAlone] = []
+    late: dict[int, dict[str, list[Any]]] = {}
+    freed: list[tuple[Model, str, Any]] = []
+    successors: dict[str, Model] = {}
+    facts: list[str] = []
 
 
 class RevertPlan(RecordPlan[Model]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Integer, and_, case, cast, false, func, literal, literal_column, or_, true
 
 from planhat_orm.client import evaluation, links

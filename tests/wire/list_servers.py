@@ -9,8 +9,10 @@ import json
 import random
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from planhat_orm.http.effects import Emit, Flow, Request, Response, Sleep, Start, Wait
 from planhat_orm.wire.resources import Resource, resource

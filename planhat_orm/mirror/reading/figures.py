@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from sqlalchemy import FromClause, Integer, Select, and_, case, func, literal, literal_column, null, select, true
 
 from ...query.query import Query

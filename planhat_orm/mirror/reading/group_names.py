@@ -6,10 +6,10 @@ A figure such as `max(owner.nick_name)` is the same for all records of a group b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any as Anything
 
+from msgspec.structs import replace
 from sqlalchemy import FromClause, and_
 
 from ...query.tree import EVERYTHING, Coalesce, Expr, Figure, Target

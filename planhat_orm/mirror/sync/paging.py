@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
+import msgspec
+
 from ...errors import RequestError
 from ...http.effects import Flow, Request, Response, RunBlocking, Start, Wait
 from ...http.flows import intercept
@@ -138,13 +140,12 @@ class NotSortedByStamp(Exception):
         self.lasting = lasting
 
 
-@dataclass
 class WalkAhead(ListWalk[RawRecord]):
     """A walk along the ids that asks for the next pages before a page is written. `expected` is how many there are."""
 
     expected: int | None = None
     _asked: int = 0
-    _ahead: deque[tuple[Asked, tuple[Any, str]]] = field(default_factory=deque)
+    _ahead: deque[tuple[Asked, tuple[Any, str]]] = msgspec.field(default_factory=deque)
 
     def _next_page(self) -> Flow[tuple[Asked, Response]]:
         if not self._ahead:
