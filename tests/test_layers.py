@@ -108,6 +108,13 @@ HEAVY = (
     "opentelemetry",
     "jinja2",
     "dlt",
+    "httpcore",
+    "certifi",
+    "asyncio",
+    "concurrent.futures",
+    "cachetools",
+    "zoneinfo",
+    "zipfile",
 )
 
 
@@ -338,6 +345,20 @@ def test_downward_and_type_only_imports_are_left_alone(module: str, line: str) -
 def test_every_layer_is_known() -> None:
     layers = {name.split(".")[0] for name in package()} - {"__init__"}
     assert layers <= {*UNDER, "emulator"}
+
+
+def test_no_default_of_a_struct_is_made_by_dataclasses() -> None:
+    """A struct takes `dataclasses.field(...)` for the value itself, shared by all."""
+    mixed = []
+    for name, source in package().items():
+        tree = ast.parse(source)
+        if not any(isinstance(node, ast.ImportFrom) and node.module == "dataclasses" for node in tree.body):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Struct" for base in node.bases):
+                values = [item.value for item in node.body if isinstance(item, ast.AnnAssign) and item.value]
+                mixed += [f"{name}.{node.name}" for value in values if ast.unparse(value).startswith("field(")]
+    assert mixed == []
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from .. import arguments
 from ..errors import ConfigurationError, ValidationError
 from ..fields.gate import json_row
-from ..http.drivers import AsyncDriver, Driver
+from ..http.drivers import Driver
 from ..http.effects import TENANT, Flow, Request
 from ..http.quota import Quota
 from ..http.secrets import Secrets
@@ -49,6 +49,8 @@ class Automation:
 
     async def asend(self, data: Mapping[str, Any]) -> None:
         """Do what `send()` does, in a task."""
+        from ..http.async_driver import AsyncDriver  # it needs asyncio, which who awaits has
+
         driver = AsyncDriver(self._session)
         try:
             await driver.run(self._send(data))

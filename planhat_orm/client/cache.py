@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cachetools import TTLCache
-
 from .. import forks
 from ..errors import ConfigurationError
 from ..names import quoted
 from ..wire import paths
 
 if TYPE_CHECKING:
+    from cachetools import TTLCache
+
     from ..models.base import Model
 
 
@@ -39,6 +39,8 @@ class ListCache:
                 raise ConfigurationError(
                     f"cache[{model.__name__}] must be a positive number of seconds, not {quoted(ttl)}."
                 )
+            from cachetools import TTLCache  # few cache anything
+
             self._lists[name] = TTLCache(1, ttl, timer=now)
             self._writes[name] = 0
             self._names.setdefault(paths.collection(model._meta.resource), []).append(name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from ..http.drivers import AsyncDriver, Driver
+from .. import forks
+from ..http.drivers import Driver
 from ..http.effects import Flow
 from ..http.session import Session
 from ..wire.paths import split_key
@@ -13,6 +14,7 @@ from ..wire.resources import Resource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..http.async_driver import AsyncDriver
     from ..mirror import Mirror
 
 E = TypeVar("E")
@@ -23,9 +25,21 @@ class Holdings:
 
     def __init__(self, session: Session) -> None:
         self.driver = Driver(session)
-        self.async_driver = AsyncDriver(session)
+        self._session = session
+        self._async_driver: AsyncDriver | None = None
+        self._lock = forks.Lock()
         self.mirror: Mirror | None = None
         self._closed: Mirror | None = None
+
+    @property
+    def async_driver(self) -> AsyncDriver:
+        """The driver for tasks, made for the first one: a process without any does not load asyncio."""
+        from ..http.async_driver import AsyncDriver
+
+        with self._lock:
+            if self._async_driver is None:
+                self._async_driver = AsyncDriver(self._session)
+            return self._async_driver
 
     def open_mirror(self, make: Callable[[], Mirror]) -> Mirror:
         """The mirror; one that was closed is the same again, which is faster than a new one."""
@@ -46,7 +60,8 @@ class Holdings:
 
     def end(self) -> None:
         """Close all of it, as the client is gone."""
-        self.async_driver.drop()
+        if self._async_driver is not None:
+            self._async_driver.drop()
         self.close()
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -29,7 +28,6 @@ from ..names import did_you_mean, quoted
 from ..scopes import blocks, clients
 from ..scopes.accounts import Account
 from ..scopes.chain import Scope, chain, enter, innermost
-from ..scopes.threads import Threads
 from ..wire.newest import SeenIds
 from ..wire.resources import Resource
 from ..writes.batch import Batch, records_in
@@ -47,6 +45,8 @@ from .overview import overview
 from .source import ApiSource
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from ..mirror import Mirror
     from ..mirror.outbox.outbox import Outbox
     from ..mirror.report import Progress, SyncReport
@@ -562,6 +562,8 @@ class Planhat:
         >>> with planhat.batch() as batch, planhat.threads(8) as pool:  # doctest: +SKIP
         ...     list(pool.map(edit_and_save, Company.objects.all()))
         """
+        from ..scopes.thread_pool import Threads
+
         if workers is not None:
             arguments.whole("threads()", workers, 1, 1000)
         return Threads(workers, thread_name_prefix="planhat")

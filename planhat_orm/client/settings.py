@@ -8,7 +8,6 @@ from datetime import UTC, tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import ConfigurationError
 from ..http.secrets import Secrets, Token, find_fault, masked
@@ -234,6 +233,8 @@ def _zone(value: object) -> tzinfo:
         return value
     if value == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(str(value))
     except (ValueError, OSError, ZoneInfoNotFoundError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 
@@ -38,4 +37,6 @@ class Clock:
 
     async def asleep(self, seconds: float) -> None:
         """Let the task wait for `seconds` of this clock."""
+        import asyncio  # who awaits has it
+
         await asyncio.sleep(max(0.0, seconds) / self.speed)

@@ -7,14 +7,13 @@ import ssl
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import certifi
-import httpcore
-
 from ..errors import ConfigurationError
-from .exchange import AsyncDeadlineBackend, DeadlineBackend
+
+if TYPE_CHECKING:
+    import httpcore
 
 Verify = bool | str | Path | ssl.SSLContext
 Cert = str | Path | tuple[str | Path, ...] | None
@@ -71,6 +70,10 @@ class ConnectionOptions:
 
     def pool(self, url: str) -> httpcore.ConnectionPool:
         """A pool of connections to `url`, for threads."""
+        import httpcore  # late: a process that only reads a mirror needs no connection
+
+        from .exchange import DeadlineBackend
+
         options = {"network_backend": DeadlineBackend(), "ssl_context": self._tls(url), **_LIMITS}
         proxy = self.proxy_for(url)
         if proxy is None:
@@ -80,6 +83,10 @@ class ConnectionOptions:
 
     def async_pool(self, url: str) -> httpcore.AsyncConnectionPool:
         """The same for tasks."""
+        import httpcore
+
+        from .exchange import AsyncDeadlineBackend
+
         options = {"network_backend": AsyncDeadlineBackend(), "ssl_context": self._tls(url), **_LIMITS}
         proxy = self.proxy_for(url)
         if proxy is None:
@@ -169,6 +176,8 @@ def _context(verify: bool | str | Path) -> ssl.SSLContext:
     elif os.environ.get("SSL_CERT_DIR"):
         where, source = "SSL_CERT_DIR", os.environ["SSL_CERT_DIR"]
     else:
+        import certifi
+
         where, source = "certifi", certifi.where()
     try:
         if Path(source).is_dir():

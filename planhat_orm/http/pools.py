@@ -5,17 +5,20 @@ A pool that is retired closes with the last request that is on its way in it, so
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
-
-import httpcore
+from typing import TYPE_CHECKING, Any
 
 from .. import forks
+from ..scopes.tasks import running_loop
 from .connecting import ConnectionOptions
 from .effects import Request
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import httpcore
 
 
 class Pools:
@@ -126,7 +129,7 @@ class LoopPools:
         """
         if self.is_lost():
             return
-        here = asyncio._get_running_loop() is self.loop
+        here = running_loop() is self.loop
         for transport in self._transports():
             with suppress(RuntimeError):  # the loop was closed this moment
                 transport.abort() if here else self.loop.call_soon_threadsafe(transport.abort)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
@@ -17,13 +17,14 @@ from ..scopes.accounts import Account
 from .answers import Body, encoding_of
 from .clock import Clock
 from .connecting import ConnectionOptions
-from .effects import Attempt, Pause, Request, Response, Sleep, Unanswered
+from .effects import Pause, Request, Response, Sleep, Unanswered
 from .events import LostEvent, RetryEvent, WaitEvent
-from .exchange import Exchange
-from .failures import unanswered
 from .quota import Quota
 from .retry import Retry
 from .secrets import Secrets
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 logger = logging.getLogger("planhat_orm")
 
@@ -32,7 +33,6 @@ CONNECT = 10.0
 MAX_ANSWER = 1_000_000_000
 _OF_A_LIST = 4
 _OF_AN_ERROR = 100
-_LONGEST = 86_400.0
 _TOLD = 1.0
 _DROPPED = frozenset(("set-cookie", "set-cookie2"))
 
@@ -81,17 +81,11 @@ class Session:
             blocks.check_request(self.account)
         self.secrets.check(request)
 
-    def begin(self, attempt: Attempt) -> Exchange:
-        """Count a request and return the exchange to send it in."""
-        request = attempt.request
+    def begin(self, request: Request) -> None:
+        """Count a request that leaves now, and tell of it."""
         with self._lock:
             self.calls += 1
         self.notify("request", request)
-
-        def waiting(left: float) -> None:
-            self.notify("wait", WaitEvent(request, "answer", left))
-
-        return Exchange(min(attempt.within, _LONGEST), waiting, self.secrets.strike_text)
 
     def outgoing(self, request: Request) -> dict[str, Any]:
         """The arguments for a pool's `stream`, with the tokens in them: they stay in the frames of a driver's send."""
@@ -154,13 +148,6 @@ class Session:
         logger.debug("%s %s -> %s, %d bytes", request.method, request.route, response.status, len(response.body))
         self.notify("response", (request, response))
         return response
-
-    def lost(self, request: Request, error: Exception, exchange: Exchange) -> Unanswered:
-        """Turn a failure of the connection into ours."""
-        url = self.url_of(request)
-        lost = unanswered(error, urlsplit(url).netloc, self.timeout, exchange, self.connection.proxy_for(url))
-        logger.debug("%s %s -> no answer, %s", request.method, request.route, lost.reason)
-        return lost
 
     def no_answer(self, request: Request, lost: BaseException, exchange: Exchange) -> BaseException:
         """Tell of a try that got no answer, and return what is raised for it."""

@@ -33,7 +33,8 @@ from .upkeep import account, damage
 from .upkeep.migrate import open_database
 
 if TYPE_CHECKING:
-    from ..http.drivers import AsyncDriver, Driver
+    from ..http.async_driver import AsyncDriver
+    from ..http.drivers import Driver
     from ..models.reversal import Reversals
     from ..query.moments import When
     from ..writes.revert_plan import RevertPlan
@@ -64,7 +65,9 @@ class Drivers(Protocol):
     """What runs the flows of a mirror that belongs to a client."""
 
     driver: Driver
-    async_driver: AsyncDriver
+
+    @property
+    def async_driver(self) -> AsyncDriver: ...
 
 
 class Mirror:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
@@ -11,6 +10,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Literal
 
 from .places import caller
+from .tasks import current_task
 
 if TYPE_CHECKING:
     from ..runtime import Client
@@ -36,7 +36,7 @@ class Scope:
         self._client: Client | None = client
         self._weak_client = weakref.ref(client) if client is not None else None
         self._thread = weakref.ref(threading.current_thread())
-        task = _task()
+        task = current_task()
         self._task = weakref.ref(task) if task is not None else None
         # It is reset in the context that entered, and in no copy of that: see `is_over`.
         self._context_token: Token[None] | None = _context_probe.set(None)
@@ -74,7 +74,7 @@ class Scope:
         """Whether this is the thread that entered the scope and, between tasks, the task."""
         if self._thread() is not threading.current_thread():
             return False
-        task = _task()
+        task = current_task()
         return task is None or self._task is None or self._task() is task
 
     def close(self) -> bool:
@@ -117,10 +117,3 @@ def chain(scope: Scope | None) -> Iterator[Scope]:
     while scope is not None:
         yield scope
         scope = scope.outer
-
-
-def _task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

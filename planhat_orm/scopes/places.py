@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import warnings
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from pathlib import Path
 from types import FrameType
+
+from .tasks import running_loop
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _WITH = (f"{os.sep}contextlib.py",)
@@ -52,9 +53,7 @@ def in_a_task() -> bool:
 
     A notebook runs each cell inside a loop and waits for it, so that an ordinary cell may take its time.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if running_loop() is None:
         return False
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import wraps
@@ -31,6 +29,8 @@ def carry(function: Callable[P, T]) -> Callable[P, T]:
 
         @wraps(function)
         async def run_in_task(*args: P.args, **kwargs: P.kwargs) -> Any:
+            import asyncio  # who awaits this has it
+
             coroutine = function(*args, **kwargs)
             return await asyncio.create_task(coroutine, context=context.copy())
 
@@ -57,12 +57,3 @@ def detached() -> Iterator[None]:
         yield
     finally:
         scope.close()
-
-
-class Threads(ThreadPoolExecutor):
-    """A thread pool whose jobs run inside the scopes that are open where they are submitted."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have `fn(*args, **kwargs)` run in a thread."""
-        run: Callable[..., T] = copy_context().run
-        return super().submit(run, fn, *args, **kwargs)

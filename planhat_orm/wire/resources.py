@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -177,7 +177,7 @@ def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
 @cache
 def resources() -> Mapping[str, Resource]:
     """Every resource by its name (`company`, `line_item`, ...), read once."""
-    text = files(__package__).joinpath("resources.json").read_text("utf-8")
+    text = Path(__file__).with_name("resources.json").read_text("utf-8")
     return MappingProxyType({name: _resource(name, raw) for name, raw in json.loads(text).items()})
 
 

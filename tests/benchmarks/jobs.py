@@ -111,7 +111,7 @@ def _pages(url: str, limit: int) -> Iterator[bytes]:
 
 def sync(url: str, where: str, how: str) -> Job:
     """Sync companies into a mirror; `how` is "full" or "best"."""
-    import planhat_orm.http.drivers
+    import planhat_orm.http.sending
     import planhat_orm.mirror  # noqa: F401
     from planhat_orm import Company, Planhat
 

@@ -37,7 +37,7 @@ def planhat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planhat
         )
         server = Stored(planhat._session, Company)
         planhat._holdings.driver = server
-        planhat._holdings.async_driver = InTasks(server)  # type: ignore[assignment]
+        planhat._holdings._async_driver = InTasks(server)  # type: ignore[assignment]
         with planhat:
             yield planhat
     logging.disable(logging.NOTSET)

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import MirrorError
-from planhat_orm.http.drivers import AsyncDriver
+from planhat_orm.http.async_driver import AsyncDriver
 from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import lease, state
 from planhat_orm.mirror.db.life import Holder
