@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Percent of lines and branches.
 COVERAGE_FLOOR := 80
 
-.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs picture dist lock sbom audit test-peers clean help
+.PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs picture dist lock sbom audit test-peers bench-peers clean help
 
 help:
 	@echo "make demo     the main job on the embedded emulator"
@@ -20,6 +20,7 @@ help:
 	@echo "make coverage  the tests with coverage, which has a floor"
 	@echo "make check    lint and types only"
 	@echo "make bench    speed, as ratios measured in one run"
+	@echo "make bench-peers  the same jobs by other libraries"
 	@echo "make torture  the long proofs"
 	@echo "make repeat   the tests of threads, processes and signals, 200 times each"
 	@echo "make test-pages   the report and the emulator's page in headless Chromium"
@@ -68,6 +69,19 @@ test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/python -m pytest $(PARALLEL) --ignore tests/typing tests
 
 bench: $(STAMP)
+	$(BIN)/python -m tests.benchmarks
+
+# Other libraries, in environments of their own: each line of a file is what one call of pip installs. Where that fails, the
+# table names the reason.
+BENCH_PEERS := cruds dlt orm wire
+
+.venv-bench/%/.tried: tests/benchmarks/peers/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	xargs -L 1 $(@D)/bin/python -m pip install --quiet --disable-pip-version-check < $< 2> $(@D)/errors.txt || cat $(@D)/errors.txt
+	@touch $@
+
+bench-peers: export BENCH_ONLY := comparison
+bench-peers: $(STAMP) $(BENCH_PEERS:%=.venv-bench/%/.tried)
 	$(BIN)/python -m tests.benchmarks
 
 torture: $(STAMP)
@@ -140,4 +154,4 @@ audit: build/audit/.installed
 	|| { echo "A vulnerability is listed above, or the service that knows them was not reached."; exit 1; }
 
 clean:
-	rm -rf $(VENV) .venv-peers .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-peers .venv-bench .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

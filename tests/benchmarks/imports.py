@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from statistics import median
 
-from .measure import Line, Scale, in_a_process, quickest
+from .measure import Line, Scale, in_a_process, median_memory, middle, ratios, rounds
+from .run import Run
 
 _CASES: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
     ("import httpx", ("importing", "httpx"), None),
@@ -16,9 +19,11 @@ _CASES: tuple[tuple[str, tuple[str, ...], float | None], ...] = (
 
 
 def run(scale: Scale) -> Iterator[Line]:
-    yardstick = 0.0
-    for what, job, must in _CASES:
-        found = quickest([in_a_process(*job) for _ in range(scale.times)])
-        yardstick = yardstick or found.processor or 1e-9
-        beside = f"process {found.memory / 1e6:.0f} MB"
-        yield Line(what, found.processor, found.processor / yardstick, "import httpx", beside, must)
+    found = rounds(scale.times, *(partial(_started, job) for _, job, _ in _CASES))
+    for (what, _, must), runs in zip(_CASES, found, strict=True):
+        ratio = median(ratios(runs, found[0]))
+        yield Line(what, middle(runs).processor, ratio, "import httpx", must=must, memory=median_memory(runs))
+
+
+def _started(job: tuple[str, ...], _: int) -> Run:
+    return in_a_process(*job)

@@ -5,7 +5,6 @@ Each imports what it needs, and nothing else, before its time begins: the most m
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, redirect_stdout, suppress
 from io import StringIO
@@ -13,9 +12,7 @@ from typing import Any
 
 import msgspec
 
-from .measure import measured
-
-Job = Callable[[], dict[str, Any]]
+from .run import Job, run_and_print
 
 
 def importing(name: str) -> Job:
@@ -42,17 +39,17 @@ def command(*arguments: str) -> Job:
     return job
 
 
-def fetch(url: str, limit: str) -> Job:
+def fetch(url: str, limit: str, path: str = "companies") -> Job:
     """Fetch every page of the list and throw it away: what no client can do without."""
 
     def job() -> dict[str, Any]:
-        pages = [len(page) for page in _pages(url, int(limit))]
+        pages = [len(page) for page in _pages(url, int(limit), path)]
         return {"requests": len(pages), "bytes": sum(pages)}
 
     return job
 
 
-def plain(url: str, path: str, limit: str) -> Job:
+def plain(url: str, where: str, limit: str, path: str = "companies") -> Job:
     """The fastest script that a good engineer would write for it: http.client, msgspec, one executemany a page.
 
     Its table has the columns that occur, and a statement names those of its page: each None that is bound takes as
@@ -61,32 +58,26 @@ def plain(url: str, path: str, limit: str) -> Job:
     """
     import sqlite3
 
-    encode = msgspec.json.encode
-    database = sqlite3.connect(path)
+    database = sqlite3.connect(where)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=NORMAL")
-    database.execute("CREATE TABLE company (_id TEXT PRIMARY KEY)")
+    database.execute("CREATE TABLE record (_id TEXT PRIMARY KEY)")
     made = {"_id"}
 
     def job() -> dict[str, Any]:
         requests = rows = size = 0
-        for body in _pages(url, int(limit)):
+        for body in _pages(url, int(limit), path):
             page = msgspec.json.decode(body)
             names = list(dict.fromkeys(name for record in page for name in record))
             for name in names:
                 if name not in made:
                     made.add(name)
-                    database.execute(f'ALTER TABLE company ADD COLUMN "{name}"')
-            values = [
-                [
-                    encode(value).decode() if value.__class__ is dict or value.__class__ is list else value
-                    for value in map(record.get, names)
-                ]
-                for record in page
-            ]
+                    database.execute(f'ALTER TABLE record ADD COLUMN "{name}"')
             listed = ", ".join(f'"{name}"' for name in names)
             with database:
-                database.executemany(f"INSERT INTO company ({listed}) VALUES ({', '.join('?' * len(names))})", values)
+                database.executemany(
+                    f"INSERT INTO record ({listed}) VALUES ({', '.join('?' * len(names))})", _cells(page, names)
+                )
             requests, rows, size = requests + 1, rows + len(page), size + len(body)
         database.close()
         return {"requests": requests, "rows": rows, "bytes": size}
@@ -94,14 +85,59 @@ def plain(url: str, path: str, limit: str) -> Job:
     return job
 
 
-def _pages(url: str, limit: int) -> Iterator[bytes]:
+def copy(url: str, where: str, limit: str) -> Job:
+    """The same into PostgreSQL: one COPY a page, of the columns that occur, with the types that they have."""
+    import psycopg
+    from psycopg import sql
+
+    types = {bool: "boolean", int: "double precision", float: "double precision", dict: "jsonb", list: "jsonb"}
+    database = psycopg.connect(where)
+    database.execute("CREATE TABLE record (_id text PRIMARY KEY)")
+    made = {"_id"}
+
+    def job() -> dict[str, Any]:
+        requests = rows = size = 0
+        for body in _pages(url, int(limit), "companies"):
+            page = msgspec.json.decode(body)
+            values = {name: value for record in page for name, value in record.items() if value is not None}
+            names = list(values)
+            for name in names:
+                if name not in made:
+                    made.add(name)
+                    column = sql.SQL("ALTER TABLE record ADD COLUMN {} {}")  # the type is one of those above
+                    kind = sql.SQL(types.get(type(values[name]), "text"))
+                    database.execute(column.format(sql.Identifier(name), kind))
+            statement = sql.SQL("COPY record ({}) FROM STDIN").format(sql.SQL(", ").join(map(sql.Identifier, names)))
+            with database.cursor().copy(statement) as writer:
+                for row in _cells(page, names):
+                    writer.write_row(row)
+            database.commit()
+            requests, rows, size = requests + 1, rows + len(page), size + len(body)
+        database.close()
+        return {"requests": requests, "rows": rows, "bytes": size}
+
+    return job
+
+
+def _cells(page: list[dict[str, Any]], names: list[str]) -> list[list[Any]]:
+    encode = msgspec.json.encode
+    return [
+        [
+            encode(value).decode() if value.__class__ is dict or value.__class__ is list else value
+            for value in map(record.get, names)
+        ]
+        for record in page
+    ]
+
+
+def _pages(url: str, limit: int, path: str) -> Iterator[bytes]:
     from http.client import HTTPConnection
     from urllib.parse import urlsplit
 
     with closing(HTTPConnection(urlsplit(url).netloc)) as connection:
         offset = 0
         while True:
-            connection.request("GET", f"/companies?limit={limit}&offset={offset}&sort=_id")
+            connection.request("GET", f"/{path}?limit={limit}&offset={offset}&sort=_id")
             body = connection.getresponse().read()
             if len(body) <= 2:
                 return
@@ -109,17 +145,20 @@ def _pages(url: str, limit: int) -> Iterator[bytes]:
             offset += limit
 
 
-def sync(url: str, where: str, how: str) -> Job:
-    """Sync companies into a mirror; `how` is "full" or "best"."""
+def sync(url: str, where: str, how: str, path: str = "companies") -> Job:
+    """Sync a list into a mirror; `how` is "full" or "best"."""
     import planhat_orm.http.sending
     import planhat_orm.mirror  # noqa: F401
-    from planhat_orm import Company, Planhat
+    from planhat_orm import Company, Conversation, Enduser, Planhat
+
+    models = {"companies": Company, "conversations": Conversation, "endusers": Enduser}
+    name, model = path.replace("companies", "company").removesuffix("s"), models[path]
 
     def job() -> dict[str, Any]:
         with Planhat(api_url=url, api_token="test-token", mirror=where, calls_per_min=100_000) as planhat:
             received: list[int] = []
             planhat.on("response", lambda call: received.append(len(call[1].body)))
-            report = planhat.sync(Company, full=how == "full")["company"]
+            report = planhat.sync(model, full=how == "full")[name]
             return {
                 "requests": len(received),
                 "bytes": sum(received),
@@ -132,8 +171,7 @@ def sync(url: str, where: str, how: str) -> Job:
     return job
 
 
-JOBS: dict[str, Callable[..., Job]] = {job.__name__: job for job in (importing, command, fetch, plain, sync)}
+JOBS: dict[str, Callable[..., Job]] = {job.__name__: job for job in (importing, command, fetch, plain, copy, sync)}
 
 if __name__ == "__main__":
-    name, *arguments = sys.argv[1:]
-    sys.stdout.buffer.write(msgspec.json.encode(measured(JOBS[name](*arguments))))
+    run_and_print(JOBS)

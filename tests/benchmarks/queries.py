@@ -9,8 +9,9 @@ from typing import Any
 
 from planhat_orm import Company, Custom, Planhat, Sum
 
-from .measure import Line, Scale, best
-from .server import companies, serving
+from .data_sets import companies
+from .measure import Line, Scale, medians
+from .server import serving
 
 
 class Subscriber(Company):
@@ -27,16 +28,16 @@ def run(scale: Scale) -> Iterator[Line]:
             planhat.sync(Subscriber)
             for what, (query, plain) in _cases(rows).items():
                 assert query() == plain(), what
-                mine, other = best(query, scale.times), best(plain, scale.times)
+                mine, other = medians(scale.times, query, plain)
                 yield Line(what, mine, mine / other, "a loop over dicts")
             chosen = Subscriber.objects.filter(plan="Enterprise", status="customer")
             # A queryset keeps what it fetched, so each time is a new one's.
-            seconds = best(lambda: list(chosen.all()), scale.times)
+            (seconds,) = medians(scale.times, lambda: list(chosen.all()))
             yield Line(
                 "the customers on one plan, as objects", seconds, beside=f"{chosen.count() / seconds:,.0f} a second"
             )
             everything = Subscriber.objects.all()
-            seconds = best(lambda: sum(1 for _ in everything.iterator()), scale.times)
+            (seconds,) = medians(scale.times, lambda: sum(1 for _ in everything.iterator()))
             yield Line("all companies, as objects", seconds, beside=f"{scale.rows / seconds:,.0f} a second")
 
 

@@ -13,8 +13,9 @@ import msgspec
 
 from planhat_orm import Company, Planhat
 
-from .measure import Line, Scale, fastest
-from .server import companies, serving
+from .data_sets import companies
+from .measure import Line, Scale, medians
+from .server import serving
 
 NAMES = ("name", "mrr", "updated_at")
 _GETS = 200
@@ -27,7 +28,7 @@ def run(scale: Scale) -> Iterator[Line]:
             planhat.sync(Company)
             database = sqlite3.connect(path)
             for what, ours, script, of, must in _cases(database, scale.rows):
-                yield _line(what, fastest(scale.times, ours, script), of, must)
+                yield _line(what, medians(scale.times, ours, script), of, must)
             database.close()
     yield from _changes(scale)
 
@@ -133,7 +134,7 @@ def _changes(scale: Scale) -> Iterator[Line]:
     def compare() -> object:
         return [pair for pair in copies if pair[0] != pair[1]]
 
-    yield _line("find what changed, of objects as they came", fastest(scale.times, find, compare), "== of dicts")
+    yield _line("find what changed, of objects as they came", medians(scale.times, find, compare), "== of dicts")
     for item in objects:
         item.custom  # noqa: B018
-    yield _line("the same, after custom was read", fastest(scale.times, find, compare), "== of dicts")
+    yield _line("the same, after custom was read", medians(scale.times, find, compare), "== of dicts")

@@ -1,4 +1,4 @@
-"""A Planhat that costs next to nothing: the companies of a list, encoded beforehand, served from memory.
+"""A Planhat that costs next to nothing: lists of records that are encoded beforehand, served from memory.
 
 The emulator applies Planhat's rules, which takes longer than fetching; a figure measured against it would be the
 emulator's. This one knows what a sync asks of a list and no more: `limit`, `offset`, `select` and `sort`. It runs in
@@ -20,68 +20,71 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from planhat_orm.emulator import Emulator
-
-from .measure import ROOT
-
-Raw = dict[str, Any]
-STAMP = "updatedAt"
-_SAMPLE = 2000
-
-
-def companies(rows: int) -> Iterator[Raw]:
-    """So many companies of the emulated tenant, each with an id and a key of its own, in the order of ids."""
-    few = min(rows, _SAMPLE)
-    with Emulator(companies=few, licenses=3 * few, endusers=0, conversations=0, tasks=0) as emulator:
-        sample = emulator.store.all("company")
-    for place in range(rows):
-        id = f"65f0c1a2{place:016x}"
-        one = sample[place % len(sample)]
-        yield {**one, "_id": id, "orgPath": id, "orgRootId": id, "externalId": f"acct-{place}"}
+from .data_sets import DATA_SETS, STAMP, Records, number_of
+from .run import ROOT
 
 
 class _Lists:
-    """The records in both orders that a sync asks for."""
+    """A list in the orders that a sync asks for, and what was changed of it."""
 
-    def __init__(self, rows: int, cap: int) -> None:
-        self.cap = cap
+    def __init__(self, data: str, rows: int, cap: int) -> None:
+        self.data, self.records, self.cap = DATA_SETS[data], Records(data, rows), cap
         self.touched = 0
-        self.records: dict[str, bytes] = {}
-        self.heads: dict[str, bytes] = {}
-        self.stamps: dict[str, str] = {}
-        for company in companies(rows):
-            self._put(company)
-        self.by_id = list(self.records)
-        self.by_stamp: list[str] = []
-        self._sort()
-
-    def _put(self, one: Raw) -> None:
-        id = one["_id"]
-        self.records[id] = msgspec.json.encode(one)
-        self.heads[id] = msgspec.json.encode({"_id": id, STAMP: one[STAMP]})
-        self.stamps[id] = one[STAMP]
-
-    def _sort(self) -> None:
-        self.by_stamp = sorted(self.by_id, key=self.stamps.__getitem__, reverse=True)
+        self.changed: dict[int, bytes] = {}
+        self.stamps: dict[int, str] = {}
+        self.by_stamp: list[int] | None = None
+        # Before the first request, as a client waits for it.
+        self.records.whole, self.records.heads  # noqa: B018
 
     def touch(self, count: int) -> None:
         """Change some of the records, as somebody working in Planhat would, later than all before."""
         self.touched += 1
-        for place, id in enumerate(random.Random(self.touched).sample(self.by_id, count)):
-            one = msgspec.json.decode(self.records[id])
-            stamp = f"2026-06-{self.touched:02d}T10:{place // 60 % 60:02d}:{place % 60:02d}.000Z"
-            self._put({**one, "phase": f"Moved {self.touched}", STAMP: stamp})
-        self._sort()
+        day, hour = divmod(self.touched, 24)
+        for place, number in enumerate(random.Random(self.touched).sample(range(self.records.rows), count)):
+            record = msgspec.json.decode(self.one(number))
+            second, thousandth = place % 3600, place // 3600
+            stamp = f"2026-06-{1 + day:02d}T{hour:02d}:{second // 60:02d}:{second % 60:02d}.{thousandth:03d}Z"
+            self.stamps[number] = stamp
+            self.changed[number] = msgspec.json.encode({**record, "phase": f"Moved {self.touched}", STAMP: stamp})
+        self.by_stamp = None
+
+    def one(self, number: int) -> bytes:
+        return self.changed.get(number) or self.records.page(self.records.whole, number, number + 1)
+
+    def head(self, number: int) -> bytes:
+        if number not in self.stamps:
+            return self.records.page(self.records.heads, number, number + 1)
+        return msgspec.json.encode(
+            {"_id": msgspec.json.decode(self.changed[number])["_id"], STAMP: self.stamps[number]}
+        )
 
     def page(self, query: dict[str, str]) -> bytes:
-        ids = {"_id": self.by_id, "-_id": self.by_id[::-1], f"-{STAMP}": self.by_stamp}[query["sort"]]
-        offset = int(query["offset"])
+        start = int(query.get("offset", "0"))
+        stop = min(self.records.rows, start + min(self.cap, int(query["limit"])))
+        sort = query.get("sort", "_id")
         # Either the two fields of a scan, or all that there are: whole companies come by `select` only.
-        source = self.heads if set(query.get("select", "name").split(",")) <= {"_id", STAMP} else self.records
-        return b"[" + b",".join(source[id] for id in ids[offset : offset + min(self.cap, int(query["limit"]))]) + b"]"
+        heads = set(query.get("select", "name").split(",")) <= {"_id", STAMP}
+        if sort == "_id" and not self.changed:
+            return b"[" + self.records.page(self.records.heads if heads else self.records.whole, start, stop) + b"]"
+        numbers = range(start, stop) if sort == "_id" else self._sorted(sort)[start:stop]
+        return b"[" + b",".join(map(self.head if heads else self.one, numbers)) + b"]"
+
+    def _sorted(self, sort: str) -> list[int] | range:
+        if sort == "-_id":
+            return range(self.records.rows)[::-1]
+        assert sort == f"-{STAMP}", sort
+        if self.by_stamp is None:
+            first = sorted(self.stamps, key=self.stamps.__getitem__, reverse=True)
+            self.by_stamp = first + [number for number in self.records.by_stamp() if number not in self.stamps]
+        return self.by_stamp
+
+    def with_id(self, id: str) -> bytes:
+        return self.one(number_of(id, self.records.few))
 
 
 def _handler(lists: _Lists, delay: float) -> type[BaseHTTPRequestHandler]:
+    path = f"/{lists.data.path}"
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -92,13 +95,13 @@ def _handler(lists: _Lists, delay: float) -> type[BaseHTTPRequestHandler]:
             if parts.path == "/touch":
                 lists.touch(int(query["count"]))
                 body = b"[]"
-            elif parts.path == "/companies":
+            elif parts.path == path:
                 time.sleep(delay)
                 body = lists.page(query)
             elif parts.path == "/customfields":
                 body = b"[]"  # the account declares none
             else:
-                body = lists.records[parts.path.rpartition("/")[2]]
+                body = lists.with_id(parts.path.rpartition("/")[2])
             self.send_response(200)
             self.send_header("Content-Type", "application/json; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
@@ -111,10 +114,15 @@ def _handler(lists: _Lists, delay: float) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def made(data: str, rows: int, cap: int, delay: float) -> ThreadingHTTPServer:
+    """The server."""
+    return ThreadingHTTPServer(("127.0.0.1", 0), _handler(_Lists(data, rows, cap), delay))
+
+
 @contextmanager
-def serving(rows: int, *, cap: int = 5000, delay: float = 0.0) -> Iterator[str]:
-    """The address of a server with so many companies, `cap` a page at most, each page after `delay` seconds."""
-    command = [sys.executable, "-m", __name__, str(rows), str(cap), str(delay)]
+def serving(rows: int, data: str = "companies", *, cap: int = 5000, delay: float = 0.0) -> Iterator[str]:
+    """The address of a server with so many records, `cap` a page at most, each page after `delay` seconds."""
+    command = [sys.executable, "-m", __name__, data, str(rows), str(cap), str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
         try:
             assert server.stdout is not None
@@ -132,8 +140,7 @@ def touch(url: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), _handler(_Lists(int(sys.argv[1]), int(sys.argv[2])), float(sys.argv[3]))
-    ) as httpd:
+    data, rows, cap, delay = sys.argv[1:]
+    with made(data, int(rows), int(cap), float(delay)) as httpd:
         print(f"http://127.0.0.1:{httpd.server_address[1]}", flush=True)
         httpd.serve_forever()
