@@ -19,6 +19,7 @@ UNDER: dict[str, set[str]] = {
     "html": set(),
     "docstrings": set(),
     "aligned": set(),
+    "reprs": set(),
     "gc_pause": {"forks"},
     "files": {"errors"},
     "json_decoding": set(),
@@ -28,7 +29,9 @@ UNDER: dict[str, set[str]] = {
     "arguments": {"errors", "names"},
     "scopes": {"errors", "names", "arguments", "forks"},
     "runtime": {"errors", "names", "arguments", "forks", "scopes"},
-    "http": {"errors", "names", "arguments", "forks", "scopes", "runtime", "html", "gc_pause", "json_decoding"},
+    "http": {
+        *("errors", "names", "arguments", "forks", "scopes", "runtime", "html", "gc_pause", "json_decoding", "reprs")
+    },
 }
 """What each layer may import, beside itself; CONTRIBUTING.md draws it."""
 for _layer in ("wire", "query", "fields", "models", "tabular", "queryset"):

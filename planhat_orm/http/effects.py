@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import Struct
 
+from ..reprs import OwnRepr
+
 if TYPE_CHECKING:
     from ..errors import RequestError
 
@@ -22,7 +24,7 @@ TENANT = "{tenant}"
 """Stands for the tenant token in a path: the token itself is put in on the wire only."""
 
 
-class Request(Struct, frozen=True):
+class Request(OwnRepr, Struct, frozen=True):
     """One call of the API, without any secret in it.
 
     `idempotent` says that sending it again after a lost answer does no harm. `shape` is the JSON type a good

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..reprs import OwnRepr
 from ..wire.paths import LONGEST
 from ..wire.references import reference, references
 
@@ -25,19 +26,12 @@ _EPOCH = date(1970, 1, 1)
 _FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
 _NUMERIC = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
-MOMENT = (
-    r"(?!0000)[0-9]{4}-"
-    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
-)
-"""Moments that are their own comparable, all but those of a leap day."""
-_is_moment = re.compile(MOMENT).fullmatch
 _DATE_LIKE = re.compile(r"(?=.*\d{4})(?=.*[-/:. ,])[\w\s:/.,+-]{6,40}\Z")
 _DAYS = (datetime(2000, 1, 1), datetime(2004, 2, 2))
 """Two days that have nothing in common: what a text leaves out of a date differs between them."""
 
 
-class Kind(Struct, frozen=True, eq=False):
+class Kind(OwnRepr, Struct, frozen=True, eq=False):
     """What a field's values are.
 
     `load` reads a wire value (and hands an odd one back as it is), `dump` writes one, `check` accepts or
@@ -250,8 +244,6 @@ def _check_datetime(value: Any) -> Any:
 
 
 def _comparable_datetime(raw: Any) -> str | None:
-    if type(raw) is str and _is_moment(raw):
-        return raw
     value = _load_datetime(raw)
     return iso(value) if isinstance(value, datetime) else None
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from .. import arguments
 from ..errors import ValidationError
+from ..reprs import OwnRepr
 from .kinds import DAY, Kind, iso
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -30,7 +31,7 @@ def zone_named(name: str) -> tzinfo:
     return _zones[name]
 
 
-class Span(Struct, frozen=True):
+class Span(OwnRepr, Struct, frozen=True):
     """A length of time: so many months, days and seconds. Alone it means from now: `renewal_date__lte=days(60)`."""
 
     months: int = 0
@@ -66,7 +67,7 @@ class Span(Struct, frozen=True):
         return " + ".join(parts) or "days(0)"
 
 
-class Moment(Struct, frozen=True):
+class Moment(OwnRepr, Struct, frozen=True):
     """A point in time that is known when a query runs: `now()`, `today() + days(60)`, `quarter_start(1)`.
 
     `anchor` is where it counts from. Months are clamped: a month after 31 January is the last of February.
@@ -131,7 +132,7 @@ def _shifted(local: datetime, span: Span) -> datetime:
     return local
 
 
-class Relative(Struct, frozen=True):
+class Relative(OwnRepr, Struct, frozen=True):
     """A moment in the place of an operand of `kind`."""
 
     moment: Moment

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
-from operator import lt
+from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -98,7 +97,7 @@ class ListReader(Struct, Generic[Row], frozen=True):
 def ids_of(rows: Sequence[HasId]) -> list[str]:
     """The ids of a page; `NotSortedById` where one is no text."""
     ids = [row.get("_id") for row in rows]
-    if not {*map(type, ids)} <= {str} or not all(map(str.strip, ids)):
+    if not all(isinstance(id, str) and id.strip() for id in ids):
         raise NotSortedById
     return ids
 
@@ -112,4 +111,4 @@ def ascending(ids: list[str]) -> list[str]:
 
 def is_ascending(ids: Sequence[str]) -> bool:
     """Whether each id is greater than the one before it."""
-    return all(map(lt, ids, islice(ids, 1, None)))
+    return all(left < right for left, right in pairwise(ids))

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from pkgutil import walk_packages
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
+from rich.pretty import pretty_repr
 
+import planhat_orm
 from planhat_orm import Planhat
 from planhat_orm.errors import ConfigurationError, PlanhatError
+from planhat_orm.http.effects import Request
 from planhat_orm.http.retry import Retry
+from planhat_orm.reprs import OwnRepr
 
 from ..online import API_TOKEN, TENANT_TOKEN, Online
 
@@ -125,3 +132,19 @@ def test_a_token_that_the_server_repeats_is_struck_out(online: Online) -> None:
     assert b"Cannot POST /analytics/v1/analytics/***" in kept
     assert TENANT_TOKEN.encode() not in kept
     assert TENANT_TOKEN not in raised.value.detail  # type: ignore[attr-defined]
+
+
+def test_rich_shows_of_a_struct_what_its_repr_says() -> None:
+    request = Request("POST", "/companies", (("name", "secret"),), b'{"name": "secret"}')
+    assert pretty_repr(request) == repr(request) == "<Request POST /companies>"
+
+
+def test_no_struct_with_a_repr_of_its_own_tells_rich_another() -> None:
+    for module in walk_packages(planhat_orm.__path__, "planhat_orm."):
+        if not module.name.endswith((".__main__", ".mypy_plugin", ".dlt")):
+            import_module(module.name)
+    structs = list[type]()
+    for struct in (waiting := [msgspec.Struct]):
+        waiting += struct.__subclasses__()
+        structs += [struct] if struct.__module__.startswith("planhat_orm") and "__repr__" in vars(struct) else []
+    assert structs and all(issubclass(struct, OwnRepr) for struct in structs)
