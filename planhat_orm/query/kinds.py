@@ -26,6 +26,13 @@ _EPOCH = date(1970, 1, 1)
 _FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}\Z")
 _NUMERIC = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
+MOMENT = (
+    r"(?!0000)[0-9]{4}-"
+    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+)
+"""Moments that are their own comparable, all but those of a leap day."""
+_is_moment = re.compile(MOMENT).fullmatch
 _DATE_LIKE = re.compile(r"(?=.*\d{4})(?=.*[-/:. ,])[\w\s:/.,+-]{6,40}\Z")
 _DAYS = (datetime(2000, 1, 1), datetime(2004, 2, 2))
 """Two days that have nothing in common: what a text leaves out of a date differs between them."""
@@ -244,6 +251,8 @@ def _check_datetime(value: Any) -> Any:
 
 
 def _comparable_datetime(raw: Any) -> str | None:
+    if type(raw) is str and _is_moment(raw):
+        return raw
     value = _load_datetime(raw)
     return iso(value) if isinstance(value, datetime) else None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice
+from operator import lt
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -97,7 +98,7 @@ class ListReader(Struct, Generic[Row], frozen=True):
 def ids_of(rows: Sequence[HasId]) -> list[str]:
     """The ids of a page; `NotSortedById` where one is no text."""
     ids = [row.get("_id") for row in rows]
-    if not all(isinstance(id, str) and id.strip() for id in ids):
+    if not {*map(type, ids)} <= {str} or not all(map(str.strip, ids)):
         raise NotSortedById
     return ids
 
@@ -111,4 +112,4 @@ def ascending(ids: list[str]) -> list[str]:
 
 def is_ascending(ids: Sequence[str]) -> bool:
     """Whether each id is greater than the one before it."""
-    return all(left < right for left, right in pairwise(ids))
+    return all(map(lt, ids, islice(ids, 1, None)))

@@ -11,6 +11,7 @@ proves nothing: then ids are asked for alone, which no server cuts, and rows hid
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from typing import Generic
@@ -81,7 +82,7 @@ class ListWalk(Struct, Generic[Row]):
             if not self._meets(asked, ids):
                 yield from self._miss(asked)
                 continue
-            fresh = [row for row in rows if row.get("_id") > self.anchor]
+            fresh = rows[bisect_right(ids, self.anchor) :]
             if fresh:
                 page = yield from self._take(asked, ids, fresh)
                 if page.last is not None:

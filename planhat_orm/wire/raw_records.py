@@ -6,7 +6,7 @@ A sync looks at ids and stamps, and knows the records that did not change by the
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from typing import Any, TypedDict
 
 import msgspec
@@ -70,6 +70,11 @@ class RawRecord:
         came = _values(self.json)
         now = apply_aliases(resource, came)
         return self if now is came else RawRecord(msgspec.json.encode(now), self._head)
+
+
+def values_of(records: Iterable[RawRecord], wire: str) -> list[Any]:
+    """What each of some records has of a field that was looked at, None where it has nothing."""
+    return [record._head.get(wire) for record in records]
 
 
 def repaired_in(response: Response) -> list[str]:

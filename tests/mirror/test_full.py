@@ -206,6 +206,25 @@ def test_an_interrupted_resync_shows_no_change_and_deletes_nothing(
     assert_equal(mirror, emulator, "company")
 
 
+@pytest.mark.parametrize("forced", (True, False))
+def test_a_full_sync_mends_also_what_was_changed_behind_a_pass_that_was_cut_off(
+    make_emulator: Callable[..., Emulator], mirror: Mirror, forced: bool
+) -> None:
+    emulator = make_emulator(page_cap=5)
+    ids = companies(emulator, 24)
+    online = Runner(emulator.url)
+    online(mirror.sync("Company"))
+    assert interrupted(online, mirror.sync("Company", full=forced), 3)
+    with mirror.database.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE company SET name = 'another' WHERE id = '{ids[0]}'")
+    for cut in (0, 1, None):  # and however often it is cut off
+        if cut is None:
+            online(mirror.sync("Company", full=True))
+        else:
+            assert interrupted(online, mirror.sync("Company", full=True), cut)
+    assert_equal(mirror, emulator, "company")
+
+
 @pytest.mark.parametrize("count", (1, 2, 30))
 def test_a_pass_goes_on_although_all_that_it_read_is_gone_and_other_records_came(
     make_emulator: Callable[..., Emulator], mirror: Mirror, count: int

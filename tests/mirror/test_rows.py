@@ -121,6 +121,16 @@ def test_a_row_is_sealed_as_it_is_read_and_not_once_a_cell_differs(case: tuple[s
         assert not any(rows.are_sealed([[*row[:place], "other", *row[place + 1 :]] for row in read]))
 
 
+def test_what_a_seal_is_made_of_goes_into_one_function_of_sqlite() -> None:
+    assert max(len(RowCodec(layout).others) for layout in tables()) <= 100
+
+
+def test_rows_are_not_compared_with_seals_of_other_columns() -> None:
+    company, user = (RowCodec(layout_for(name)) for name in ("company", "user"))
+    hash = user.encode_row(b'{"_id":"a"}')[-1]
+    assert user.has_seal(hash) and not company.has_seal(hash) and not user.has_seal(hash[:32])
+
+
 @given(st.lists(st.sampled_from(["2021-07-28T16:15:50.772Z", "2021-07-28T16:15:50.772Z\n", "x", "\n" * 24])))
 def test_a_text_with_a_line_break_is_not_taken_for_a_moment(texts: list[str]) -> None:
     rows, column = RowCodec(layout_for("company")), layout_for("company").by_wire["updatedAt"]

@@ -3,6 +3,9 @@
 What a column cannot give back exactly is kept raw in `extra`, by wire name (see `packing`). A key that is in neither
 was absent. Unpacked, any JSON is what was packed. A row's hash tells whether a record's JSON is the one that was
 packed, and its second half, the seal, whether the row still holds what was packed then.
+
+The seal is the hash of two JSON arrays, of the numbers and of all other columns. SQLite makes the second one in half
+the time in which Python fetches its columns. Of numbers it shows fifteen digits, which are not all.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import cache
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -41,24 +44,21 @@ def of_json(hash: bytes) -> bytes:
     return bytes(hash[:_DIGEST])
 
 
-@cache
-def _sealed_row(layout: Layout) -> type[msgspec.Struct]:
-    """A row as the seal is made of it: what is NULL leaves no trace, so that a new column changes no seal."""
-    names = [*(column.name for column in (*layout.columns, *layout.derived)), "_extra"]
-    fields = [(f"field{place}", Any, msgspec.field(name=name, default=None)) for place, name in enumerate(names)]
-    return msgspec.defstruct("SealedRow", fields, omit_defaults=True, gc=False)
-
-
 class RowCodec:
-    """The conversion for one table. `names` are its columns in the order of a packed row."""
+    """The conversion for one table. `names` are its columns in the order of a packed row.
+
+    `numbers` are those with numbers, `others` the others that a seal is made of.
+    """
 
     def __init__(self, layout: Layout, *, postgres: bool = False) -> None:
         self.layout = layout
         self.names = (*(column.name for column in (*layout.columns, *layout.derived)), "_extra", "_hash")
         self._postgres = postgres
         self._packer = Packer(layout, postgres=postgres)
-        self._sealed = _sealed_row(layout)
-        self._numbers = [column.name for column in layout.columns if column.storage == "number"]
+        self.numbers = [column.name for column in layout.columns if column.storage == "number"]
+        self.others = [name for name in self.names[:-1] if name not in set(self.numbers)]
+        # A seal is made of all columns: where a release adds one, it is known that those of before cannot be compared.
+        self._made_of = digest("\n".join([*self.others, "", *self.numbers]).encode())[:2]
         self._flags = [column.name for column in layout.columns if column.storage == "boolean"]
         self._cells = [column.name for column in layout.columns if column.storage == "json"]
 
@@ -82,10 +82,12 @@ class RowCodec:
         if not rows:
             return []
         held: dict[str, Values] = dict(zip(self.names, zip(*rows, strict=True), strict=True))
-        for name in self._numbers:
-            held[name] = plain_numbers(held[name])
-        for name in self._flags:
-            held[name] = [flag if flag is None else bool(flag) for flag in held[name]]
+        for name in self.numbers:
+            held[name] = _as_packed(held[name])
+        for name, cells in held.items():
+            if name != "_hash" and bytes in set(map(type, cells)):
+                # No column of ours holds bytes, which JSON would show as the text that another cell may be.
+                held[name] = [(cell,) if type(cell) is bytes else cell for cell in cells]
         if self._postgres:
             # JSONB keeps neither the order of keys nor spaces.
             for name in self._cells:
@@ -95,8 +97,28 @@ class RowCodec:
 
     def _seals(self, columns: Mapping[str, Values], count: int) -> list[bytes]:
         nothing = (None,) * count
-        rows = map(self._sealed, *(columns.get(name, nothing) for name in self.names[:-1]))
-        return [digest(line) for line in _lines(rows).split(b"\n")[:-1]]
+        flags = {
+            name: [int(cell) if type(cell) is bool else cell for cell in columns[name]]
+            for name in self._flags
+            if name in columns
+        }
+        held = {**columns, **flags}
+        others = _lines(zip(*(held.get(name, nothing) for name in self.others), strict=True))
+        return self.seals(others.split(b"\n")[:-1], [held.get(name, nothing) for name in self.numbers])
+
+    def seals(self, others: Sequence[bytes], numbers: Sequence[Values]) -> list[bytes]:
+        """The seals of rows, by JSON arrays of what `others` hold, and the columns of `numbers`."""
+        if not numbers:
+            return [digest(line) + self._made_of for line in others]
+        lines = _lines(zip(*numbers, strict=True))
+        if lines.count(b"null") != sum(cells.count(None) for cells in numbers):
+            # JSON has no infinite numbers, so no column of ours holds one, but somebody may have written it.
+            lines = _lines(
+                [[cell if _is_finite(cell) else [str(cell)] for cell in row] for row in zip(*numbers, strict=True)]
+            )
+        return [
+            digest(line + number) + self._made_of for line, number in zip(others, lines.split(b"\n")[:-1], strict=True)
+        ]
 
     def _spell_out(self, packed: dict[str, Values]) -> None:
         """Write large floats in full: JSONB would turn 1e20 into a whole number, but keeps a `.0`."""
@@ -106,10 +128,9 @@ class RowCodec:
                     cell if cell is None else rewrite(_spelt_out(decode(cell))).decode() for cell in packed[name]
                 ]
 
-    @staticmethod
-    def has_seal(hash: bytes) -> bool:
-        """Whether a row's hash has a seal: releases before this one wrote none."""
-        return len(hash) > _DIGEST
+    def has_seal(self, hash: bytes) -> bool:
+        """Whether a row's hash has a seal of the columns that there are: releases before this one wrote none."""
+        return hash[2 * _DIGEST :] == self._made_of
 
     def decode_rows(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None = None
@@ -183,6 +204,18 @@ class RowCodec:
                 raw.update(more if select is None else {key: item for key, item in more.items() if key in select})
             found.append(raw)
         return found
+
+
+def _as_packed(numbers: Values) -> Values:
+    """Numbers as they are packed, but for those that somebody wrote with more digits than are packed."""
+    packed = plain_numbers(numbers)
+    return [
+        came if type(came) is int and came != number else number for came, number in zip(numbers, packed, strict=True)
+    ]
+
+
+def _is_finite(cell: Any) -> bool:
+    return not isinstance(cell, float) or isfinite(cell)
 
 
 def _decode_cells(texts: Sequence[str | None]) -> list[Any]:

@@ -19,21 +19,14 @@ from msgspec import UNSET
 
 from ...errors import BadAnswer
 from ...json_encoding import rewrite
-from ...query.kinds import DATETIME, EXACT, REFS
+from ...query.kinds import DATETIME, EXACT, MOMENT, REFS
 from ...wire.hierarchy import PATH, parent_in
 from .layout import Column, Layout
 
 Values = Sequence[Any]
 _DAYS = 100_000
-_MOMENT = (
-    r"(?!0000)[0-9]{4}-"
-    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
-)
-"""Moments that are their own comparable, all but those of a leap day."""
 _LENGTH = len("2021-07-28T16:15:50.772Z")
-_is_moment = re.compile(_MOMENT).fullmatch
-_are_moments = re.compile(rf"(?:{_MOMENT}\n)*").fullmatch
+_are_moments = re.compile(rf"(?:{MOMENT}\n)*").fullmatch
 _SPELT = {"text": (str,), "number": (int, float), "integer": (int, float), "boolean": (bool,)}
 _NUL = b"\\u0000"
 _MOST_LEARNT = 64
@@ -157,8 +150,6 @@ class Packer:
         if column.storage == "json":
             shown, nul = column.kind.load(value), "\\u0000"
             stored, kept = rewrite(shown).decode(), shown is value
-        elif column.kind is DATETIME and type(value) is str and _is_moment(value):
-            return value, True
         else:
             stored, nul = column.kind.comparable(value), "\0"
             kept = type(value) in _SPELT[column.storage] and stored == value

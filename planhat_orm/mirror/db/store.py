@@ -12,7 +12,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, delete, or_, select, true, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, delete, or_, select, true, type_coerce, update
 
 from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
@@ -91,7 +91,7 @@ class Store:
         found: dict[str, bytes] = {}
         for part in chunks(ids):
             statement = select(self.table.c.id, self.table.c["_hash"]).where(self.table.c.id.in_(part))
-            found.update((id, of_json(hash)) for id, hash in self.connection.execute(statement))
+            found.update(self._hashes(statement))
         return found
 
     def between(self, after: str, last: str | None) -> dict[str, bytes]:
@@ -103,7 +103,11 @@ class Store:
         statement = statement.where(self._known())
         if last is not None:
             statement = statement.where(self.table.c.id <= last)
-        return {id: of_json(hash) for id, hash in self.connection.execute(statement)}
+        return self._hashes(statement)
+
+    def _hashes(self, statement: Select[Any]) -> dict[str, bytes]:
+        with gc_paused():
+            return {id: of_json(hash) for id, hash in self.connection.execute(statement).all()}
 
     def any_id(self) -> str | None:
         """The id of a record that Planhat knows; None where there is none."""
@@ -137,14 +141,11 @@ class Store:
         found = (id for id in self.connection.execute(statement).scalars() if id not in among)
         return list(islice(found, most))
 
-    def stamps(self, stamp: str, ids: Sequence[str]) -> dict[str, Any]:
-        """The stamps of the records of some ids that are stored; `stamp` is a wire name."""
-        found: dict[str, Any] = {}
+    def stamps(self, stamp: str, first: str, last: str) -> dict[str, Any]:
+        """The stamps of the stored records from one id to another; `stamp` is a wire name."""
         value = tables.value_of(self.layout, stamp, self._postgres)
-        for part in chunks(ids):
-            rows = self.connection.execute(select(self.table.c.id, value).where(self.table.c.id.in_(part)))
-            found.update((id, DATETIME.comparable(text)) for id, text in rows)
-        return found
+        statement = select(self.table.c.id, value).where(self.table.c.id.between(first, last))
+        return {id: DATETIME.comparable(text) for id, text in self.connection.execute(statement).all()}
 
     def _known(self) -> ColumnElement[bool]:
         """Not a temporary id, in words that are cheap."""
@@ -169,14 +170,15 @@ class Store:
                 found[raw["_id"]] = raw
         return found
 
-    def sealed_rows(self) -> Iterator[Sequence[Sequence[Any]]]:
-        """All rows, a thousand at a time and in the order of ids: their columns, `_extra`, and their hashes."""
+    def sealed_rows(self, *conditions: ColumnElement[bool]) -> Iterator[Sequence[Sequence[Any]]]:
+        """Rows, a thousand at a time and in the order of ids: their columns, `_extra`, and their hashes."""
         # Flags as the numbers that SQLite keeps: they are made of them by column.
         shown = [
             type_coerce(column, Integer()) if column.type is tables.TYPES["boolean"] else column
             for column in self._shown()
         ]
-        statement = select(*shown, self.table.c["_extra"], self.table.c["_hash"]).order_by(self.table.c.id)
+        statement = select(*shown, self.table.c["_extra"], self.table.c["_hash"])
+        statement = statement.where(*conditions).order_by(self.table.c.id)
         with self.connection.execute(statement, execution_options={"stream_results": True}) as result:
             while True:
                 with gc_paused():
@@ -185,20 +187,41 @@ class Store:
                     return
                 yield part
 
-    def distrust(self) -> int:
-        """Forget the hash of every row that does not hold what was written, or of which that is not known.
+    def unproved(self) -> dict[str, bool]:
+        """The rows that are not known to hold what was written, and whether they are known to hold something else.
 
-        The next list that shows such a record writes its row anew. Returns how many held something else.
+        Those are left out that the next list which shows their record writes anew.
         """
-        place, wrong, count = self.rows.names.index("id"), list[str](), 0
-        for rows in self.sealed_rows():
+        place, found = self.rows.names.index("id"), dict[str, bool]()
+        for rows in self.sealed_rows() if self._postgres else self._looked_at_twice():
             for row, is_sealed in zip(rows, self.rows.are_sealed(rows), strict=True):
-                if not is_sealed:
-                    wrong.append(row[place])
-                    count += self.rows.has_seal(row[-1])
-        for part in chunks(wrong):
+                if not is_sealed and row[-1]:
+                    found[row[place]] = self.rows.has_seal(row[-1])
+        return found
+
+    def _looked_at_twice(self) -> Iterator[Sequence[Sequence[Any]]]:
+        """The rows that SQLite does not show as their seals say: Python may show numbers and characters otherwise."""
+        with self.connection.exec_driver_sql(self._shown_by_sqlite()) as result:
+            while part := result.fetchmany(PACKED):
+                ids, hashes, others, *numbers = zip(*part, strict=True)
+                seals = self.rows.seals([line or b"" for line in others], numbers)
+                doubtful = [id for id, hash, seal in zip(ids, hashes, seals, strict=True) if hash[-len(seal) :] != seal]
+                for some in chunks(doubtful):
+                    yield from self.sealed_rows(self.table.c.id.in_(some))
+
+    def _shown_by_sqlite(self) -> str:
+        """The statement that shows what seals are made of; NULL of a row with bytes, of which SQLite makes no JSON."""
+        quote = self.connection.dialect.identifier_preparer.quote
+        others = [quote(name) for name in self.rows.others]
+        is_odd = " OR ".join(f"{name} >= x''" for name in others)
+        array = f"json_array({', '.join(others)})"  # a function takes a hundred arguments: no table has so many
+        shown = ["id", "_hash", f"CASE WHEN {is_odd} THEN NULL ELSE CAST({array} AS BLOB) END"]
+        return f"SELECT {', '.join([*shown, *map(quote, self.rows.numbers)])} FROM {quote(self.layout.table)}"
+
+    def forget_hashes(self, ids: Sequence[str]) -> None:
+        """Have the next list that shows the records of some ids write their rows anew."""
+        for part in chunks(ids):
             self.connection.execute(update(self.table).where(self.table.c.id.in_(part)).values({"_hash": b""}))
-        return count
 
     def _shown(self) -> list[Any]:
         return [

@@ -24,7 +24,7 @@ from ...runtime import TEMPORARY
 from ...wire.list_page import request_page, rows_of
 from ...wire.list_reader import ListReader, NotSortedById, ascending, ids_of, is_ascending
 from ...wire.proved_page import Page
-from ...wire.raw_records import RawRecord, slices_of
+from ...wire.raw_records import RawRecord, slices_of, values_of
 from ..db import state, tables
 from . import thresholds
 from .paging import NotSortedByStamp, walk_ahead
@@ -91,9 +91,11 @@ class _Audit:
 
     def check(self, rows: list[RawRecord]) -> Flow[None]:
         """Raise `NotSortedByStamp` when a record changed before this sync began, and this sync did not see it."""
-        stored: dict[str, Any] = yield RunBlocking(lambda: self._stored([row["_id"] for row in rows]))
-        for row in rows:
-            id, stamp = row["_id"], DATETIME.comparable(row.get(self.stamp))
+        if not rows:
+            return
+        stored: dict[str, Any] = yield RunBlocking(lambda: self._stored(rows[0]["_id"], rows[-1]["_id"]))
+        for id, written in zip(values_of(rows, "_id"), values_of(rows, self.stamp), strict=True):
+            stamp = DATETIME.comparable(written)
             if stamp is None:
                 raise NotSortedByStamp(f"a record has no {self.stamp}", then="full", lasting=False)
             self.latest = max(self.latest, stamp)
@@ -116,9 +118,9 @@ class _Audit:
                     return
         raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
 
-    def _stored(self, ids: list[str]) -> dict[str, Any]:
+    def _stored(self, first: str, last: str) -> dict[str, Any]:
         with self.job.reading() as connection:
-            return self.job.store(connection).stamps(self.stamp, ids)
+            return self.job.store(connection).stamps(self.stamp, first, last)
 
 
 class _Search:
@@ -257,5 +259,5 @@ def _ids(job: ModelSync) -> list[str]:
     table, stage = tables.records(job.layout), tables.stage
     fresh = select(stage.c.record).where(stage.c.resource == job.layout.table, stage.c.body.is_not(None))
     with job.reading() as connection:
-        ids = connection.execute(union(select(table.c.id), fresh)).scalars()
-        return sorted(id for id in ids if not id.startswith(TEMPORARY))
+        ids = connection.execute(union(select(table.c.id), fresh)).scalars().all()
+    return sorted(id for id in ids if not id.startswith(TEMPORARY))

@@ -20,7 +20,7 @@ from ...wire import records
 from ...wire.list_page import learned_keys
 from ...wire.list_reader import NotSortedById
 from ...wire.proved_page import Page
-from ...wire.raw_records import RawRecord
+from ...wire.raw_records import RawRecord, values_of
 from ...wire.resources import STAMPS, ListParam
 from ..db import state
 from ..db.state import ListCursor, State
@@ -82,15 +82,19 @@ class _Full:
 
     def _begin(self) -> None:
         job = self.job
+        unproved = job.unproved() if job.forced else []
         with job.writing() as connection:
+            if unproved:
+                job.store(connection).forget_hashes(unproved)
+                # A pass that was cut off may have gone by them.
+                self.state.cursor = None
+                state.save(connection, self.state)
             if self.state.cursor is not None:
                 self.cursor, job.resumed = self.state.cursor, True
                 job.first_page = self.cursor.first_page
                 job.report.notes.append(f"resumed after {self.cursor.rank} records")
             else:
                 job.clear_stage(connection)
-                if job.forced:
-                    job.distrust(connection)
                 # That the parameter adds records was proved once and for all; the opposite never is.
                 self.cursor = ListCursor(two=False if self.state.traits.two is False else None)
             self.doubtful = set(self.cursor.doubtful)
@@ -148,7 +152,7 @@ class _Full:
         job, cursor = self.job, self.cursor
         with job.writing() as connection:
             store = job.store(connection)
-            ids = {row["_id"] for row in page.rows}
+            ids = set(values_of(page.rows, "_id"))
             stored = store.between(page.after, page.last)
             gone = [id for id in stored if id not in ids]
             if scope is not None:
@@ -174,7 +178,7 @@ class _Full:
         """Count the stamps, and note the latest: of all pages, and of the first one."""
         stamps = self.cursor.stamps
         for name in STAMPS:
-            texts = [value for row in page.rows if isinstance(value := row.get(name), str)]
+            texts = [value for value in values_of(page.rows, name) if isinstance(value, str)]
             if texts:
                 count, top = stamps.get(name, (0, ""))
                 stamps[name] = (count + len(texts), max(top, *texts) if top else max(texts))

@@ -13,7 +13,7 @@ from ...errors import BadAnswer, NotFound, PermissionDenied
 from ...http.effects import Emit, Flow, RunBlocking
 from ...json_encoding import rewrite
 from ...wire import records
-from ...wire.raw_records import RawRecord
+from ...wire.raw_records import RawRecord, values_of
 from ..db import clock, guards, state, tables
 from ..db.changes import ChangeLog, Raw, write_reset
 from ..db.clock import Instant
@@ -124,12 +124,12 @@ class ModelSync:
             return asked
         staged: dict[str, str | None] = {}
         same: list[str] = []
-        for row in rows:
-            json = row.json if isinstance(row, RawRecord) else rewrite(row)
-            if hashes.get(row["_id"]) == digest(json):
-                same.append(row["_id"])
+        slices = [row if isinstance(row, RawRecord) else RawRecord(rewrite(row), row) for row in rows]
+        for id, row in zip(values_of(slices, "_id"), slices, strict=True):
+            if hashes.get(id) == digest(row.json):
+                same.append(id)
             else:
-                staged[row["_id"]] = str(json, "utf-8")
+                staged[id] = str(row.json, "utf-8")
         self.report.unchanged += len(same)
         if self._is_staged(connection):
             self.unstage(connection, [*same, *staged, *gone])
@@ -244,11 +244,14 @@ class ModelSync:
             sample = random.sample(gone, SAMPLE)
             self._still_there = SAMPLE - len((yield from self.confirm(sample)))
 
-    def distrust(self, connection: Connection) -> None:
-        """Have every row written anew that does not hold what its record said: somebody else wrote it."""
-        wrong = self.store(connection).distrust() if self.state.complete else 0
+    def unproved(self) -> list[str]:
+        """The rows to be written anew: that do not hold what their records said, or of which that is not known."""
+        with self.reading() as connection:
+            found = self.store(connection).unproved() if self.state.complete else {}
+        wrong = sum(found.values())
         if wrong:
             self.report.notes.append(f"{wrong:,} rows did not hold what their records say, and were written anew")
+        return list(found)
 
     def clear_stage(self, connection: Connection) -> None:
         """Forget what was kept aside."""
