@@ -1,33 +1,36 @@
-"""The writer: whether a write joins the open batch, waits in the outbox, or leaves now."""
+"""The writer: whether a write joins the open batch, waits in the outbox, or leaves now.
+
+What reconciles, undoes and merges is imported when it is called: most programs do none of it, and it is a tenth of the
+time that the package takes to import.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .. import arguments, runtime
 from ..errors import ConfigurationError, PlanhatError, ReadOnlyError, ValidationError
 from ..http.effects import Flow
 from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
-from ..models.reversal import Reversals
-from ..queryset.columns import RowOptions
-from ..queryset.duplicates import Duplicates
-from ..queryset.queryset import QuerySet
 from ..runtime import Client
 from ..scopes import blocks
-from ..tabular.sources import FileOptions, Rows
 from ..wire.resources import BULK_MAX_ROWS
 from . import analytics, single
 from .batch import Batch, batch_in
 from .destination import block_of, by_block, sender_for
-from .merge import check_two, merge
-from .merge_plan import MergePlan
-from .reconcile import Mapped, ReconcileOptions, reconcile
-from .reconcile_plan import ReconcilePlan
-from .revert import revert
-from .revert_plan import RevertPlan
 from .sender import Sender, push
+
+if TYPE_CHECKING:
+    from ..models.reversal import Reversals
+    from ..queryset.duplicates import Duplicates
+    from ..queryset.queryset import QuerySet
+    from ..tabular.sources import Rows
+    from .merge_plan import MergePlan
+    from .reconcile import Mapped
+    from .reconcile_plan import ReconcilePlan
+    from .revert_plan import RevertPlan
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -171,6 +174,10 @@ class RecordWriter:
         owner: Mapping[str, str] | None = None,
     ) -> Flow[ReconcilePlan[M]]:
         """Compare rows of another system with what is there, and return the plan."""
+        from ..queryset.columns import RowOptions
+        from ..tabular.sources import FileOptions
+        from .reconcile import ReconcileOptions, reconcile
+
         self.guard()
         options = ReconcileOptions(
             delete, duplicates, RowOptions(empty, dayfirst, format), FileOptions(encoding, sheet=sheet), owner
@@ -179,11 +186,15 @@ class RecordWriter:
 
     def revert(self, told: Reversals) -> Flow[RevertPlan]:
         """Compare what undoing comes to with what Planhat holds now, and return the plan."""
+        from .revert import revert
+
         self.guard()
         return (yield from revert(self._client, told))
 
     def merge(self, keep: Model | str, other: Model | str, leave: Iterable[type[Model] | str] = ()) -> Flow[MergePlan]:
         """Read two companies and all that belongs to them, and return the plan of merging them."""
+        from .merge import check_two, merge
+
         self.guard(delete=True)
         ids = []
         for name, item in (("keep", keep), ("other", other)):
