@@ -10,10 +10,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import call_paths, comparison, jobs, measure, page, server, sync
+from tests.benchmarks import call_paths, comparison, data_sets, jobs, measure, page, server, sync
 from tests.benchmarks.measure import Line, Scale, in_a_process, printed
 from tests.benchmarks.run import Run, measured
 
@@ -51,6 +52,8 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(comparison, "in_its_process", of_peer)
     monkeypatch.setattr(comparison, "ENVIRONMENTS", tmp_path)
     monkeypatch.setattr(sync, "SLOW", 0.01)
+    # The other sets come from the same server, and the next test makes all.
+    monkeypatch.setattr(sync, "DATA_SETS", {name: data_sets.DATA_SETS[name] for name in ("companies", "mixed")})
     yield
     gc.unfreeze()
 
@@ -67,6 +70,21 @@ def test_a_subject_runs_to_its_end_and_writes_its_table(
     lines = [line for line in written.read_text("utf-8").splitlines() if line.startswith("| ")]
     assert len(lines) == len(printed) - 4 + 2 > 5
     assert (tmp_path / page.CHART).exists() == (subject is comparison)
+
+
+@pytest.mark.parametrize("data", data_sets.DATA_SETS)
+def test_a_list_is_the_same_as_pages_and_as_records_each_with_an_id_of_its_own(
+    data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_sets, "SAMPLE", 40)
+    records = data_sets.Records(data, 100)
+    page = msgspec.json.decode(b"[" + records.page(records.whole, 15, 90) + b"]")
+    assert page == list(records.one_by_one())[15:90]
+    assert len({record["_id"] for record in page}) == len({record["updatedAt"] for record in page}) == 75
+    latest = [number for number in records.by_stamp() if 15 <= number < 90]
+    assert [page[number - 15]["updatedAt"] for number in latest] == sorted(
+        (record["updatedAt"] for record in page), reverse=True
+    )
 
 
 def test_a_job_in_a_process_says_what_it_took() -> None:

@@ -85,7 +85,7 @@ NAMES = ("name", "mrr", "updatedAt")
 PAGE = 5000
 WIRES = 20_000
 """How many dicts are made objects, at most: they are all in memory."""
-GETS = 1000
+GETS = 300
 
 
 def pages(url: str, decode: Any) -> Iterator[list[dict[str, Any]]]:
