@@ -43,7 +43,8 @@ def store(url: str, where: str, rows: str) -> Job:
         from datetime import datetime
 
         def made(wire: dict[str, Any]) -> tuple[Any, ...]:
-            dates = [datetime.fromisoformat(wire[name]) if wire.get(name) else None for name in DATES]
+            # Its field reads no zone: with one, it would give texts.
+            dates = [datetime.fromisoformat(wire[name][:-1]) if wire.get(name) else None for name in DATES]
             others = [wire.get(name) for name in TEXTS + NUMBERS + BOOLEANS]
             return (wire["_id"], *others, *dates, *[wire.get(name) for name in LISTS + OBJECTS])
 
