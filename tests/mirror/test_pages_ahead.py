@@ -19,42 +19,48 @@ IDS = [f"{n:024x}" for n in range(PER_PAGE * PAGES)]
 
 
 def most_ahead(seconds: float) -> int:
-    """Run a pass by hand over a list whose every page takes so long; how many were on their way while one was written."""
-    seen: list[str] = []
+    """How many pages were on their way while one was written, of a list whose every page takes so long."""
+    return read(seconds)[0]
+
+
+def read(seconds: float, count: int = PAGES) -> tuple[int, int, int]:
+    """Run a pass by hand over a list of so many pages: the most on their way, answers waited for in turn, requests."""
+    ids, seen = IDS[: count * PER_PAGE], list[str]()
 
     def apply(page: Page[RawRecord]) -> Flow[None]:
         seen.extend(row["_id"] for row in page.rows)
         yield Emit(len(seen))
 
     flow = walk_ahead(resource("company"), RequestCounter(), {}, longest=PER_PAGE).run(apply)
-    out: set[int] = set()
-    most, answer = 0, None
+    out: dict[int, int] = {}
+    most, requests, rounds, answer = 0, 0, 0, None
     while True:
         try:
             effect = flow.send(answer)
         except StopIteration:
-            assert seen == IDS
-            return most
+            assert seen == ids
+            return most, rounds, requests
         answer = None
         if isinstance(effect, Start):
             asks = dict(effect.request.params)
             answer = BACKWARDS if asks["sort"] == "-_id" else int(asks["offset"])
-            out.add(answer)
+            requests += 1
+            out[answer] = rounds + 1
         elif isinstance(effect, Emit):
             most = max(most, len(out))
         elif isinstance(effect, Wait):
-            out.remove(effect.begun)
-            answer = newest() if effect.begun == BACKWARDS else page(effect.begun, seconds)  # type: ignore[assignment]
+            rounds = max(rounds, out.pop(effect.begun))
+            answer = newest(ids) if effect.begun == BACKWARDS else page(ids, effect.begun, seconds)  # type: ignore[assignment]
         else:
             raise AssertionError(f"all is asked for ahead: {effect}")
 
 
-def newest() -> Response:
-    return Response(200, {}, b"", [{"_id": id} for id in IDS[: -PER_PAGE - 1 : -1]])
+def newest(ids: list[str]) -> Response:
+    return Response(200, {}, b"", [{"_id": id} for id in ids[: -PER_PAGE - 1 : -1]])
 
 
-def page(offset: int, seconds: float) -> Response:
-    body = b"[" + b",".join(rewrite({"_id": id}) for id in IDS[offset : offset + PER_PAGE]) + b"]"
+def page(ids: list[str], offset: int, seconds: float) -> Response:
+    body = b"[" + b",".join(rewrite({"_id": id}) for id in ids[offset : offset + PER_PAGE]) + b"]"
     return Response(200, {}, body, msgspec.json.decode(body, type=list[msgspec.Raw]), seconds=seconds)
 
 
@@ -64,6 +70,12 @@ def test_a_fast_server_is_read_page_by_page() -> None:
 
 def test_a_slow_server_is_asked_for_seven_pages_while_one_is_written() -> None:
     assert most_ahead(2.0) == paging.AHEAD
+
+
+@pytest.mark.parametrize(("pages", "rounds", "requests"), [(1, 1, 2), (2, 2, 7), (4, 3, 13), (15, 5, 29), (40, 11, 66)])
+def test_a_slow_list_of_which_nobody_knows_how_long_it_is(pages: int, rounds: int, requests: int) -> None:
+    """Few answers are waited for one after the other. A page of 50 shows 34 new records: 4 pages are read as 6."""
+    assert read(0.5, pages)[1:] == (rounds, requests)
 
 
 @pytest.mark.parametrize(("budget", "most"), [(4, 3), (0, 1)])

@@ -29,7 +29,7 @@ from ..db.clock import Instant
 
 OVERLAP = 16
 AHEAD = 7
-STEP = 0.1
+STEP = 0.07
 """How many pages may be asked for while one is waited for and written: one for each so many seconds that an answer
 takes. A fast server is read page by page, and a sync that is killed there has fetched none in vain."""
 MOST_BYTES = 24_000_000
@@ -166,7 +166,8 @@ class WalkAhead(ListWalk[RawRecord]):
         room = min(AHEAD, int(answer.seconds / STEP), max(1, MOST_BYTES // len(answer.body) - 1))
         last = self._ahead[-1][0].offset + len(ids) if self._ahead else self.rank
         while len(self._ahead) < room:
-            likely = self._asked // 2 > len(self._ahead) if self.expected is None else last < self.expected
+            # Of a list of which nobody knows how long it is, two for each page that came.
+            likely = 2 * self._asked > 3 * len(self._ahead) if self.expected is None else last < self.expected
             if not likely:
                 return
             yield from self._begin(Asked(last - self._reach(), self.reader.most))
