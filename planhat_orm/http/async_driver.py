@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from .delivery import deliver_with_token
 from .drivers import Finished, advance, sending
-from .effects import Attempt, CurrentAccount, Emit, Flow, Request, RunBlocking, Sleep, Start, Wait
+from .effects import Attempt, CurrentAccount, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
 from .pools import LoopPools
 from .session import Session
 
@@ -93,7 +93,7 @@ class AsyncDriver:
             case Request():
                 return await self.run(deliver_with_token(effect, session))
             case Attempt():
-                return await sending().send_in_task(effect, session, self._open())
+                return await self._send(effect)
             case Sleep():
                 for seconds in session.ticks(effect):
                     await session.clock.asleep(seconds)
@@ -110,6 +110,10 @@ class AsyncDriver:
             case CurrentAccount():
                 return session.account or session
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
+
+    async def _send(self, attempt: Attempt) -> Response:
+        response: Response = await sending().send_in_task(attempt, self.session, self._open())
+        return response
 
     def _open(self) -> LoopPools:
         loop = asyncio.get_running_loop()

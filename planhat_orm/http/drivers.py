@@ -16,7 +16,7 @@ from .. import forks
 from ..errors import interrupt_behind
 from .blocking import warn_in_a_task
 from .delivery import deliver_with_token
-from .effects import Attempt, CurrentAccount, Emit, Flow, Request, RunBlocking, Sleep, Start, Wait
+from .effects import Attempt, CurrentAccount, Emit, Flow, Request, Response, RunBlocking, Sleep, Start, Wait
 from .pools import Pools
 from .session import Session
 
@@ -45,7 +45,7 @@ def advance(flow: Flow[Any], answer: Any, error: Exception | None) -> Any:
 
 
 def sending() -> ModuleType:
-    """The module that sends. It is imported with the first request: httpcore takes as long to load as much of ours."""
+    """The module that sends. It is imported with the first request, as httpcore takes long to load."""
     from . import sending
 
     return sending
@@ -121,7 +121,7 @@ class Driver:
                 sending()  # before the request holds a slot of the quota, which Ctrl-C in an import would not give back
                 return self.run(deliver_with_token(effect, session))
             case Attempt():
-                return sending().send(effect, session, self._pools, self.close)
+                return self._send(effect)
             case Sleep():
                 for seconds in session.ticks(effect):
                     session.clock.sleep(seconds)
@@ -137,3 +137,7 @@ class Driver:
             case CurrentAccount():
                 return session.account or session
         raise TypeError(f"A flow yielded {effect!r}, which is no effect.")
+
+    def _send(self, attempt: Attempt) -> Response:
+        response: Response = sending().send(attempt, self.session, self._pools, self.close)
+        return response
