@@ -17,6 +17,7 @@ from ..names import camel
 from ..query.conditions import Q
 from ..query.expressions import Expression
 from ..query.kinds import LISTS, Kind
+from ..query.loading import kept_types
 from ..query.moments import Moment, Span
 from ..wire.patches import same
 from . import gate
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MISSING: Any = object()
+
+
+def start_live(record: Model) -> dict[str, Any]:
+    """Give a record the dict of its converted values; its `__setattr__` looks at the name first, which takes longer."""
+    live: dict[str, Any] = {}
+    object.__setattr__(record, "_live", live)
+    return live
 
 
 class Field(Generic[T]):
@@ -61,6 +69,9 @@ class Field(Generic[T]):
         self.choices = choices
         self.bounds = bounds
         self.__doc__ = doc or None
+        # What is read of most records: values of the wire that are the field's own.
+        is_plain = type(self)._raw is Field._raw and type(self)._read is Field._read
+        self._kept = kept_types(kind) if is_plain else frozenset[type]()
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -92,6 +103,9 @@ class Field(Generic[T]):
             value = live.get(self.name, _MISSING)
             if value is not _MISSING:
                 return value  # type: ignore[no-any-return]
+        raw: Any = record._wire.get(self.wire)
+        if type(raw) in self._kept:
+            return raw  # type: ignore[no-any-return]
         raw = self._raw(record)
         if raw is _MISSING:
             raw = None
@@ -115,9 +129,10 @@ class Field(Generic[T]):
             value = kind.load(raw)
             if value is raw:
                 return raw
-        if record._live is None:
-            record._live = {}
-        record._live[self.name] = value
+        live = record._live
+        if live is None:
+            live = start_live(record)
+        live[self.name] = value
         return value
 
     def _empty(self) -> Any:
@@ -126,9 +141,8 @@ class Field(Generic[T]):
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
         checked = self.check(value, runtime.zone(record))
-        if record._live is None:
-            record._live = {}
-        record._live[self.name] = checked
+        live = start_live(record) if record._live is None else record._live
+        live[self.name] = checked
 
     def __delete__(self, record: Model) -> None:
         raise FieldError(f"A field is not deleted: set {type(record).__name__}.{self.name} = None to clear it.")

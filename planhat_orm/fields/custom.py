@@ -23,7 +23,7 @@ from ..query.kinds import Kind
 from ..wire.patches import same
 from . import account, gate
 from .account import KIND_OF
-from .base import _MISSING, Field
+from .base import _MISSING, Field, start_live
 from .scalars import Refused, refusal, scalar
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ class CustomFields(Field[dict[str, Any]]):
             else _kept(_kind(record, label), label, element, zone)
             for label, element in self._labels(value).items()
         }
-        if record._live is None:
-            record._live = {}
-        record._live[self.name] = live
+        (start_live(record) if record._live is None else record._live)[self.name] = live
 
     def _labels(self, value: Any) -> Mapping[str, Any]:
         if value is None:
@@ -107,8 +105,8 @@ def _is_untouched(before: dict[str, Any], live: Any) -> bool:
     Reading custom fields makes the copy, so this is asked of every record that they were read of.
     """
     try:
-        # True equals 1, and is written otherwise.
-        return bool(before == live) and _encode(before) == _encode(live)
+        # As bytes: True equals 1, and is written otherwise.
+        return _encode(before) == _encode(live)
     except (TypeError, ValueError, OverflowError):
         return False  # it holds what no JSON does
 

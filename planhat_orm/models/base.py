@@ -189,10 +189,11 @@ class Model(metaclass=ModelType):
         {'phase': ('Trial', 'Live')}
         """
         found: dict[str, Any] = {}
-        if not self._live:
+        live = self._live
+        if not live:
             return found
         meta = self._meta
-        for name, value in self._live.items():
+        for name, value in live.items():
             field = meta.fields[name]
             difference: Any = field.difference(self, value)
             if difference is None:

@@ -14,19 +14,25 @@ _TEXTS: frozenset[type] = frozenset((str,))
 _FLAGS: frozenset[type] = frozenset((bool,))
 _NOTHING: frozenset[type] = frozenset()
 _AS_THEY_ARE = {
-    kinds.TEXT.load: _TEXTS,
-    kinds.REF.load: _TEXTS,
-    kinds.NUMBER.load: _NUMBERS,
-    kinds.BOOLEAN.load: _FLAGS,
+    kinds.TEXT: _TEXTS,
+    kinds.ID: _TEXTS,
+    kinds.REF: _TEXTS,
+    kinds.NUMBER: _NUMBERS,
+    kinds.INTEGER: _NUMBERS,
+    kinds.BOOLEAN: _FLAGS,
 }
-"""By function: the types of the values that it returns as they are."""
+
+
+def kept_types(kind: Kind) -> frozenset[type]:
+    """The types of the values that `kind.load` returns as they are."""
+    return _AS_THEY_ARE.get(kind, _NOTHING)
 
 
 def load_column(kind: Kind, values: Sequence[Any]) -> Sequence[Any]:
     """What `kind.load` makes of each value; None of what is missing."""
     types: set[type] = set(map(type, values))
     types.discard(type(None))
-    if not types or types <= _AS_THEY_ARE.get(kind.load, _NOTHING):
+    if not types or types <= kept_types(kind):
         return values
     if kind is kinds.DATETIME and types == _TEXTS:
         return _moments(values)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 from .. import arguments, runtime
 from ..errors import FieldError, PlanhatError, WhichClient
 from ..fields.base import Field
+from ..gc_pause import gc_paused
 from ..http.effects import Emit, Flow
 from ..http.flows import collected, mapped
 from ..models.base import Model
@@ -776,7 +777,9 @@ class QuerySet(Results[M], Generic[M]):
                 origin = made(client, source, query, scope)
                 origin.related, origin.whole = shared.related, shared.whole
             values = [row.pop(ANNOTATIONS) for row in rows] if kinds else []
-            records = client.writer.unify([model.from_wire(row, origin) for row in rows])
+            with gc_paused():
+                fresh = [model.from_wire(row, origin) for row in rows]
+            records = client.writer.unify(fresh)
             for record, annotated in zip(records, values, strict=False):
                 annotating.attach(record, annotated, kinds, aliases)
             origin.add_peers(records)

@@ -105,9 +105,9 @@ class Results(Generic[T]):
         shared = self._joined()
         place = 0
         while True:
-            while place < len(shared.rows):
-                yield shared.rows[place]
-                place += 1
+            page = shared.rows[place:]
+            place += len(page)
+            yield from page
             if not self._reach(shared, place):
                 return
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
 from ..fields.account import kind_of
 from ..fields.base import Field
+from ..gc_pause import gc_paused
 from ..http.effects import Emit, Flow
 from ..http.flows import mapped
 from ..models.base import Model
@@ -148,7 +150,8 @@ class _Rows(Framed, Results[T]):
         del self, queryset
 
         def build(page: dict[str, list[Any]]) -> Flow[None]:
-            rows = maker._rows_of([_loaded_column(field, page) for field in fields])
+            with gc_paused():
+                rows = maker._rows_of([_loaded_column(field, page) for field in fields])
             yield Emit([row for row in rows if _new(row, known, seen)] if distinct else rows)
 
         yield from mapped(columns, build)
@@ -197,7 +200,7 @@ class Values(_Rows[dict[str, Any]]):
         return {name: read(record, name) for name in self._names}
 
     def _rows_of(self, columns: list[Sequence[Any]]) -> list[Any]:
-        return [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return list(map(dict, map(zip, repeat(self._names), zip(*columns, strict=True))))
 
 
 class ValuesList(_Rows[T]):

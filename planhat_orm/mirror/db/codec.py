@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import repeat
 from math import isfinite
 from typing import Any
 
@@ -21,7 +22,6 @@ import msgspec
 
 from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
-from ...query.kinds import EXACT
 from .json_text import unreadable
 from .layout import Column, Layout
 from .packing import Packed, Packer, Values, plain_numbers
@@ -31,6 +31,8 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 _lines = msgspec.json.Encoder().encode_lines
 
 _DIGEST = 16
+_FEW = 8
+"""So many keys are sought in a page of texts one after the other faster than in each text at once."""
 _LARGE = re.compile(r"[0-9]e\+?[0-9]").search
 
 
@@ -156,13 +158,10 @@ class RowCodec:
         try:
             for column, came in zip(columns, values, strict=True):
                 found[column.wire] = list(self._decode_column(column, came))
-            # What `_extra` holds is mostly of other fields.
-            is_near = re.compile("|".join(f'"{re.escape(wire)}":' for wire in found)).search
-            for place, text in enumerate(extras):
-                if text is not None and is_near(text):
-                    for wire, value in decode(text).items():
-                        if wire in found:
-                            found[wire][place] = value
+            for place, text in _near(extras, found):
+                for wire, value in decode(text).items():
+                    if wire in found:
+                        found[wire][place] = value
         except (msgspec.DecodeError, RecursionError) as wrong:
             raise unreadable(wrong) from None
         return found
@@ -180,29 +179,24 @@ class RowCodec:
     def _decode_rows(
         self, columns: Sequence[Column], rows: Iterable[Sequence[Any]], select: frozenset[str] | None
     ) -> list[dict[str, Any]]:
-        wires = [column.wire for column in columns]
-        cells = [column.wire for column in columns if column.storage == "json"]
-        flags = [column.wire for column in columns if column.storage == "boolean"]
-        numbers = [column.wire for column in columns if column.storage == "number"] if self._postgres else []
-        found = []
-        for row in rows:
-            raw = {wire: value for wire, value in zip(wires, row, strict=False) if value is not None}
-            for wire in cells:
-                if wire in raw:
-                    raw[wire] = decode(raw[wire])
-            for wire in flags:
-                if wire in raw:
-                    raw[wire] = bool(raw[wire])
-            for wire in numbers:
-                # PostgreSQL gives every number as a float.
-                value = raw.get(wire)
-                if value is not None and abs(value) < EXACT and value.is_integer():
-                    raw[wire] = int(value)
-            extra = row[-1]
-            if extra is not None:
-                more = decode(extra)
-                raw.update(more if select is None else {key: item for key, item in more.items() if key in select})
-            found.append(raw)
+        cells = list(zip(*rows, strict=True))
+        if not cells:
+            return []
+        # Most columns of a table are NULL in all rows of a tenant.
+        present = [came[0] is not None or came.count(None) < len(came) for came in cells[: len(columns)]]
+        held = {
+            column.wire: self._decode_column(column, came)
+            for column, came, is_present in zip(columns, cells, present, strict=False)
+            if is_present
+        }
+        found = _records(held, len(cells[-1]))
+        if select is None:
+            for record, more in zip(found, _decode_cells(cells[-1]), strict=True):
+                if more is not None:
+                    record.update(more)
+            return found
+        for place, text in _near(cells[-1], select):
+            found[place].update((wire, value) for wire, value in decode(text).items() if wire in select)
         return found
 
 
@@ -216,6 +210,28 @@ def _as_packed(numbers: Values) -> Values:
 
 def _is_finite(cell: Any) -> bool:
     return not isinstance(cell, float) or isfinite(cell)
+
+
+def _records(columns: Mapping[str, Values], count: int) -> list[dict[str, Any]]:
+    """The records of so many rows of columns, without the keys of what is None."""
+    if not columns:
+        return [{} for _ in range(count)]
+    wires, rows = tuple(columns), zip(*columns.values(), strict=True)
+    if not any(None in values for values in columns.values()):
+        return list(map(dict, map(zip, repeat(wires), rows)))
+    return [{wire: value for wire, value in zip(wires, row, strict=True) if value is not None} for row in rows]
+
+
+def _near(texts: Sequence[str | None], wires: Iterable[str]) -> list[tuple[int, str]]:
+    """The texts of `_extra` that may hold one of `wires`, with their places: most hold other fields only."""
+    keys = [f"{_sorted(wire).decode()}:" for wire in wires]
+    if len(keys) <= _FEW:
+        page = "\n".join(filter(None, texts))
+        keys = [key for key in keys if key in page]
+    if not keys:
+        return []
+    is_near = re.compile("|".join(map(re.escape, keys))).search
+    return [(place, text) for place, text in enumerate(texts) if text is not None and is_near(text)]
 
 
 def _decode_cells(texts: Sequence[str | None]) -> list[Any]:

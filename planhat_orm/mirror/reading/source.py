@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, PoolProxiedConnection, Select
+from sqlalchemy import Connection, CursorResult, PoolProxiedConnection, Select
 from sqlalchemy.dialects import sqlite
 
 from ... import gc_pause
@@ -69,14 +69,14 @@ class MirrorSource:
         """Emit the values of fields by wire name, at most 2,000 of each at a time, all of one moment of the mirror."""
         layout, held = layout_for(query.resource), on_the_wire(wires)
         chosen = query.changed(select=held)
-        columns = _chosen(layout, chosen)
+        columns = [column for column in layout.columns if column.wire in held]
         codec = _codec(layout, postgres=self.database.postgres)
 
         def decode(rows: Sequence[Any]) -> dict[str, list[Any]]:
-            found = codec.decode_columns(columns, rows, held | {"_id"})
+            found = codec.decode_columns(columns, rows, held)
             return {wire: column_at(wire, found) for wire in wires}
 
-        reading = _Reading(self, chosen, decode)
+        reading = _Reading(self, chosen, decode, columns)
         if not (yield from self._read(reading)):
             yield from self._warn_of_unseen(query)
 
@@ -208,18 +208,40 @@ class MirrorSource:
     def _reader(self, connection: Connection, query: Query) -> Compiler:
         return Compiler(self._dialect(connection), hidden=query.hidden, zone=query.zone)
 
-    def _pages(self, connection: Connection, query: Query, decode: Decode | None = None) -> Generator[Any, None, None]:
-        statement = _statement(self._reader(connection, query), query)
+    def _pages(
+        self,
+        connection: Connection,
+        query: Query,
+        decode: Decode | None = None,
+        columns: Sequence[Column] | None = None,
+    ) -> Generator[Any, None, None]:
+        statement = _statement(self._reader(connection, query), query, columns)
         decode = decode or self._decoder(query)
         # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
-        with connection.execution_options(stream_results=True).execute(statement) as result:
+        # SQLite gives rows one by one anyway, and SQLAlchemy would begin to keep them.
+        options = {"stream_results": True} if self.database.postgres else {}
+        with connection.execution_options(**options).execute(statement) as result:
+            fetch = self._fetcher(result, query)
             while True:
                 with gc_pause.gc_paused():
-                    rows = result.fetchmany(PAGE)
+                    rows = fetch()
                     if not rows:
                         return
                     page = decode(rows)
                 yield page
+
+    def _fetcher(self, result: CursorResult[Any], query: Query) -> Callable[[], Sequence[Any]]:
+        """What fetches a page of rows: where all are columns of a SQLite table, as the driver gives them."""
+        cursor: Any = result.cursor
+        if self.database.postgres or query.annotations or query.groups is not None:
+            return lambda: result.fetchmany(PAGE)
+
+        def fetch() -> Sequence[Any]:
+            with self.database.explaining():
+                rows: Sequence[Any] = cursor.fetchmany(PAGE)
+            return rows
+
+        return fetch
 
     def _decoder(self, query: Query) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
         """How rows of the statement become records with their annotations, or groups."""
@@ -265,9 +287,12 @@ def _by_key(resource: str, name: str) -> tuple[str, tuple[Any, ...]]:
 class _Reading:
     """A query's rows, page by page, from one transaction that stays open in between."""
 
-    def __init__(self, source: MirrorSource, query: Query, decode: Decode) -> None:
+    def __init__(
+        self, source: MirrorSource, query: Query, decode: Decode, columns: Sequence[Column] | None = None
+    ) -> None:
         self._source = source
         self._query = query
+        self._columns = columns
         self._sizes: list[int] = []
         self._decode = _noting(self._sizes, decode)
         self._context: Any = None
@@ -279,7 +304,7 @@ class _Reading:
             self._context = self._source._open(self._query)
             connection = self._context.__enter__()
             self._source.check(connection, self._query)
-            self._iterator = self._source._pages(connection, self._query, self._decode)
+            self._iterator = self._source._pages(connection, self._query, self._decode, self._columns)
         page: Any = next(self._iterator, [])
         if not page or self._sizes[-1] < PAGE:
             # Who read all there is must not keep the database waiting until he forgets the queryset.
@@ -305,10 +330,10 @@ def _noting(sizes: list[int], decode: Decode) -> Decode:
     return noted
 
 
-def _statement(compiler: Compiler, query: Query) -> Select[Any]:
+def _statement(compiler: Compiler, query: Query, columns: Sequence[Column] | None = None) -> Select[Any]:
     if query.groups is not None:
         return compiler.groups(query)
-    return compiler.rows(query, _chosen(layout_for(query.resource), query))
+    return compiler.rows(query, _chosen(layout_for(query.resource), query) if columns is None else columns)
 
 
 def _named_values(named: Named) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
