@@ -141,8 +141,8 @@ DATA_SETS = {
 }
 TITLES = {
     "companies": "companies of the emulator",
-    "mixed": "companies, 40 fields, null, absent, undocumented",
-    "custom": "companies, 300 custom fields",
+    "mixed": "companies of 40 mixed fields",
+    "custom": "companies of 300 custom fields",
     "endusers": "endusers",
     "conversations": "conversations",
 }

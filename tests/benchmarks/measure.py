@@ -68,7 +68,7 @@ def printed(line: Line) -> str:
     memory = "" if line.memory is None else f"{line.memory / 1e6:.0f} MB"
     limit = line.memory_bound and f"({line.memory_bound})"
     beside = " ".join(filter(None, (memory, limit, line.beside)))
-    return f"  {line.what:<44} {seconds}   {ratio:<40} {bound:<22} {beside}".rstrip()
+    return f"  {line.what:<54} {seconds:<11}   {ratio:<27} {bound:<22} {beside}".rstrip()
 
 
 def in_a_process(job: str, *arguments: object) -> Run:
