@@ -143,8 +143,9 @@ class Store:
 
     def stamps(self, stamp: str, first: str, last: str) -> dict[str, Any]:
         """The stamps of the stored records from one id to another; `stamp` is a wire name."""
-        value = tables.value_of(self.layout, stamp, self._postgres)
-        statement = select(self.table.c.id, value).where(self.table.c.id.between(first, last))
+        id, value = self.table.c.id, tables.value_of(self.layout, stamp, self._postgres)
+        # Not BETWEEN: PostgreSQL takes no collation in it.
+        statement = select(id, value).where(id >= first, id <= last)
         return {id: DATETIME.comparable(text) for id, text in self.connection.execute(statement).all()}
 
     def _known(self) -> ColumnElement[bool]:
