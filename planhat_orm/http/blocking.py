@@ -6,7 +6,8 @@ import sys
 from types import FrameType
 
 from ..errors import BlockingWarning
-from ..scopes.places import in_a_task, is_ours, warn_at
+from ..scopes.places import is_ours, warn_at
+from ..scopes.tasks import in_a_task
 
 _warned: set[tuple[str, int]] = set()
 _TWINS = {

@@ -23,7 +23,7 @@ from ..query.kinds import LISTS
 from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.tree import EVERYTHING, Target, Test
-from ..scopes.places import in_a_task
+from ..scopes.tasks import in_a_task
 
 if TYPE_CHECKING:
     from ..runtime import Source

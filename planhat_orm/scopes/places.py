@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from pathlib import Path
 from types import FrameType
-
-from .tasks import running_loop
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _WITH = (f"{os.sep}contextlib.py",)
@@ -46,16 +43,3 @@ def warn_at(frame: FrameType, text: str, category: type[Warning]) -> None:
         module=frame.f_globals.get("__name__", "__main__"),
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
-
-
-def in_a_task() -> bool:
-    """Whether waiting here would hold up an event loop that other tasks need.
-
-    A notebook runs each cell inside a loop and waits for it, so that an ordinary cell may take its time.
-    """
-    if running_loop() is None:
-        return False
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
-        frame = frame.f_back
-    return frame is None or not str(frame.f_globals.get("__name__")).startswith("IPython.")

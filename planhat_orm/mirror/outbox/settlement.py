@@ -94,8 +94,8 @@ class Settlement:
 
     def _load_named(self, names: Mapping[Place, str]) -> list[Entry]:
         """Load the records that temporary ids turn out to be, and return the entries that name them."""
-        naming = self._stacks.load_naming(temporary for _, temporary in names)
-        self._stacks.load((table, id) for (table, _), id in names.items())
+        naming = self._stacks.load_naming([temporary for _, temporary in names])
+        self._stacks.load([(table, id) for (table, _), id in names.items()])
         return naming
 
     def _late(self, entries: Iterable[Entry]) -> set[int]:
