@@ -57,7 +57,7 @@ def machine() -> str:
     except (ValueError, OSError):
         memory = ""
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    return f"{os.cpu_count()} cores of {processor}{memory}, {platform.system()} {platform.release()}, {versions}"
+    return f"{os.cpu_count()} cores of {processor}{memory}, {platform.system()}, {versions}"
 
 
 def write(page: Path, titles: list[str], title: str, made: str) -> None:
