@@ -107,6 +107,22 @@ def test_a_list_that_does_not_sort_is_noticed(
     assert run(mirror.sync("Company"))["company"].method in ("scan", "full")
 
 
+def test_a_record_that_is_written_twice_under_one_stamp_is_current_where_a_list_does_not_sort(
+    make_emulator: Callable[..., Emulator], mirror: Mirror
+) -> None:
+    emulator, ids, run = synced(make_emulator, mirror, 100, switches=Switches(sort="ignored"))
+    stamp = iso(datetime.now(UTC))
+    for phase in ("Live", "Trial"):
+        emulator.store.update("company", ids[7], {"phase": phase, "updatedAt": stamp})
+        assert run(mirror.sync("Company"))["company"].method == "scan"
+        assert_equal(mirror, emulator, "company")
+    tied = run(mirror.sync("Company"))["company"].requests
+    # A record that was written long before the last sync is not asked for again.
+    emulator.store.update("company", ids[7], {"updatedAt": iso(datetime.now(UTC) - timedelta(hours=1))})
+    run(mirror.sync("Company"))
+    assert run(mirror.sync("Company"))["company"].requests == tied - 1
+
+
 def test_records_without_a_stamp_keep_a_model_on_full_passes(
     make_emulator: Callable[..., Emulator], mirror: Mirror
 ) -> None:

@@ -30,7 +30,8 @@ class ListTraits(msgspec.Struct, omit_defaults=True):
     time of change; `unstamped`: how many records lack it. `delta`: how many records a sync finds changed; `volatile`:
     how often a field changed without a new stamp; `mass`: how many records the last sync missed and did not believe
     gone. `thin`: the list ignores `select`; `learned`: keys that nobody documents, which it is asked for too.
-    `memory_from`: the past before it is not known. The others are moments at which something was last done, or found
+    `memory_from`: the past before it is not known. `scanned_from`: the newest stamp that was known when the last scan
+    began. The others are moments at which something was last done, or found
     not to hold, and the first and last day of metrics that are held.
     """
 
@@ -47,6 +48,7 @@ class ListTraits(msgspec.Struct, omit_defaults=True):
     learned: list[str] = []
     learned_at: str | None = None
     memory_from: str = ""
+    scanned_from: str | None = None
     full_at: str | None = None
     swept_at: str | None = None
     unsorted_at: str | None = None
@@ -120,6 +122,16 @@ class State:
     def floor(self) -> str | None:
         """Every change with a stamp below it is here: the watermark, less what becomes visible late."""
         return None if self.watermark is None else iso(moment(self.watermark) - LATE)
+
+    @property
+    def tied_from(self) -> str | None:
+        """A record with a stamp from there on may have been written again under it, after it was read last.
+
+        That can be where it was read in the very moment in which it was written: none is that was written before the
+        last sync began, which its server's clock tells, or the newest stamp that was known then.
+        """
+        begun = None if self.as_of is None else iso(moment(self.as_of) - LATE)
+        return max((known for known in (self.watermark, self.traits.scanned_from, begun) if known), default=None)
 
     def learn_delta(self, changes: int) -> None:
         """Remember how many records a sync finds changed, the last ones most."""

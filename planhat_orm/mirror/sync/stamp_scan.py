@@ -1,4 +1,4 @@
-"""The scan: every record's id and stamp, and then only the records whose stamp differs.
+"""The scan: every record's id and stamp, and then only the records whose stamp differs, or may say too little.
 
 For lists that do not sort by stamp. It takes as many requests as a full pass and a fortieth of the bytes; where
 more records differ than are worth asking for one by one, the full pass follows.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ...errors import NotFound
 from ...http.effects import Flow, RunBlocking
@@ -41,6 +41,8 @@ def scan(job: ModelSync) -> Flow[Finish]:
     gone: list[str] = []
     looked = 0
     job.traffic.mark()
+    tied_from = job.state.tied_from
+    newest: str | None = yield RunBlocking(lambda: _newest(job))
     walk = walk_ahead(
         resource,
         job.traffic,
@@ -52,7 +54,11 @@ def scan(job: ModelSync) -> Flow[Finish]:
     def compare(page: Page[RawRecord]) -> None:
         stored = _stamps(job, page)
         there = {row["_id"]: DATETIME.comparable(row.get(stamp)) for row in page.rows}
-        changed.extend(id for id, value in there.items() if stored.get(id) != value)
+        changed.extend(
+            id
+            for id, value in there.items()
+            if stored.get(id) != value or (tied_from is not None and value is not None and value >= tied_from)
+        )
         if len(changed) > SINGLY or any(value is None for value in there.values()):
             raise TooMany
         if page.proved:
@@ -86,7 +92,17 @@ def scan(job: ModelSync) -> Flow[Finish]:
     yield from job.look_twice()
     job.report.unchanged += looked - len(changed)
     job.report.method = "scan"
+    job.state.traits.scanned_from = newest
     return lambda connection: _finish(job, connection)
+
+
+def _newest(job: ModelSync) -> str | None:
+    """The newest stamp of the records that are stored."""
+    value = tables.value_of(job.layout, str(job.stamp), job.database.postgres)
+    with job.reading() as connection:
+        found: str | None = connection.execute(select(func.max(value))).scalar()
+        stamp: str | None = DATETIME.comparable(found)
+        return stamp
 
 
 def _stamps(job: ModelSync, page: Page[RawRecord]) -> dict[str, Any]:
