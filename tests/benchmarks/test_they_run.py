@@ -63,7 +63,7 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def test_a_subject_runs_to_its_end_and_writes_its_table(
     subject: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    written = tmp_path / "docs" / "page.md"
+    written = tmp_path / "docs" / "benchmarks.md"
     written.parent.mkdir()
     benchmarks.main(Scale(300, 1), str(written), subject.__name__.rpartition(".")[2])
     printed = capsys.readouterr().out.splitlines()
@@ -118,7 +118,7 @@ def test_a_peer_that_is_not_installed_is_named_with_the_reason(tmp_path: Path, m
 
 
 def test_a_subject_that_does_not_run_keeps_its_table(tmp_path: Path) -> None:
-    written = tmp_path / "page.md"
+    written = tmp_path / "benchmarks.md"
     for title, made in (("B", "first"), ("A", "second"), ("B", "third")):
         page.write(written, ["A", "B"], title, made)
     assert written.read_text("utf-8").endswith("\n## A\n\nsecond\n\n## B\n\nthird\n")

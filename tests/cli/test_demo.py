@@ -26,6 +26,11 @@ def counts(shown: Result) -> list[tuple[int, int]]:
     return [(int(row[-2]), int(row[-1])) for row in shown.rows[-6:]]
 
 
+def any_requests(text: str) -> str:
+    """Text without the numbers of the closing table's steps."""
+    return re.sub(r"^( [a-z][a-z ,]*?) {2,}\d+ +\d+ *$", r"\1", text, flags=re.MULTILINE)
+
+
 def test_the_whole_demo_ends_within_a_minute_and_its_counts_agree_with_the_log(tmp_path: Path) -> None:
     began = time.monotonic()
     shown = subprocess_run("demo", cwd=tmp_path)
@@ -41,9 +46,9 @@ def test_the_whole_demo_ends_within_a_minute_and_its_counts_agree_with_the_log(t
     assert re.search(r"Yes: all \d{3} changed records are the same field by field", shown.out)
     assert "3 bulk upserts, one for each model" in shown.out
     assert list(tmp_path.iterdir()) == []
-    # The picture in the README is of such a run.
-    written = "\n".join(texts(PICTURE.read_text("utf-8")))
-    assert [line for line in parts(shown.out) if line.strip() and line.rstrip() not in written] == []
+    # The picture in the README is of such a run. How many pages a sync asks for ahead hangs on how fast they come.
+    written = any_requests("\n".join(texts(PICTURE.read_text("utf-8"))))
+    assert [line for line in parts(any_requests(shown.out)) if line.strip() and line.rstrip() not in written] == []
 
 
 def test_two_demos_run_at_the_same_time(tmp_path: Path) -> None:
