@@ -215,7 +215,7 @@ def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], 
     if narrowed._query.where is not EVERYTHING or narrowed._query.annotations:
         asked = narrowed._asked()
         if needs_relations(asked.where) or asked.annotations:
-            found: list[M] = yield from narrowed.filter(id=row["_id"])._all()
+            found: list[M] = yield from narrowed.include_hidden().filter(id=row["_id"])._all()
             return found[0] if found else None
         if not predicate(asked.where, Environment(asked.zone))(row):
             return None

@@ -12,6 +12,7 @@ from planhat_orm import (
     Company,
     Count,
     Enduser,
+    F,
     FieldError,
     Max,
     Metric,
@@ -141,6 +142,17 @@ def test_in_bulk_by_key_hides_what_lists_hide(rows: Rows) -> None:
     keys = [hidden["externalId"]]
     assert Enduser.objects.in_bulk(keys, key="external_id") == {}
     assert list(Enduser.objects.include_hidden().in_bulk(keys, key="external_id")) == keys
+
+
+def test_a_hidden_record_is_found_by_its_id_whatever_else_is_asked_of_it(rows: Rows) -> None:
+    hidden = next(row for row in rows("enduser") if row.get("archived") and row.get("companyId"))
+    company = next(row for row in rows("company") if row["_id"] == hidden["companyId"])
+    for contacts in (
+        Enduser.objects.all(),
+        Enduser.objects.filter(company__name=company["name"]),
+        Enduser.objects.annotate(customer=F("company__name")),
+    ):
+        assert contacts.get(hidden["_id"]).id == hidden["_id"]
 
 
 def test_figures(rows: Rows) -> None:
