@@ -30,10 +30,13 @@ T = TypeVar("T")
 _MISSING: Any = object()
 
 
-def start_live(record: Model) -> dict[str, Any]:
-    """Give a record the dict of its converted values; its `__setattr__` looks at the name first, which takes longer."""
-    live: dict[str, Any] = {}
-    object.__setattr__(record, "_live", live)
+def live_of(record: Model) -> dict[str, Any]:
+    """The dict of a record's converted values, which it gets with the first of them."""
+    live = record._live
+    if live is None:
+        live = {}
+        # Its own `__setattr__` looks at the name first, which takes longer.
+        object.__setattr__(record, "_live", live)
     return live
 
 
@@ -129,10 +132,7 @@ class Field(Generic[T]):
             value = kind.load(raw)
             if value is raw:
                 return raw
-        live = record._live
-        if live is None:
-            live = start_live(record)
-        live[self.name] = value
+        live_of(record)[self.name] = value
         return value
 
     def _empty(self) -> Any:
@@ -141,8 +141,7 @@ class Field(Generic[T]):
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
         checked = self.check(value, runtime.zone(record))
-        live = start_live(record) if record._live is None else record._live
-        live[self.name] = checked
+        live_of(record)[self.name] = checked
 
     def __delete__(self, record: Model) -> None:
         raise FieldError(f"A field is not deleted: set {type(record).__name__}.{self.name} = None to clear it.")

@@ -23,7 +23,7 @@ from ..query.kinds import Kind
 from ..wire.patches import same
 from . import account, gate
 from .account import KIND_OF
-from .base import _MISSING, Field, start_live
+from .base import _MISSING, Field, live_of
 from .scalars import Refused, refusal, scalar
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class CustomFields(Field[dict[str, Any]]):
             else _kept(_kind(record, label), label, element, zone)
             for label, element in self._labels(value).items()
         }
-        (start_live(record) if record._live is None else record._live)[self.name] = live
+        live_of(record)[self.name] = live
 
     def _labels(self, value: Any) -> Mapping[str, Any]:
         if value is None:

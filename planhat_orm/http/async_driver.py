@@ -37,15 +37,10 @@ class AsyncDriver:
                 except Finished as finished:
                     value: T = finished.value
                     return value
-                answer = error = None
                 if isinstance(effect, Emit):
+                    answer = error = None
                     continue
-                try:
-                    answer = await self._perform(effect)
-                except Exception as failure:
-                    error = failure
-                if isinstance(effect, Start):
-                    begun = [*(future for future in begun if not future.done()), answer]
+                answer, error = await self._answer(effect, begun)
         finally:
             flow.close()
             await _give_up(begun)
@@ -61,16 +56,11 @@ class AsyncDriver:
                     effect = advance(flow, answer, error)
                 except Finished:
                     return
-                answer = error = None
                 if isinstance(effect, Emit):
+                    answer = error = None
                     yield effect.item
                     continue
-                try:
-                    answer = await self._perform(effect)
-                except Exception as failure:
-                    error = failure
-                if isinstance(effect, Start):
-                    begun = [*(future for future in begun if not future.done()), answer]
+                answer, error = await self._answer(effect, begun)
         finally:
             flow.close()
             await _give_up(begun)
@@ -86,6 +76,16 @@ class AsyncDriver:
         for pools in self._loops.values():
             pools.drop()
         self._loops.clear()
+
+    async def _answer(self, effect: Any, begun: list[asyncio.Future[Any]]) -> tuple[Any, Exception | None]:
+        """What an effect is answered with, or the error that its flow meets; what it began joins `begun`."""
+        try:
+            answer = await self._perform(effect)
+        except Exception as failure:
+            return None, failure
+        if isinstance(effect, Start):
+            begun[:] = [*(future for future in begun if not future.done()), answer]
+        return answer, None
 
     async def _perform(self, effect: Any) -> Any:
         session = self.session

@@ -129,10 +129,10 @@ class LoopPools:
         """
         if self.is_lost():
             return
-        here = running_loop() is self.loop
+        in_its_loop = running_loop() is self.loop
         for transport in self._transports():
             with suppress(RuntimeError):  # the loop was closed this moment
-                transport.abort() if here else self.loop.call_soon_threadsafe(transport.abort)
+                transport.abort() if in_its_loop else self.loop.call_soon_threadsafe(transport.abort)
         self._pools.clear()
 
     def _transports(self) -> Iterator[Any]:

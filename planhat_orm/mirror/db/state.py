@@ -31,8 +31,8 @@ class ListTraits(msgspec.Struct, omit_defaults=True):
     how often a field changed without a new stamp; `mass`: how many records the last sync missed and did not believe
     gone. `thin`: the list ignores `select`; `learned`: keys that nobody documents, which it is asked for too.
     `memory_from`: the past before it is not known. `scanned_from`: the newest stamp that was known when the last scan
-    began. The others are moments at which something was last done, or found
-    not to hold, and the first and last day of metrics that are held.
+    began. The others are moments at which something was last done, or found not to hold, and the first and last day of
+    metrics that are held.
     """
 
     two: bool | None = None

@@ -12,7 +12,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, delete, or_, select, true, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, delete, func, or_, select, true, type_coerce, update
 
 from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
@@ -147,6 +147,12 @@ class Store:
         # Not BETWEEN: PostgreSQL takes no collation in it.
         statement = select(id, value).where(id >= first, id <= last)
         return {id: DATETIME.comparable(text) for id, text in self.connection.execute(statement).all()}
+
+    def newest(self, stamp: str) -> str | None:
+        """The newest stamp of the stored records; None where none has any."""
+        value = tables.value_of(self.layout, stamp, self._postgres)
+        found: str | None = DATETIME.comparable(self.connection.execute(select(func.max(value))).scalar())
+        return found
 
     def _known(self) -> ColumnElement[bool]:
         """Not a temporary id, in words that are cheap."""

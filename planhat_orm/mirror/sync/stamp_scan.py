@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from ...errors import NotFound
 from ...http.effects import Flow, RunBlocking
@@ -42,7 +42,12 @@ def scan(job: ModelSync) -> Flow[Finish]:
     looked = 0
     job.traffic.mark()
     tied_from = job.state.tied_from
-    newest: str | None = yield RunBlocking(lambda: _newest(job))
+
+    def newest_stored() -> str | None:
+        with job.reading() as connection:
+            return job.store(connection).newest(stamp)
+
+    newest: str | None = yield RunBlocking(newest_stored)
     walk = walk_ahead(
         resource,
         job.traffic,
@@ -94,15 +99,6 @@ def scan(job: ModelSync) -> Flow[Finish]:
     job.report.method = "scan"
     job.state.traits.scanned_from = newest
     return lambda connection: _finish(job, connection)
-
-
-def _newest(job: ModelSync) -> str | None:
-    """The newest stamp of the records that are stored."""
-    value = tables.value_of(job.layout, str(job.stamp), job.database.postgres)
-    with job.reading() as connection:
-        found: str | None = connection.execute(select(func.max(value))).scalar()
-        stamp: str | None = DATETIME.comparable(found)
-        return stamp
 
 
 def _stamps(job: ModelSync, page: Page[RawRecord]) -> dict[str, Any]:
