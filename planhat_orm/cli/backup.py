@@ -21,7 +21,7 @@ def backup(
     For example: planhat backup backup.db
     """
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         made = client.mirror.backup(file)
     if as_json:
         dump({"file": str(made), "bytes": made.stat().st_size})

@@ -52,7 +52,7 @@ ModelsArgument = Annotated[
 
 
 def connect(
-    mirror: str | None, api_url: str | None, *, token: bool = True, read: Literal["api", "mirror"] = "api"
+    mirror: str | None, api_url: str | None = None, *, token: bool = True, read: Literal["api", "mirror"] = "api"
 ) -> Planhat:
     """Make the client of a command; with `token` raise `ConfigurationError` before anything when there is none."""
     # A list of everything is what a command line is for, and its cost is told, so no warning.

@@ -57,7 +57,7 @@ def doctor(
     """
     if rescue is not None:
         need_mirror(mirror)
-        with connect(mirror, None, token=False) as client:
+        with connect(mirror, token=False) as client:
             saved = client.mirror.rescue(rescue)
         dump(asdict(saved)) if as_json else console().print(str(saved))
         return

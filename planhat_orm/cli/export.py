@@ -48,7 +48,7 @@ def export(
     """
     chosen = [model(name) for name in models or ()]
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         written = client.mirror.export(
             out, form.value, chosen or None, overwrite=force, since=None if since is None else "last"
         )

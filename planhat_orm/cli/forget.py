@@ -31,7 +31,7 @@ def forget(
     For example: planhat forget someone@customer.example --export warehouse
     """
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         plan = client.mirror.forget(email, exports=exports or ())
         if not as_json:
             _tell(plan)

@@ -34,7 +34,7 @@ def history(
     For example: planhat history Company --since 7d --field phase
     """
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         models = [model(model_name)] if model_name is not None else None
         found = client.mirror.changes(moment(since), models=models, fields=field)
         if key is not None:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import PlanhatError, ValidationError
+from ..tabular import sources
 from ..tabular.cells import is_empty, key_text
-from ..tabular.sources import read
 from ..wire.analytics import check_rows
 from ..wire.resources import resource
 from .connect import ApiUrlOption, connect
@@ -82,8 +82,8 @@ def get(
 
 
 def _rows(file: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file without their empty cells."""
-    table = read(file)
+    """The rows of a file without their empty cells: keys as text, `value` as a number."""
+    table = sources.read(file)
     for number, row in enumerate(table.rows):
         cells = {name: cell for name, cell in row.items() if not is_empty(cell)}
         for name in cells.keys() & {"dimensionId", "externalId"}:

@@ -229,7 +229,7 @@ def listed(context: typer.Context, as_json: JsonOption = False, mirror: MirrorOp
 
 
 def _show_waiting(mirror: str, *, as_json: bool) -> None:
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         entries = client.mirror.outbox.entries()
         if as_json:
             dump([_entry(entry) for entry in entries])
@@ -277,7 +277,7 @@ def retry(
     For example: planhat outbox retry 12
     """
     need_mirror(context.obj)
-    with connect(context.obj, None, token=False) as client:
+    with connect(context.obj, token=False) as client:
         count = client.mirror.outbox.retry(*(seqs or ()), in_doubt=in_doubt)
     dump({"retried": count}) if as_json else console().print(f"{count} will be sent by the next push.")
 
@@ -296,6 +296,6 @@ def discard(
     if not seqs and not everything:
         raise ConfigurationError("Say which ones by number (planhat outbox lists them), or --all.")
     need_mirror(context.obj)
-    with connect(context.obj, None, token=False) as client:
+    with connect(context.obj, token=False) as client:
         count = client.mirror.outbox.discard(*(seqs or ()))
     dump({"discarded": count}) if as_json else console().print(f"{count} discarded.")

@@ -34,7 +34,7 @@ def report(
         files.check_free(out, "--force replaces it, --out names another file")
     from ..reports.page import report as make_report
 
-    with connect(mirror, None, token=False, read="mirror") as client:
+    with connect(mirror, token=False, read="mirror") as client:
         page = make_report(client, as_of=as_of.date() if as_of else None, owner=owner, untouched_days=days)
     files.write_text(out, page, replace=force)
     if as_json:

@@ -26,7 +26,7 @@ def search(
     """
     chosen = [model(name) for name in models or ()]
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         hits = client.mirror.search(" ".join(words), chosen or None, limit=limit)
     if as_json:
         dump([{"model": title(hit.model), "id": hit.id, "title": hit.title, "text": hit.snippet} for hit in hits])

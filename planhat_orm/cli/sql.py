@@ -36,7 +36,7 @@ def sql(
             raise UsageError(f"--param takes name=value, not {text!r}.")
         given[name] = value
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         found = client.mirror.sql(statement, given, limit=limit or None)
     write(list(found), found.columns, Format.json if as_json else form)
     if found.truncated:

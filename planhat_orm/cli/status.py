@@ -43,7 +43,7 @@ def status(
     For example: planhat status --json --max-age 1h
     """
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         found = client.mirror.status()
         # A monitor asks often, and the whole history is read for them.
         trends = [] if as_json else _trends(client)

@@ -76,7 +76,7 @@ def status(
     For example: planhat webhook status --retry
     """
     need_mirror(mirror)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         inbox = client.mirror.inbox
         if retry:
             say(f"{inbox.unpark():,} are tried again.")

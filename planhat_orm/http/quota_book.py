@@ -91,7 +91,12 @@ class Grant(msgspec.Struct, kw_only=True):
 
 
 class Holder(msgspec.Struct):
-    """One client of one process."""
+    """One client of one process.
+
+    `open` calls it may still send or has on their way, until `expires`; `want` is what it asked for on top of them. It
+    was `seen` last, and `first`, when the book had been asked `checks` times. `got` are its grants of the last period,
+    each with its moment. `is_known`: it may say what time it is.
+    """
 
     first: float
     checks: int
@@ -114,7 +119,14 @@ class Charge(msgspec.Struct, array_like=True):
 
 
 class Book(msgspec.Struct):
-    """The book as it is kept. `ask` is the one transaction."""
+    """The book as it is kept. `ask` is the one transaction.
+
+    `charges` are calls that nobody has open any more and that count still, `foreign` what the server counted above
+    ours, each with its moment. Nothing is granted before `blocked_until`; `is_probing` after a refusal: one call
+    at a time until one is served. `share` is the part of the quota that is used, less after each refusal. `offset` is
+    what the database's clock jumped by: the book's time is that clock's less it. `seen` is the newest moment that was
+    certain, `checks` how often the book was asked, `started` the database's start that it knows.
+    """
 
     holders: dict[str, Holder] = {}
     charges: list[Charge] = []
@@ -144,14 +156,14 @@ class Book(msgspec.Struct):
         self._clamp(now, report.period)
         if tick.started != self.started:
             self._begin_anew(now, tick, report.period)
-        self._sweep(now, report.period, asking=report.holder)
+        self._forget_ended(now, report.period, asking=report.holder)
         self._take(holder, report, now)
         self._learn(report, now)
         return self._grant(holder, report, now, self._free(report, now))
 
-    def shared_by(self, now: float | None = None) -> int:
-        """How many holders used it within a minute."""
-        now = self.seen if now is None else now - self.offset
+    def shared_by(self, clock: float | None = None) -> int:
+        """How many holders used it within a minute, by the database's clock or when it was asked last."""
+        now = self.seen if clock is None else clock - self.offset
         return sum(holder.seen > now - _SHOWN for holder in self.holders.values())
 
     # --- whose clock is to be believed ------------------------------------------------------------------
@@ -192,7 +204,7 @@ class Book(msgspec.Struct):
         free = int(report.limit * self.share) - counted - ceil(max((calls for _, calls in self.foreign), default=0.0))
         if self.is_probing or stamp < self.blocked_until:
             free = 0
-        calls = max(0, min(report.want, self._most(report), free))
+        calls = max(0, min(report.want, self._most_per_grant(report), free))
         self._hand_out(holder, calls, stamp)
         return Grant(calls=calls, wait=0.0 if calls else 0.5, at=now, others=0, holders=len(self.holders))
 
@@ -226,7 +238,7 @@ class Book(msgspec.Struct):
 
     # --- what counts ------------------------------------------------------------------------------------
 
-    def _sweep(self, now: float, period: float, asking: str) -> None:
+    def _forget_ended(self, now: float, period: float, asking: str) -> None:
         for name, holder in list(self.holders.items()):
             if holder.open and now > holder.expires:
                 self._bury(name, holder, period)
@@ -280,14 +292,16 @@ class Book(msgspec.Struct):
     # --- what is granted --------------------------------------------------------------------------------
 
     def _free(self, report: Report, now: float) -> int:
+        """How many calls the server would take now."""
         foreign = ceil(max((calls for _, calls in self.foreign), default=0.0))
         # Under one call a minute there is still one.
         return max(1, int(report.limit * self.share)) - self._counted(now) - foreign
 
-    def _most(self, report: Report) -> int:
+    def _most_per_grant(self, report: Report) -> int:
         return max(BATCH, report.limit // 10)
 
     def _grant(self, holder: Holder, report: Report, now: float, free: int) -> Grant:
+        """Grant what is free of what a holder wants, fairly among those that wait; or say when to ask again."""
         waiting = [other for other in self.holders.values() if other.want and other.seen > now - _WAITING]
         calls, wait = 0, 0.0
         if now < self.blocked_until:
@@ -298,7 +312,7 @@ class Book(msgspec.Struct):
             else:
                 fair = report.limit / max(1, len(waiting))
                 owed = self._owed(holder, waiting, fair)
-                calls = min(report.want, self._most(report), free - owed, max(1, -(-free // len(waiting))))
+                calls = min(report.want, self._most_per_grant(report), free - owed, max(1, -(-free // len(waiting))))
             calls = max(0, calls)
             if not calls:
                 soonest = min((charge.until for charge in self.charges if charge.until > now), default=now + 1.0)
@@ -309,9 +323,9 @@ class Book(msgspec.Struct):
 
     def _owed(self, holder: Holder, waiting: list[Holder], fair: float) -> int:
         """What a holder above its equal share leaves to those that wait below theirs."""
-        if _sum(holder) < fair:
+        if _granted(holder) < fair:
             return 0
-        return sum(min(other.want, max(0, int(fair) - _sum(other))) for other in waiting if other is not holder)
+        return sum(min(other.want, max(0, int(fair) - _granted(other))) for other in waiting if other is not holder)
 
     def _hand_out(self, holder: Holder, calls: int, now: float) -> None:
         holder.open += calls
@@ -320,5 +334,6 @@ class Book(msgspec.Struct):
             holder.got.append((now, calls))
 
 
-def _sum(holder: Holder) -> int:
+def _granted(holder: Holder) -> int:
+    """How many calls a holder was granted within the last period."""
     return sum(calls for _, calls in holder.got)

@@ -40,6 +40,7 @@ def load_column(kind: Kind, values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _moments(texts: Sequence[str | None]) -> Sequence[Any]:
+    """As a whole where all are of UTC; else each by itself, as `DATETIME.load` takes what is no moment, too."""
     read = datetime.fromisoformat
     try:
         found = [None if text is None else read(text) for text in texts]

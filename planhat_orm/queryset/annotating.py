@@ -46,7 +46,7 @@ def check_alias(model: type[Model], alias: str) -> None:
         raise FieldError(f"{alias!r} is no name for a value: it holds '__' or starts with '_'.")
 
 
-def loaded(kind: Kind, value: Any) -> Any:
+def from_comparable(kind: Kind, value: Any) -> Any:
     """A comparable as a Python value: a moment is a datetime again, revenue of 1200 an int."""
     if kind in (DATETIME, DAY):
         return kind.load(value)
@@ -69,7 +69,7 @@ def attach(record: Model, values: dict[str, Any], kinds: Mapping[str, Kind], ali
     origin = record._origin
     origin.aliases = tuple(dict.fromkeys((*origin.aliases, *aliases)))
     held = origin.annotated.setdefault(record.id, {})
-    held.update({name: loaded(kinds[name], value) for name, value in values.items()})
+    held.update({name: from_comparable(kinds[name], value) for name, value in values.items()})
 
 
 def is_expression(value: Any) -> bool:

@@ -233,7 +233,9 @@ class Groups(Framed, Results[Row]):
         kinds = self._kinds()
 
         def build(rows: list[Row]) -> Flow[None]:
-            yield Emit([{name: annotating.loaded(kind, row[name]) for name, kind in kinds.items()} for row in rows])
+            yield Emit(
+                [{name: annotating.from_comparable(kind, row[name]) for name, kind in kinds.items()} for row in rows]
+            )
 
         yield from mapped(self._queryset._from().pages(self._asked()), build)
 

@@ -16,7 +16,7 @@ from .resources import Resource
 MAX_BYTES = 32_000_000
 """Largest body of one bulk upsert."""
 
-Kind = Literal["keyed", "appending", "keyless"]
+RowKind = Literal["keyed", "appending", "keyless"]
 """What may be done with rows again: all; only what was surely refused; that, and their ids are still to be found."""
 
 
@@ -81,7 +81,7 @@ def _encoded(item: BulkRow, refuse: Refuse) -> bool:
     return True
 
 
-def kind_of(resource: Resource, row: Mapping[str, Any]) -> Kind:
+def kind_of(resource: Resource, row: Mapping[str, Any]) -> RowKind:
     """What may be done with a row again."""
     if not comparable_keys(resource, row):
         return "keyless"

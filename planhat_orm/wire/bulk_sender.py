@@ -27,20 +27,20 @@ from ..errors import (
 )
 from ..http.effects import Flow, Request, Response
 from . import find_by_keys, paths
-from .bulk_rows import BulkRow, Kind, by_bytes, kind_of, merged_rows
+from .bulk_rows import BulkRow, RowKind, by_bytes, kind_of, merged_rows
 from .content_match import pair
 from .creating import remember_made
 from .failures import reason
 from .key_locks import hold_keys
 from .keys import keys_beside_id
 from .newest import made_at, newest
-from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, fragment_reason, misshapen, read
+from .outcomes import ERROR_LISTS, Outcome, Reading, Status, dropped_reason, gone_reason, misshapen, read
 from .records import find
 from .resources import Resource
 
 MAX_EXTRA_REQUESTS = 400
 """How many requests may go into finding the bad rows among good ones, so that a file of bad rows stays cheap."""
-_ASK_SINGLY = 20
+_MOST_ASKED_SINGLY = 20
 _FAILURES = 6
 _NO_ERRORS: dict[str, list[Any]] = {name: [] for name in ERROR_LISTS}
 _UNTOLD = "The server did not say what became of the row."
@@ -69,7 +69,7 @@ class BulkSender(Struct):
 
     def send(self, start: int, chunk: Sequence[Mapping[str, Any]]) -> Flow[None]:
         """Send one chunk of rows, as one request if their bytes fit and all are of one kind."""
-        groups: dict[Kind, list[BulkRow]] = {"keyed": [], "appending": [], "keyless": []}
+        groups: dict[RowKind, list[BulkRow]] = {"keyed": [], "appending": [], "keyless": []}
         for row in merged_rows(self.resource, start, chunk, self._refuse):
             groups[kind_of(self.resource, row.row)].append(row)
         for kind, group in groups.items():
@@ -79,7 +79,7 @@ class BulkSender(Struct):
     def _refuse(self, row: BulkRow, error: str) -> None:
         self._settle([row], "failed", error)
 
-    def _deliver(self, rows: list[BulkRow], kind: Kind, *, hints: bool = True) -> Flow[None]:
+    def _deliver(self, rows: list[BulkRow], kind: RowKind, *, hints: bool = True) -> Flow[None]:
         """Send rows as one request and settle them, in parts where the answer leaves something open or never comes.
 
         Without `hints` the rows that an answer seems to speak of are not sent apart: it was wrong about that before.
@@ -93,7 +93,7 @@ class BulkSender(Struct):
             self._settle(rows, "unknown", reason(lost))
 
     def _try(
-        self, rows: list[BulkRow], kind: Kind, *, idempotent: bool, doubtful: bool = False, hints: bool = True
+        self, rows: list[BulkRow], kind: RowKind, *, idempotent: bool, doubtful: bool = False, hints: bool = True
     ) -> Flow[RequestError | None]:
         """Send rows as one request and settle them; return the error after which they may be stored or not."""
         if not rows:
@@ -156,7 +156,7 @@ class BulkSender(Struct):
         for part in waiting:
             self._settle(part, "unknown", reason(lost))
 
-    def _halve(self, rows: list[BulkRow], kind: Kind, status: Status, error: str) -> Flow[None]:
+    def _halve(self, rows: list[BulkRow], kind: RowKind, status: Status, error: str) -> Flow[None]:
         """Send rows again in two parts; a row that is alone, or too dear to look at, gets `status` and `error`."""
         if len(rows) == 1:
             return self._settle(rows, status, error)
@@ -167,7 +167,7 @@ class BulkSender(Struct):
         yield from self._deliver(rows[:middle], kind)
         yield from self._deliver(rows[middle:], kind)
 
-    def _settle_by(self, rows: list[BulkRow], response: Response, kind: Kind, hints: bool) -> Flow[None]:
+    def _settle_by(self, rows: list[BulkRow], response: Response, kind: RowKind, hints: bool) -> Flow[None]:
         """Settle rows by what an answer says for certain: a name, a count that closes, or a row that was alone.
 
         The others are asked for again, in parts, where that does no harm.
@@ -182,50 +182,50 @@ class BulkSender(Struct):
         self.untold |= len(reading.created_ids) < reading.created_unnamed
         self.untold |= len(reading.updated_ids) < reading.updated_unnamed
         refused = response.status in (400, 403) and not reading.stored
-        texts = "; ".join(dict.fromkeys(reading.errors)) or (message_in(response.text)[:500] if refused else "")
-        if not left or (yield from self._settle_counted(rows, left, reading, kind, texts, response.status)):
+        error_text = "; ".join(dict.fromkeys(reading.errors)) or (message_in(response.text)[:500] if refused else "")
+        if not left or (yield from self._settle_counted(rows, left, reading, kind, error_text, response.status)):
             return self._sum(data)
         if kind == "keyed":
             left = yield from self._drop_gone(left, reading)
         if kind == "keyed" or refused:
             self._sum({} if refused else {**data, "nonupdates": 0}, errors=False)
             suspects = [rows[place] for place in reading.suspects] if hints else []
-            return (yield from self._ask_again(left, suspects, kind, "failed" if refused else "unknown", texts))
+            return (yield from self._ask_again(left, suspects, kind, "failed" if refused else "unknown", error_text))
         self._sum(data)
         if kind == "keyless":
             yield from self._match_created(left, reading.created_unnamed, reading.created_ids, reading.errors)
         else:
-            self._settle(left, "unknown", texts or _UNTOLD)
+            self._settle(left, "unknown", error_text or _UNTOLD)
 
     def _settle_counted(
         self,
         rows: list[BulkRow],
         left: list[BulkRow],
         reading: Reading,
-        kind: Kind,
-        texts: str,
-        code: int,
+        kind: RowKind,
+        error_text: str,
+        http_status: int,
     ) -> Flow[bool]:
         """Settle the rows that an answer does not name where its counts, or a row alone, tell; whether that was so."""
-        refused = code in (400, 403) and not reading.stored
+        refused = http_status in (400, 403) and not reading.stored
         alone, by_id = len(rows) == 1, [row for row in left if row.row.get("_id")]
-        if reading.closed and reading.created_unnamed and by_id:
+        if reading.all_stored and reading.created_unnamed and by_id:
             if not alone:
                 return False
             gone = str(left[0].row["_id"])
-            self._settle(left, "failed", fragment_reason(self.resource, gone, *reading.created_ids))
-        elif reading.closed:
-            yield from self._settle_closed(left, reading, kind)
+            self._settle(left, "failed", gone_reason(self.resource, gone, *reading.created_ids))
+        elif reading.all_stored:
+            yield from self._settle_stored(left, reading, kind)
         elif alone and (reading.errors or refused):
-            self._settle(left, "unknown" if reading.stored else "failed", texts)
-        elif reading.counted and not alone:
+            self._settle(left, "unknown" if reading.stored else "failed", error_text)
+        elif reading.stored_unnamed and not alone:
             return False
-        elif reading.counted:
+        elif reading.stored_unnamed:
             self._settle(left, "unknown", _UNTOLD)
-        elif code == 403 and refused and not reading.suspects:
-            self._settle(left, "failed", texts)
+        elif http_status == 403 and refused and not reading.suspects:
+            self._settle(left, "failed", error_text)
         elif len(reading.errors) >= len(left):
-            return self._settle_failed(rows, left, reading, texts)
+            return self._settle_failed(rows, left, reading, error_text)
         elif reading.errors or refused:
             return False
         elif reading.unchanged is None:
@@ -235,16 +235,16 @@ class BulkSender(Struct):
                 self._settle([row], "dropped", dropped_reason(self.resource, row.row))
         return True
 
-    def _settle_failed(self, rows: list[BulkRow], left: list[BulkRow], reading: Reading, texts: str) -> bool:
+    def _settle_failed(self, rows: list[BulkRow], left: list[BulkRow], reading: Reading, error_text: str) -> bool:
         """Settle rows of which none is stored, by the counts; False where few enough can each get their own word."""
         words = {id(rows[place]): "; ".join(dict.fromkeys(said)) for place, said in reading.suspects.items()}
-        if len(set(reading.errors)) > 1 and len(words) < len(left) and 1 < len(left) <= _ASK_SINGLY:
+        if len(set(reading.errors)) > 1 and len(words) < len(left) and 1 < len(left) <= _MOST_ASKED_SINGLY:
             return False
         for row in left:
-            self._settle([row], "failed", words.get(id(row), texts))
+            self._settle([row], "failed", words.get(id(row), error_text))
         return True
 
-    def _settle_closed(self, left: list[BulkRow], reading: Reading, kind: Kind) -> Flow[None]:
+    def _settle_stored(self, left: list[BulkRow], reading: Reading, kind: RowKind) -> Flow[None]:
         """Settle rows that are all stored, as the counts say, but are not named."""
         counts = (("created", reading.created_unnamed), ("updated", reading.updated_unnamed))
         fates = [status for status, count in (*counts, ("unchanged", reading.unchanged)) if count]
@@ -301,10 +301,10 @@ class BulkSender(Struct):
         pairs = pair((yield from self._read(ids)), [row.row for row in gone], self.resource) if gone else {}
         for place, row in enumerate(gone):
             made = [pairs[place]] if place in pairs else ids
-            self._settle([row], "failed", fragment_reason(self.resource, str(row.row["_id"]), *made))
+            self._settle([row], "failed", gone_reason(self.resource, str(row.row["_id"]), *made))
 
     def _ask_again(
-        self, left: list[BulkRow], suspects: list[BulkRow], kind: Kind, status: Status, texts: str
+        self, left: list[BulkRow], suspects: list[BulkRow], kind: RowKind, status: Status, error_text: str
     ) -> Flow[None]:
         """Send rows again whose fate is open: those that the errors seem to speak of apart from the others."""
         chosen = set(map(id, suspects))
@@ -314,7 +314,7 @@ class BulkSender(Struct):
             self.extra += 1
             yield from self._deliver(left, kind)
         elif not suspects or not others or self.extra + 2 > MAX_EXTRA_REQUESTS:
-            yield from self._halve(left, kind, status, texts or _UNTOLD)
+            yield from self._halve(left, kind, status, error_text or _UNTOLD)
         else:
             self.extra += 2
             yield from self._deliver(others, kind, hints=False)

@@ -65,19 +65,19 @@ class Reading(Struct):
     updated_ids: list[str]
 
     @property
-    def counted(self) -> int:
+    def stored_unnamed(self) -> int:
         """How many of the open rows the answer counts as stored."""
         return self.created_unnamed + self.updated_unnamed + (self.unchanged or 0)
 
     @property
     def stored(self) -> bool:
         """Whether the server holds any of the rows, by its own account."""
-        return bool(self.outcomes) or self.counted > 0
+        return bool(self.outcomes) or self.stored_unnamed > 0
 
     @property
-    def closed(self) -> bool:
-        """Whether nothing failed and every row is counted as stored."""
-        return not self.errors and self.counted == len(self.open)
+    def all_stored(self) -> bool:
+        """Whether nothing failed and every row is counted as stored: the answer's counts close."""
+        return not self.errors and self.stored_unnamed == len(self.open)
 
 
 def read(resource: Resource, rows: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> Reading:
@@ -123,11 +123,11 @@ def _stored(resource: Resource, row: Mapping[str, Any], place: int, status: str,
     """What became of a row that an answer names; one for a record that is gone made a fragment of it."""
     sent = row.get("_id")
     if status == "created" and sent not in (None, "") and record_id is not None and record_id != str(sent):
-        return Outcome(place, "failed", str(sent), fragment_reason(resource, str(sent), record_id))
+        return Outcome(place, "failed", str(sent), gone_reason(resource, str(sent), record_id))
     return Outcome(place, status, record_id)  # type: ignore[arg-type]
 
 
-def fragment_reason(resource: Resource, gone: str, *made: str) -> str:
+def gone_reason(resource: Resource, gone: str, *made: str) -> str:
     """Why a row failed whose record is gone: the server made a new record of the changed fields alone."""
     if not made:
         return f"The {resource.name} {gone} is not there any more."

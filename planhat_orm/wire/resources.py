@@ -131,6 +131,7 @@ class Resource(Struct, frozen=True):
 
 
 def _fields(raw: Mapping[str, Any]) -> Mapping[str, FieldInfo]:
+    """The fields of a resource as `resources.json` has them."""
     return MappingProxyType(
         {
             name: FieldInfo(

@@ -24,13 +24,13 @@ COMMAND = ["-m", "planhat_orm.cli"]
 SLOW_EXPORT = """
 import sys, time
 from planhat_orm.cli import main
-from planhat_orm.mirror.sharing.export_table import Sheet
-parts = Sheet.parts
+from planhat_orm.mirror.sharing.export_table import ExportTable
+parts = ExportTable.parts
 def slow(self):
     yield from parts(self)
     print("half", file=sys.stderr, flush=True)
     time.sleep(60)
-Sheet.parts = slow
+ExportTable.parts = slow
 main(sys.argv[1:])
 """
 
@@ -186,8 +186,8 @@ def test_an_export_leaves_nothing_half_made(tenant: Emulator, tmp_path: Path, fo
 STOPPED_IN_EXEC = """
 import sys
 from planhat_orm.cli import main
-from planhat_orm.mirror.sharing.export_table import Sheet
-Sheet.parts = lambda self: exec("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
+from planhat_orm.mirror.sharing.export_table import ExportTable
+ExportTable.parts = lambda self: exec("import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
 main(sys.argv[1:])
 """
 

@@ -24,7 +24,7 @@ from planhat_orm.mirror import Mirror
 from planhat_orm.mirror.db import tables
 from planhat_orm.mirror.db.lease import acquire
 from planhat_orm.mirror.db.life import Holder
-from planhat_orm.mirror.sharing.export_table import Sheet
+from planhat_orm.mirror.sharing.export_table import ExportTable
 from planhat_orm.runtime import WriteIntent
 
 ROOT = Path(__file__).parents[2]
@@ -148,10 +148,10 @@ def test_an_export_that_fails_half_way_leaves_no_file_and_no_folder(
     tenant: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     read: set[str] = set()
-    whole = {"parts": Sheet.parts, "rows": Sheet.rows}
+    whole = {"parts": ExportTable.parts, "rows": ExportTable.rows}
 
-    def failing(what: str) -> Callable[[Sheet], Iterator[Any]]:
-        def rows(sheet: Sheet) -> Iterator[Any]:
+    def failing(what: str) -> Callable[[ExportTable], Iterator[Any]]:
+        def rows(sheet: ExportTable) -> Iterator[Any]:
             read.add(sheet.layout.table)
             if len(read) > 1:
                 raise OSError(28, "No space left on device")
@@ -162,7 +162,7 @@ def test_an_export_that_fails_half_way_leaves_no_file_and_no_folder(
     with client(tenant, tmp_path / "planhat.db") as planhat:
         planhat.sync(Company, User)
         for name in whole:
-            monkeypatch.setattr(Sheet, name, failing(name))
+            monkeypatch.setattr(ExportTable, name, failing(name))
         before = names(tmp_path)
         with pytest.raises(PlanhatError, match="No space left"):
             planhat.mirror.export(tmp_path / "deep" / "out", form)

@@ -72,7 +72,7 @@ def application(mirror: str) -> Any:
 
     # Datasette has Python print every error of a function of ours in SQL, in the whole process.
     sqlite3.enable_callback_tracebacks(False)
-    with connect(mirror, None, token=False) as client:
+    with connect(mirror, token=False) as client:
         path = client.mirror.database.path
         if path is None:
             raise ConfigurationError("Only a mirror in a file can be browsed: PostgreSQL has tools of its own.")

@@ -23,14 +23,14 @@ _FACETS = (
     "priority", "country", "source", "auto_renews",
 )  # fmt: skip
 _MOST_FACETS = 4
-_SORTED = ("mrr", "date", "date_answered", "create_date", "end_time", "updated_at")
+_SORT_BY_FIRST_OF = ("mrr", "date", "date_answered", "create_date", "end_time", "updated_at")
 
 
 def described(database: Database, path: Path) -> dict[str, Any]:
     """Datasette's metadata for the mirror in a file."""
     columns = _columns_of(path)
     shown = {
-        PREFIX + layout.table: _view(database, layout, columns[PREFIX + layout.table])
+        PREFIX + layout.table: _view_metadata(database, layout, columns[PREFIX + layout.table])
         for layout in tables()
         if PREFIX + layout.table in columns
     }
@@ -63,9 +63,9 @@ def model_of(layout: Layout) -> type[Model]:
     return next(model for model in models if model._meta.resource is layout.resource)
 
 
-def _view(database: Database, layout: Layout, columns: set[str]) -> dict[str, Any]:
+def _view_metadata(database: Database, layout: Layout, columns: set[str]) -> dict[str, Any]:
     model = model_of(layout)
-    sort = next((column for column in _SORTED if column in columns), None)
+    sort = next((column for column in _SORT_BY_FIRST_OF if column in columns), None)
     return {
         "description": " ".join((model.__doc__ or "").split("\n\n")[0].split()),
         "columns": {name: text for name, text in _columns(database, layout, model) if name in columns},

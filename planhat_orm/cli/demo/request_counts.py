@@ -30,7 +30,7 @@ class Step:
         return words if self.sent == self.logged else f"{words}, but the emulator logged {self.logged}"
 
 
-class Ledger:
+class RequestCounts:
     """All steps so far."""
 
     def __init__(self, emulator: Emulator) -> None:

@@ -19,7 +19,7 @@ from ..out import table
 from ..progress import Bars
 from ..sync import show_report
 from .code import QUESTIONS, change, shown
-from .request_counts import Ledger, Step
+from .request_counts import RequestCounts, Step
 
 if TYPE_CHECKING:
     from ...emulator import Emulator
@@ -36,7 +36,7 @@ class Story:
         self._mirror = mirror
         self._calls_per_min = calls_per_min
         self._console = console
-        self._ledger = Ledger(emulator)
+        self._counts = RequestCounts(emulator)
         self._steps = 0
         self._began = time.monotonic()
         self.differences: list[str] = []
@@ -73,14 +73,14 @@ class Story:
     def _first_sync(self, planhat: Planhat) -> None:
         self._head(f"Copy six models into a SQLite file, {self._mirror.name}")
         self._code(f"planhat.sync({', '.join(model.__name__ for model in MODELS)})")
-        with self._ledger.step("first sync", planhat) as step, Bars(self._console) as bars:
+        with self._counts.step("first sync", planhat) as step, Bars(self._console) as bars:
             report = planhat.sync(*MODELS, progress=bars)
         self._say(f"{report.new:,} records in {report.seconds:.1f} seconds.")
-        self._cost(step)
+        self._check_requests(step)
 
     def _ask(self, planhat: Planhat) -> None:
         self._head("Stop the server, and ask the copy three questions")
-        with self._ledger.step("three questions, server off", planhat) as step, planhat.offline():
+        with self._counts.step("three questions, server off", planhat) as step, planhat.offline():
             for question in QUESTIONS:
                 self._say(str(question.__doc__))
                 self._code("with planhat.offline():\n" + textwrap.indent(shown(question), "    "))
@@ -88,13 +88,13 @@ class Story:
                 head = list(rows[0]) if rows else ["nothing found"]
                 table(head, (list(row.values()) for row in rows), to=self._console)
                 self._console.print()
-        self._cost(step)
+        self._check_requests(step)
 
     def _change(self, planhat: Planhat) -> BatchResult:
         self._head("Start the server again, and change a few hundred records")
         self._code(shown(change))
         told: list[WritePlan | BatchResult] = []
-        with self._ledger.step("read and change records", planhat) as step:
+        with self._counts.step("read and change records", planhat) as step:
             change(planhat, told.append)
         plan, result = told
         assert isinstance(plan, WritePlan) and isinstance(result, BatchResult)
@@ -103,7 +103,7 @@ class Story:
         models = {type(row.object).__name__ for row in result}
         puts = self._emulator.log.count("PUT")
         self._check(puts == len(models), f"{puts} bulk upserts were sent for {len(models)} models")
-        self._cost(step, f": {step.sent - puts} to read, {puts} bulk upserts, one for each model")
+        self._check_requests(step, f": {step.sent - puts} to read, {puts} bulk upserts, one for each model")
         return result
 
     def _plan(self, plan: WritePlan) -> None:
@@ -119,15 +119,15 @@ class Story:
 
     def _second_sync(self, planhat: Planhat, result: BatchResult) -> None:
         self._head("Sync again")
-        with self._ledger.step("second sync", planhat) as step, Bars(self._console) as bars:
+        with self._counts.step("second sync", planhat) as step, Bars(self._console) as bars:
             report = planhat.sync(*MODELS, progress=bars)
         show_report(report, self._console)
-        self._cost(step)
+        self._check_requests(step)
 
     def _compare(self, planhat: Planhat, result: BatchResult) -> None:
         self._head("Does the copy agree with the server?")
         records = rows = 0
-        with self._ledger.step("compare the copy with the server", planhat) as step:
+        with self._counts.step("compare the copy with the server", planhat) as step:
             for model in MODELS:
                 ids = [row.object.id for row in result if type(row.object) is model]
                 records += len(ids)
@@ -145,14 +145,14 @@ class Story:
                 f"Yes: all {records} changed records are the same field by field, and the counts of all six models "
                 f"are the same, {rows:,} records together."
             )
-        self._cost(step)
+        self._check_requests(step)
 
     def _close(self) -> None:
         self._head("Requests, as the client counted them and as the emulator logged them")
-        steps = [*self._ledger.steps, self._ledger.total]
+        steps = [*self._counts.steps, self._counts.total]
         head = ("step", "client", "emulator's log")
         table(head, [(step.name, step.sent, step.logged) for step in steps], to=self._console)
-        self._check(self._ledger.agrees, "the two counts of requests differ")
+        self._check(self._counts.agrees, "the two counts of requests differ")
         seconds = time.monotonic() - self._began
         verdict = "Both counts agree." if not self.differences else f"Not as it should be: {self.differences[0]}."
         self._say(f"{verdict} The demo took {seconds:.0f} seconds.")
@@ -169,7 +169,7 @@ class Story:
     def _code(self, text: str) -> None:
         self._console.print(f"\n{textwrap.indent(text, '    ')}\n", style="cyan")
 
-    def _cost(self, step: Step, more: str = "") -> None:
+    def _check_requests(self, step: Step, more: str = "") -> None:
         self._check(step.sent == step.logged, f"{step.name}: {step.told}")
         self._console.print(f"({step.told}{more})", style="green")
 

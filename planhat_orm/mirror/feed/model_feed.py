@@ -21,7 +21,7 @@ from ..db.layout import Layout, layout_for
 from ..db.state import State
 from ..outbox.outbox import Outbox
 from ..sharing import arrow
-from ..sharing.export_table import PART, Sheet
+from ..sharing.export_table import PART, ExportTable
 from .cursor import Cursor, Position, position, why_whole
 
 DELETED = "_deleted"
@@ -62,7 +62,7 @@ class ModelFeed:
         self._snapshot = snapshot
         self._connection = snapshot.connection
         self._added = added
-        self._sheet = Sheet(self._connection, layout, postgres=snapshot.postgres, taken=(DELETED, *added))
+        self._sheet = ExportTable(self._connection, layout, postgres=snapshot.postgres, taken=(DELETED, *added))
         now, columns = snapshot.position, self._columns()
         waiting = snapshot.outbox.waiting_on(self._connection, layout.table)
         held = sorted(id for id in waiting if not id.startswith(TEMPORARY))

@@ -62,7 +62,7 @@ def reversals(database: Database, chosen: Chosen) -> Reversals:
             trace = by_rid.setdefault(row.rid, _Trace(row.resource, past.id(row.rid)))
             trace.step(row.seq in picked, before, now)
         successors = _successors(connection)
-        traces = _without_returns(connection, database, list(by_rid.values()), successors)
+        traces = _join_recreated(connection, database, list(by_rid.values()), successors)
         waiting = _waiting(connection, [trace.id for trace in traces])
         items = tuple(item for trace in traces for item in trace.reversal(waiting))
         links = _links(
@@ -94,7 +94,11 @@ def _late_begins(connection: Connection, chosen: Chosen, begins: Mapping[str, tu
 
 @dataclass(slots=True)
 class _Trace:
-    """The way back through the changes of one record. `wrote`, `target` and `made` are flat; None for no record."""
+    """The way back through the changes of one record.
+
+    `wrote` is the record after the newest chosen change, `target` what it goes back to, and `made`, where its creation
+    is undone, what it goes back to before that: each flat, and None for no record. `row` is the record as it is shown.
+    """
 
     resource: str
     id: str
@@ -195,13 +199,10 @@ def _last(id: str, next_id: Mapping[str, str]) -> str:
     return id
 
 
-def _without_returns(
+def _join_recreated(
     connection: Connection, database: Database, traces: list[_Trace], successors: Mapping[str, str]
 ) -> list[_Trace]:
-    """The traces without records that went and were made anew, by an undoing among the changes or after them.
-
-    What is left of the new record are the changes of it.
-    """
+    """One trace of a record that was deleted and made anew: the new one's, which goes back to what it was made as."""
     gone = [trace for trace in traces if trace.wrote is None and trace.id in successors]
     existing = _existing(connection, database, {(trace.resource, successors[trace.id]) for trace in gone})
     back = {successors[trace.id]: trace for trace in gone if (trace.resource, successors[trace.id]) in existing}

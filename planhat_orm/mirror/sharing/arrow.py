@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import extras
 from ...tabular.typed import TYPES
-from .export_table import Sheet
+from .export_table import ExportTable
 
 
 def arrow() -> Any:
@@ -20,7 +20,7 @@ def parquet() -> Any:
     return extras.load("pyarrow.parquet", extra="frames", need="Parquet needs")
 
 
-def schema(sheet: Sheet, facts: Mapping[str, str] | None = None, more: Sequence[tuple[str, Any]] = ()) -> Any:
+def schema(sheet: ExportTable, facts: Mapping[str, str] | None = None, more: Sequence[tuple[str, Any]] = ()) -> Any:
     """The columns of a sheet with their types, and `more` of others; `facts` are kept beside them."""
     pa = arrow()
     kinds = [*(TYPES[kind.name][0](pa) for _, kind in sheet.columns), pa.string()]

@@ -26,11 +26,12 @@ from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import layout_for
 from . import arrow
-from .export_table import Sheet
+from .export_table import ExportTable
 
 FORMATS = ("csv", "duckdb", "jsonl", "parquet")
 
 Facts = dict[str, str]
+"""What an exported file says of itself where its format can."""
 
 _MARK = "exported by planhat_orm"
 """The comment of a DuckDB table that an export made, and may make anew."""
@@ -45,7 +46,7 @@ def export(
     path = Path(folder)
     if format == "duckdb":
         return _duckdb(database, path, names, overwrite)
-    write: Callable[[Sheet, Path, Facts], None] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format]
+    write: Callable[[ExportTable, Path, Facts], None] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[format]
     with files.folder(path):
         targets = [path / f"{layout_for(name).table}.{format}" for name in names]
         with closing(_sheets(database, names)) as sheets:
@@ -55,7 +56,9 @@ def export(
 
 
 def _write_all(
-    sheets: Iterator[tuple[Sheet, Facts]], write: Callable[[Sheet, Path, Facts], None], targets: list[tuple[Path, bool]]
+    sheets: Iterator[tuple[ExportTable, Facts]],
+    write: Callable[[ExportTable, Path, Facts], None],
+    targets: list[tuple[Path, bool]],
 ) -> None:
     """Write each sheet beside its file; none is put in its place before all are there."""
     if (sheet := next(sheets, None)) is not None:
@@ -85,7 +88,7 @@ def is_export(file: Path) -> bool:
     return {b"resource", b"as_of", b"tables"} <= facts.keys()
 
 
-def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, Facts], None, None]:
+def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[ExportTable, Facts], None, None]:
     """The tables, all of one moment, and the facts to tell with each."""
     with database.reading() as connection:
         states = state.load_all(connection)
@@ -95,7 +98,7 @@ def _sheets(database: Database, names: Sequence[str]) -> Generator[tuple[Sheet, 
                 raise MirrorIncomplete(f"The mirror does not hold all of {name}: sync it, or export the other models.")
         for name in names:
             facts = {"resource": name, "as_of": str(states[name].as_of), "tables": tables.VERSIONS[-1]}
-            yield Sheet(connection, layout_for(name), postgres=database.postgres), facts
+            yield ExportTable(connection, layout_for(name), postgres=database.postgres), facts
 
 
 def backup(database: Database, path: str | os.PathLike[str]) -> Path:
@@ -119,14 +122,14 @@ def backup(database: Database, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _parquet(sheet: Sheet, file: Path, facts: Facts) -> None:
+def _parquet(sheet: ExportTable, file: Path, facts: Facts) -> None:
     schema = arrow.schema(sheet, facts)
     with arrow.parquet().ParquetWriter(file, schema, compression="zstd") as writer:
         for part in sheet.parts():
             writer.write_batch(arrow.batch(schema, part))
 
 
-def _csv(sheet: Sheet, file: Path, facts: Facts) -> None:
+def _csv(sheet: ExportTable, file: Path, facts: Facts) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(map(write_cell, sheet.names))
@@ -134,7 +137,7 @@ def _csv(sheet: Sheet, file: Path, facts: Facts) -> None:
             writer.writerows(zip(*(map(write_cell, values) for values in part), strict=True))
 
 
-def _jsonl(sheet: Sheet, file: Path, facts: Facts) -> None:
+def _jsonl(sheet: ExportTable, file: Path, facts: Facts) -> None:
     rows = RowCodec(sheet.layout, postgres=sheet.postgres)
     with file.open("wb") as stream:
         for part in sheet.rows():

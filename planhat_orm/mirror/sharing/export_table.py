@@ -23,7 +23,7 @@ PART = 20_000
 EXTRA = "extra"
 
 
-class Sheet:
+class ExportTable:
     """One table, read in parts. `columns` are the names and kinds of its columns; `extra` comes last and is text.
 
     Custom fields get no name that is `taken`.
