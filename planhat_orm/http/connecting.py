@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,11 +57,13 @@ class ConnectionOptions:
         """The proxy on the way to `url`, if any."""
         if self.proxy is not None:
             return _proxy(self.proxy, "Planhat(proxy=...)")
-        from urllib.request import getproxies, proxy_bypass  # late: it takes a client of its own along
-
         parts = urlsplit(url)
         host = parts.hostname or ""
-        if host in LOOPBACK or proxy_bypass(host):
+        if host in LOOPBACK or not _may_have_proxies():
+            return None
+        from urllib.request import getproxies, proxy_bypass  # late: it takes a client of its own along
+
+        if proxy_bypass(host):
             return None
         proxies = getproxies()
         for name in (parts.scheme, "all"):
@@ -122,6 +125,11 @@ class Proxy:
     def is_socks(self) -> bool:
         """Whether it speaks SOCKS instead of HTTP."""
         return self.shown.startswith("socks")
+
+
+def _may_have_proxies() -> bool:
+    """Whether the environment names proxies, or the system has a place for them that is not looked at here."""
+    return sys.platform in ("win32", "darwin") or any(name.lower().endswith("_proxy") for name in os.environ)
 
 
 def _proxy(text: str, where: str) -> Proxy:

@@ -7,11 +7,13 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from planhat_orm.cli.app import _COMMANDS
 from planhat_orm.emulator import Emulator
 
 from .conftest import COMMAND, TOKEN, Run, clean, subprocess_run
@@ -169,3 +171,19 @@ def test_a_misspelt_model_is_answered_with_the_right_one(connected: Run, tenant:
 def test_status_says_who_shares_the_quota(synced: Run) -> None:
     assert "quota 200/min, shared by 1\n" in synced("status").out
     assert json.loads(synced("status", "--json").out)["quota"] == {"calls_per_min": 200, "shared_by": 1}
+
+
+def test_a_status_loads_no_other_command_and_nothing_of_postgresql(synced: Run) -> None:
+    program = (
+        "import sys; from planhat_orm.cli.run import run; code = run(['status']); "
+        "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Company" in shown.stdout
+    loaded = set(shown.stderr.split())
+    heavy = {"httpcore", "urllib.request", "lark", "filelock", "alembic", "sqlmodel", "pandas", "polars", "pyarrow"}
+    assert not heavy & loaded
+    assert "sqlalchemy.dialects.postgresql" not in loaded
+    commands = {f"planhat_orm.cli.{place.rpartition('.')[0]}" for place in _COMMANDS.values()}
+    assert commands & loaded == {"planhat_orm.cli.status"}
+    assert not [name for name in loaded if name.startswith(("planhat_orm.webhooks", "planhat_orm.mirror.inbox"))]

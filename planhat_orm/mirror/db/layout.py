@@ -135,15 +135,16 @@ def _resource(model: Any) -> Resource:
 
 def _layout(model: Any, reached: set[tuple[str, str]]) -> Layout:
     resource: Resource = model._meta.resource
-    derived = tuple(_column(resource, field, reached) for field in model._meta.fields.values() if field.is_derived)
-    columns = tuple(_column(resource, field, reached) for field in model._meta.by_wire.values())
+    keys = {*resource.keys, *(resource.field_for(form) for form in resource.id_forms), resource.stamp}
+    keys |= {field.wire for field in model._meta.fields.values() if (resource.name, field.name) in reached}
+    derived = tuple(_column(field, keys) for field in model._meta.fields.values() if field.is_derived)
+    columns = tuple(_column(field, keys) for field in model._meta.by_wire.values())
     by_wire = MappingProxyType({column.wire: column for column in (*columns, *derived)})
     return Layout(resource, resource.name, columns, by_wire, derived=derived)
 
 
-def _column(resource: Resource, field: Any, reached: set[tuple[str, str]]) -> Column:
-    indexed = _indexed(resource, field, (resource.name, field.name) in reached)
-    return Column(field.name, field.wire, field.kind, field.kind.column, indexed)
+def _column(field: Any, keys: set[str | None]) -> Column:
+    return Column(field.name, field.wire, field.kind, field.kind.column, _indexed(field, keys))
 
 
 def references(layout: Layout) -> list[tuple[str, Layout]]:
@@ -159,14 +160,8 @@ def references(layout: Layout) -> list[tuple[str, Layout]]:
     return found
 
 
-def _indexed(resource: Resource, field: Any, reached: bool) -> bool:
-    """Keys, references to companies, what relations come back by, and the time of last change."""
+def _indexed(field: Any, keys: set[str | None]) -> bool:
+    """Keys, what relations come back by, the time of last change, and references to companies."""
     if field.wire == "_id" or field.kind.column == "json":
         return False
-    keys = {*resource.keys, *(resource.field_for(form) for form in resource.id_forms)}
-    return (
-        field.wire in keys
-        or reached
-        or (isinstance(field, Ref) and field.model == "Company")
-        or field.wire == resource.stamp
-    )
+    return field.wire in keys or (isinstance(field, Ref) and field.model == "Company")

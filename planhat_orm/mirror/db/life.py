@@ -17,9 +17,8 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -27,11 +26,12 @@ from ... import forks
 from ...errors import MirrorError
 from .database import Database
 
+if TYPE_CHECKING:
+    from .file_lock import LockFile
+
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _SHOWN = 100
 FLOCK, ADVISORY = "flock", "advisory"
-_PATIENCE = 5.0
-"""Seconds in which a new lock is taken: somebody may be looking at it."""
 _KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 """The server notices within half a minute that the machine of a holder is gone."""
 
@@ -66,7 +66,7 @@ class Holder:
             if self._is_over:
                 raise MirrorError("This work was given up.")
             if self._release is None:
-                lock: _Lock = (_Advisory if self.database.postgres else _File)(self.database, self.token)
+                lock: _Lock = (_Advisory if self.database.postgres else _lock_file)(self.database, self.token)
                 # Before it is taken, as Ctrl-C may come at any instant: what is not held is let go of as well.
                 release = weakref.finalize(self, lock.release)
                 try:
@@ -112,7 +112,7 @@ def sweep(database: Database) -> None:
     """Delete the lock files that processes left which were killed."""
     if database.path is None:
         return
-    place = _lock_file(database, "*")
+    place = _path(database, "*")
     for path in place.parent.glob(_escaped(place.name)):
         _is_free_file(database, path.name.removesuffix(".lock").rpartition("-")[2])
 
@@ -120,34 +120,14 @@ def sweep(database: Database) -> None:
 # --- beside a SQLite file -------------------------------------------------------------------------------
 
 
-class _File:
-    def __init__(self, database: Database, token: str) -> None:
-        self._lock = _file_lock(_lock_file(database, token))
-        self._pid = os.getpid()
+def _lock_file(database: Database, token: str) -> LockFile:
+    # Only here: who reads a mirror takes no lock, and the library takes a third as long to load as the mirror's code.
+    from .file_lock import LockFile
 
-    def take(self) -> None:
-        try:
-            self._lock.acquire(timeout=_PATIENCE)
-        except (OSError, Timeout) as error:
-            why = getattr(error, "strerror", None) or "it is held by another process"
-            raise MirrorError(
-                f"The lock file {self._lock.lock_file} cannot be made: {why}. A mirror needs a folder that can be "
-                "written, on a disk of this machine: a file system of a network may have no locks."
-            ) from None
-
-    def try_to_take(self) -> None:
-        self._lock.acquire(blocking=False)
-
-    def release(self) -> None:
-        if self._pid != os.getpid():
-            return
-        # While it is held, so that nobody else can have taken it.
-        with suppress(OSError):
-            Path(self._lock.lock_file).unlink()
-        self._lock.release()
+    return LockFile(_path(database, token))
 
 
-def _lock_file(database: Database, token: str) -> Path:
+def _path(database: Database, token: str) -> Path:
     assert database.path is not None
     path = database.path.resolve()
     return path.with_name(f"{path.name}-{token}.lock")
@@ -158,21 +138,12 @@ def _escaped(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in head) + "*" + tail
 
 
-def _file_lock(path: Path) -> FileLock:
-    # A lock that a file stands for (where flock is missing) outlives its holder: better none at all.
-    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
-
-
 def _is_free_file(database: Database, token: str) -> bool:
-    if not _TOKEN.fullmatch(token) or not _lock_file(database, token).exists():
+    if not _TOKEN.fullmatch(token) or not _path(database, token).exists():
         return True
-    lock = _File(database, token)
-    try:
-        lock.try_to_take()
-    except Timeout:
+    lock = _lock_file(database, token)
+    if not lock.take_if_free():
         return False
-    except OSError:
-        return False  # who cannot look takes nothing over
     lock.release()
     return True
 

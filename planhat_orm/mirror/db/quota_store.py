@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, func, inspect, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import forks
@@ -195,6 +194,9 @@ def _make_in_postgres(database: Database) -> bool:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             metadata.create_all(connection)
         values = {"id": 1, "book": msgspec.json.encode(Book()).decode()}
+        # Only here, as SQLite needs no dialect of PostgreSQL.
+        from sqlalchemy.dialects.postgresql import insert
+
         connection.execute(insert(quota).on_conflict_do_nothing(), [values])
     return True
 

@@ -6,14 +6,16 @@ text on PostgreSQL compares by code point, as Python and SQLite do; JSON is text
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     ColumnElement,
+    Dialect,
     Double,
     FromClause,
     Identity,
@@ -26,10 +28,13 @@ from sqlalchemy import (
     cast,
     func,
 )
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from .layout import Layout, tables
+from .layout import Layout, layout_for
+from .layout import tables as layouts
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import JSONB
 
 VERSIONS = ("0001", "0002", "0003", "0004")
 """The versions of these tables, each made of the one before by the migration of that name; the last is this one."""
@@ -48,10 +53,34 @@ class Numeric(UserDefinedType[float]):
         return "NUMERIC"
 
 
-TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+def jsonb() -> JSONB:
+    """PostgreSQL's type of JSON."""
+    # The dialect takes as long to load as all tables to make, and SQLite needs none of it.
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    return JSONB()
+
+
+class Cell(TypeDecorator[Any]):
+    """JSON: text, or JSONB where the database is PostgreSQL."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type of a database."""
+        kind: TypeEngine[Any] = jsonb() if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(kind)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
+        """The type of what such a column is compared with: that of the value."""
+        return self.impl_instance.coerce_compared_value(op, value)
+
+
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 NUMBER: TypeEngine[float] = Double().with_variant(Numeric(), "sqlite")
 INTEGER = Integer().with_variant(BigInteger(), "postgresql")
-CELL: TypeEngine[Any] = Text().with_variant(postgresql.JSONB(), "postgresql")
+CELL: TypeEngine[Any] = Cell()
 TYPES: dict[str, TypeEngine[Any]] = {
     "text": TEXT,
     "number": NUMBER,
@@ -62,6 +91,7 @@ TYPES: dict[str, TypeEngine[Any]] = {
 KEY = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData()
+"""The tables of what the mirror notes; those of records are made when they are asked for."""
 
 meta = Table(
     "mirror_meta",
@@ -239,24 +269,36 @@ aliases = Table(
 """The ids that records created offline got at last, and the new ids of those that were deleted and made anew."""
 
 
+_records: dict[str, Table] = {}
+
+
 def records(layout: Layout) -> Table:
     """The table that holds a resource's records."""
-    return metadata.tables[layout.table]
+    table = _records.get(layout.table)
+    if table is None:
+        # Threads that make it at once get the same one: a statement with two would name the table twice.
+        table = _records.setdefault(layout.table, _made(layout))
+    return table
+
+
+def all_metadata() -> Iterable[MetaData]:
+    """All tables of a new mirror."""
+    return (metadata, *(records(layout).metadata for layout in layouts()))
 
 
 @cache
 def alias(table: str, number: int) -> FromClause:
     """The table of records `number` under a name of its own. A statement that needs several takes several numbers."""
-    made = metadata.tables[table].alias()
+    made = records(layout_for(table)).alias()
     # Of a hundred columns each is made anew for an alias, so that is done once, and here: threads share it.
     _ = made.c
     return made
 
 
-def _records(layout: Layout) -> Table:
+def _made(layout: Layout) -> Table:
     table = Table(
         layout.table,
-        metadata,
+        MetaData(),
         Column("pk", KEY, primary_key=True),
         *(
             Column(column.name, TYPES[column.storage], nullable=column.wire != "_id", unique=column.wire == "_id")
@@ -272,10 +314,6 @@ def _records(layout: Layout) -> Table:
     return table
 
 
-for _layout in tables():
-    _records(_layout)
-
-
 def as_text(column: Any, postgres: bool) -> Any:
     """A JSON column as text: ours to decode, only where it is needed."""
     return cast(column, Text) if postgres else column
@@ -288,5 +326,5 @@ def value_of(layout: Layout, wire: str, postgres: bool) -> ColumnElement[Any]:
     if column is not None:
         return table.c[column.name]
     if postgres:
-        return cast(table.c["_extra"], postgresql.JSONB).op("->>")(wire)
+        return cast(table.c["_extra"], jsonb()).op("->>")(wire)
     return func.json_extract(table.c["_extra"], f'$."{wire}"')

@@ -29,7 +29,6 @@ from ..db.state import State
 from .compiler import Compiler, touched
 from .dialect import Dialect
 from .joins import decoded, width
-from .postgres import PostgresDialect
 from .sqlite import SqliteDialect
 
 PAGE = 2000
@@ -203,7 +202,12 @@ class MirrorSource:
 
     def _dialect(self, connection: Connection | None) -> Dialect:
         """How this database says things; `connection` is where it may look something up to do so."""
-        return PostgresDialect(connection) if self.database.postgres else SqliteDialect(connection)
+        if not self.database.postgres:
+            return SqliteDialect(connection)
+        # Only here, as SQLite needs no dialect of PostgreSQL.
+        from .postgres import PostgresDialect
+
+        return PostgresDialect(connection)
 
     def _reader(self, connection: Connection, query: Query) -> Compiler:
         return Compiler(self._dialect(connection), hidden=query.hidden, zone=query.zone)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, func, inspect, select, update
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from ...json_encoding import rewrite
@@ -95,5 +94,5 @@ def _packed(name: str, kind: TypeEngine[Any], postgres: bool) -> ColumnElement[A
     """A parameter for what `Rows.encode_row` made: JSON comes as text, also where the column is JSONB."""
     if kind is tables.CELL:
         text = bindparam(name, type_=Text())
-        return cast(text, postgresql.JSONB()) if postgres else text
+        return cast(text, tables.jsonb()) if postgres else text
     return bindparam(name, type_=kind)

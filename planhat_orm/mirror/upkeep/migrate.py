@@ -39,6 +39,7 @@ from ...errors import ConfigurationError, MirrorError
 from ..db import explain, fork_gate, tables
 from ..db.changes import FEED
 from ..db.database import Database
+from ..db.layout import tables as layouts
 from ..sharing import triggers
 
 VERSION_TABLE = "mirror_version"
@@ -65,7 +66,11 @@ def folder() -> Path:
 
 def ours(name: str | None) -> bool:
     """Whether a table is the mirror's: one that the migrations make, or that is made at first use."""
-    return name in tables.metadata.tables or name in tables.MADE_AT_FIRST_USE
+    return (
+        name in tables.metadata.tables
+        or name in {layout.table for layout in layouts()}
+        or name in tables.MADE_AT_FIRST_USE
+    )
 
 
 def include_object(thing: Any, name: str | None, type_: str, reflected: bool, compare_to: Any) -> bool:
@@ -244,7 +249,7 @@ def _statements(dialect: str) -> tuple[str, ...]:
         statements.append(str(statement.compile(dialect=engine.dialect)))
 
     engine: MockConnection = create_mock_engine(f"{dialect}://", note)
-    for metadata in (tables.metadata, _version_table.metadata):
+    for metadata in (*tables.all_metadata(), _version_table.metadata):
         metadata.create_all(engine, checkfirst=False)
     return tuple(statements)
 

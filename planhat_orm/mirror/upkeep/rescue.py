@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 
 from ... import files, json_decoding
 from ...errors import ConfigurationError, MirrorError
@@ -164,7 +164,7 @@ def _taken_over(
         while rows := found.fetchmany(_STEP):
             count += _insert(connection, name, list(map(dict, rows)), columns[name])
     except _UNREADABLE:
-        connection.execute(delete(tables.metadata.tables[name]))
+        connection.exec_driver_sql(f'DELETE FROM "{name}"')
         return None
     return count
 
