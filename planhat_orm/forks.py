@@ -27,39 +27,26 @@ _gone: deque[weakref.ref[Any]] = deque()
 _kept_aside: list[Any] = []
 
 
-class _OfInner:
-    """What `with` calls, in C: between a function in Python and the block, Ctrl-C would leave the lock held."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, lock: Lock | None, owner: type[Lock]) -> Any:
-        return self if lock is None else getattr(lock._inner, self._name)
-
-    def __call__(self, lock: Lock, *error: Any) -> Any:
-        """As `contextlib.ExitStack` asks."""
-        return getattr(lock._inner, self._name)(*error)
-
-
 class Lock:
-    """A lock that is free in a forked child, whoever held it in the parent."""
+    """A lock that is free in a forked child, whoever held it in the parent.
 
-    __slots__ = ("__weakref__", "_inner", "_kind", "_pid")
+    `with` and `acquire` are those of Python's own lock, in slots, so that they are called in C: between a function in
+    Python and the block, Ctrl-C would leave the lock held.
+    """
+
+    __slots__ = ("__enter__", "__exit__", "__weakref__", "_inner", "_kind", "_pid", "acquire")
+
+    __enter__: Any
+    __exit__: Any
+    acquire: Any
+    """As that of `threading.Lock`."""
 
     def __init__(self, *, reentrant: bool = False) -> None:
         self._kind: Any = threading.RLock if reentrant else threading.Lock
-        self._inner: Any = self._kind()
         self._pid = os.getpid()
+        self.renew()
         reference = _weak(self)
         _held[id(reference)] = reference
-
-    __enter__: Any = _OfInner("__enter__")
-    __exit__: Any = _OfInner("__exit__")
-
-    def take(self, seconds: float = 0.0) -> bool:
-        """Take the lock if it is free, or gets free in so many seconds, and return whether it did."""
-        taken: bool = self._inner.acquire(timeout=seconds) if seconds else self._inner.acquire(blocking=False)
-        return taken
 
     def release(self) -> None:
         """Let go of a lock that was taken. In a forked child it is free already."""
@@ -76,7 +63,8 @@ class Lock:
 
     def renew(self) -> None:
         """Be free."""
-        self._inner = self._kind()
+        self._inner: Any = self._kind()
+        self.__enter__, self.__exit__, self.acquire = self._inner.__enter__, self._inner.__exit__, self._inner.acquire
 
 
 def in_child(method: Callable[[], None]) -> None:

@@ -38,7 +38,7 @@ def gc_paused() -> Iterator[None]:
     Only the first of several threads has it paused, and only until that one is done, so it comes to its turn between
     pages however many threads make them.
     """
-    if not _pause.lock.take():
+    if not _pause.lock.acquire(blocking=False):
         yield
         return
     _pause.is_on = gc.isenabled()

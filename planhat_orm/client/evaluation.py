@@ -24,7 +24,7 @@ Rows = list[dict[str, Any]]
 
 
 def is_linked(query: Query) -> bool:
-    """Whether a query without conditions over relations still needs related lists."""
+    """Whether a query looks at other records, by its conditions, its values or its order."""
     return needs_relations(_worked_out(query))
 
 
@@ -69,10 +69,8 @@ def chosen_rows(rows: Iterable[Any], query: Query, environment: Environment) -> 
     return found[query.start : query.stop]
 
 
-def annotator(query: Query, environment: Environment) -> Callable[[list[Any]], Rows] | None:
-    """How to give rows the values of their annotations; None where there are none."""
-    if not query.annotations:
-        return None
+def annotator(query: Query, environment: Environment) -> Callable[[list[Any]], Rows]:
+    """How to give rows the values of their annotations."""
     readers = [(name, value(expr, environment)) for name, expr in query.annotations]
 
     def annotate(rows: list[Any]) -> Rows:
@@ -83,8 +81,7 @@ def annotator(query: Query, environment: Environment) -> Callable[[list[Any]], R
 
 def annotated(rows: list[Any], query: Query, environment: Environment) -> Rows:
     """The rows with the values of their annotations."""
-    annotate = annotator(query, environment)
-    return rows if annotate is None else annotate(rows)
+    return annotator(query, environment)(rows) if query.annotations else rows
 
 
 def emitted(rows: Rows) -> Flow[None]:

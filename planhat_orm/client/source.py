@@ -16,7 +16,6 @@ from ..query.plan import Plan
 from ..query.predicate import Environment, Predicate, predicate
 from ..query.query import Query
 from ..query.raw_values import raw_at
-from ..query.split import ids_in
 from ..queryset.unseen_labels import watched
 from ..wire import listing, paths, records
 from ..wire.resources import Resource
@@ -66,16 +65,17 @@ class ApiSource:
         if query.groups is not None:
             yield from emitted((yield from self._groups(query)))
             return
-        query = yield from without_relations(query, self)
         if is_linked(query):
-            yield from linked_pages(query, self)
-            return
+            query = yield from without_relations(query, self)
+            if is_linked(query):
+                yield from linked_pages(query, self)
+                return
         environment = Environment(query.zone)
-        annotate = annotator(query, environment)
         rows = self._chosen(query, environment)
-        if annotate is None:
+        if not query.annotations:
             yield from rows
             return
+        annotate = annotator(query, environment)
 
         def add(page: list[dict[str, Any]]) -> Flow[None]:
             yield Emit(annotate(page))
@@ -171,7 +171,7 @@ class ApiSource:
             ]
         if len(lists) == 1:
             rows = self._list(way, lists[0], select, wanted)
-            whole = wanted is None and query.select is None and lists == [{}] and ids_in(way.test) is None
+            whole = wanted is None and query.select is None and lists == [{}] and way.named is None
             known = whole and way.resource.name == RESOURCE
             yield from self.fields.learnt(rows) if known and self.fields is not None else rows
             return
@@ -193,7 +193,7 @@ class ApiSource:
     ) -> Flow[None]:
         """One list, which ends early when every id that was asked for has come."""
         by_id = next((param.name for param in way.resource.params.values() if param.field == "_id"), "")
-        asked = params[by_id].split(",") if by_id in params else ids_in(way.test)
+        asked = params[by_id].split(",") if by_id in params else way.named
         sought = tuple(asked) if asked is not None else None
         rows = listing.pages(way.resource, select=select, params=params, wanted=wanted, may_stop=sought is not None)
         yield from self._until_found(rows, sought)

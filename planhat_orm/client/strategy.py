@@ -17,9 +17,13 @@ from ..wire.resources import Resource, resource
 
 
 class Strategy(Struct, frozen=True):
-    """How a query without relations is answered: by ids, or by lists."""
+    """How a query without relations is answered: by ids, or by lists.
+
+    `named` are the ids that a condition asks for; `ids` those of them that are asked for one by one, if that is less.
+    """
 
     resource: Resource
+    named: tuple[str, ...] | None
     ids: tuple[str, ...] | None
     parts: Split
     test: Node
@@ -42,12 +46,12 @@ def strategy(query: Query) -> Strategy:
     test = where
     for wire, value in implied.items():
         test = both(test, Test(Target(wire, (wire,), kinds.TEXT), "exact", value))
-    ids = ids_in(where)
-    if ids is not None:
-        ids = tuple(id for id in ids if paths.may_be_id(id))
+    named = ids = ids_in(where)
+    if named is not None:
+        ids = tuple(id for id in named if paths.may_be_id(id))
         if not known.is_readable or len(ids) > GET_EACH:
             ids = None
-    return Strategy(known, ids, split(where, known), test)
+    return Strategy(known, named, ids, split(where, known), test)
 
 
 def selected(way: Strategy, query: Query) -> tuple[str, ...] | None:

@@ -18,10 +18,18 @@ class Undecodable(Exception):
     """The body is not what its encoding says."""
 
 
-def encoding_of(headers: Iterable[tuple[str, str]]) -> str:
+def _encoding_of(headers: Iterable[tuple[str, str]]) -> str:
     """The encoding of a body: empty, `gzip`, or one that nobody asked for."""
     named = ",".join(value for name, value in headers if name == "content-encoding").lower()
     return "".join(named.split()).replace("x-gzip", "gzip").removeprefix("identity").strip(",")
+
+
+def body_of(headers: Iterable[tuple[str, str]], limit: int) -> tuple[Body | None, str]:
+    """What reads a body up to `limit`; None, and why, where its encoding is none that was asked for."""
+    encoding = _encoding_of(headers)
+    if encoding in ("", "gzip"):
+        return Body(limit, packed=encoding == "gzip"), ""
+    return None, f"in the encoding {encoding[:20]!r}, which nobody asked for"
 
 
 class Body:

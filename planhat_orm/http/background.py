@@ -30,7 +30,7 @@ class BackgroundRequest:
         self._future: Future[Response] = Future()
         # Held until it is done. A future's own wait, cut off by Ctrl-C, may say that it released what it did not hold.
         self._pending = forks.Lock()
-        self._pending.take()
+        self._pending.acquire()
         self._given_up = False
         self._pid = os.getpid()
         self._deliver_here: Callable[[], Response] = lambda: run(deliver())

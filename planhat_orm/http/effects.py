@@ -104,13 +104,15 @@ class Response:
 
 
 class Attempt(Struct, frozen=True):
-    """Send this request once, now, whatever comes of it. A metered one has its slot of the quota already.
+    """Send this request once, now, whatever comes of it.
 
-    `within` is how many seconds the whole answer may take.
+    `within` is how many seconds the whole answer may take; `has_slot` says that it holds a slot of the quota, which is
+    given back with the answer.
     """
 
     request: Request
     within: float = float("inf")
+    has_slot: bool = False
 
 
 class Sleep(Struct, frozen=True):

@@ -93,14 +93,17 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
     sent = failed = limited = 0
     maybe_applied = False
     error: RequestError | None = None
+    metered = request.metered
     while True:
-        while request.metered and (wait := (yield from _reserved(quota))):
+        while metered and (wait := (yield from _reserved(quota))):
             if clock.now() + wait - started > retry.deadline - margin:
                 raise error or _no_slot(request, wait, retry, quota)
             yield Sleep(wait, Pause(request, "quota"))
         sent += 1
         try:
-            response: Response = yield Attempt(request, max(_SHORTEST, started + retry.deadline - clock.now()))
+            response: Response = yield Attempt(
+                request, max(_SHORTEST, started + retry.deadline - clock.now()), has_slot=metered
+            )
         except Unanswered as lost:
             error = _no_answer(request, lost, sent, maybe_done=lost.sent or maybe_applied)
             doubtful = lost.sent
@@ -119,7 +122,7 @@ def deliver(request: Request, retry: Retry, quota: Quota, clock: Clock) -> Flow[
                 again = True
                 limited += 1
                 wait = retry.pause(limited + 4) if asked is None else max(asked, retry.pause(limited))
-                if request.metered:
+                if metered:
                     quota.block(wait, is_guess=asked is None)
                     yield from _asked(quota)
             else:

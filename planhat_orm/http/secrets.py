@@ -68,9 +68,18 @@ class Secrets:
     # --- asking a function ------------------------------------------------------------------------------
 
     def asked(self, request: Request) -> int:
-        """How often the function behind the token of `request` was asked; 0 means that it has to be."""
+        """How often the function behind the token of `request` was asked: 0 means that it has to be, -1 that none is.
+
+        Raises `ConfigurationError` when the token is not there.
+        """
         name = needed_token(request)
-        return self._asked[name] if name and callable(self._given[name]) else -1
+        if name is None:
+            return -1
+        if not self._given[name]:
+            raise ConfigurationError(
+                f"This call needs a token: set PLANHAT_{name.upper()}, or pass Planhat({name}=...)."
+            )
+        return self._asked[name] if callable(self._given[name]) else -1
 
     def ask(self, request: Request, asked: int) -> None:
         """Ask the function behind the token of `request`, unless somebody else did since it was asked so often."""
@@ -84,23 +93,17 @@ class Secrets:
 
     # --- using them -------------------------------------------------------------------------------------
 
-    def check(self, request: Request) -> None:
-        """Raise `ConfigurationError` when the token that `request` needs is not there."""
-        name = needed_token(request)
-        if name is not None and not self._given[name]:
-            raise ConfigurationError(
-                f"This call needs a token: set PLANHAT_{name.upper()}, or pass Planhat({name}=...)."
-            )
+    def fill_in(self, request: Request) -> tuple[str, dict[str, str]]:
+        """The path of `request` with the tenant token where it belongs there, and the header that proves who asks."""
+        return self._path(request), self._header(request)
 
-    def path(self, request: Request) -> str:
-        """The path of `request` with the tenant token in it, where it belongs there."""
+    def _path(self, request: Request) -> str:
         if request.auth == "none" and TENANT in request.path:
             # Only here: in the path of any other call these letters are somebody's id.
             return request.path.replace(TENANT, quote(self.tenant_token or "", safe=""))
         return request.path.replace(TENANT, _PLACEHOLDER)
 
-    def headers(self, request: Request) -> dict[str, str]:
-        """The header that `request` proves itself with."""
+    def _header(self, request: Request) -> dict[str, str]:
         if request.auth == "token":
             return {"authorization": f"Bearer {self.api_token}"}
         if request.auth == "tenant":

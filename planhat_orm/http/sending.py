@@ -42,13 +42,14 @@ def send(attempt: Attempt, session: Session, pools: Pools, close: Callable[[], N
             close()  # what is torn out of a connection's code leaves it half way between two states
         raise (exchange.failure or strip_frames(interrupt or failure)) from None
     finally:
-        if request.metered:
-            session.quota.release(head.headers if head else None, exchange.seconds)
+        seconds = exchange.seconds
+        if attempt.has_slot:
+            session.quota.release(head.headers if head else None, seconds)
     if head is None:
         assert lost is not None
         # Not in the handler: the frames of httpcore, kept with its error, hold the tokens.
-        raise session.no_answer(request, lost, exchange)
-    return session.incoming(request, head, exchange, is_whole=is_whole)
+        raise session.no_answer(request, lost, seconds)
+    return session.incoming(request, head, seconds, is_whole=is_whole)
 
 
 def _exchange(request: Request, exchange: Exchange, session: Session, pools: Pools) -> tuple[Head, bool]:
@@ -85,13 +86,14 @@ async def send_in_task(attempt: Attempt, session: Session, pools: LoopPools) -> 
     except BaseException as failure:
         raise (exchange.failure or strip_frames(failure)) from None
     finally:
-        if request.metered:
-            session.quota.release(head.headers if head else None, exchange.seconds)
+        seconds = exchange.seconds
+        if attempt.has_slot:
+            session.quota.release(head.headers if head else None, seconds)
     if head is None:
         assert lost is not None
         # Not in the handler: the frames of httpcore, kept with its error, hold the tokens.
-        raise session.no_answer(request, lost, exchange)
-    return session.incoming(request, head, exchange, is_whole=is_whole)
+        raise session.no_answer(request, lost, seconds)
+    return session.incoming(request, head, seconds, is_whole=is_whole)
 
 
 async def _exchange_in_task(

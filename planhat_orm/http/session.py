@@ -14,7 +14,7 @@ from .. import forks
 from ..errors import ValidationError
 from ..scopes import blocks
 from ..scopes.accounts import Account
-from .answers import Body, encoding_of
+from .answers import Body, body_of
 from .clock import Clock
 from .connecting import ConnectionOptions
 from .effects import Pause, Request, Response, Sleep, Unanswered
@@ -74,12 +74,9 @@ class Session:
         return self.main_url if request.host == "main" else self.analytics_url
 
     def check(self, request: Request) -> None:
-        """Raise before anything is waited for: `BlockError` where a block holds writes, `ConfigurationError` for a
-        token that is not there.
-        """
+        """Raise `BlockError` before anything is waited for, where a block holds what `request` would write."""
         if request.method != "GET" and self.account is not None:
             blocks.check_request(self.account)
-        self.secrets.check(request)
 
     def begin(self, request: Request) -> None:
         """Count a request that leaves now, and tell of it."""
@@ -90,7 +87,7 @@ class Session:
     def outgoing(self, request: Request) -> dict[str, Any]:
         """The arguments for a pool's `stream`, with the tokens in them: they stay in the frames of a driver's send."""
         base = urlsplit(self.url_of(request))
-        target = base.path.rstrip("/") + self.secrets.path(request)
+        path, proof = self.secrets.fill_in(request)
         try:
             query = urlencode(request.params, quote_via=quote, safe=",:")
         except UnicodeEncodeError:
@@ -100,9 +97,9 @@ class Session:
             headers["content-type"] = "application/json"
         return {
             "method": request.method,
-            "url": f"{base.scheme}://{base.netloc}{target}" + (f"?{query}" if query else ""),
+            "url": f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}{path}" + (f"?{query}" if query else ""),
             "content": request.body,
-            "headers": headers | self.secrets.headers(request),
+            "headers": headers | proof,
             "extensions": {"timeout": self._timeouts()},
         }
 
@@ -125,11 +122,10 @@ class Session:
             if name not in _DROPPED:
                 value = self.secrets.strike_text(value)
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        encoding = encoding_of(pairs)
         limit = self.limit(request, status)
         exchange.room = limit + limit // 4 + 1_000_000  # chunks and packing have their own price
-        body = Body(limit, packed=encoding == "gzip") if encoding in ("", "gzip") else None
-        return Head(status, headers, body, limit, f"in the encoding {encoding[:20]!r}, which nobody asked for")
+        body, foreign = body_of(pairs, limit)
+        return Head(status, headers, body, limit, foreign)
 
     def limit(self, request: Request, status: int) -> int:
         """How many bytes an answer may have."""
@@ -137,22 +133,22 @@ class Session:
             return max(1000, self.max_answer // _OF_AN_ERROR)
         return self.max_answer // _OF_A_LIST if request.method == "GET" and request.shape is list else self.max_answer
 
-    def incoming(self, request: Request, head: Head, exchange: Exchange, *, is_whole: bool) -> Response:
+    def incoming(self, request: Request, head: Head, seconds: float, *, is_whole: bool) -> Response:
         """Make the answer, and log what may be logged: method, path, status."""
         unread = head.foreign if head.body is None else "" if is_whole else f"with more than {head.limit:,} bytes"
         body = b"" if unread or head.body is None else head.body.whole()
         if not (request.host == "main" and 200 <= head.status < 300):
             # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
             body = self.secrets.strike(body)
-        response = Response(head.status, head.headers, body, seconds=exchange.seconds, unread=unread)
+        response = Response(head.status, head.headers, body, seconds=seconds, unread=unread)
         logger.debug("%s %s -> %s, %d bytes", request.method, request.route, response.status, len(response.body))
         self.notify("response", (request, response))
         return response
 
-    def no_answer(self, request: Request, lost: BaseException, exchange: Exchange) -> BaseException:
+    def no_answer(self, request: Request, lost: BaseException, seconds: float) -> BaseException:
         """Tell of a try that got no answer, and return what is raised for it."""
         if isinstance(lost, Unanswered):
-            self.notify("lost", LostEvent(request, lost.kind, exchange.seconds))
+            self.notify("lost", LostEvent(request, lost.kind, seconds))
         return lost
 
     # --- waiting ----------------------------------------------------------------------------------------

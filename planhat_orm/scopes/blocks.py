@@ -180,4 +180,4 @@ def _attached(scope: Scope | None) -> Iterator[Scope]:
 
 
 def _is_detached(scope: Scope | None) -> bool:
-    return any(step.kind == "detached" and not step.is_over for step in chain(scope))
+    return scope is not None and any(step.kind == "detached" and not step.is_over for step in chain(scope))

@@ -27,6 +27,8 @@ class Scope:
 
     def __init__(self, client: Client | None, kind: Kind, outer: Scope | None, batch: Any = None) -> None:
         self.kind = kind
+        self.holds = kind in ("batch", "dry run", "offline block")
+        """Whether this is a block."""
         self.outer = outer
         self.account = client.account if client is not None else None
         self.batch = batch
@@ -45,11 +47,6 @@ class Scope:
     def client(self) -> Client | None:
         """The client, unless the scope ended and the client is gone."""
         return self._client or (self._weak_client() if self._weak_client is not None else None)
-
-    @property
-    def holds(self) -> bool:
-        """Whether this is a block."""
-        return self.kind in ("batch", "dry run", "offline block")
 
     @property
     def is_over(self) -> bool:

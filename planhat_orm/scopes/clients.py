@@ -68,7 +68,10 @@ def current(carried: Scope | None = None) -> Client:
 
 def client_in(scope: Scope | None) -> Client | None:
     """The client of a scope, or of the nearest one around it."""
-    return next((client for step in chain(scope) if (client := step.client) is not None), None)
+    for step in chain(scope):
+        if (client := step.client) is not None:
+            return client
+    return None
 
 
 def _only() -> Client:

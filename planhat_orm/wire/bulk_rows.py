@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..errors import ValidationError
 from ..json_encoding import encode
-from .keys import comparable_keys
+from .keys import Key, comparable_keys
 from .records import appends, flat, operations
 from .resources import Resource
 
@@ -21,7 +21,7 @@ RowKind = Literal["keyed", "appending", "keyless"]
 
 
 class BulkRow(Struct):
-    """A row on its way: the places it stands for (more than one when rows with one key were merged).
+    """A row on its way, with its keys: the places it stands for (more than one when rows with one key were merged).
 
     One that is `doubtful` may be stored by an earlier answer that named nobody: sent again, it is found equal. `tries`
     is how often it travelled.
@@ -29,6 +29,7 @@ class BulkRow(Struct):
 
     places: list[int]
     row: dict[str, Any]
+    keys: list[Key]
     body: bytes = b""
     doubtful: bool = False
     tries: int = 0
@@ -45,15 +46,16 @@ def merged_rows(resource: Resource, start: int, chunk: Sequence[Mapping[str, Any
         row = dict(raw)
         mine = comparable_keys(resource, row)
         twins = list({id(owner[key]): owner[key] for key in mine if _is_twin(owner.get(key), row)}.values())
-        twin = twins[0] if twins else BulkRow([place], row)
+        item = BulkRow([place], row, mine)
+        twin = twins[0] if twins else item
         if not twins:
-            rows.append(twin)
-        elif len(twins) > 1 or _contradict(resource, twin.row, row):
-            refuse(BulkRow([place], row), "Another row of this batch has one of its keys but not the others: they "
+            rows.append(item)
+        elif len(twins) > 1 or _contradict(twin.keys, mine):
+            refuse(item, "Another row of this batch has one of its keys but not the others: they "
                    "cannot be one record.")  # fmt: skip
             continue
         elif any(name in operations(row) for name, _ in flat(twin.row)):
-            refuse(BulkRow([place], row), "Another row of this batch has its key and sets the array that this one "
+            refuse(item, "Another row of this batch has its key and sets the array that this one "
                    "changes: send it in a batch of its own, after that.")  # fmt: skip
             continue
         else:
@@ -62,6 +64,7 @@ def merged_rows(resource: Resource, start: int, chunk: Sequence[Mapping[str, Any
             if isinstance(before, Mapping) and isinstance(now, Mapping):
                 twin.row["custom"] = {**before, **now}
             twin.places.append(place)
+            twin.keys = comparable_keys(resource, twin.row)
         for key in mine:
             owner.setdefault(key, twin)
     return [item for item in rows if _encoded(item, refuse)]
@@ -81,16 +84,16 @@ def _encoded(item: BulkRow, refuse: Refuse) -> bool:
     return True
 
 
-def kind_of(resource: Resource, row: Mapping[str, Any]) -> RowKind:
+def kind_of(item: BulkRow) -> RowKind:
     """What may be done with a row again."""
-    if not comparable_keys(resource, row):
+    if not item.keys:
         return "keyless"
-    return "appending" if appends(row) else "keyed"
+    return "appending" if appends(item.row) else "keyed"
 
 
-def _contradict(resource: Resource, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    mine, theirs = dict(comparable_keys(resource, left)), dict(comparable_keys(resource, right))
-    return any(theirs.get(wire, value) != value for wire, value in mine.items())
+def _contradict(left: list[Key], right: list[Key]) -> bool:
+    theirs = dict(right)
+    return any(theirs.get(wire, value) != value for wire, value in left)
 
 
 def by_bytes(rows: list[BulkRow]) -> Iterator[list[BulkRow]]:

@@ -71,7 +71,7 @@ class BulkSender(Struct):
         """Send one chunk of rows, as one request if their bytes fit and all are of one kind."""
         groups: dict[RowKind, list[BulkRow]] = {"keyed": [], "appending": [], "keyless": []}
         for row in merged_rows(self.resource, start, chunk, self._refuse):
-            groups[kind_of(self.resource, row.row)].append(row)
+            groups[kind_of(row)].append(row)
         for kind, group in groups.items():
             for part in by_bytes(group):
                 yield from self._deliver(part, kind)
@@ -110,7 +110,7 @@ class BulkSender(Struct):
         for row in rows:
             row.tries += 1
         try:
-            held = (key for row in rows for key in keys_beside_id(self.resource, row.row))
+            held = [key for row in rows for key in keys_beside_id(self.resource, row.row)]
             response: Response = yield from hold_keys(self.resource, held, _answered(request))
             _check_shape(response, request)
         except (AuthenticationError, NotFound, PermissionDenied, RateLimited) as refusal:

@@ -76,9 +76,25 @@ class ListReader(Struct, Generic[Row], frozen=True):
             raw_items=self.raw_items,
         )
 
+    def ask(self, offset: int, limit: int) -> Flow[Response]:
+        """Ask for a page of whole rows."""
+        return (yield from self.requests.ask(self.request(offset, limit)))
+
     def page(self, offset: int, limit: int) -> Flow[list[Row]]:
         """A page of whole rows."""
-        return self.read((yield from self.requests.ask(self.request(offset, limit))), self.resource)
+        return self.read((yield from self.ask(offset, limit)), self.resource)
+
+    def begin_backwards(self) -> Flow[Any]:
+        """Ask for the ids from the other end, and go on; `finish` takes what is returned."""
+        return (yield from self.requests.begin(self.ids_request(sort="-_id")))
+
+    def finish(self, begun: Any) -> Flow[Response]:
+        """Wait for the answer to a request that was begun."""
+        return (yield from self.requests.finish(begun))
+
+    def ask_backwards(self) -> Flow[Response]:
+        """Ask for the ids from the other end."""
+        return (yield from self.requests.ask(self.ids_request(sort="-_id")))
 
     def ids_request(self, offset: int = 0, sort: str = "_id") -> Request:
         """The request for as long a page of ids as there is: no server cuts those by bytes."""
@@ -101,6 +117,11 @@ def ids_of(rows: Sequence[HasId]) -> list[str]:
     if not {*map(type, ids)} <= {str} or not all(map(str.strip, ids)):
         raise NotSortedById
     return ids
+
+
+def ascending_ids(rows: Sequence[HasId]) -> list[str]:
+    """The ids of a page; `NotSortedById` where they do not come in their order, or one is no text."""
+    return ascending(ids_of(rows))
 
 
 def ascending(ids: list[str]) -> list[str]:

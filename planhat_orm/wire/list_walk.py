@@ -22,7 +22,7 @@ from ..errors import BadAnswer
 from ..http.effects import Flow, Response, Sleep
 from .hidden_rows import ROUNDS, Gap, Moved
 from .list_end import ListEnd
-from .list_reader import FAR, ListReader, NotSortedById, Row, ascending, ids_of
+from .list_reader import FAR, ListReader, NotSortedById, Row, ascending, ascending_ids
 from .proved_page import Asked, Page
 
 _TAIL = 8
@@ -69,15 +69,15 @@ class ListWalk(Struct, Generic[Row]):
         be read to its end.
         """
         self._length = self.longest
-        probe = None if self.is_late else (yield from self.reader.requests.begin(self.reader.ids_request(sort="-_id")))
+        probe = None if self.is_late else (yield from self.reader.begin_backwards())
         while True:
             asked, answer = yield from self._next_page()
             rows = self.reader.read(answer, self.reader.resource)
-            ids = ascending(ids_of(rows))
+            ids = ascending_ids(rows)
             if not self._pages and not asked.offset:
                 self._first = ids
             if probe is not None:
-                yield from self._note_newest((yield from self.reader.requests.finish(probe)))
+                yield from self._note_newest((yield from self.reader.finish(probe)))
                 probe = None
             if not self._meets(asked, ids):
                 yield from self._miss(asked)
@@ -99,7 +99,7 @@ class ListWalk(Struct, Generic[Row]):
     def _next_page(self) -> Flow[tuple[Asked, Response]]:
         """The next page, and where it was asked for."""
         asked = self._place()
-        return asked, (yield from self.reader.requests.ask(self.reader.request(asked.offset, asked.limit)))
+        return asked, (yield from self.reader.ask(asked.offset, asked.limit))
 
     def _place(self) -> Asked:
         """Where the next page is to begin: on a record that was seen, or on the one that is known to be next."""
@@ -190,7 +190,7 @@ class ListWalk(Struct, Generic[Row]):
 
     def _ask_backwards(self) -> Flow[Response]:
         self._spend()
-        return (yield from self.reader.requests.ask(self.reader.ids_request(sort="-_id")))
+        return (yield from self.reader.ask_backwards())
 
     def _note_newest(self, answer: Response) -> Flow[None]:
         """Keep what the list begins with when read backwards; `NotSortedById` where its first page lacks some of it."""

@@ -59,7 +59,7 @@ def pages(
             raise _Enough
 
     def apply(page: Page[Record]) -> Flow[None]:
-        return emit(page.rows)
+        yield from emit(page.rows)
 
     try:
         yield from walk.run(apply)

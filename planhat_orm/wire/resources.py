@@ -80,6 +80,10 @@ class Resource(Struct, frozen=True):
     read_as: Mapping[str, str] = {}
     sent_always: tuple[str, ...] = ()
     push_fields: Mapping[str, FieldInfo] = {}
+    hidden_by: ListParam | None = None
+    """The list parameter that brings archived rows back, for resources that hide them."""
+    implied: Mapping[str, str] = {}
+    """What tells this resource's records from others of the same list: notes are conversations."""
 
     @property
     def is_readable(self) -> bool:
@@ -119,16 +123,6 @@ class Resource(Struct, frozen=True):
         """
         return next((name for name in STAMPS if name in self.fields), None)
 
-    @property
-    def hidden_by(self) -> ListParam | None:
-        """The list parameter that brings archived rows back, for resources that hide them."""
-        return next((param for param in self.params.values() if param.hides), None)
-
-    @property
-    def implied(self) -> Mapping[str, str]:
-        """What tells this resource's records from others of the same list: notes are conversations."""
-        return {"type": "note"} if self.name == "note" else {}
-
 
 def _fields(raw: Mapping[str, Any]) -> Mapping[str, FieldInfo]:
     """The fields of a resource as `resources.json` has them."""
@@ -149,6 +143,7 @@ def _fields(raw: Mapping[str, Any]) -> Mapping[str, FieldInfo]:
 
 def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
     listing = raw.get("list") or {"default": None, "max": 0, "params": {}, "unconfirmed": []}
+    params = {key: ListParam(key, **facts) for key, facts in listing["params"].items()}
     return Resource(
         name=name,
         path=raw["path"],
@@ -164,7 +159,7 @@ def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
         write_order=raw["write_order"],
         default_limit=listing["default"],
         max_limit=listing["max"],
-        params=MappingProxyType({key: ListParam(key, **facts) for key, facts in listing["params"].items()}),
+        params=MappingProxyType(params),
         unconfirmed_params=tuple(listing["unconfirmed"]),
         thin_list=frozenset(raw["thin_list"]) if "thin_list" in raw else None,
         fields=_fields(raw["fields"]),
@@ -172,6 +167,8 @@ def _resource(name: str, raw: Mapping[str, Any]) -> Resource:
         read_as=MappingProxyType(raw.get("read_as", {})),
         sent_always=tuple(raw.get("sent_always", ())),
         push_fields=_fields(raw.get("push_fields", {})),
+        hidden_by=next((param for param in params.values() if param.hides), None),
+        implied=MappingProxyType({"type": "note"} if name == "note" else {}),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from ..errors import ConfigurationError, PlanhatError, RequestError, ValidationError
 from ..http.effects import Flow, Sleep
@@ -23,6 +23,7 @@ from . import server_state
 from .outbox import MirrorSession, OutboxEntry, Raw, on_outbox
 from .outcomes import UNSURE, EntryOutcome
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 METRIC, ACTIVITY = "metric", "user_activity"
@@ -44,7 +45,7 @@ def record(client: Client, name: str, rows: Sequence[tuple[str, Raw]]) -> Flow[i
     for number, (_, row) in enumerate(rows):
         if len(encode(row)) > analytics.MAX_BYTES - 2:
             raise ValidationError(f"Row {number} is larger than the 32 MB that the analytics host takes.")
-    return (yield from on_outbox(outbox, lambda: outbox.analytics.record(name, rows)))
+    return (yield from on_outbox(outbox, outbox.analytics.record, name, rows))
 
 
 NO_MIRROR = (
@@ -76,14 +77,14 @@ class AnalyticsPush:
 
     def run(self) -> Flow[None]:
         """Find out what became of values that may have arrived, and send what waits, in bodies of at most 32 MB."""
-        newest, held = yield from self._call(lambda: self._queue.prepare(f"the process died: {_HELD}"))
+        newest, held = yield from self._call(self._queue.prepare, f"the process died: {_HELD}")
         self._note(held, "unknown", _HELD)
         yield from self._send_all(ACTIVITY, analytics.activity_path(bulk=True), newest)
         yield from self._find_out(newest)
         yield from self._send_all(METRIC, analytics.metrics_path(), newest)
 
-    def _call(self, call: Callable[[], T]) -> Flow[T]:
-        return (yield from on_outbox(self._session, call))
+    def _call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        return (yield from on_outbox(self._session, method, *args, **kwargs))
 
     def _note(self, entries: Iterable[OutboxEntry], status: str, error: str = "") -> None:
         self.outcomes += [(entry, EntryOutcome(status, error)) for entry in entries]
@@ -112,7 +113,7 @@ class AnalyticsPush:
     # --- sending ----------------------------------------------------------------------------------------
 
     def _claim(self, name: str, states: Sequence[str], after: int, newest: int) -> Flow[Sequence[OutboxEntry]]:
-        return (yield from self._call(lambda: self._queue.claim(name, states, after, newest, analytics.MAX_ROWS)))
+        return (yield from self._call(self._queue.claim, name, states, after, newest, analytics.MAX_ROWS))
 
     def _send_all(self, name: str, path: str, newest: int) -> Flow[None]:
         after = 0
@@ -127,7 +128,7 @@ class AnalyticsPush:
                     yield from self._send(name, path, part, body)
 
     def _send(self, name: str, path: str, part: Sequence[OutboxEntry], body: Sequence[bytes]) -> Flow[None]:
-        granted = yield from self._call(lambda: self._queue.begin([entry.seq for entry in part]))
+        granted = yield from self._call(self._queue.begin, [entry.seq for entry in part])
         entries = [entry for entry in part if entry.seq in granted]
         rows = [row for entry, row in zip(part, body, strict=True) if entry.seq in granted]
         if not entries:
@@ -164,7 +165,7 @@ class AnalyticsPush:
         )
 
     def _finish(self, entries: Sequence[OutboxEntry]) -> Flow[None]:
-        yield from self._call(lambda: self._queue.finish(entries))
+        yield from self._call(self._queue.finish, entries)
         self._note(entries, "sent")
 
     def _keep(self, errors: Sequence[tuple[OutboxEntry, str]], state: str) -> Flow[None]:
@@ -178,7 +179,7 @@ class AnalyticsPush:
 
     def _mark(self, errors: Mapping[int, str], state: str) -> Flow[None]:
         if errors:
-            yield from self._call(lambda: self._session.mark(errors, state))
+            yield from self._call(self._session.mark, errors, state)
 
 
 def _wait_for_the_sink(entries: Sequence[OutboxEntry]) -> Flow[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..http.effects import Flow
 from ..models.conflict import Conflict, conflict_of
@@ -23,7 +23,7 @@ from ..wire.resources import Resource
 from . import server_state
 from .conflicts import resolve
 from .outbox import OutboxEntry, Raw
-from .outcomes import UNSURE, Acknowledged, Conflicting
+from .outcomes import UNSURE, Acknowledged, Conflicting, Findings
 
 
 class Verdict(Struct):
@@ -31,9 +31,7 @@ class Verdict(Struct):
 
     send: list[OutboxEntry] = []
     absent: list[OutboxEntry] = []
-    done: list[Acknowledged] = []
-    held: dict[int, Conflicting] = {}
-    refused: dict[int, str] = {}
+    findings: Findings = field(default_factory=Findings)
     there: dict[int, Raw] = {}
 
 
@@ -50,7 +48,7 @@ def judge(known: Resource, entries: Sequence[OutboxEntry], source: Source, check
         elif not is_older(record, entry.floor_id) or entry.state not in UNSURE:
             _compare(known, entry, record, check, verdict)
         elif entry.op == "create":
-            verdict.refused[entry.seq] = taken(known, entry)
+            verdict.findings.failed[entry.seq] = taken(known, entry)
         else:
             # It was there before, and was to be changed whatever it said.
             verdict.there[entry.seq] = record
@@ -70,7 +68,9 @@ def _compare(known: Resource, entry: OutboxEntry, record: Raw, check: Policy | N
     merge, id = merge_new(known, entry.patch, record), str(record["_id"])
     if merge.clashes and check == "raise":
         conflicts = tuple(conflict_of(entry, clash) for clash in merge.clashes)
-        verdict.held[entry.seq] = Conflicting(conflicts, under(record, entry.patch), _clash(known, entry, conflicts))
+        verdict.findings.held[entry.seq] = Conflicting(
+            conflicts, under(record, entry.patch), _clash(known, entry, conflicts)
+        )
         return
     status = "unchanged" if merge.clashes or entry.state not in UNSURE else "created"
     resolve(merge, check or "ours", entry)
@@ -79,7 +79,7 @@ def _compare(known: Resource, entry: OutboxEntry, record: Raw, check: Policy | N
         verdict.there[entry.seq] = record
         verdict.send.append(entry)
         return
-    verdict.done.append(Acknowledged(entry, status, id, record, record))
+    verdict.findings.done.append(Acknowledged(entry, status, id, record, record))
 
 
 def _clash(known: Resource, entry: OutboxEntry, conflicts: Iterable[Conflict]) -> str:

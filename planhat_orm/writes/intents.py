@@ -28,7 +28,7 @@ def deletion_of(record: Model) -> WriteIntent:
 
 def queue(outbox: OutboxStore, intents: Sequence[tuple[WriteIntent, Model]]) -> Flow[None]:
     """Write intents down for a later push; new records get a temporary id until then."""
-    written = yield from on_outbox(outbox, lambda: outbox.record([intent for intent, _ in intents], "pending"))
+    written = yield from on_outbox(outbox, outbox.record, [intent for intent, _ in intents], "pending")
     for (intent, record), (_, id) in zip(intents, written, strict=True):
         if intent.op == "delete":
             record._origin = record._origin.alone(deleted=True)
@@ -42,7 +42,7 @@ def take_ids(outbox: OutboxStore, records: Iterable[Model]) -> Flow[None]:
     if not named:
         return
     wanted = {name for record in named for name in temporaries(record)}
-    known = yield from on_outbox(outbox, lambda: outbox.aliases(wanted))
+    known = yield from on_outbox(outbox, outbox.aliases, wanted)
     for record in named:
         record._wire = renamed(record._wire, known)
         if record._live:

@@ -107,7 +107,7 @@ class _Merger:
         outbox = self._client.outbox
         if outbox is None:
             return []
-        return (yield from on_outbox(outbox, lambda: outbox.deleted(name, wire, value)))
+        return (yield from on_outbox(outbox, outbox.deleted, name, wire, value))
 
     def _take_keys_of_former_doubles(self, keep: Model) -> Flow[None]:
         """The keys of contacts that a merging deleted which did not come to its end."""

@@ -11,12 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ..http.effects import Flow, RunBlocking, Sleep
 from ..runtime import TEMPORARY, WriteIntent
+from ..wire.resources import Resource, resource
 
 Raw = dict[str, Any]
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _PAUSE = 0.05
@@ -183,18 +186,28 @@ class MirrorOutbox(OutboxStore, Protocol):
         ...
 
 
-def on_outbox(outbox: OutboxStore | OutboxSession, call: Callable[[], T]) -> Flow[T]:
-    """Call an outbox; one that waits for a disk gets a thread of its own in a task."""
+def by_resource(entries: Iterable[OutboxEntry]) -> list[tuple[Resource, list[OutboxEntry]]]:
+    """Entries by what they are about, in their order."""
+    groups: dict[str, list[OutboxEntry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.resource, []).append(entry)
+    return [(resource(name), group) for name, group in groups.items()]
+
+
+def on_outbox(
+    outbox: OutboxStore | OutboxSession, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> Flow[T]:
+    """Call a method of an outbox; one that waits for a disk gets a thread of its own in a task."""
     if not outbox.blocks:
-        return call()
-    value: T = yield RunBlocking(call)
+        return method(*args, **kwargs)
+    value: T = yield RunBlocking(partial(method, *args, **kwargs))
     return value
 
 
 def hold_keys(session: OutboxSession, seqs: Sequence[int]) -> Flow[None]:
     """Take the keys of new records where the outbox is shared; wait while another process has one of them in hand."""
     if session.blocks and seqs:
-        while (yield from on_outbox(session, lambda: session.take_keys(seqs))):
+        while (yield from on_outbox(session, session.take_keys, seqs)):
             yield Sleep(_PAUSE)
 
 

@@ -47,6 +47,19 @@ class Conflicting(NamedTuple):
     error: str = ""
 
 
+class Findings(Struct):
+    """What became of some entries, by what is to be noted of it: they are done, held back, in doubt, or refused.
+
+    `dropped` are those of the refused ones that the server ignored without a word.
+    """
+
+    done: list[Acknowledged] = []
+    held: dict[int, Conflicting] = {}
+    unknown: dict[int, str] = {}
+    failed: dict[int, str] = {}
+    dropped: set[int] = set()
+
+
 class Outcomes(Struct):
     """The outcomes so far, by entry, and the ids that new records got, by their temporary ones.
 
@@ -59,6 +72,13 @@ class Outcomes(Struct):
     by_seq: dict[int, EntryOutcome] = {}
     aliases: dict[str, str] = {}
     crossed: set[tuple[str, str]] = set()
+
+    def note(self, findings: Findings) -> Flow[None]:
+        """Note all that was found out about some entries."""
+        yield from self.acknowledge(findings.done)
+        yield from self.hold(findings.held)
+        yield from self.doubt(findings.unknown)
+        yield from self.fail(findings.failed, findings.dropped)
 
     def acknowledge(self, entries: Sequence[Acknowledged]) -> Flow[None]:
         """Entries are done. One whose new record has no id yet stays in the outbox, for a later push to find it."""
@@ -74,9 +94,11 @@ class Outcomes(Struct):
                 done.append((entry.seq, id, row))
         if done:
             there = {entry.seq for entry, status, *_ in entries if entry.makes and status != "created"}
-            self.crossed.update((yield from on_outbox(self.session, lambda: self.session.acknowledge(done, there))))
+            self.crossed.update((yield from on_outbox(self.session, self.session.acknowledge, done, there)))
             # Not before: an entry whose acknowledgement fails is looked for, and must find the record that it made.
-            creating.remember_made(entry.id for entry in entries if entry.status == "created" and entry.id is not None)
+            creating.remember_made(
+                [entry.id for entry in entries if entry.status == "created" and entry.id is not None]
+            )
         yield from self._mark(nameless, "unknown")
 
     def hold(self, conflicts: Mapping[int, Conflicting]) -> Flow[None]:
@@ -88,7 +110,7 @@ class Outcomes(Struct):
             noted[seq] = (error, theirs)
             self.by_seq[seq] = EntryOutcome("failed", error, conflicts=fields)
         if noted:
-            yield from on_outbox(self.session, lambda: self.session.mark_conflicts(noted))
+            yield from on_outbox(self.session, self.session.mark_conflicts, noted)
 
     def doubt(self, errors: Mapping[int, str]) -> Flow[None]:
         """Entries may have been carried out; why that is not known."""
@@ -103,7 +125,7 @@ class Outcomes(Struct):
         if self.keep_failed:
             yield from self._mark(errors, "failed")
         elif errors:
-            yield from on_outbox(self.session, lambda: self.session.cancel(errors))
+            yield from on_outbox(self.session, self.session.cancel, errors)
 
     def postpone(self, entries: Sequence[OutboxEntry], error: str) -> Flow[None]:
         """The server did not look at entries: a push leaves them for the next, whoever else sends them is told."""
@@ -131,7 +153,7 @@ class Outcomes(Struct):
 
     def _mark(self, errors: Mapping[int, str], state: str) -> Flow[None]:
         if errors:
-            yield from on_outbox(self.session, lambda: self.session.mark(errors, state))
+            yield from on_outbox(self.session, self.session.mark, errors, state)
 
 
 def is_lost(failure: PlanhatError) -> bool:

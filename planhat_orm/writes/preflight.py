@@ -16,12 +16,12 @@ from ..runtime import TEMPORARY, Source
 from ..wire import find_by_keys
 from ..wire.keys import comparable_keys, has_key, key_names
 from ..wire.patches import base_of, merged, renamed, three_way, under
-from ..wire.resources import Resource, resource
+from ..wire.resources import Resource
 from . import server_state
 from .conflicts import resolve
 from .in_doubt import judge, taken
-from .outbox import OutboxEntry, Raw, hold_keys, on_outbox
-from .outcomes import UNSURE, Acknowledged, Conflicting, Outcomes
+from .outbox import OutboxEntry, Raw, by_resource, hold_keys, on_outbox
+from .outcomes import UNSURE, Acknowledged, Conflicting, Findings, Outcomes
 
 
 class Preflight(Struct):
@@ -41,28 +41,32 @@ class Preflight(Struct):
     def ready(self, entries: Sequence[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """The entries that are to be sent; what is known of the others is noted."""
         found: list[OutboxEntry] = []
+        groups = by_resource(entries)
+        new = {known.name: [entry for entry in group if entry.makes] for known, group in groups}
         # Before they are looked up, and all at once, so that no two processes wait for each other.
-        yield from hold_keys(self.outcomes.session, [entry.seq for entry in entries if entry.makes and _keys(entry)])
-        for name in dict.fromkeys(entry.resource for entry in entries):
-            mine = [entry for entry in entries if entry.resource == name]
+        keyed = [entry.seq for known, _ in groups for entry in new[known.name] if has_key(known, entry.patch)]
+        yield from hold_keys(self.outcomes.session, keyed)
+        for known, group in groups:
             try:
-                updates = yield from self._compare(name, [field for field in mine if field.op == "update"])
-                found += yield from self._complete(resource(name), updates)
-                new = [field for field in mine if field.makes]
-                found += yield from self._look_for(name, [field for field in new if _is_open(field)])
-                found += yield from self._refuse_taken(resource(name), [field for field in new if not _is_open(field)])
+                updates = yield from self._compare(known, [entry for entry in group if entry.op == "update"])
+                found += yield from self._complete(known, updates)
+                opened = [entry for entry in new[known.name] if _is_open(known, entry)]
+                found += yield from self._look_for(known, opened)
+                unsent = [entry for entry in new[known.name] if not _is_open(known, entry)]
+                found += yield from self._refuse_taken(known, unsent)
             except (PermissionDenied, NotFound) as refusal:
                 # One model that the token may not read must not keep the others waiting.
                 told = {record.seq for record in (*found, *self.late)} | self.outcomes.by_seq.keys()
                 yield from self.outcomes.postpone(
-                    [field for field in mine if field.seq not in told and field.op != "delete"], str(refusal)
+                    [entry for entry in group if entry.seq not in told and entry.op != "delete"], str(refusal)
                 )
         return sorted(found, key=lambda entry: entry.seq)
 
-    def _look_for(self, name: str, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
+    def _look_for(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Look for records that may have been made; return what is to be sent."""
-        keyed = yield from self._look_up(resource(name), [entry for entry in entries if _keys(entry)])
-        return keyed + (yield from self._look_for_keyless(name, [entry for entry in entries if not _keys(entry)]))
+        keyed = yield from self._look_up(known, [entry for entry in entries if has_key(known, entry.patch)])
+        keyless = [entry for entry in entries if not has_key(known, entry.patch)]
+        return keyed + (yield from self._look_for_keyless(known, keyless))
 
     def _look_up(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Look records up by their keys; return those to be sent: what is not there, and what a policy decided."""
@@ -71,9 +75,7 @@ class Preflight(Struct):
         for entry in entries:
             entry.patch = renamed(entry.patch, self.outcomes.aliases)
         verdict = yield from judge(known, entries, self.source, self.check)
-        yield from self.outcomes.acknowledge(verdict.done)
-        yield from self.outcomes.hold(verdict.held)
-        yield from self.outcomes.fail(verdict.refused)
+        yield from self.outcomes.note(verdict.findings)
         self.there.update(verdict.there)
         absent = [entry for entry in verdict.absent if not self._may_come(entry)]
         self.late += [entry for entry in verdict.absent if self._may_come(entry)]
@@ -84,11 +86,10 @@ class Preflight(Struct):
         sent = time.time() - _sent(entry)
         return entry.op == "create" and entry.state in UNSURE and sent < server_state.QUIET
 
-    def _look_for_keyless(self, name: str, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
+    def _look_for_keyless(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Look for keyless records that may have been made; return those that were not and never will be."""
         if not entries:
             return []
-        known = resource(name)
         rows = [renamed(entry.patch, self.outcomes.aliases) for entry in entries]
         since = min(_sent(entry) for entry in entries)
         floors = [entry.floor_id for entry in entries]
@@ -96,7 +97,7 @@ class Preflight(Struct):
         ours = set(self.outcomes.aliases.values())
         found, doubtful = yield from server_state.look_for(known, rows, since, ours, floor)
         session = self.outcomes.session
-        earlier = yield from on_outbox(session, lambda: session.made_here(row["_id"] for row in found.values()))
+        earlier = yield from on_outbox(session, session.made_here, [row["_id"] for row in found.values()])
         if earlier or doubtful:
             found, doubtful = yield from server_state.look_for(known, rows, since, ours | earlier, floor)
         yield from self.outcomes.acknowledge(
@@ -117,13 +118,13 @@ class Preflight(Struct):
         if rest > 0:
             yield Sleep(rest)
         again: list[OutboxEntry] = []
-        for name in dict.fromkeys(future.resource for future in late):
-            again += yield from self._look_for(name, [future for future in late if future.resource == name])
+        for known, group in by_resource(late):
+            again += yield from self._look_for(known, group)
         # The clock of the flow may run faster than this machine's.
         again, self.late = again + self.late, []
         return again
 
-    def _compare(self, name: str, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
+    def _compare(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Merge updates with what the server holds now; return those that have something left to send.
 
         Updates that may have been carried out are always compared, others unless there is no `check`.
@@ -133,43 +134,40 @@ class Preflight(Struct):
             for entry in entries
             if not entry.record.startswith(TEMPORARY) and (self.check is not None or entry.state in UNSURE)
         ]
-        always = resource(name).sent_always
+        always = known.sent_always
         theirs = yield from server_state.current(
             self.source,
-            name,
+            known.name,
             {pair.record for pair in compared},
             {*always, *(wire for pair in compared for wire in pair.patch)},
         )
-        gone, held = {}, {}
-        acked: list[Acknowledged] = []
+        findings = Findings()
         coming: dict[str, Raw] = {}
         seqs = {pair.seq for pair in compared}
         ready = [entry for entry in entries if entry.seq not in seqs]
         for entry in compared:
             remote = theirs.get(entry.record)
             if remote is None:
-                gone[entry.seq] = "the record is not there any more"
+                findings.failed[entry.seq] = "the record is not there any more"
                 continue
             merge = three_way(entry.base, entry.patch, remote)
             if merge.clashes and self.check == "raise":
                 conflicts = tuple(conflict_of(entry, clash) for clash in merge.clashes)
-                held[entry.seq] = Conflicting(conflicts, under(remote, entry.patch))
+                findings.held[entry.seq] = Conflicting(conflicts, under(remote, entry.patch))
                 continue
             resolve(merge, self.check or "ours", entry)
             # What an earlier entry is about to bring is not there yet, and may never be.
             send = merged(under(entry.patch, coming.get(entry.record, {})), merge.send)
             if not send:
                 status = "unchanged" if entry.state not in UNSURE else "updated"
-                acked.append(Acknowledged(entry, status, entry.record, remote, remote))
+                findings.done.append(Acknowledged(entry, status, entry.record, remote, remote))
                 continue
             self.said[entry.seq] = under(remote, entry.patch)
             entry.patch, entry.base = send, {**_some(remote, always), **base_of(remote, send)}
             theirs[entry.record] = merged(remote, send)
             coming[entry.record] = merged(coming.get(entry.record, {}), send)
             ready.append(entry)
-        yield from self.outcomes.fail(gone)
-        yield from self.outcomes.acknowledge(acked)
-        yield from self.outcomes.hold(held)
+        yield from self.outcomes.note(findings)
         return ready
 
     def _complete(self, known: Resource, updates: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
@@ -197,7 +195,11 @@ class Preflight(Struct):
 
     def _refuse_taken(self, known: Resource, entries: list[OutboxEntry]) -> Flow[list[OutboxEntry]]:
         """Fail creates whose key is taken: an upsert would change a record that nobody meant."""
-        new = [entry for entry in entries if entry.op == "create" and entry.state not in UNSURE and _keys(entry)]
+        new = [
+            entry
+            for entry in entries
+            if entry.op == "create" and entry.state not in UNSURE and has_key(known, entry.patch)
+        ]
         if not new:
             return entries
         found = yield from find_by_keys.find_now(known, [record.patch for record in new])
@@ -218,13 +220,9 @@ def _some(row: Raw, wires: Iterable[str]) -> Raw:
     return {wire: row[wire] for wire in wires if row.get(wire) is not None}
 
 
-def _is_open(entry: OutboxEntry) -> bool:
+def _is_open(known: Resource, entry: OutboxEntry) -> bool:
     """Whether a new record may have been made already, or had a key that was taken."""
-    return entry.state in UNSURE or (entry.state == "conflict" and _keys(entry))
-
-
-def _keys(entry: OutboxEntry) -> bool:
-    return has_key(resource(entry.resource), entry.patch)
+    return entry.state in UNSURE or (entry.state == "conflict" and has_key(known, entry.patch))
 
 
 def _sent(entry: OutboxEntry) -> float:

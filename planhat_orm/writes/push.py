@@ -22,12 +22,12 @@ from ..wire.failures import is_unprocessed, reason
 from ..wire.newest import SeenIds
 from ..wire.outcomes import STORED, Outcome, Status
 from ..wire.patches import merged, renamed, texts
-from ..wire.resources import BULK_MAX_ROWS, Resource, resource
+from ..wire.resources import BULK_MAX_ROWS, Resource
 from . import server_state
 from .in_doubt import beaten
 from .key_order import KeyOrder, key_order, waiting
-from .outbox import OutboxEntry, OutboxSession, Raw, on_outbox
-from .outcomes import UNSURE, Acknowledged, EntryOutcome, Outcomes, is_lost
+from .outbox import OutboxEntry, OutboxSession, Raw, by_resource, on_outbox
+from .outcomes import UNSURE, Acknowledged, EntryOutcome, Findings, Outcomes, is_lost
 from .preflight import Preflight
 
 _DELETES = 50
@@ -69,7 +69,7 @@ class Push:
 
     def _refuse(self, entries: Sequence[OutboxEntry], errors: Mapping[int, str]) -> Flow[None]:
         if not self.outcomes.keep_failed and not any(entry.state in UNSURE for entry in entries):
-            yield from on_outbox(self.session, lambda: self.session.cancel([entry.seq for entry in entries]))
+            yield from on_outbox(self.session, self.session.cancel, [entry.seq for entry in entries])
             raise ValidationError(f"Nothing was sent. {' '.join(dict.fromkeys(errors.values()))}")
         yield from self.outcomes.fail(errors)
 
@@ -81,11 +81,11 @@ class Push:
             yield from self.outcomes.postpone(stuck, "The record that has its key did not give it up.")
             layer = [entry for entry in layer if entry.seq not in left]
         yield from self._write_all((yield from self.preflight.ready(layer)))
-        doomed = [entry for entry in layer if entry.op == "delete"]
+        doomed = by_resource([entry for entry in layer if entry.op == "delete"])
         # What hangs on a company goes before it.
-        doomed.sort(key=lambda entry: -resource(entry.resource).write_order)
-        for start in range(0, len(doomed), _DELETES):
-            yield from self._delete(doomed[start : start + _DELETES])
+        for known, group in sorted(doomed, key=lambda pair: -pair[0].write_order):
+            for start in range(0, len(group), _DELETES):
+                yield from self._delete(known, group[start : start + _DELETES])
 
     # --- creates and updates ----------------------------------------------------------------------------
 
@@ -103,10 +103,11 @@ class Push:
                 error = "Circular reference between unsaved records: save one of them first."
                 yield from self.outcomes.fail({write.seq: error for write in writes})
                 return
-            order = min(resource(write.resource).write_order for write in ready)
-            wave = [write for write in ready if resource(write.resource).write_order == order]
-            for name in dict.fromkeys(write.resource for write in wave):
-                yield from self._write(resource(name), [write for write in wave if write.resource == name])
+            groups = by_resource(ready)
+            order = min(known.write_order for known, _ in groups)
+            for known, group in groups:
+                if known.write_order == order:
+                    yield from self._write(known, group)
             writes = [write for write in writes if write.seq not in self.outcomes.by_seq]
 
     def _write(self, known: Resource, entries: list[OutboxEntry]) -> Flow[None]:
@@ -131,8 +132,7 @@ class Push:
     def _row(self, known: Resource, entry: OutboxEntry) -> Raw | None:
         """What is sent for an entry; None while it names a record that has no id."""
         record = self.outcomes.aliases.get(entry.record, entry.record)
-        names = [*texts(entry.patch), *([record] if entry.op == "update" else [])]
-        if any(name.startswith(TEMPORARY) for name in names):
+        if any(name.startswith(TEMPORARY) for name in _named(entry, record)):
             return None
         if entry.op != "update":
             return {**known.implied, **entry.patch}
@@ -143,7 +143,9 @@ class Push:
         """Fail what refers to a record that was not created; it waits where that is not known yet."""
         unknown = {seq for seq, outcome in self.outcomes.by_seq.items() if outcome.status == "unknown"}
         waiting = [
-            entry for entry in entries if not unknown.isdisjoint(self._makers.get(name, -1) for name in _named(entry))
+            entry
+            for entry in entries
+            if not unknown.isdisjoint(self._makers.get(name, -1) for name in _named(entry, entry.record))
         ]
         lost = {entry.seq: "Not sent: the record it refers to was not created." for entry in entries}
         for entry in waiting:
@@ -175,7 +177,7 @@ class Push:
         floor: str | None = None,
     ) -> Flow[list[OutboxEntry]]:
         """Note that entries travel, and return those that nobody else took over."""
-        granted = yield from on_outbox(self.session, lambda: self.session.send(patches, floor))
+        granted = yield from on_outbox(self.session, self.session.send, patches, floor)
         for entry in entries:
             if entry.seq not in granted:
                 self.outcomes.by_seq[entry.seq] = EntryOutcome("unknown", "another process took it over")
@@ -185,26 +187,24 @@ class Push:
         self, known: Resource, entries: list[OutboxEntry], rows: list[Raw], outcomes: list[Outcome]
     ) -> Flow[None]:
         found = yield from self._find_nameless(known, entries, outcomes)
-        acknowledged: list[Acknowledged] = []
-        unknown, failed, unprocessed = {}, {}, []
+        findings, unprocessed = Findings(), []
         for entry, row, outcome in zip(entries, rows, outcomes, strict=True):
             status, error = server_state.outcome_of(known, row, outcome)
             if outcome.existed and self._is_beaten(entry):
-                failed[entry.seq] = beaten(known, entry, outcome.id)
+                findings.failed[entry.seq] = beaten(known, entry, outcome.id)
             elif status in STORED:
                 read, before = found.get(entry.seq), self.preflight.there.get(entry.seq, {})
                 whole = {**merged(before, row), **(read or {}), **({"_id": outcome.id} if outcome.id else {})}
-                acknowledged.append(Acknowledged(entry, status, whole.get("_id"), whole, read))
+                findings.done.append(Acknowledged(entry, status, whole.get("_id"), whole, read))
             elif status == "unknown":
-                unknown[entry.seq] = error
+                findings.unknown[entry.seq] = error
             elif outcome.not_processed:
                 unprocessed.append(entry)
             else:
-                failed[entry.seq] = error
-        yield from self.outcomes.acknowledge(acknowledged)
-        yield from self.outcomes.doubt(unknown)
-        dropped = {entry.seq for entry, item in zip(entries, outcomes, strict=True) if item.status == "dropped"}
-        yield from self.outcomes.fail(failed, dropped)
+                findings.failed[entry.seq] = error
+                if status == "dropped":
+                    findings.dropped.add(entry.seq)
+        yield from self.outcomes.note(findings)
         if unprocessed:
             error = next(outcome.error for outcome in outcomes if outcome.not_processed)
             yield from self.outcomes.give_back(unprocessed, error)
@@ -235,29 +235,25 @@ class Push:
 
     # --- deletions --------------------------------------------------------------------------------------
 
-    def _delete(self, entries: Sequence[OutboxEntry]) -> Flow[None]:
+    def _delete(self, known: Resource, entries: Sequence[OutboxEntry]) -> Flow[None]:
         """Delete records one by one: the API has nothing else."""
         if self.refused:
             yield from self.outcomes.postpone(entries, self.refused)
             return
-        acknowledged: list[Acknowledged] = []
-        unknown: dict[int, str] = {}
-        failed: dict[int, str] = {}
-        unprocessed = []
+        findings, unprocessed = Findings(), []
         for entry in (yield from self._begin(entries, {entry.seq: ({}, entry.base, None) for entry in entries})):
-            status, error = yield from self._delete_singly(entry)
+            status, error = yield from self._delete_singly(known, entry)
             if status == "deleted":
-                acknowledged.append(Acknowledged(entry, status))
+                findings.done.append(Acknowledged(entry, status))
             elif status == "unprocessed":
                 unprocessed.append(entry)
             else:
-                (unknown if status == "unknown" else failed)[entry.seq] = error
-        yield from self.outcomes.acknowledge(acknowledged)
-        yield from self.outcomes.doubt(unknown)
-        yield from self.outcomes.fail(failed)
-        yield from self.outcomes.give_back(unprocessed, self.refused)
+                (findings.unknown if status == "unknown" else findings.failed)[entry.seq] = error
+        yield from self.outcomes.note(findings)
+        if unprocessed:
+            yield from self.outcomes.give_back(unprocessed, self.refused)
 
-    def _delete_singly(self, entry: OutboxEntry) -> Flow[tuple[str, str]]:
+    def _delete_singly(self, known: Resource, entry: OutboxEntry) -> Flow[tuple[str, str]]:
         """Delete one record; return deleted, unknown, failed or unprocessed, and why."""
         record = self.outcomes.aliases.get(entry.record, entry.record)
         if record.startswith(TEMPORARY):
@@ -265,7 +261,7 @@ class Push:
         if self.refused:
             return "unprocessed", self.refused
         try:
-            yield from records.delete(resource(entry.resource), record)
+            yield from records.delete(known, record)
         except NotFound:
             pass  # Deleted by an earlier try, or by somebody else: it is gone either way.
         except PlanhatError as failure:
@@ -280,12 +276,12 @@ class Push:
 
 def _waits(entry: OutboxEntry, unborn: Mapping[str, int]) -> bool:
     """Whether an entry refers to a record that is still to be created here, by another entry."""
-    return any(unborn.get(name, entry.seq) != entry.seq for name in _named(entry))
+    return any(unborn.get(name, entry.seq) != entry.seq for name in _named(entry, entry.record))
 
 
-def _named(entry: OutboxEntry) -> list[str]:
-    """The records that an entry names, among other texts."""
-    return [*texts(entry.patch), *([entry.record] if entry.op == "update" else [])]
+def _named(entry: OutboxEntry, record: str) -> list[str]:
+    """The records that an entry about `record` names, among other texts."""
+    return [*texts(entry.patch), *([record] if entry.op == "update" else [])]
 
 
 def _write_singly(known: Resource, entries: list[OutboxEntry], rows: list[Raw], seen: SeenIds) -> Flow[list[Outcome]]:

@@ -96,7 +96,7 @@ class RevertPlan(RecordPlan[Model]):
         outbox = self._client.outbox
         ids = {old: str(record.id) for old, record in self._parts.successors.items() if record.id is not None}
         if outbox is not None and ids:
-            yield from on_outbox(outbox, lambda: outbox.succeed(ids))
+            yield from on_outbox(outbox, outbox.succeed, ids)
 
     def _fill_late(self) -> None:
         for record in (*self.creates, *self.updates):

@@ -166,9 +166,7 @@ class Sender:
             return {}
         session = self.outbox.claim_session()
         try:
-            written = yield from on_outbox(
-                session, lambda: session.record([intent for intent, _ in intents], "pending")
-            )
+            written = yield from on_outbox(session, session.record, [intent for intent, _ in intents], "pending")
             records = {seq: record for (seq, _), (_, record) in zip(written, intents, strict=True) if seq is not None}
             return (yield from self._carry(session, records, ("pending",), chunk_size))
         finally:
@@ -178,7 +176,7 @@ class Sender:
         self, session: OutboxSession, records: Mapping[int, Model], states: tuple[str, ...], chunk_size: int
     ) -> Flow[dict[int, RowResult]]:
         """Send entries in hand, and tell the records that they are about."""
-        entries = yield from on_outbox(session, lambda: session.claim(*states, seqs=records))
+        entries = yield from on_outbox(session, session.claim, *states, seqs=records)
         patches = {entry.seq: entry.patch for entry in entries}
         push = Push(
             session,
@@ -212,7 +210,7 @@ def push(client: Client, outbox: MirrorOutbox, policy: Policy) -> Flow[BatchResu
         yield from on_outbox(session, session.reserve)
         yield from check_token(client, session)
         states = ("pending", *UNSURE, *(() if policy == "raise" else ("conflict",)))
-        entries = yield from on_outbox(session, lambda: session.claim(*states))
+        entries = yield from on_outbox(session, session.claim, *states)
         run = Push(session, client.source("api"), client.seen_ids, check=policy)
         yield from result.count(run.run(entries))
         yield from read_again(client, run.outcomes.crossed)

@@ -118,7 +118,7 @@ def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object
     """
     outbox = sender.outbox.claim_session()
     try:
-        ((seq, _),) = yield from on_outbox(outbox, lambda: outbox.record([intent], "inflight"))
+        ((seq, _),) = yield from on_outbox(outbox, outbox.record, [intent], "inflight")
         assert seq is not None, "an entry in hand is a new one"
         if intent.op == "create" and has_key(record._meta.resource, intent.patch):
             yield from hold_keys(outbox, [seq])
@@ -127,13 +127,13 @@ def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object
         except PlanhatError as failure:
             text = reason(failure)
             if is_lost(failure):
-                yield from on_outbox(outbox, lambda: outbox.mark({seq: text}, "unknown"))
+                yield from on_outbox(outbox, outbox.mark, {seq: text}, "unknown")
             else:
-                yield from on_outbox(outbox, lambda: outbox.cancel([seq]))
+                yield from on_outbox(outbox, outbox.cancel, [seq])
             sender.notify([RowResult(record, "unknown" if is_lost(failure) else "failed", text)])
             raise
         row = None if intent.op == "delete" else dict(record._wire)
-        crossed = yield from on_outbox(outbox, lambda: outbox.acknowledge([(seq, record.id, row)]))
+        crossed = yield from on_outbox(outbox, outbox.acknowledge, [(seq, record.id, row)])
         if status == "created" and record.id is not None:
             creating.remember_made([record.id])
     finally:

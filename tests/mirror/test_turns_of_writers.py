@@ -77,7 +77,7 @@ def test_a_thread_that_waits_too_long_for_another_is_told_so(database: Database)
 def test_a_thread_that_waits_for_its_turn_too_long_asks_without(database: Database) -> None:
     """Nobody waits for ever for a thread that was torn out of its turn."""
     with ThreadPoolExecutor(1) as pool:
-        assert database._engines._turn._lock.take()
+        assert database._engines._turn._lock.acquire(blocking=False)
         pool.submit(write, database, patience=0.05).result()
         database._engines._turn.end()
 
@@ -92,4 +92,4 @@ def test_an_interrupt_while_a_thread_asks_gives_the_turn_to_the_next(
         patch.setattr(transactions, "_is_begun", interrupt)
         write(database)
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(database._engines._turn._lock.take).result()
+        assert pool.submit(database._engines._turn._lock.acquire, blocking=False).result()

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +134,13 @@ def all_locks_held() -> Iterator[None]:
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with ExitStack() as stack:
-            for reference in list(forks._held.values()):
-                lock = reference()
-                if lock is not None:
-                    stack.enter_context(lock)
-            held.set()
-            over.wait(60)
+        locks = [lock for reference in list(forks._held.values()) if (lock := reference()) is not None]
+        for lock in locks:
+            lock.acquire()
+        held.set()
+        over.wait(60)
+        for lock in locks:
+            lock.release()
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -188,7 +188,7 @@ def test_a_fork_while_the_collector_is_paused_has_it_on_again() -> None:
         thread.join()
     assert gc.isenabled()
     with gc_pause.gc_paused():
-        assert in_fork(lambda: (gc.isenabled(), gc_pause._pause.lock.take())) == (True, True)
+        assert in_fork(lambda: (gc.isenabled(), gc_pause._pause.lock.acquire(blocking=False))) == (True, True)
 
 
 def test_a_fork_while_another_thread_imports_a_module_waits_for_it(

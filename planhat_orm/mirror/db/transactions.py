@@ -60,7 +60,7 @@ class Turn:
         end = time.monotonic() + seconds
         try:
             # A turn that does not come is asked without: what happened to whoever has it is SQLite's to know.
-            self._lock.take(seconds)
+            self._lock.acquire(timeout=max(0.0, seconds))
             while not _is_begun(connection, end - time.monotonic()):
                 pass
         finally:

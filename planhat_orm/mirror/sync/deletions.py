@@ -22,7 +22,7 @@ from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.list_page import request_page, rows_of
-from ...wire.list_reader import ListReader, NotSortedById, ascending, ids_of, is_ascending
+from ...wire.list_reader import ListReader, NotSortedById, ascending_ids, is_ascending
 from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord, slices_of, values_of
 from ..db import state, tables
@@ -215,7 +215,7 @@ class _Search:
             raw_items=True,
         )
         rows = slices_of((yield from self.job.traffic.ask(request)), resource)
-        ids = ascending(ids_of(rows))
+        ids = ascending_ids(rows)
         yield from self.audit.check(rows)
         yield self.job.progress(len(self.gone), "looking for deletions")
         return ids
