@@ -16,7 +16,7 @@ from ..query.plan import Plan
 from ..query.predicate import Environment, Predicate, predicate
 from ..query.query import Query
 from ..query.raw_values import raw_at
-from ..queryset.unseen_labels import watched
+from ..queryset.unseen_labels import Watch
 from ..wire import listing, paths, records
 from ..wire.resources import Resource
 from .account_fields import RESOURCE, AccountFields
@@ -150,7 +150,8 @@ class ApiSource:
 
     def _rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         """Emit rows, a superset of what the query asks for, each once, in the order of `_id`."""
-        yield from watched(self._raw_rows(way, query, wanted), query)
+        rows, watch = self._raw_rows(way, query, wanted), Watch(query)
+        yield from watch.over(rows) if watch.labels else rows
 
     def _raw_rows(self, way: Strategy, query: Query, wanted: int | None) -> Flow[None]:
         if way.parts.impossible or way.ids == ():
@@ -171,7 +172,7 @@ class ApiSource:
             ]
         if len(lists) == 1:
             rows = self._list(way, lists[0], select, wanted)
-            whole = wanted is None and query.select is None and lists == [{}] and way.named is None
+            whole = wanted is None and query.select is None and lists == [{}] and way.parts.ids is None
             known = whole and way.resource.name == RESOURCE
             yield from self.fields.learnt(rows) if known and self.fields is not None else rows
             return
@@ -193,7 +194,7 @@ class ApiSource:
     ) -> Flow[None]:
         """One list, which ends early when every id that was asked for has come."""
         by_id = next((param.name for param in way.resource.params.values() if param.field == "_id"), "")
-        asked = params[by_id].split(",") if by_id in params else way.named
+        asked = params[by_id].split(",") if by_id in params else way.parts.ids
         sought = tuple(asked) if asked is not None else None
         rows = listing.pages(way.resource, select=select, params=params, wanted=wanted, may_stop=sought is not None)
         yield from self._until_found(rows, sought)

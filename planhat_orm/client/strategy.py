@@ -8,7 +8,7 @@ from ..errors import PlanhatError
 from ..query import kinds
 from ..query.query import Query
 from ..query.raw_values import on_the_wire
-from ..query.split import GET_EACH, Split, ids_in, split
+from ..query.split import GET_EACH, Split, split
 from ..query.tree import All, Node, Target, Test, both
 from ..query.walk import wires_in
 from ..wire import paths
@@ -17,13 +17,9 @@ from ..wire.resources import Resource, resource
 
 
 class Strategy(Struct, frozen=True):
-    """How a query without relations is answered: by ids, or by lists.
-
-    `named` are the ids that a condition asks for; `ids` those of them that are asked for one by one, if that is less.
-    """
+    """How a query without relations is answered: by `ids`, which are asked for one by one, or by lists."""
 
     resource: Resource
-    named: tuple[str, ...] | None
     ids: tuple[str, ...] | None
     parts: Split
     test: Node
@@ -46,12 +42,13 @@ def strategy(query: Query) -> Strategy:
     test = where
     for wire, value in implied.items():
         test = both(test, Test(Target(wire, (wire,), kinds.TEXT), "exact", value))
-    named = ids = ids_in(where)
-    if named is not None:
-        ids = tuple(id for id in named if paths.may_be_id(id))
+    parts = split(where, known)
+    ids = parts.ids
+    if ids is not None:
+        ids = tuple(id for id in ids if paths.may_be_id(id))
         if not known.is_readable or len(ids) > GET_EACH:
             ids = None
-    return Strategy(known, named, ids, split(where, known), test)
+    return Strategy(known, ids, parts, test)
 
 
 def selected(way: Strategy, query: Query) -> tuple[str, ...] | None:

@@ -27,12 +27,13 @@ class Split(Struct, frozen=True):
     """What the server filters: one dict of parameters for each list to be asked (their results are disjoint).
 
     `served` are the conditions those parameters express, for `explain()`; `impossible` says that no record
-    can match, so nothing need be asked.
+    can match, so nothing need be asked. `ids` are those that a condition asks for; None where none does.
     """
 
     lists: tuple[dict[str, str], ...] = ({},)
     served: tuple[Test, ...] = ()
     impossible: bool = False
+    ids: tuple[str, ...] | None = None
 
 
 def split(where: Node, resource: Resource) -> Split:
@@ -50,13 +51,13 @@ def split(where: Node, resource: Resource) -> Split:
         if param is None or values is None or any(param.name in params for params in lists):
             continue
         if not values:
-            return Split((), (test,), impossible=True)
+            return Split((), (test,), impossible=True, ids=ids_in(where))
         groups = _groups(values) if param.many else [[value] for value in values]
         if len(groups) * len(lists) > (MAX_LISTS_BY_ID if param.field == "_id" else MAX_LISTS):
             continue
         lists = [{**params, param.name: ",".join(group)} for params in lists for group in groups]
         served.append(test)
-    return Split(tuple(lists), tuple(served))
+    return Split(tuple(lists), tuple(served), ids=ids_in(where))
 
 
 def ids_in(where: Node) -> tuple[str, ...] | None:

@@ -149,9 +149,9 @@ class QuerySet(Results[M], Generic[M]):
         """With one more condition; one on the very field that hides records brings the hidden ones in."""
         query = self._query.narrowed(condition)
         hidden = self.model._meta.resource.hidden_by
-        own = [test.target.keys for test in tests_in(condition) if isinstance(test.target, Target)]
-        if hidden is not None and (hidden.hides,) in own:
-            query = query.changed(hidden=True)
+        if hidden is not None:
+            own = [test.target.keys for test in tests_in(condition) if isinstance(test.target, Target)]
+            query = query.changed(hidden=True) if (hidden.hides,) in own else query
         return self._clone(query)
 
     def order_by(self, *names: str | Field[Any] | Expression[Any]) -> Self:

@@ -72,6 +72,16 @@ class Watch:
                 for label in self.labels.keys() & custom.keys():
                     self._held[label].add(type(custom[label]))
 
+    def over(self, flow: Flow[None]) -> Flow[None]:
+        """Pass rows on, and warn at their end of labels that none of them can match by."""
+
+        def look(rows: list[dict[str, Any]]) -> Flow[None]:
+            self.look(rows)
+            yield Emit(rows)
+
+        yield from mapped(flow, look)
+        self.warn()
+
     def unseen(self) -> set[str]:
         """The labels that no record has."""
         return self.labels.keys() - self.present if self._rows else set()
@@ -100,18 +110,3 @@ def _nouns(kinds: set[type]) -> str:
 
 def _warn(sentence: str) -> None:
     warnings.warn(sentence, UnknownNameWarning, stacklevel=2)
-
-
-def watched(flow: Flow[None], query: Query) -> Flow[None]:
-    """Pass rows on, and warn at their end of labels that none of them can match by."""
-    watch = Watch(query)
-    if not watch.labels:
-        yield from flow
-        return
-
-    def look(rows: list[dict[str, Any]]) -> Flow[None]:
-        watch.look(rows)
-        yield Emit(rows)
-
-    yield from mapped(flow, look)
-    watch.warn()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 from msgspec import Struct, field
@@ -51,7 +51,7 @@ class ListWalk(Struct, Generic[Row]):
     _end: ListEnd = field(default_factory=ListEnd)
     _is_new: bool = False
     _first: list[str] = []
-    _before: tuple[int, list[str]] = field(default_factory=lambda: (0, []))
+    _before: tuple[int, Sequence[str]] = (0, ())
     _lowest: str = ""
     _length: int = 0
     _back: int = 0
@@ -260,7 +260,7 @@ class ListWalk(Struct, Generic[Row]):
     def _is_all_there_is(self, asked: Asked, ids: list[str]) -> Flow[bool]:
         """Whether a server that ignores offsets ignores limits as well, so that its one page is the list."""
         before, self._before = self._before, (asked.offset, ids)
-        if not ids or asked.offset <= before[0] or ids != before[1] or not (yield from self._ids(FAR)):
+        if not ids or asked.offset <= before[0] or ids != [*before[1]] or not (yield from self._ids(FAR)):
             return False
         if len(ids) > asked.limit or self._reached_newest():
             return True

@@ -135,6 +135,8 @@ class Preflight(Struct):
             if not entry.record.startswith(TEMPORARY) and (self.check is not None or entry.state in UNSURE)
         ]
         always = known.sent_always
+        if not compared:
+            return entries
         theirs = yield from server_state.current(
             self.source,
             known.name,

@@ -120,7 +120,8 @@ class Push:
                 orphans.append(entry)
             else:
                 rows[entry.seq] = row
-        yield from self._settle_orphans(orphans)
+        if orphans:
+            yield from self._settle_orphans(orphans)
         ready = [entry for entry in entries if entry.seq in rows]
         for start in range(0, len(ready), self.chunk_size):
             part = ready[start : start + self.chunk_size]
@@ -225,6 +226,8 @@ class Push:
             if outcome.status in STORED and outcome.id is None and entry.record.startswith(TEMPORARY)
         ]
         found: dict[int, Raw] = {}
+        if not nameless:
+            return found
         # They are stored, whether or not their ids can be read now.
         with suppress(RequestError):
             rows = yield from find_by_keys.find(known, [entry.patch for entry in nameless])

@@ -22,16 +22,15 @@ def request(auth: Any, path: str) -> Request:
 
 
 def test_each_kind_of_call_gets_its_own_secret() -> None:
-    assert SECRETS.headers(request("token", "/companies")) == {"authorization": f"Bearer {API_TOKEN}"}
-    assert SECRETS.headers(request("tenant", "/dock/segment"))["authorization"].startswith("Basic ")
-    push = request("none", "/analytics/{tenant}")
-    assert SECRETS.path(push) == f"/analytics/{TENANT_TOKEN}"
-    assert SECRETS.headers(push) == {}
+    assert SECRETS.fill_in(request("token", "/companies")) == ("/companies", {"authorization": f"Bearer {API_TOKEN}"})
+    _, header = SECRETS.fill_in(request("tenant", "/dock/segment"))
+    assert header["authorization"].startswith("Basic ")
+    assert SECRETS.fill_in(request("none", "/analytics/{tenant}")) == (f"/analytics/{TENANT_TOKEN}", {})
 
 
 @pytest.mark.parametrize("path", ["/companies/%7Btenant%7D", "/companies/{tenant}"])
 def test_an_id_that_looks_like_the_placeholder_stays_what_it_is(path: str) -> None:
-    assert SECRETS.path(request("token", path)) == "/companies/%7Btenant%7D"
+    assert SECRETS.fill_in(request("token", path))[0] == "/companies/%7Btenant%7D"
 
 
 def test_an_id_that_looks_like_the_placeholder_is_an_id(online: Online) -> None:

@@ -302,13 +302,13 @@ def _flat(where: Node, kind: type) -> Node:
 
 
 def ids_cut(patch: Patch) -> None:
-    inner = strategy.ids_in  # type: ignore[attr-defined]
-    patch.setattr(strategy, "ids_in", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
+    inner = split.ids_in
+    patch.setattr(split, "ids_in", lambda where: (ids := inner(where)) and ids[: max(1, len(ids) - 1)])
 
 
 def ids_under_or(patch: Patch) -> None:
-    inner = strategy.ids_in  # type: ignore[attr-defined]
-    patch.setattr(strategy, "ids_in", lambda where: inner(_flat(where, Either)))
+    inner = split.ids_in
+    patch.setattr(split, "ids_in", lambda where: inner(_flat(where, Either)))
 
 
 def no_recheck(patch: Patch) -> None:

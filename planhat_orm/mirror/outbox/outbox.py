@@ -207,7 +207,7 @@ class Outbox:
         found: list[tuple[Entry | None, str]] = []
         with self._writing() as connection:
             stacks = self._stacks(connection)
-            stacks.load([stacks.place(wish.resource, wish.record) for wish in wishes if wish.record is not None])
+            stacks.load_about(wishes)
             at = now()
             for wish in wishes:
                 record = wish.record or f"{TEMPORARY}{uuid.uuid4().hex}"
@@ -369,7 +369,7 @@ class Outbox:
         numbers = set(seqs)
         stacks = self._stacks(connection)
         entries = find_all(connection, tables.outbox.c.seq, sorted(numbers))
-        stacks.load([stacks.place(entry.resource, entry.record) for entry in entries])
+        stacks.load_about(entries)
         found = [write for stack in stacks.entries.values() for write in stack if write.seq in numbers]
         return stacks, sorted(found, key=lambda entry: entry.seq)
 

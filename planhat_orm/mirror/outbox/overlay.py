@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
-from ...runtime import TEMPORARY
+from ...runtime import TEMPORARY, WriteIntent
 from ...wire.new_records import merge_new
 from ...wire.patches import Clash, merged, remove_patch, renamed, same, texts, three_way, under
 from ...wire.resources import resource
@@ -165,6 +165,10 @@ class PendingOverlay:
                     row = entry.off(row)
                 self._bottoms[table, record] = row
 
+    def load_about(self, items: Iterable[Entry | WriteIntent]) -> None:
+        """Read the rows and entries of the records that entries or intents are about."""
+        self.load([self.place(item.resource, item.record) for item in items if item.record is not None])
+
     def load_naming(self, temporaries: Iterable[str]) -> list[Entry]:
         """Read the entries that name records by temporary ids, and return them."""
         names = set(temporaries)
@@ -177,7 +181,7 @@ class PendingOverlay:
             for record in find(self.connection, about)
             if names.intersection((record.record, *texts(record.patch)))
         ]
-        self.load(self.place(record.resource, record.record) for record in naming)
+        self.load_about(naming)
         seqs = {record.seq for record in naming}
         return [write for stack in self.entries.values() for write in stack if write.seq in seqs]
 
