@@ -141,7 +141,8 @@ class Session:
             # Records are handed on as they came; errors and the sink's answers end up in logs and pickles.
             body = self.secrets.strike(body)
         response = Response(head.status, head.headers, body, seconds=seconds, unread=unread)
-        logger.debug("%s %s -> %s, %d bytes", request.method, request.route, response.status, len(response.body))
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s -> %s, %d bytes", request.method, request.route, response.status, len(response.body))
         self.notify("response", (request, response))
         return response
 

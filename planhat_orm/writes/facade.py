@@ -16,6 +16,7 @@ from ..models.base import Model
 from ..models.results import BatchResult, Policy, SaveResult, check_policy, joined
 from ..runtime import Client
 from ..scopes import blocks
+from ..scopes.chain import Scope
 from ..wire.resources import BULK_MAX_ROWS
 from . import analytics, single
 from .batch import Batch, batch_in
@@ -89,8 +90,7 @@ class RecordWriter:
         chosen = tuple(fields) if fields is not None else None
         if record._origin.deleted:
             raise PlanhatError(f"{record!r} was deleted and cannot be saved; clone() makes a new one of it.")
-        block = block_of(self._client, record)
-        batch = batch_in(block)
+        block, batch = self._held_by(record)
         if batch is not None:
             batch.hold(record, chosen)
             return SaveResult(queued=True)
@@ -99,12 +99,16 @@ class RecordWriter:
     def delete(self, record: Model) -> Flow[None]:
         """Delete a record; inside a batch, queue that."""
         self.guard(delete=True)
-        block = block_of(self._client, record)
-        batch = batch_in(block)
+        block, batch = self._held_by(record)
         if batch is not None and (record.id is not None or batch.holds(record)):
             batch.hold_delete(record)
             return
         yield from single.delete(sender_for(self._client, block if batch is None else None), record)
+
+    def _held_by(self, record: Model) -> tuple[Scope | None, Batch | None]:
+        """The block that holds a write of a record, and the batch that it is, if it is one."""
+        block = block_of(self._client, record)
+        return block, batch_in(block)
 
     def refresh(self, record: Model, fields: Iterable[str] | None = None, discard: bool = False) -> Flow[None]:
         """Read a record again (offline: from the mirror), keeping its unsaved changes unless `discard`."""

@@ -84,17 +84,20 @@ class Outcomes(Struct):
         """Entries are done. One whose new record has no id yet stays in the outbox, for a later push to find it."""
         done: list[tuple[int, str | None, Raw | None]] = []
         nameless: dict[int, str] = {}
+        existed: set[int] = set()
         for entry, status, id, row, read in entries:
             if id is not None and entry.record.startswith(TEMPORARY):
                 self.aliases[entry.record] = id
             self.by_seq[entry.seq] = EntryOutcome(status, id=id, read=read)
-            if id is None and entry.makes:
+            makes = entry.makes
+            if id is None and makes:
                 nameless[entry.seq] = "its id could not be read"
             else:
                 done.append((entry.seq, id, row))
+            if makes and status != "created":
+                existed.add(entry.seq)
         if done:
-            there = {entry.seq for entry, status, *_ in entries if entry.makes and status != "created"}
-            self.crossed.update((yield from on_outbox(self.session, self.session.acknowledge, done, there)))
+            self.crossed.update((yield from on_outbox(self.session, self.session.acknowledge, done, existed)))
             # Not before: an entry whose acknowledgement fails is looked for, and must find the record that it made.
             creating.remember_made(
                 [entry.id for entry in entries if entry.status == "created" and entry.id is not None]

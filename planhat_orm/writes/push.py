@@ -10,7 +10,7 @@ Everything that writes many records goes through here: `planhat.push()`, batches
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from ..errors import NotFound, PlanhatError, RequestError, ValidationError
@@ -92,9 +92,9 @@ class Push:
     def _write_all(self, writes: list[OutboxEntry]) -> Flow[None]:
         """Send creates and updates in waves: what they refer to goes before them."""
         preflight = self.preflight
-        self._makers.update((write.record, write.seq) for write in (*writes, *preflight.late) if write.makes)
+        self._makers.update(_makers([*writes, *preflight.late]))
         while writes or preflight.late:
-            unborn = {write.record: write.seq for write in (*writes, *preflight.late) if write.makes}
+            unborn = _makers([*writes, *preflight.late])
             ready = [write for write in writes if not _waits(write, unborn)]
             if not ready and preflight.late:
                 writes += yield from preflight.look_again()
@@ -275,6 +275,11 @@ class Push:
                 return "unprocessed", self.refused
             return "failed", reason(failure)
         return "deleted", ""
+
+
+def _makers(entries: Iterable[OutboxEntry]) -> dict[str, int]:
+    """The numbers of the entries that make records, by the record."""
+    return {entry.record: entry.seq for entry in entries if entry.makes}
 
 
 def _waits(entry: OutboxEntry, unborn: Mapping[str, int]) -> bool:
