@@ -7,7 +7,6 @@ setting checks at once; nothing here calls anything.
 
 from __future__ import annotations
 
-import copy
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
@@ -20,6 +19,7 @@ from ..query.kinds import LISTS, Kind
 from ..query.loading import kept_types
 from ..query.moments import Moment, Span
 from ..wire.patches import same
+from ..wire.values import copied
 from . import gate
 from .scalars import Refused, refusal
 
@@ -31,7 +31,7 @@ _MISSING: Any = object()
 
 
 def live_of(record: Model) -> dict[str, Any]:
-    """The dict of a record's converted values, which it gets with the first of them."""
+    """The dict of a record's values that were set or may be edited in place, which it gets with the first of them."""
     live = record._live
     if live is None:
         live = {}
@@ -73,8 +73,8 @@ class Field(Generic[T]):
         self.bounds = bounds
         self.__doc__ = doc or None
         # What is read of most records: values of the wire that are the field's own.
-        is_plain = type(self)._raw is Field._raw and type(self)._read is Field._read
-        self._kept = kept_types(kind) if is_plain else frozenset[type]()
+        self._is_plain = type(self)._raw is Field._raw and type(self)._read is Field._read
+        self._kept = kept_types(kind) if self._is_plain else frozenset[type]()
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -109,6 +109,10 @@ class Field(Generic[T]):
         raw: Any = record._wire.get(self.wire)
         if type(raw) in self._kept:
             return raw  # type: ignore[no-any-return]
+        if record._loaded is not None and (loaded := record._loaded.get(self.name)) is not None and loaded[0] is raw:
+            return loaded[1]  # type: ignore[no-any-return]
+        if self._is_plain and raw is not None:
+            return self._read(record, raw)  # type: ignore[no-any-return]
         raw = self._raw(record)
         if raw is _MISSING:
             raw = None
@@ -123,16 +127,22 @@ class Field(Generic[T]):
         return record._wire.get(self.wire, _MISSING)
 
     def _read(self, record: Model, raw: Any) -> Any:
-        kind = self.kind
-        if kind.copies:
+        value = self._load(record, raw)
+        if value is None and self.kind.copies:
+            value = self._empty()
+        if isinstance(value, (list, dict)):
             # The record keeps the API's value; what is handed out is a copy, so that editing it in place
             # shows as a difference.
-            value = copy.deepcopy(kind.load(raw)) if raw is not None else self._empty()
-        else:
-            value = kind.load(raw)
-            if value is raw:
-                return raw
-        live_of(record)[self.name] = value
+            value = live_of(record)[self.name] = copied(value)
+        return value
+
+    def _load(self, record: Model, raw: Any) -> Any:
+        """Convert a value of the wire; the record keeps what cannot be edited beside what it was made of."""
+        value = self.kind.load(raw)
+        if value is not raw and not isinstance(value, (list, dict)):
+            if record._loaded is None:
+                object.__setattr__(record, "_loaded", {})
+            record._loaded[self.name] = (raw, value)  # type: ignore[index]  # it was just set
         return value
 
     def _empty(self) -> Any:

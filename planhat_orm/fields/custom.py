@@ -8,12 +8,9 @@ each other.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
 
 from .. import runtime
 from ..errors import ValidationError
@@ -21,6 +18,7 @@ from ..names import did_you_mean, quoted
 from ..query import kinds
 from ..query.kinds import Kind
 from ..wire.patches import same
+from ..wire.values import copied
 from . import account, gate
 from .account import KIND_OF
 from .base import _MISSING, Field, live_of
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from ..models.base import Model
 
 T = TypeVar("T")
-_encode = msgspec.msgpack.encode
 
 
 class CustomFields(Field[dict[str, Any]]):
@@ -43,8 +40,6 @@ class CustomFields(Field[dict[str, Any]]):
         """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
         raw = self._raw(record)
         before = raw if isinstance(raw, dict) else {}
-        if _is_untouched(before, live):
-            return None
         changed = {}
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
@@ -53,7 +48,7 @@ class CustomFields(Field[dict[str, Any]]):
             new = _shown(record, label, new)
             load = (_kind(record, label) or kinds.ANY).load
             if not same(load(old), load(new)):
-                changed[label] = (copy.deepcopy(old), new)
+                changed[label] = (copied(old), new)
         return changed or None
 
     def check(self, value: object, zone: tzinfo | None = None) -> object:
@@ -97,18 +92,6 @@ class CustomFields(Field[dict[str, Any]]):
     def _read(self, record: Model, raw: Any) -> Any:
         # Whatever is not a dict has no fields; the record keeps it.
         return super()._read(record, raw if isinstance(raw, dict) else None)
-
-
-def _is_untouched(before: dict[str, Any], live: Any) -> bool:
-    """Whether a copy is what it was made of, in every type; False where that is not certain.
-
-    Reading custom fields makes the copy, so this is asked of every record that they were read of.
-    """
-    try:
-        # As bytes: True equals 1, and is written otherwise.
-        return _encode(before) == _encode(live)
-    except (TypeError, ValueError, OverflowError):
-        return False  # it holds what no JSON does
 
 
 def _is_nothing(record: Model, label: str, value: Any) -> bool:
@@ -232,12 +215,14 @@ class Custom(Field[T]):
         return None if "custom" in record._wire else _MISSING
 
     def _read(self, record: Model, raw: Any) -> Any:
-        if self.kind.copies:
-            labels = _labels(record)
-            if labels.get(self.label) is None:
-                labels[self.label] = self._empty()
-            return labels[self.label]
-        return self.kind.load(raw)
+        if not self.kind.copies and not isinstance(raw, (list, dict)):
+            loaded = (record._loaded or {}).get(self.name)
+            return loaded[1] if loaded is not None and loaded[0] is raw else self._load(record, raw)
+        # It may be edited in place, so it is read in the dict that is a copy.
+        labels = _labels(record)
+        if labels.get(self.label) is None:
+            labels[self.label] = self._empty()
+        return labels[self.label]
 
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)

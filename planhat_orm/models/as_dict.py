@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from ..fields import Custom
+from ..wire.values import copied
 
 if TYPE_CHECKING:
     from .base import Model
@@ -19,7 +19,7 @@ def as_dict(record: Model) -> dict[str, Any]:
         if isinstance(field, Custom) or not (field.wire in record._wire or name in (record._live or {})):
             continue
         value = getattr(record, name)
-        found[name] = copy.deepcopy(value) if field.kind.copies else value
+        found[name] = copied(value)
     custom = found.get("custom")
     if custom is not None:
         for label in meta.customs.keys() & custom.keys():

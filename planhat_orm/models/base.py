@@ -1,76 +1,45 @@
-"""`Model`: a record as two dicts, what the API said and what you said.
+"""`Model`: the base of all records, with what a class knows of itself and the verbs of a record.
 
-`_wire` is the dict that came from the API and is never edited. `_live` is None until a value is converted
-or set; then it holds those values by Python name. `changes()` is their difference, not a log of
-assignments: a field set back is clean again. No method here has I/O in it; the verbs ask the client.
+What a record holds, and what changed of it, is in `record.py`. No method here has I/O in it; the verbs ask the client.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .. import arguments, errors, runtime
-from ..docstrings import joined
 from ..errors import FieldError, NotFound, PlanhatError, ValidationError
-from ..fields import Custom, CustomFields, Id
+from ..fields import Custom, Id
 from ..fields.account import custom_label
 from ..fields.base import Field
-from ..fields.relations import One
 from ..html import table
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
-from ..wire.aliases import with_aliases
 from ..wire.resources import resource as wire_resource
+from ..wire.values import copied
 from .as_dict import as_dict
 from .labels import label_of, name_of
 from .manager import Objects
-from .meta import Meta, collect
-from .overview import overview
+from .meta import collect
+from .model_type import ModelType
+from .record import Record, _object
 from .results import Policy, SaveResult
 from .state import Origin
 
 if TYPE_CHECKING:
-    from abc import ABCMeta as _ProtocolMeta
     from datetime import datetime
 
     from ..client import Planhat
-else:
-    _ProtocolMeta = type(Protocol)
 
 
-class ModelType(_ProtocolMeta):
-    """Give every model class empty `__slots__`, so that a misspelt attribute cannot be set unnoticed.
-
-    It is the metaclass of protocols, too, so that an ABC or a Protocol can stand beside a model as a base.
-    """
-
-    @property
-    def __doc__(cls: type[Model]) -> str:  # type: ignore[override, misc]
-        """What is written in the class, and the tables of its fields."""
-        return joined(vars(cls).get("__doc__"), overview(cls))
-
-    # A model is what inherits from it: the checks of ABCs would cost every record.
-    __instancecheck__ = type.__instancecheck__
-    __subclasscheck__ = type.__subclasscheck__
-
-    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> ModelType:
-        """Make the class."""
-        namespace.setdefault("__slots__", ())
-        return super().__new__(mcs, name, bases, namespace, **options)
-
-
-class Model(metaclass=ModelType):
+class Model(Record, metaclass=ModelType):
     """The base of all records.
 
     Make a new one with `Company(name="Acme")`; records that exist come from `Company.objects`. Two records
     are equal when they are the same one of the same resource; a record without an id equals only itself.
     """
 
-    __slots__ = ("__weakref__", "_live", "_origin", "_wire")
-
-    _meta: ClassVar[Meta]
     id = Id(wire="_id", readonly=True, doc="Planhat's own id, 24 hex characters; None until the record is created.")
     objects: ClassVar = Objects()
 
@@ -79,10 +48,6 @@ class Model(metaclass=ModelType):
 
     class MultipleObjectsReturned(errors.MultipleObjectsReturned):
         """`get()` found more than one record."""
-
-    _wire: dict[str, Any]
-    _live: dict[str, Any] | None
-    _origin: Origin
 
     def __init_subclass__(cls, resource: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -107,6 +72,7 @@ class Model(metaclass=ModelType):
             raise FieldError("Model is what all records have in common: make a Company, a License, ...")
         self._wire = {}
         self._live = {}
+        self._loaded = None
         self._origin = Origin(scope=innermost())
         key = values.pop("id", None)
         if key is not None:
@@ -137,6 +103,7 @@ class Model(metaclass=ModelType):
         # Straight into the slots: a page has thousands of records, and none of these names needs a check.
         _put_wire(record, wire)
         _put_live(record, None)
+        _put_loaded(record, None)
         _put_origin(record, origin if isinstance(origin, Origin) else Origin())
         return record
 
@@ -154,16 +121,6 @@ class Model(metaclass=ModelType):
             except AttributeError as error:
                 raise FieldError(str(error)) from None
 
-        def __getattr__(self, name: str) -> Any:
-            if hasattr(type(self), name):
-                # Why a field or relation has no value is an AttributeError, too: raise that one.
-                return object.__getattribute__(self, name)
-            values = None if name.startswith("_") else self._origin.annotated.get(self._wire.get("_id"))
-            if values is None or name not in values:
-                sentence = f"{type(self).__name__!r} object has no attribute {name!r}"
-                raise AttributeError(sentence, name=name, obj=self)
-            return values[name]
-
         def _unsettable(self, name: str) -> FieldError:
             relation = self._meta.relations.get(name)
             if relation is not None:
@@ -174,173 +131,6 @@ class Model(metaclass=ModelType):
             if hasattr(type(self), name):
                 return FieldError(f"{type(self).__name__}.{name} is no field, so it is not set.")
             return self._meta.unknown(type(self), name)
-
-    # --- what changed -----------------------------------------------------------------------------------
-
-    def changes(self) -> dict[str, Any]:
-        """What differs from the API's word, as `{name: (old, new)}`. Makes no request.
-
-        Custom fields that the class declares stand under their own name, others under
-        `"custom": {label: (old, new)}`.
-
-        >>> company = Company.from_wire({"_id": "5f0c", "phase": "Trial"})
-        >>> company.phase = "Live"
-        >>> company.changes()
-        {'phase': ('Trial', 'Live')}
-        """
-        found: dict[str, Any] = {}
-        live = self._live
-        if not live:
-            return found
-        meta = self._meta
-        for name, value in live.items():
-            field = meta.fields[name]
-            difference: Any = field.difference(self, value)
-            if difference is None:
-                continue
-            if isinstance(field, CustomFields):
-                other = {}
-                for label, pair in difference.items():
-                    declared = meta.customs.get(label)
-                    if declared is None:
-                        other[label] = pair
-                    else:
-                        found[declared.name] = tuple(map(declared.kind.load, pair))
-                if other:
-                    found[name] = other
-            else:
-                found[name] = difference
-        return found
-
-    def _payload(self, fields: Iterable[str] | None = None, *, guard: bool = True) -> dict[str, Any]:
-        """The wire keys and values of what changed: what an update sends.
-
-        Raises `ReadOnlyError` for a read-only list or dict that was edited in place, and `ValidationError` for what
-        was put in that does not belong there, unless `guard=False`.
-        """
-        if not self._live:
-            return {}
-        chosen = None if fields is None else set(fields)
-        sent: dict[str, Any] = {}
-        for name, value in self._live.items():
-            field = self._meta.fields[name]
-            if isinstance(field, CustomFields):
-                changed = field.difference(self, value) or {}
-                if chosen is not None and "custom" not in chosen:
-                    customs = self._meta.customs
-                    changed = {k: v for k, v in changed.items() if k in customs and customs[k].name in chosen}
-                if changed:
-                    sent["custom"] = field.sent(self, changed, guard=guard)
-            elif (chosen is None or name in chosen) and (edit := field.difference(self, value)) is not None:
-                if guard:
-                    field.guard(self)
-                    field.check_edit(edit[0], value)
-                sent[field.wire] = field.dump(value)
-        return sent
-
-    def _keys(self) -> dict[str, Any]:
-        """The values of the keys by which Planhat can match the record, those just set among them."""
-        live = self._live or {}
-        fields = [self._meta.by_wire[wire] for wire in self._meta.resource.keys if wire in self._meta.by_wire]
-        return {field.wire: live.get(field.name, self._wire.get(field.wire)) for field in fields}
-
-    def _saved(self, answer: dict[str, Any], sent: dict[str, Any]) -> None:
-        """Take over what was sent and what the server said of it; other unsaved changes stay."""
-        self._keep_parents()
-        told = with_aliases(self._meta.resource, sent, self._wire)
-        wire = {**self._wire, **{key: value for key, value in told.items() if key != "custom"}, **answer}
-        shown, known = answer.get("custom"), _object(self._wire.get("custom"))
-        if not isinstance(shown, dict):
-            if "custom" in sent:
-                wire["custom"] = {**known, **sent["custom"]}
-        elif any(value is not None and key not in answer for key, value in self._wire.items()):
-            # It shows a part of the record; a custom field that was sent and is not shown was cleared.
-            cleared = _object(sent.get("custom")).keys() - shown.keys()
-            wire["custom"] = {**{label: item for label, item in known.items() if label not in cleared}, **shown}
-        unsent = self._unsent(sent)
-        # What was edited while the request was on its way was edited over what was sent.
-        older = {name: item for name, item in unsent.items() if self._meta.fields[name].wire not in sent}
-        if "custom" in unsent:
-            before = sent.get("custom", {})
-            older["custom"] = {label: item for label, item in unsent["custom"].items() if label not in before}
-        self._rebase(self._with_bases(wire, older), unsent)
-
-    def _keep_parents(self) -> None:
-        """Keep the records that references were set to before these had an id: no request is needed to read them."""
-        live = {name: value for name, value in (self._live or {}).items() if isinstance(value, Model)}
-        for name, relation in self._meta.relations.items() if live else ():
-            parent = live.get(relation.via) if isinstance(relation, One) else None
-            if parent is not None and parent.id is not None:
-                self._origin.related.setdefault(name, {})[parent.id] = parent
-
-    def _with_bases(self, wire: dict[str, Any], unsent: dict[str, Any]) -> dict[str, Any]:
-        """A newer `wire` with what was read of the fields that have unsaved changes: those were made over that."""
-        kept = dict(wire)
-        for name, value in unsent.items():
-            field = self._meta.fields[name]
-            if isinstance(field, CustomFields):
-                before, now = _object(self._wire.get("custom")), _object(wire.get("custom"))
-                kept["custom"] = {label: item for label, item in now.items() if label not in value}
-                kept["custom"].update({label: before[label] for label in value if label in before})
-            elif field.wire in self._wire:
-                kept[field.wire] = self._wire[field.wire]
-            else:
-                kept.pop(field.wire, None)
-        return kept
-
-    def _refreshed(self, answer: dict[str, Any], names: tuple[str, ...] | None, discard: bool) -> None:
-        """Take over what the API says now, of the whole record or of some fields of it."""
-        unsent = self._unsent({})
-        if discard:
-            unsent = {} if names is None else {name: item for name, item in unsent.items() if name not in names}
-        if names is None:
-            self._rebase(answer, unsent)
-            self._origin.selected = None
-        else:
-            wires = {"_id", *(self._meta.fields[name].wire for name in names)}
-            self._rebase({**self._wire, **{key: item for key, item in answer.items() if key in wires}}, unsent, wires)
-
-    def _reread(self, wire: dict[str, Any], origin: Origin) -> None:
-        """Take over what another reading of this record said; unsaved changes stay."""
-        mine, unsent = self._origin, self._unsent({})
-        self._rebase(self._with_bases({**self._wire, **wire}, unsent), unsent)
-        # With the peers of the reading that knows more fields.
-        self._origin = origin if origin.selected is None else mine
-        if mine.selected is not None and origin.selected is not None:
-            self._origin = mine.alone()
-            self._origin.selected = mine.selected | origin.selected
-
-    def _rebase(self, wire: dict[str, Any], unsent: dict[str, Any], asked: Iterable[str] = ()) -> None:
-        """Put `wire` under the unsaved values; the record parts from its peers."""
-        selected = self._origin.selected
-        self._origin = self._origin.alone()
-        if selected is not None:
-            self._origin.selected = selected | wire.keys() | set(asked)
-        self._wire = wire
-        if "custom" in unsent:
-            unsent["custom"] = {**_object(wire.get("custom")), **unsent["custom"]}
-        self._live = unsent or None
-
-    def _unsent(self, sent: dict[str, Any]) -> dict[str, Any]:
-        """The changed values that were not part of `sent`; of `custom`, the changed keys only."""
-        rest = {}
-        for name, value in (self._live or {}).items():
-            field = self._meta.fields[name]
-            difference: Any = field.difference(self, value)
-            if difference is None:
-                continue
-            if isinstance(field, CustomFields):
-                before = sent.get("custom", {})
-                left = {
-                    label: new
-                    for label, (_, new) in difference.items()
-                    if label not in before or before[label] != new
-                }  # fmt: skip
-                if left:
-                    rest[name] = left
-            elif field.wire not in sent or sent[field.wire] != field.dump(value):
-                rest[name] = value
-        return rest
 
     def full_clean(self) -> None:
         """Raise `ValidationError` unless the record can be sent: its required fields are there.
@@ -463,8 +253,8 @@ class Model(metaclass=ModelType):
 
     def to_wire(self) -> dict[str, Any]:
         """The record as the API names it: what came, with your changes over it. A copy."""
-        wire = copy.deepcopy(self._wire)
-        changed = copy.deepcopy(self._payload(guard=False))
+        wire = copied(self._wire)
+        changed = copied(self._payload(guard=False))
         custom = changed.pop("custom", None)
         if custom is not None:
             wire["custom"] = {**_object(wire.get("custom")), **custom}
@@ -507,7 +297,7 @@ class Model(metaclass=ModelType):
             if name in live or field.wire in self._wire:
                 # As it is: a choice that nobody listed was read, so it is carried over.
                 value = live[name] if name in live else getattr(self, name)
-                other._live[name] = copy.deepcopy(value) if field.kind.copies else value
+                other._live[name] = copied(value)
         return other
 
     def __eq__(self, other: object) -> bool:
@@ -547,10 +337,7 @@ class Model(metaclass=ModelType):
         other = type(self).from_wire(self._wire, self._origin)
         if self._live is not None:
             # What can be edited in place is copied; a record that was assigned stays that record.
-            other._live = {
-                name: copy.deepcopy(value) if self._meta.fields[name].kind.copies else value
-                for name, value in self._live.items()
-            }
+            other._live = {name: copied(value) for name, value in self._live.items()}
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -562,9 +349,10 @@ class Model(metaclass=ModelType):
         return _unpickle, (type(self), self._wire, self._live, origin.selected, origin.deleted, account)
 
 
-_put_wire = Model.__dict__["_wire"].__set__
-_put_live = Model.__dict__["_live"].__set__
-_put_origin = Model.__dict__["_origin"].__set__
+_put_wire = Record.__dict__["_wire"].__set__
+_put_live = Record.__dict__["_live"].__set__
+_put_loaded = Record.__dict__["_loaded"].__set__
+_put_origin = Record.__dict__["_origin"].__set__
 
 
 def _unpickle(
@@ -579,10 +367,6 @@ def _unpickle(
     record._live = live
     record._origin.deleted = deleted
     return record
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 _SHOWN_FIELDS = 15

@@ -215,6 +215,8 @@ def _parse_moment(text: str) -> Any:
     moment = written_moment(text)
     if moment is None:
         return text
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import FieldError
+from ..models.annotations import show_annotations
 from ..models.base import Model
 from ..names import did_you_mean, quoted
 from ..query.expressions import Expression
@@ -66,6 +67,7 @@ def unknown(model: type[Model], known: Mapping[str, Any], name: str) -> FieldErr
 
 def attach(record: Model, values: dict[str, Any], kinds: Mapping[str, Kind], aliases: Aliases) -> None:
     """Give a record the values that came with it."""
+    show_annotations(type(record))
     origin = record._origin
     origin.aliases = tuple(dict.fromkeys((*origin.aliases, *aliases)))
     held = origin.annotated.setdefault(record.id, {})

@@ -17,6 +17,7 @@ from ..wire import records
 from ..wire.keys import fold
 from ..wire.patches import Raw, alike
 from ..wire.resources import resource
+from ..wire.values import copied
 from .merge_plan import Difference, MergePlan, Merging, is_movable, move
 from .outbox import on_outbox
 from .referring import Reference, referring
@@ -83,7 +84,7 @@ class _Merger:
                     difference = Difference(keep, python_name(type(keep), name), kept[name], value)
                     self._parts.differences.append(difference)
             elif name.startswith(CUSTOM):
-                labels = live.setdefault("custom", dict(keep._wire.get("custom") or {}))
+                labels = live.setdefault("custom", copied(keep._wire.get("custom") or {}))
                 labels[name.removeprefix(CUSTOM)] = value
             else:
                 live[field.name] = field.kind.load(value)

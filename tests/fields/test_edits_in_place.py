@@ -1,0 +1,198 @@
+"""Whatever is edited in what a record hands out is a change, at any depth, and nothing else is one."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planhat_orm import Company, Custom, Task
+
+ID = "65f0c1a2b3d4e5f607001000"
+LEAVES = st.sampled_from([None, True, False, 0, 1, -1, 1.0, 0.0, -0.0, 1.5, 2**53 + 1, 2**64, "", "1", "a", "true"])
+JSON = st.recursive(
+    LEAVES,
+    lambda deeper: st.lists(deeper, max_size=3) | st.dictionaries(st.sampled_from("abc"), deeper, max_size=3),
+    max_leaves=8,
+)
+LABELS = st.dictionaries(st.sampled_from(["Tier", "Seats", "Goals", "Box"]), JSON, max_size=4)
+EDITS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["put", "add", "drop", "turn"]), JSON), max_size=5)
+READ_AGAIN = st.sampled_from(["no", "refresh", "save"])
+
+
+def written(value: Any) -> str:
+    """A value as JSON, in which a whole float is an integer: 1.0 is no other number than 1."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return list(map(plain, value))
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return json.dumps(plain(value), sort_keys=True)
+
+
+def differs(old: Any, new: Any) -> bool:
+    """Whether a custom field is another than it was; what is read as empty where nothing is, is nothing new."""
+    return written(old) != written(new) and not (old is None and new in ([], {}))
+
+
+def containers(value: Any) -> list[Any]:
+    """A list or dict, and all that are in it."""
+    if not isinstance(value, (dict, list)):
+        return []
+    items = value.values() if isinstance(value, dict) else value
+    return [value, *(inner for item in items for inner in containers(item))]
+
+
+def edit(value: Any, edits: list[tuple[int, str, Any]]) -> None:
+    """Edit a list or dict, or one that is in it."""
+    for number, how, new in edits:
+        held = containers(value)
+        chosen = held[number % len(held)]
+        new = json.loads(json.dumps(new))
+        keys = list(chosen) if isinstance(chosen, dict) else list(range(len(chosen)))
+        key = keys[number % len(keys)] if keys else None
+        if how == "add" or key is None:
+            chosen.append(new) if isinstance(chosen, list) else chosen.update(
+                {"a" if chosen is not value else "Tier": new}
+            )
+        elif how == "put":
+            chosen[key] = new
+        elif how == "drop":
+            del chosen[key]
+        else:
+            chosen[key] = twin(chosen[key])
+
+
+def twin(value: Any) -> Any:
+    """A value that Python takes for equal, of another type."""
+    return float(value) if isinstance(value, bool) else bool(value) if value in (0, 1) else value
+
+
+def check(record: Company, read: str) -> None:
+    """Hold what a record says of its custom fields against the plain comparison of what it came with and what it has."""
+    old, new = json.loads(read), record.custom
+    expected = {
+        label: (old.get(label), new.get(label))
+        for label in {**new, **old}
+        if differs(old.get(label), new.get(label))
+    }  # fmt: skip
+    found = record.changes().get("custom", {})
+    assert {label: written(list(pair)) for label, pair in found.items()} == {
+        label: written(list(pair)) for label, pair in expected.items()
+    }
+    sent = record._payload(guard=False).get("custom", {})
+    assert {label: written(value) for label, value in sent.items()} == {
+        label: written(new) for label, (_, new) in expected.items()
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(LABELS, EDITS, READ_AGAIN, EDITS)
+def test_every_edit_of_custom_is_found_and_nothing_else(
+    labels: dict[str, Any], edits: list[Any], then: str, more: list[Any]
+) -> None:
+    read = json.dumps(labels)
+    record = Company.from_wire({"_id": ID, "custom": json.loads(read)})
+    assert record.changes() == {}
+    edit(record.custom, edits)
+    check(record, read)
+    before = record.custom
+    if then == "refresh":
+        record._refreshed({"_id": ID, "custom": json.loads(read)}, None, False)
+    elif then == "save":
+        record._saved({"_id": ID}, record._payload(guard=False))
+        read = json.dumps(record.custom)
+        edit(before, more)  # what was handed out before the save is no part of the record any more
+    check(record, read)
+    edit(record.custom, more)
+    check(record, read)
+    record.custom = json.loads(read)
+    assert record.changes() == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(JSON, max_size=3), EDITS, EDITS)
+def test_every_edit_of_a_list_is_found_and_nothing_else(items: list[Any], edits: list[Any], more: list[Any]) -> None:
+    read = json.dumps(items)
+    task = Task.from_wire({"_id": ID, "checklist": json.loads(read)})
+    edit(task.checklist, edits)
+    for _ in range(2):
+        assert bool(task.changes()) == (written(task.checklist) != written(json.loads(read)))
+        task._refreshed({"_id": ID, "checklist": json.loads(read)}, None, False)
+        edit(task.checklist, more)
+    task.checklist[:] = json.loads(read)
+    assert task.changes() == {}
+
+
+@pytest.mark.parametrize(("old", "new"), [(True, 1), (1, True), (0, False), ("1.5", Decimal("1.5")), ([1], [True])])
+def test_a_value_of_another_type_is_a_change_though_it_is_equal_or_written_alike(old: Any, new: Any) -> None:
+    record = Company.from_wire({"_id": ID, "custom": {"Seats": old, "Box": {"in": [old]}}})
+    record.custom["Seats"] = new
+    record.custom["Box"]["in"][0] = new
+    assert record.changes().keys() == {"custom"}
+    assert record.changes()["custom"].keys() == {"Seats", "Box"}
+
+
+def test_a_value_that_equals_nothing_is_no_change_until_it_is_another_one() -> None:
+    record = Company.from_wire({"_id": ID, "custom": {"Seats": float("nan"), "Tier": "A"}})
+    record.custom  # noqa: B018
+    assert record.changes() == {}
+    record.custom["Seats"] = 1
+    assert record.changes()["custom"]["Seats"][1] == 1
+
+
+class Account(Company):
+    tier = Custom("Tier", str)
+    renewed = Custom("Renewed", date)
+
+
+def test_a_list_where_a_text_belongs_is_edited_in_place_as_any_other() -> None:
+    record = Account.from_wire({"_id": ID, "phase": {"odd": ["x"]}, "custom": {"Tier": ["a"]}})
+    record.phase["odd"].append("y")  # type: ignore[index]
+    record.tier.append("b")  # type: ignore[attr-defined]
+    assert record.changes() == {"phase": ({"odd": ["x"]}, {"odd": ["x", "y"]}), "tier": (["a"], ["a", "b"])}
+    assert record._wire == {"_id": ID, "phase": {"odd": ["x"]}, "custom": {"Tier": ["a"]}}
+
+
+def test_what_was_read_and_cannot_be_edited_is_converted_once_and_not_compared() -> None:
+    record = Account.from_wire(
+        {"_id": ID, "lastUpdated": "2026-05-04T00:00:00.000Z", "externalId": 7, "custom": {"Renewed": 20577}}
+    )
+    read = [record.last_updated, record.external_id, record.renewed]
+    assert [*map(id, read)] == [id(record.last_updated), id(record.external_id), id(record.renewed)]
+    assert record._live is None
+    record.custom["Renewed"] = 20578
+    assert record.renewed == date(2026, 5, 5)
+    assert record.changes() == {"renewed": (date(2026, 5, 4), date(2026, 5, 5))}
+    record._refreshed({"_id": ID, "lastUpdated": "2026-05-05T00:00:00.000Z", "externalId": "8"}, None, True)
+    assert (record.last_updated.day, record.external_id) == (5, "8")
+
+
+def test_what_was_saved_is_no_more_edited_by_who_still_holds_it() -> None:
+    record = Company.from_wire({"_id": ID, "tags": ["a"]})
+    tags = record.tags
+    tags.append("b")
+    record._saved({"_id": ID}, record._payload())
+    tags.append("c")
+    assert (record.tags, record.changes()) == (["a", "b"], {})
+
+
+def test_what_is_unsaved_beside_newer_values_is_edited_apart_from_them() -> None:
+    record = Account.from_wire({"_id": ID, "custom": {"Tier": "A", "Goals": ["a"]}})
+    record.tier = "B"
+    record._refreshed({"_id": ID, "custom": {"Tier": "A", "Goals": ["a"]}}, None, False)
+    record.custom["Goals"].append("b")
+    assert record.changes() == {"tier": ("A", "B"), "custom": {"Goals": (["a"], ["a", "b"])}}
+    task, theirs = Task.from_wire({"_id": ID}), [{"title": "a"}]
+    # As after a conflict: their list with what was added to it.
+    task._rebase({"_id": ID, "checklist": theirs}, {"checklist": [*theirs, {"title": "b"}]})
+    task.checklist[0]["title"] = "c"
+    assert task.changes() == {"checklist": ([{"title": "a"}], [{"title": "c"}, {"title": "b"}])}
