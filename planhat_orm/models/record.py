@@ -9,7 +9,7 @@ edited, each value beside that of the wire that it was made of; it is None until
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..fields import CustomFields
 from ..fields.base import Field
@@ -18,6 +18,9 @@ from ..wire.aliases import with_aliases
 from ..wire.values import copied, identical
 from .meta import Meta
 from .state import Origin
+
+if TYPE_CHECKING:
+    from .base import Model
 
 
 class Record:
@@ -75,14 +78,14 @@ class Record:
         `fields` are the names to look at; `custom` is looked at in any case, as it may hold some of them.
         """
         found: list[tuple[Field[Any], Any, Any]] = []
-        live = self._live or {}
+        live, itself = self._live or {}, cast("Model", self)
         for name in live:
             field, value = self._meta.fields[name], live[name]
             raw = self._wire.get(field.wire)
             if raw is not None and identical(raw, value):
                 continue
             if fields is None or name in fields or isinstance(field, CustomFields):
-                difference: Any = field.difference(self, value)
+                difference: Any = field.difference(itself, value)
                 if difference is not None:
                     found.append((field, value, difference))
         return found
@@ -97,14 +100,15 @@ class Record:
             return {}
         chosen = None if fields is None else set(fields)
         sent: dict[str, Any] = {}
+        itself = cast("Model", self)
         for field, value, difference in self._edits(chosen):
             if isinstance(field, CustomFields):
                 changed = self._chosen_customs(difference, chosen)
                 if changed:
-                    sent["custom"] = field.sent(self, changed, guard=guard)
+                    sent["custom"] = field.sent(itself, changed, guard=guard)
                 continue
             if guard:
-                field.guard(self)
+                field.guard(itself)
                 field.check_edit(difference[0], value)
             sent[field.wire] = field.dump(value)
         return sent
@@ -169,8 +173,9 @@ class Record:
         live = {name: value for name, value in (self._live or {}).items() if isinstance(value, Record)}
         for name, relation in self._meta.relations.items() if live else ():
             parent = live.get(relation.via) if isinstance(relation, One) else None
-            if parent is not None and parent.id is not None:
-                self._origin.related.setdefault(name, {})[parent.id] = parent
+            id = parent._wire.get("_id") if parent is not None else None
+            if id is not None:
+                self._origin.related.setdefault(name, {})[id] = parent
 
     def _with_bases(self, wire: dict[str, Any], unsent: dict[str, Any]) -> dict[str, Any]:
         """A newer `wire` with what was read of the fields that have unsaved changes: those were made over that."""

@@ -15,7 +15,7 @@ _encoded = msgspec.msgpack.Encoder().encode
 
 def copied(value: V) -> V:
     """A list or dict that shares nothing with `value` that can be edited in place; any other value as it is."""
-    return _copied(value) if isinstance(value, (list, dict)) else value  # type: ignore[return-value]
+    return _copied(value) if isinstance(value, (list, dict)) else value
 
 
 def _copied(value: Any) -> Any:
@@ -35,6 +35,6 @@ def identical(left: Any, right: Any) -> bool:
     """
     try:
         # As bytes, too: True equals 1, and is written otherwise. As values, too: a Decimal is written as its text.
-        return left == right and _encoded(left) == _encoded(right)  # type: ignore[no-any-return]
+        return left == right and _encoded(left) == _encoded(right)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return False  # one holds what no JSON does

@@ -156,7 +156,7 @@ class Account(Company):
 
 def test_a_list_where_a_text_belongs_is_edited_in_place_as_any_other() -> None:
     record = Account.from_wire({"_id": ID, "phase": {"odd": ["x"]}, "custom": {"Tier": ["a"]}})
-    record.phase["odd"].append("y")  # type: ignore[index]
+    record.phase["odd"].append("y")  # type: ignore[index, attr-defined]
     record.tier.append("b")  # type: ignore[attr-defined]
     assert record.changes() == {"phase": ({"odd": ["x"]}, {"odd": ["x", "y"]}), "tier": (["a"], ["a", "b"])}
     assert record._wire == {"_id": ID, "phase": {"odd": ["x"]}, "custom": {"Tier": ["a"]}}
