@@ -83,7 +83,7 @@ def _calls(scale: Scale, wires: list[dict[str, Any]]) -> Iterator[Line]:
         record.last_updated, record.customer_from  # noqa: B018
     for record in custom:
         record.custom  # noqa: B018
-    cases = [[_Slotted() for _ in few], untouched, dated, custom]
+    cases: list[Sequence[Any]] = [[_Slotted() for _ in few], untouched, dated, custom]
     bare, *others = medians(5 * scale.times, *(partial(_ask, records) for records in cases))
     for what, seconds, must in zip(
         ("as they came", "after two dates were read", "after custom was read"), others, (3, 3, 20), strict=True
