@@ -15,7 +15,7 @@ from ..query import kinds
 from ..query.plan import Plan
 from ..query.predicate import Environment, Predicate, predicate
 from ..query.query import Query
-from ..query.raw_values import raw_at
+from ..query.raw_values import columns_of
 from ..queryset.unseen_labels import Watch
 from ..wire import listing, paths, records
 from ..wire.resources import Resource
@@ -86,7 +86,7 @@ class ApiSource:
         """Emit the values of fields by wire name, page by page."""
 
         def turn(rows: list[dict[str, Any]]) -> Flow[None]:
-            yield Emit({wire: list(map(raw_at((wire,)), rows)) for wire in wires})
+            yield Emit(columns_of(rows, wires))
 
         yield from mapped(self.pages(query), turn)
 

@@ -26,6 +26,7 @@ def intercept(flow: Flow[T], kind: type | tuple[type, ...], serve: Callable[[Any
                 answer = (yield from serve(effect)) if isinstance(effect, kind) else (yield effect)
             except Exception as failure:
                 error = failure
+            del effect  # what it emitted need not stay in memory while the next is made
     finally:
         flow.close()
 

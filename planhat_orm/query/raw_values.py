@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..wire.hierarchy import PARENT, PATH, parent_of
@@ -47,3 +47,9 @@ def column_at(wire: str, columns: Mapping[str, list[Any]]) -> list[Any]:
     read, wires = _DERIVED[wire]
     names = sorted(wires)
     return [read(dict(zip(names, row, strict=True))) for row in zip(*(columns[name] for name in names), strict=True)]
+
+
+def columns_of(rows: Sequence[Row], wires: Collection[str]) -> dict[str, list[Any]]:
+    """The values of fields of wire records, by wire name."""
+    held = {wire: [row.get(wire) for row in rows] for wire in on_the_wire(wires)}
+    return {wire: column_at(wire, held) for wire in wires}

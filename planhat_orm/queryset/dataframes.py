@@ -14,13 +14,12 @@ from ..fields.account import Known
 from ..fields.base import Field
 from ..http.effects import Flow
 from ..http.flows import collected, mapped
-from ..models.base import Model
 from ..query import kinds
 from ..query.kinds import Kind
-from ..query.query import ANNOTATIONS
-from ..query.raw_values import fetch
+from ..query.query import ANNOTATIONS, Named
+from ..query.raw_values import columns_of, fetch
 from ..tabular.arrays import array_of
-from ..tabular.typed import TYPES
+from ..tabular.paged_columns import PagedColumn, PagedCustoms, kind_of_types
 from .columns import account_fields, target_of
 
 if TYPE_CHECKING:
@@ -46,93 +45,70 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
             account = yield from account_fields(client, model)
         else:
             account = client.account_fields.of(model._meta.resource.name)
-    made = yield from _columns(pyarrow, queryset, fields)
-    columns = {field.name: made.arrays(field.name, field.kind) for field in fields if field.name != "custom"}
-    if made.customs is not None:
-        columns.update(_undeclared(pyarrow, model, made.customs, account))
-    for name, expr in queryset._query.annotations:
-        columns[name] = _array(pyarrow, expr.kind, made.annotated[name])
-    return pyarrow.table(columns)
+    made = _Columns(pyarrow, fields, queryset._query.annotations)
+    if any(field.name == "custom" for field in fields):
+        made.customs = PagedCustoms(
+            pyarrow,
+            lambda label: target_of(model, f"custom.{label}", account).kind,
+            labels=account or (),
+            without=model._meta.customs,
+        )
+    yield from made.read(queryset)
+    return made.table()
 
 
 class _Columns:
-    """Columns of fields as Arrow arrays, page by page: what came of a page is not kept beside them.
+    """Columns of fields, and of annotations, as Arrow arrays, page by page."""
 
-    `customs` are the custom fields of all records, where they are asked for; `annotated` the values worked out.
-    """
+    customs: PagedCustoms | None = None
+    """The custom fields without a name of their own, where they are asked for."""
 
-    def __init__(self, pyarrow: Any, fields: Iterable[Field[Any]], annotations: Iterable[str]) -> None:
+    def __init__(self, pyarrow: Any, fields: Iterable[Field[Any]], annotations: Named = ()) -> None:
         self._pyarrow = pyarrow
-        self._fields = {field.name: field for field in fields}
-        self._made: dict[str, list[Any]] = {name: [] for name in self._fields}
-        self.customs: list[Any] | None = [] if self._fields.pop("custom", None) is not None else None
-        self.annotated: dict[str, list[Any]] = {name: [] for name in annotations}
+        self._fields = list({field.name: field for field in fields}.values())
+        self._made = {item.name: PagedColumn(pyarrow, item.kind) for item in self._fields if item.name != "custom"}
+        self._annotated = {name: PagedColumn(pyarrow, expr.kind) for name, expr in annotations}
+        self._rows = 0
 
-    def add(self, page: Mapping[str, list[Any]]) -> None:
+    def read(self, queryset: QuerySet[Any]) -> Flow[None]:
+        """Read all pages of a queryset."""
+        wires = tuple(dict.fromkeys(field.keys[0] for field in self._fields))
+        query, source = queryset._asked(), queryset._from()
+
+        def add(page: dict[str, list[Any]]) -> Flow[None]:
+            self._add(page)
+            return
+            yield
+
+        def add_rows(rows: list[dict[str, Any]]) -> Flow[None]:
+            for name, column in self._annotated.items():
+                column.add(self._rows, [row[ANNOTATIONS][name] for row in rows])
+            return add(columns_of(rows, wires))
+
+        if self._annotated:
+            yield from mapped(source.pages(query), add_rows)
+        else:
+            yield from mapped(source.columns(query, wires), add)
+
+    def _add(self, page: Mapping[str, list[Any]]) -> None:
         """Add a page of values by wire name."""
-        for name, field in self._fields.items():
+        for field in self._fields:
             values = page[field.keys[0]]
-            if len(field.keys) > 1:
-                values = [fetch({field.keys[0]: value}, field.keys) for value in values]
-            self._made[name].append(array_of(self._pyarrow, field.kind, values))
+            if field.name != "custom":
+                if len(field.keys) > 1:
+                    values = [fetch({field.keys[0]: value}, field.keys) for value in values]
+                self._made[field.name].add(self._rows, values)
+            elif self.customs is not None:
+                self.customs.add(self._rows, values)
+        self._rows += len(page[self._fields[0].keys[0]])
+
+    def table(self) -> pa.Table:
+        """The columns of all pages. What they were made of is given up."""
+        columns = {name: column.array(self._rows) for name, column in self._made.items()}
         if self.customs is not None:
-            self.customs += page["custom"]
-
-    def arrays(self, name: str, kind: Kind) -> Any:
-        """The column of a field."""
-        return self._pyarrow.chunked_array(self._made[name], type=TYPES[kind.name][0](self._pyarrow))
-
-
-def _columns(pyarrow: Any, queryset: QuerySet[Any], fields: list[Field[Any]]) -> Flow[_Columns]:
-    wires = tuple(dict.fromkeys(field.keys[0] for field in fields))
-    query, source = queryset._asked(), queryset._from()
-    made = _Columns(pyarrow, fields, dict(query.annotations))
-
-    def add(page: dict[str, list[Any]]) -> Flow[None]:
-        made.add(page)
-        return
-        yield
-
-    def add_rows(rows: list[dict[str, Any]]) -> Flow[None]:
-        made.add({wire: [row.get(wire) for row in rows] for wire in wires})
-        for name, values in made.annotated.items():
-            values += [row[ANNOTATIONS][name] for row in rows]
-        return
-        yield
-
-    if made.annotated:
-        yield from mapped(source.pages(query), add_rows)
-    else:
-        yield from mapped(source.columns(query, wires), add)
-    return made
-
-
-def _undeclared(pyarrow: Any, model: type[Model], customs: list[Any], account: Known | None) -> dict[str, Any]:
-    """A column for each custom field that the model has no name for."""
-    labels: dict[str, None] = dict.fromkeys(account or ())
-    for custom in customs:
-        if isinstance(custom, dict):
-            labels.update(dict.fromkeys(custom))
-    columns = {}
-    for label in sorted(labels.keys() - model._meta.customs.keys()):
-        values = [custom.get(label) if isinstance(custom, dict) else None for custom in customs]
-        kind = target_of(model, f"custom.{label}", account).kind
-        columns[f"custom.{label}"] = _array(pyarrow, kind, values)
-    return columns
-
-
-def _array(pyarrow: Any, kind: Kind, values: Sequence[Any]) -> Any:
-    return array_of(pyarrow, _guess(values) if kind is kinds.ANY else kind, values)
-
-
-def _guess(values: Iterable[Any]) -> Kind:
-    """The kind of an undeclared custom field: that of its values where they agree, else text."""
-    types = {type(value) for value in values if value is not None}
-    if types == {bool}:
-        return kinds.BOOLEAN
-    if types and types <= {int, float}:
-        return kinds.NUMBER
-    return kinds.LIST if types == {list} else kinds.TEXT if types <= {str} else kinds.ANY
+            columns.update((f"custom.{label}", array) for label, array in self.customs.arrays(self._rows).items())
+        columns.update((name, column.array(self._rows)) for name, column in self._annotated.items())
+        return self._pyarrow.table(columns)
 
 
 def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Table]:
@@ -147,8 +123,9 @@ def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Ta
     else:
         wires = {"_id", *(field.keys[0] for field in fields)}
         query = queryset._query.changed(select=frozenset(wires))
-        made = yield from _columns(pyarrow, queryset._clone(query), fields)
-        table = pyarrow.table({field.name: made.arrays(field.name, field.kind) for field in fields})
+        made = _Columns(pyarrow, fields)
+        yield from made.read(queryset._clone(query))
+        table = made.table()
     shown = zip(names, kinds_of, strict=True)
     return table.rename_columns([given if isinstance(given, str) else name for given, name in shown])
 
@@ -158,6 +135,12 @@ def arrow_of_columns(columns: Iterable[Sequence[Any]], kinds_of: Mapping[str, Ki
     pyarrow = frames_module("pyarrow")
     named = zip(kinds_of.items(), columns, strict=True)
     return pyarrow.table({name: _array(pyarrow, kind, column) for (name, kind), column in named})
+
+
+def _array(pyarrow: Any, kind: Kind, values: Sequence[Any]) -> Any:
+    if kind is kinds.ANY:
+        kind = kind_of_types({type(value) for value in values if value is not None})
+    return array_of(pyarrow, kind, values)
 
 
 def polars(queryset: QuerySet[Any], names: tuple[Any, ...] = ()) -> Flow[Any]:

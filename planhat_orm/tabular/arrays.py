@@ -47,15 +47,16 @@ def _flags(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> An
 
 
 def _numbers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    fits = types == {float} or (types <= {int, float} and _is_exact(raw))
+    fits = types == {float} or (types <= {int, float} and are_exact(raw))
     return pyarrow.array(raw, type=arrow) if fits else None
 
 
 def _integers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    return pyarrow.array(raw, type=arrow) if types == {int} and _is_exact(raw) else None
+    return pyarrow.array(raw, type=arrow) if types == {int} and are_exact(raw) else None
 
 
-def _is_exact(raw: Sequence[Any]) -> bool:
+def are_exact(raw: Sequence[Any]) -> bool:
+    """Whether a double holds each of the numbers, None aside; there must be one."""
     present = [value for value in raw if value is not None]
     return bool(min(present) > -EXACT and max(present) < EXACT)
 
@@ -77,9 +78,12 @@ def _moments(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> 
 
 
 def _lists(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    if types != {list} or not set(map(type, chain.from_iterable(filter(None, raw)))) <= {str}:
-        return None
-    return pyarrow.array(raw, type=arrow)
+    return pyarrow.array(raw, type=arrow) if types == {list} and are_texts(raw) else None
+
+
+def are_texts(lists: Sequence[list[Any] | None]) -> bool:
+    """Whether lists hold nothing but text."""
+    return set(map(type, chain.from_iterable(filter(None, lists)))) <= {str}
 
 
 def _objects(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:

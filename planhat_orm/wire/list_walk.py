@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic
+from typing import Any, Generic
 
 from msgspec import Struct, field
 
@@ -70,29 +70,32 @@ class ListWalk(Struct, Generic[Row]):
         """
         self._length = self.longest
         probe = None if self.is_late else (yield from self.reader.begin_backwards())
-        while True:
-            asked, answer = yield from self._next_page()
-            rows = self.reader.read(answer, self.reader.resource)
-            ids = ascending_ids(rows)
-            if not self._pages and not asked.offset:
-                self._first = ids
-            if probe is not None:
-                yield from self._note_newest((yield from self.reader.finish(probe)))
-                probe = None
-            if not self._meets(asked, ids):
-                yield from self._miss(asked)
-                continue
-            fresh = rows[bisect_right(ids, self.anchor) :]
-            if fresh:
-                page = yield from self._take(asked, ids, fresh)
-                if page.last is not None:
-                    yield from self._look_ahead(answer, ids)
-                yield from apply(page)
-                if page.last is None or (yield from self._is_over(asked, ids)):
-                    return
-            elif (yield from self._is_at_end(asked, ids)):
-                yield from apply(Page([], self.anchor, None, self.anchor, self.rank))
-                return
+        while not (yield from self._read_page(apply, probe)):
+            probe = None
+
+    def _read_page(self, apply: Callable[[Page[Row]], Flow[None]], probe: Any) -> Flow[bool]:
+        """Read a page, and return whether the list ends with it. Its rows are not held while the next is read."""
+        asked, answer = yield from self._next_page()
+        rows = self.reader.read(answer, self.reader.resource)
+        ids = ascending_ids(rows)
+        if not self._pages and not asked.offset:
+            self._first = ids
+        if probe is not None:
+            yield from self._note_newest((yield from self.reader.finish(probe)))
+        if not self._meets(asked, ids):
+            yield from self._miss(asked)
+            return False
+        fresh = rows[bisect_right(ids, self.anchor) :]
+        if fresh:
+            page = yield from self._take(asked, ids, fresh)
+            if page.last is not None:
+                yield from self._look_ahead(answer, ids)
+            yield from apply(page)
+            return page.last is None or (yield from self._is_over(asked, ids))
+        if not (yield from self._is_at_end(asked, ids)):
+            return False
+        yield from apply(Page([], self.anchor, None, self.anchor, self.rank))
+        return True
 
     # --- pages that meet ---------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ class MirrorSource:
             while page := (yield RunBlocking(reading.page)):
                 found = True
                 yield Emit(page)
+                del page  # before the next one is read
         finally:
             reading.close()
         return found
@@ -232,7 +233,9 @@ class MirrorSource:
                     if not rows:
                         return
                     page = decode(rows)
+                    del rows
                 yield page
+                del page  # before the next one is read
 
     def _fetcher(self, result: CursorResult[Any], query: Query) -> Callable[[], Sequence[Any]]:
         """What fetches a page of rows: where all are columns of a SQLite table, as the driver gives them."""

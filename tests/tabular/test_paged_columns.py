@@ -1,0 +1,84 @@
+"""A column that is made page by page is the one that all values at once make, and no page outlives its turn."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planhat_orm import Company, Planhat
+from planhat_orm.emulator import Emulator
+from planhat_orm.query import kinds
+from planhat_orm.tabular.arrays import array_of
+from planhat_orm.tabular.paged_columns import PagedColumn, PagedCustoms, kind_of_types
+
+from .test_arrays import columns
+
+PAGE = 20
+
+
+@pytest.mark.parametrize("kind", [kinds.ANY, kinds.NUMBER, kinds.DATETIME], ids=repr)
+@settings(max_examples=60)
+@given(pages=st.lists(columns, max_size=4))
+def test_a_column_of_pages_is_that_of_all_values(kind: kinds.Kind, pages: list[list[Any]]) -> None:
+    column, rows = PagedColumn(pyarrow, kind), 0
+    for page in pages:
+        column.add(rows, page)
+        rows += len(page)
+    raw = [value for page in pages for value in page]
+    whole = kind_of_types(set(map(type, raw)) - {type(None)}) if kind is kinds.ANY else kind
+    expected = array_of(pyarrow, whole, raw)
+    found = column.array(rows)
+    assert (found.type, found.to_pylist()) == (expected.type, expected.to_pylist())
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.lists(st.dictionaries(st.sampled_from("abc"), columns.map(lambda c: c[0] if c else None)) | st.none()))
+)
+def test_a_label_is_missing_where_a_page_has_none(pages: list[list[dict[str, Any] | None]]) -> None:
+    customs, rows = PagedCustoms(pyarrow, lambda label: kinds.ANY, labels="z", without="c"), 0
+    for page in pages:
+        customs.add(rows, page)
+        rows += len(page)
+    records = [custom or {} for page in pages for custom in page]
+    labels = sorted({"z", *(label for custom in records for label in custom)} - {"c"})
+    found = customs.arrays(rows)
+    assert list(found) == labels
+    for label in labels:
+        raw = [custom.get(label) for custom in records]
+        expected = array_of(pyarrow, kind_of_types(set(map(type, raw)) - {type(None)}), raw)
+        assert (found[label].type, found[label].to_pylist()) == (expected.type, expected.to_pylist())
+
+
+@pytest.mark.parametrize("source", ["api", "mirror"])
+def test_the_custom_fields_of_a_page_are_gone_when_the_next_is_added(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier: list[int] = []
+    added = PagedCustoms.add
+
+    def held() -> int:
+        return sum(type(item) is dict and "Only here" in item for item in gc.get_objects())
+
+    def add(self: PagedCustoms, start: int, customs: list[Any]) -> None:
+        earlier.append(held() - before - len(customs))
+        added(self, start, customs)
+
+    monkeypatch.setattr("planhat_orm.mirror.reading.source.PAGE", PAGE)
+    with Emulator(0, page_cap=PAGE) as emulator:
+        for number in range(3 * PAGE):
+            emulator.store.insert("company", {"name": f"{number}", "custom": {"Only here": [str(number)]}})
+        with Planhat(emulator.api_token, api_url=emulator.url, mirror=tmp_path / "m.db", scan="allow") as planhat:
+            planhat.sync(Company)
+            monkeypatch.setattr(PagedCustoms, "add", add)
+            before = held()  # the emulator's own
+            found = Company.objects.using(source).to_arrow()
+    assert found["custom.Only here"].to_pylist() == [[str(number)] for number in range(3 * PAGE)]
+    # A page of the API begins with a record of the one before.
+    assert len(earlier) >= 3 and max(earlier) < PAGE / 2
