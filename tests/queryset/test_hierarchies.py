@@ -170,6 +170,16 @@ def test_names_of_parents_are_values(sources: Sources) -> None:
         assert companies.prefetch_related("children").get(name="Nordic").children.count() == 2, source
 
 
+def test_parents_stand_in_frames(sources: Sources) -> None:
+    for source, companies in sources:
+        frame = companies.to_arrow()
+        annotated = companies.annotate(daughters=Count("children")).to_arrow()
+        assert annotated["parent_id"].equals(frame["parent_id"]), source
+        assert dict(zip(*(frame[name].to_pylist() for name in ("name", "parent_id")), strict=True)) == {
+            name: sources.ids.get(PARENTS.get(name, ""), "c" * 24 if name == "Orphan" else None) for name in TREE
+        }, source
+
+
 def test_a_deep_tree_is_followed_for_a_hundred(tmp_path: Path) -> None:
     with Emulator(companies=0) as emulator, no_clients():
         ids = [f"c0{number:022x}" for number in range(150)]
