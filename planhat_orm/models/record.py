@@ -9,7 +9,7 @@ edited, each value beside that of the wire that it was made of; it is None until
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from ..fields import CustomFields
 from ..fields.base import Field
@@ -18,9 +18,6 @@ from ..wire.aliases import with_aliases
 from ..wire.values import copied, identical
 from .meta import Meta
 from .state import Origin
-
-if TYPE_CHECKING:
-    from .base import Model
 
 
 class Record:
@@ -78,7 +75,8 @@ class Record:
         `fields` are the names to look at; `custom` is looked at in any case, as it may hold some of them.
         """
         found: list[tuple[Field[Any], Any, Any]] = []
-        live, itself = self._live or {}, cast("Model", self)
+        live = self._live or {}
+        itself: Any = self  # a `Model`, as every record is
         for name in live:
             field, value = self._meta.fields[name], live[name]
             raw = self._wire.get(field.wire)
@@ -100,7 +98,7 @@ class Record:
             return {}
         chosen = None if fields is None else set(fields)
         sent: dict[str, Any] = {}
-        itself = cast("Model", self)
+        itself: Any = self  # a `Model`, as every record is
         for field, value, difference in self._edits(chosen):
             if isinstance(field, CustomFields):
                 changed = self._chosen_customs(difference, chosen)
