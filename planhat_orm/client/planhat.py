@@ -111,7 +111,6 @@ class Planhat:
     workspace = Attribute(Endpoint)
     metrics = Attribute(lambda client, _: Metrics(client))
     user_activity = Attribute(lambda client, _: UserActivities(client))
-    writer = Attribute(lambda client, _: RecordWriter(client))
 
     def __init__(
         self,
@@ -227,6 +226,11 @@ class Planhat:
     def account(self) -> Account:
         """Whose records this client reads and writes. Clients of one account have equal ones."""
         return self.settings.account
+
+    @property
+    def writer(self) -> RecordWriter:
+        """What carries records to Planhat: a new one each time, as one that was kept would keep this client."""
+        return RecordWriter(self)
 
     @property
     def zone(self) -> tzinfo:
