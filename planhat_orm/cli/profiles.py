@@ -7,7 +7,6 @@ the mirror, of another. The library itself reads the environment only.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +65,8 @@ def read_profiles() -> dict[str, dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # only here, as most settings come from the environment
+
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

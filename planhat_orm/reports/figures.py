@@ -167,16 +167,6 @@ def tickets(now: Portfolio, *, months: int = 12) -> Figure:
     return Figure("tickets", "Tickets", ("month", "status", "tickets"), rows, empty="No tickets in this time.")
 
 
-def sparks(values: Sequence[float]) -> str:
-    """A line of small bars, one a value: `▁▃▅█`. Equal values are in the middle; no values give no text."""
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    if low == high:
-        return "▄" * len(values)
-    return "".join("▁▂▃▄▅▆▇█"[round((value - low) / (high - low) * 7)] for value in values)
-
-
 def _score(scores: Sequence[int]) -> float:
     return 100 * sum((score >= 9) - (score <= 6) for score in scores) / len(scores)
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from planhat_orm import Company, Planhat
 from planhat_orm.cli.app import app
+from planhat_orm.cli.sparks import sparks
 from planhat_orm.emulator import Emulator
 from planhat_orm.errors import MirrorIncomplete, ValidationError
 from planhat_orm.reports import charts, figures
@@ -173,7 +174,7 @@ def test_the_past_shows_revenue_as_it_was(tmp_path: Path) -> None:
     ("values", "line"), [([], ""), ([5, 5], "▄▄"), ([0, 7], "▁█"), ([1, 2, 3, 4, 5, 6, 7, 8], "▁▂▃▄▅▆▇█")]
 )
 def test_sparks(values: list[float], line: str) -> None:
-    assert figures.sparks(values) == line
+    assert sparks(values) == line
 
 
 def test_the_command_writes_the_page_and_replaces_no_file_unasked(

@@ -8,10 +8,11 @@ user's `Account(Company)`) share its table: custom fields are inside `custom`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from ... import arguments, runtime
 from ...errors import ConfigurationError
@@ -33,8 +34,7 @@ ASKED_FOR = {"metric"}
 """Resources that are synced when named only: a value for every record, metric and day is a lot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column: its names in Python and on the wire, what it compares by, and how it is stored."""
 
     name: str
@@ -44,8 +44,7 @@ class Column:
     indexed: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class Layout(Struct, frozen=True, eq=False):
     """The table of one resource. `only` is the condition under which a row belongs to it (see `SHARED_TABLES`).
 
     `derived` are the columns that no record holds: they are worked out of `columns`, and looked up only. `by_wire` has
