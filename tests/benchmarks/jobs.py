@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, redirect_stdout, suppress
 from io import StringIO
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from .run import Job, run_and_print
+from .run import Job, peak_memory, run_and_print
 
 
 def importing(name: str) -> Job:
@@ -43,8 +43,8 @@ def fetch(url: str, limit: str, path: str = "companies") -> Job:
     """Fetch every page of the list and throw it away: what no client can do without."""
 
     def job() -> dict[str, Any]:
-        pages = [len(page) for page in _pages(url, int(limit), path)]
-        return {"requests": len(pages), "bytes": sum(pages)}
+        sizes = [len(page) for page in pages(url, int(limit), path)]
+        return {"requests": len(sizes), "bytes": sum(sizes)}
 
     return job
 
@@ -66,7 +66,7 @@ def plain(url: str, where: str, limit: str, path: str = "companies") -> Job:
 
     def job() -> dict[str, Any]:
         requests = rows = size = 0
-        for body in _pages(url, int(limit), path):
+        for body in pages(url, int(limit), path):
             page = msgspec.json.decode(body)
             names = list(dict.fromkeys(name for record in page for name in record))
             for name in names:
@@ -97,7 +97,7 @@ def copy(url: str, where: str, limit: str) -> Job:
 
     def job() -> dict[str, Any]:
         requests = rows = size = 0
-        for body in _pages(url, int(limit), "companies"):
+        for body in pages(url, int(limit), "companies"):
             page = msgspec.json.decode(body)
             values = {name: value for record in page for name, value in record.items() if value is not None}
             names = list(values)
@@ -130,7 +130,8 @@ def _cells(page: list[dict[str, Any]], names: list[str]) -> list[list[Any]]:
     ]
 
 
-def _pages(url: str, limit: int, path: str) -> Iterator[bytes]:
+def pages(url: str, limit: int, path: str) -> Iterator[bytes]:
+    """The pages of a list as they come."""
     from http.client import HTTPConnection
     from urllib.parse import urlsplit
 
@@ -171,7 +172,30 @@ def sync(url: str, where: str, how: str, path: str = "companies") -> Job:
     return job
 
 
-JOBS: dict[str, Callable[..., Job]] = {job.__name__: job for job in (importing, command, fetch, plain, copy, sync)}
+def frame(url: str, where: str, read: Literal["api", "mirror"]) -> Job:
+    """Make a polars frame of all companies, of the mirror or of the API, and say what memory that added."""
+    from planhat_orm import Company, Planhat
+
+    planhat = Planhat(api_url=url, api_token="test-token", mirror=where, read=read, calls_per_min=100_000, scan="allow")
+    with planhat:
+        # Once before, so that what is imported and made once is not counted.
+        Company.objects.filter(id=FIRST).to_polars()
+    before = peak_memory()
+
+    def job() -> dict[str, Any]:
+        with planhat:
+            made = Company.objects.all().to_polars()
+        return {"added": peak_memory() - before, "frame": made.estimated_size(), "rows": made.height}
+
+    return job
+
+
+FIRST = "65f0c1a2" + 16 * "0"
+"""The id of the first record of the lists."""
+
+JOBS: dict[str, Callable[..., Job]] = {
+    job.__name__: job for job in (importing, command, fetch, plain, copy, sync, frame)
+}
 
 if __name__ == "__main__":
     run_and_print(JOBS)

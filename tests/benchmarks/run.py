@@ -29,7 +29,7 @@ def measured(job: Job) -> Run:
     """Run a job here; the processor time is that of all threads and of the processes that it started."""
     before, processor = time.perf_counter(), _processor()
     said = job()
-    return Run(time.perf_counter() - before, _processor() - processor, _peak_memory(), said)
+    return Run(time.perf_counter() - before, _processor() - processor, peak_memory(), said)
 
 
 def run_and_print(jobs: dict[str, Callable[..., Job]]) -> None:
@@ -43,7 +43,8 @@ def _processor() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
+    """The most that this process held so far, in bytes."""
     try:
         status = Path("/proc/self/status").read_text("utf-8")
     except FileNotFoundError:

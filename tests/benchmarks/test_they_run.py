@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import call_paths, comparison, data_sets, jobs, measure, page, server, sync
+from tests.benchmarks import call_paths, comparison, data_sets, jobs, measure, page, reading, server, sync
 from tests.benchmarks.measure import Line, Scale, in_a_process, printed
 from tests.benchmarks.run import Run, measured
 
@@ -45,7 +45,7 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         return measured(made(*map(str, arguments)))
 
     elsewhere: Callable[..., Run] = comparison.in_its_process
-    for module in (measure, sync, benchmarks.imports, comparison):
+    for module in (measure, sync, benchmarks.imports, comparison, reading):
         monkeypatch.setattr(module, "in_a_process", here)
     for name in ("comparison", "queries", "reading", "records", "sizes", "sync"):
         monkeypatch.setattr(f"tests.benchmarks.{name}.serving", serving)
