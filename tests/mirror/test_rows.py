@@ -13,6 +13,7 @@ from planhat_orm.json_encoding import rewrite
 from planhat_orm.mirror.db.changes import difference, undo
 from planhat_orm.mirror.db.codec import RowCodec, decode
 from planhat_orm.mirror.db.layout import layout_for, layouts, tables
+from planhat_orm.mirror.db.packing import plain_numbers
 from planhat_orm.query import kinds
 from planhat_orm.wire.patches import same
 
@@ -46,6 +47,21 @@ def test_any_record_comes_back_as_it_was(case: tuple[str, dict[str, Any]]) -> No
         stored = [float(value) if postgres and type(value) is int else value for value in packed]
         back = rows.decode_rows(layout_for(name).columns, [stored])[0]
         assert same(back, raw)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.none() | st.floats() | st.sampled_from([7.0, -0.0, float(kinds.EXACT)]), min_size=1, max_size=6))
+def test_numbers_of_a_column_are_what_each_is_alone(numbers: list[float | None]) -> None:
+    alone = [plain_numbers([number])[0] for number in numbers]
+    assert list(map(repr, plain_numbers(tuple(numbers)))) == list(map(repr, alone))
+
+
+def test_whole_numbers_come_as_ints_up_to_where_floats_are_exact() -> None:
+    exact, half = float(kinds.EXACT), 0.5
+    assert list(map(repr, plain_numbers((7.0, None, -3.0)))) == ["7", "None", "-3"]
+    assert list(map(repr, plain_numbers((7.0, half)))) == ["7", "0.5"]
+    assert list(map(repr, plain_numbers((7.0, exact)))) == ["7", repr(exact)]
+    assert plain_numbers((7.0, float("inf"))) == [7, float("inf")]
 
 
 @settings(max_examples=50)

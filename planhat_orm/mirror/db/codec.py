@@ -24,7 +24,7 @@ from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
 from .json_text import unreadable
 from .layout import Column, Layout
-from .packing import Packed, Packer, Values, plain_numbers
+from .packing import Packed, Packer, Values, filled, json_texts, plain_numbers
 
 decode = msgspec.json.Decoder().decode
 _sorted = msgspec.json.Encoder(order="sorted").encode
@@ -83,27 +83,26 @@ class RowCodec:
         """Whether rows, as `names` has their columns, hold what was written; not those without a seal."""
         if not rows:
             return []
-        held: dict[str, Values] = dict(zip(self.names, zip(*rows, strict=True), strict=True))
-        for name in self.numbers:
-            held[name] = _as_packed(held[name])
-        for name, cells in held.items():
-            if name != "_hash" and bytes in set(map(type, cells)):
-                # No column of ours holds bytes, which JSON would show as the text that another cell may be.
-                held[name] = [(cell,) if type(cell) is bytes else cell for cell in cells]
-        if self._postgres:
-            # JSONB keeps neither the order of keys nor spaces.
-            for name in self._cells:
-                held[name] = [cell if cell is None else _sorted(decode(cell)).decode() for cell in held[name]]
-        seals = self._seals(held, len(rows))
+        with gc_paused():
+            held: dict[str, Values] = dict(zip(self.names, zip(*rows, strict=True), strict=True))
+            for name in self.numbers:
+                held[name] = _as_packed(held[name])
+            if self._postgres:
+                self._put_in_order(held)
+            else:
+                _mark_bytes(held)
+            seals = self._seals(held, len(rows))
         return [hash[_DIGEST:] == seal for hash, seal in zip(held["_hash"], seals, strict=True)]
+
+    def _put_in_order(self, held: dict[str, Values]) -> None:
+        """Write JSON as it was packed: JSONB keeps neither the order of keys nor spaces."""
+        for name in self._cells:
+            if held[name].count(None) < len(held[name]):
+                held[name] = filled(held[name], lambda cells: json_texts(_decode_cells(cells)))
 
     def _seals(self, columns: Mapping[str, Values], count: int) -> list[bytes]:
         nothing = (None,) * count
-        flags = {
-            name: [int(cell) if type(cell) is bool else cell for cell in columns[name]]
-            for name in self._flags
-            if name in columns
-        }
+        flags = {name: _as_numbers(columns[name]) for name in self._flags if name in columns}
         held = {**columns, **flags}
         others = _lines(zip(*(held.get(name, nothing) for name in self.others), strict=True))
         return self.seals(others.split(b"\n")[:-1], [held.get(name, nothing) for name in self.numbers])
@@ -203,9 +202,25 @@ class RowCodec:
 def _as_packed(numbers: Values) -> Values:
     """Numbers as they are packed, but for those that somebody wrote with more digits than are packed."""
     packed = plain_numbers(numbers)
+    if int not in set(map(type, numbers)):
+        return packed
     return [
         came if type(came) is int and came != number else number for came, number in zip(numbers, packed, strict=True)
     ]
+
+
+def _as_numbers(flags: Values) -> Values:
+    types = set(map(type, flags))
+    if bool not in types:
+        return flags
+    return list(map(int, flags)) if types == {bool} else [int(cell) if type(cell) is bool else cell for cell in flags]
+
+
+def _mark_bytes(held: dict[str, Values]) -> None:
+    """Show bytes as no column of ours holds them: JSON would show them as the text that another cell may be."""
+    for name, cells in held.items():
+        if name != "_hash" and bytes in set(map(type, cells)):
+            held[name] = [(cell,) if type(cell) is bytes else cell for cell in cells]
 
 
 def _is_finite(cell: Any) -> bool:

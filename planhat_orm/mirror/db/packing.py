@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ _NUL = b"\\u0000"
 _MOST_LEARNT = 64
 _NAME = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
 _GAPS = {type(None), type(UNSET)}
+_FLOATS = {type(None), float}
 _dicts = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _lines = msgspec.json.Encoder(order="sorted").encode_lines
 
@@ -174,7 +176,7 @@ def _pack_column(packed: Packed, extra: dict[str, Values], column: Column, came:
         extra[column.wire] = [None if value is None else UNSET for value in came]
     if not present:
         return
-    values: Values = _texts(present) if column.storage == "json" else present
+    values: Values = json_texts(present) if column.storage == "json" else present
     if column.storage == "number":
         values = plain_numbers(values)
     if has_gaps:
@@ -205,7 +207,7 @@ def _is_all_moments(texts: Values) -> bool:
     return len(joined) == (_LENGTH + 1) * len(texts) - 1 and _are_moments(joined + "\n") is not None
 
 
-def _texts(values: Iterable[Any]) -> list[str]:
+def json_texts(values: Iterable[Any]) -> list[str]:
     """Each value as JSON."""
     return _lines(values).decode().split("\n")[:-1]
 
@@ -214,9 +216,29 @@ def plain_numbers(values: Values) -> Values:
     """Numbers as SQLite gives them back: whole ones are ints, up to where a float tells them apart."""
     if values[0] is None and values.count(None) == len(values):
         return values
-    if set(map(type, values)) == {int} and min(values) > -EXACT and max(values) < EXACT:
+    types = set(map(type, values))
+    if types == {int} and min(values) > -EXACT and max(values) < EXACT:
         return values
+    if types <= _FLOATS:
+        return filled(values, _plain_floats)
     return [_plain(value) for value in values]
+
+
+def filled(values: Values, change: Callable[[Values], Values]) -> Values:
+    """Values of a column, some but not all of which are None, with the others changed all at once."""
+    if None not in values:
+        return change(values)
+    rest = iter(change([value for value in values if value is not None]))
+    return [None if value is None else next(rest) for value in values]
+
+
+def _plain_floats(floats: Values) -> Values:
+    if not (all(map(isfinite, floats)) and min(floats) > -EXACT and max(floats) < EXACT):
+        return [_plain(number) for number in floats]
+    whole = list(map(int, floats))
+    if whole == list(floats):
+        return whole
+    return [number if number == came else came for number, came in zip(whole, floats, strict=True)]
 
 
 def _plain(number: Any) -> Any:
@@ -235,4 +257,4 @@ def _extras(columns: dict[str, Values]) -> list[str | None] | None:
         {wire: value for wire, value in zip(wires, row, strict=True) if value is not UNSET}
         for row in zip(*columns.values(), strict=True)
     ]
-    return [None if text == "{}" else text for text in _texts(kept)] if any(kept) else None
+    return [None if text == "{}" else text for text in json_texts(kept)] if any(kept) else None
