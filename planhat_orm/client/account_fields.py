@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import PlanhatError
-from ..fields.account import Known, by_parent, fields_for
+from ..fields.account import KnownFields, by_parent, fields_for
 from ..http.effects import Emit, Flow, Request, Response
 from ..http.flows import mapped
 from ..json_decoding import decode
@@ -31,11 +31,11 @@ class AccountFields:
         self._now = now
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._parents: dict[str, dict[str, Any]] = {}
-        self._of_resource: dict[str, Known] = {}
+        self._of_resource: dict[str, KnownFields] = {}
         self._from_mirror = True
         self._look_at: float | None = None
 
-    def of(self, name: str) -> Known | None:
+    def of(self, name: str) -> KnownFields | None:
         """The custom fields of a resource by label; None while they are not known."""
         if self._from_mirror:
             self._look()

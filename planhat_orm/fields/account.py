@@ -58,7 +58,7 @@ class AccountField:
     readonly: bool = False
 
 
-Known = Mapping[str, AccountField]
+KnownFields = Mapping[str, AccountField]
 """The custom fields of a model by label."""
 
 
@@ -84,13 +84,13 @@ def _field(label: str, row: Mapping[str, Any]) -> AccountField:
     return AccountField(label, kind, tuple(map(str, choices or ())) if listed else (), bool(row.get("isFormula")))
 
 
-def fields_for(resource: str, parents: Mapping[str, Known]) -> Known:
+def fields_for(resource: str, parents: Mapping[str, KnownFields]) -> KnownFields:
     """The custom fields of a resource, out of those of all models."""
     names = [name for name in (resource, _ALSO.get(resource)) if name is not None]
     return {label: field for name in reversed(names) for label, field in parents.get(folded(name), {}).items()}
 
 
-def known_fields(resource: str, record: Any = None) -> Known | None:
+def known_fields(resource: str, record: Any = None) -> KnownFields | None:
     """The custom fields that the account of the record, or of the current client, has; None while they are unknown."""
     return runtime.custom_fields(resource, record)
 
@@ -111,7 +111,7 @@ def kind_of(meta: Any, label: str, record: Any = None) -> Kind:
     return kinds.ANY
 
 
-def unknown(label: str, meta: Any, known: Known) -> str:
+def unknown(label: str, meta: Any, known: KnownFields) -> str:
     """The sentence for a label that the account does not have."""
     labels = {*known, *meta.customs}
     near = nearest(label, labels)

@@ -119,11 +119,11 @@ class AsyncDriver:
         loop = asyncio.get_running_loop()
         pools = self._loops.get(id(loop))
         if pools is None or pools.pid != os.getpid():
-            self._sweep()
+            self._forget_lost_loops()
             pools = self._loops[id(loop)] = LoopPools(self.session.connection, loop)
         return pools
 
-    def _sweep(self) -> None:
+    def _forget_lost_loops(self) -> None:
         """Forget the pools of loops that were closed, and of a parent process."""
         for key, pools in list(self._loops.items()):
             if pools.is_lost():

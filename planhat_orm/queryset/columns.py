@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .. import arguments
 from ..errors import ConfigurationError, FieldError, NotFound, PermissionDenied, ValidationError
 from ..fields import Custom, ManyToMany, One
-from ..fields.account import KIND_OF, Known, spelled
+from ..fields.account import KIND_OF, KnownFields, spelled
 from ..fields.base import Field
 from ..fields.scalars import Refused, described
 from ..http.effects import Flow
@@ -97,7 +97,7 @@ class RowValues:
 # --- the account's custom fields ------------------------------------------------------------------------
 
 
-def account_fields(client: Client, model: type[Model]) -> Flow[Known | None]:
+def fetch_account_fields(client: Client, model: type[Model]) -> Flow[KnownFields | None]:
     """The custom fields that the account has for a model: one request where they are not known yet.
 
     None where the model has none, and where they cannot be read: offline, or without permission.
@@ -118,7 +118,7 @@ def account_fields(client: Client, model: type[Model]) -> Flow[Known | None]:
 # --- names ----------------------------------------------------------------------------------------------
 
 
-def target_of(model: type[Model], name: str, account: Known | None) -> Target:
+def target_of(model: type[Model], name: str, account: KnownFields | None) -> Target:
     """What a name stands for: a field's name in Python or on the wire, a custom field, or a key of related records."""
     target = find_target(model, name, account)
     if target is None:
@@ -126,7 +126,7 @@ def target_of(model: type[Model], name: str, account: Known | None) -> Target:
     return target
 
 
-def find_target(model: type[Model], name: str, account: Known | None) -> Target | None:
+def find_target(model: type[Model], name: str, account: KnownFields | None) -> Target | None:
     """What `target_of` says, or None where no field has that name."""
     if not isinstance(name, str):
         raise FieldError(f"A column goes to a field by its name, not to a {type(name).__name__}.")
@@ -148,7 +148,7 @@ def _of_field(field: Field[Any], is_wire: bool) -> Target:
     return Target(field.name, field.kind, field, is_wire=is_wire, is_readonly=field.readonly)
 
 
-def _custom(model: type[Model], label: str, account: Known | None, name: str) -> Target:
+def _custom(model: type[Model], label: str, account: KnownFields | None, name: str) -> Target:
     declared = model._meta.customs.get(label)
     if declared is not None:
         return _of_field(declared, False)
@@ -164,7 +164,7 @@ def _custom(model: type[Model], label: str, account: Known | None, name: str) ->
     )
 
 
-def _label(model: type[Model], name: str, account: Known | None) -> str | None:
+def _label(model: type[Model], name: str, account: KnownFields | None) -> str | None:
     """The custom field that a column is called after, by its label or by the name that exports give it."""
     if "custom" not in model._meta.fields:
         return None
@@ -312,7 +312,7 @@ def bindings_of(
     model: type[Model],
     columns: Iterable[str],
     mapping: Mapping[str, str | tuple[str, Converter | Kind | type]] | None,
-    account: Known | None,
+    account: KnownFields | None,
 ) -> list[Binding]:
     """Where the columns go: as a mapping says, or each to the field that it is called after."""
     chosen = mapping if mapping is not None else {column: column for column in columns}

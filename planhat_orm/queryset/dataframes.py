@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import extras
-from ..fields.account import Known
+from ..fields.account import KnownFields
 from ..fields.base import Field
 from ..http.effects import Flow
 from ..http.flows import collected, mapped
@@ -20,7 +20,7 @@ from ..query.query import ANNOTATIONS, Named
 from ..query.raw_values import columns_of, fetch
 from ..tabular.arrays import array_of
 from ..tabular.paged_columns import PagedColumn, PagedCustoms, kind_of_types
-from .columns import account_fields, target_of
+from .columns import fetch_account_fields, target_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,11 +38,11 @@ def arrow(queryset: QuerySet[Any]) -> Flow[pa.Table]:
     queryset._before_fetch()
     source, model, chosen = queryset._from(), queryset.model, queryset._chosen
     fields = [model._meta.fields[name] for name in (model._meta.fields if chosen is None else ("id", *chosen))]
-    account: Known | None = None
+    account: KnownFields | None = None
     if any(field.name == "custom" for field in fields):
         client = queryset._using()
         if source.name == "api":
-            account = yield from account_fields(client, model)
+            account = yield from fetch_account_fields(client, model)
         else:
             account = client.account_fields.of(model._meta.resource.name)
     made = _Columns(pyarrow, fields, queryset._query.annotations)

@@ -734,6 +734,7 @@ class QuerySet(Results[M], Generic[M]):
         return await self._using().arun(flow)
 
     def _before_fetch(self) -> None:
+        """Warn of a list that is read whole."""
         self._warn(None)
 
     def _warn(self, plan: Plan | None) -> None:

@@ -20,7 +20,7 @@ from ..tabular.frame_rows import Frame, frame_table
 from ..tabular.table import Table
 from ..wire.resources import BULK_MAX_ROWS
 from . import retrieval
-from .columns import Binding, RowOptions, RowReader, RowValues, account_fields, bindings_of, is_key_field, normal
+from .columns import Binding, RowOptions, RowReader, RowValues, bindings_of, fetch_account_fields, is_key_field, normal
 from .duplicates import Duplicates, merge_duplicates, with_merged
 from .paths import field_of
 
@@ -163,7 +163,7 @@ def bulk_upsert(
 def _records_of(queryset: QuerySet[Any], table: Table) -> Flow[list[Model]]:
     """The rows of a frame as records; an empty cell says nothing."""
     client, model = queryset._using(), queryset.model
-    bindings = bindings_of(model, table.columns, None, (yield from account_fields(client, model)))
+    bindings = bindings_of(model, table.columns, None, (yield from fetch_account_fields(client, model)))
     _refuse_columns(model, bindings)
     reader = RowReader(table, bindings, client.zone, RowOptions())
     records = [_filled(model, row) for row in reader.rows()]

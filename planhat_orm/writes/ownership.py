@@ -10,7 +10,7 @@ from msgspec import Struct
 from .. import arguments
 from ..errors import FieldError
 from ..fields import CustomFields, ManyToMany
-from ..fields.account import Known
+from ..fields.account import KnownFields
 from ..fields.base import Field
 from ..http.effects import Flow
 from ..models.base import Model
@@ -33,7 +33,7 @@ def owned_by_planhat(
     model: type[Model],
     bindings: Iterable[Binding],
     owner: Mapping[str, str] | None,
-    account: Known | None,
+    account: KnownFields | None,
     key: Field[Any],
 ) -> list[Binding]:
     """The columns of fields that Planhat owns. Raises `FieldError` for what cannot be owned so."""

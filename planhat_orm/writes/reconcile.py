@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from .. import arguments
 from ..errors import FieldError, ReadOnlyError, ValidationError
-from ..fields.account import Known
+from ..fields.account import KnownFields
 from ..fields.base import Field
 from ..http.effects import Flow, RunBlocking
 from ..models.base import Model
@@ -24,8 +24,8 @@ from ..queryset.columns import (
     RowOptions,
     RowReader,
     RowValues,
-    account_fields,
     bindings_of,
+    fetch_account_fields,
     find_target,
     normal,
     refuse,
@@ -137,7 +137,7 @@ def _bindings(
         _check_columns(table, mapping)
         _check_goals(model, mapping)
     if account is None and _needs_account(model, table, mapping):
-        account = yield from account_fields(client, model)
+        account = yield from fetch_account_fields(client, model)
     unknown = _unknown(model, table, account) if mapping is None else []
     columns = [column for column in table.columns if column not in unknown]
     return bindings_of(model, columns, mapping, account), unknown
@@ -149,7 +149,7 @@ def _needs_account(model: type[Model], table: Table, mapping: Mapping[str, Mappe
     return any(target is None or target.field is None for target in targets)
 
 
-def _unknown(model: type[Model], table: Table, account: Known | None) -> list[str]:
+def _unknown(model: type[Model], table: Table, account: KnownFields | None) -> list[str]:
     """The columns of an export that hold what the library does not know."""
     # Where a custom field has that name, the export calls the field's column `custom_extra`.
     if not table.is_wire and {"extra", "custom_extra"} <= set(table.columns):

@@ -62,7 +62,7 @@ def acquire(holder: Holder, name: str = "sync") -> Lease:
     """Give `holder` the right to sync, push or work on the inbox; raises `HeldByAnother` while another one has it."""
     database, row = holder.database, tables.leases
     holder.begin()
-    life.sweep(database)
+    life.delete_dead_locks(database)
     with database.writing() as connection:
         found = connection.execute(select(row).where(row.c.name == name)).first()
         if found is not None and found.holder is not None and not life.is_gone(database, str(found.holder)):

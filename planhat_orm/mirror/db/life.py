@@ -108,7 +108,7 @@ def is_gone(database: Database, holder: str) -> bool:
     return _is_free_advisory(database, token) if database.postgres else _is_free_file(database, token)
 
 
-def sweep(database: Database) -> None:
+def delete_dead_locks(database: Database) -> None:
     """Delete the lock files that processes left which were killed."""
     if database.path is None:
         return
