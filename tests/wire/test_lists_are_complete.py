@@ -14,7 +14,7 @@ import pytest
 
 from planhat_orm.errors import BadAnswer
 from planhat_orm.http.effects import Emit, Flow
-from planhat_orm.mirror.sync.paging import RequestCounter, sweep, walk_ahead
+from planhat_orm.mirror.sync.paging import RequestCounter, read_unsorted, walk_ahead
 from planhat_orm.wire.list_reader import NotSortedById
 from planhat_orm.wire.list_walk import ListWalk
 from planhat_orm.wire.listing import pages, sorted_pages
@@ -46,7 +46,7 @@ def in_a_sync(server: ListServer) -> list[str]:
         try:
             yield from walk_ahead(RESOURCE, counter, {}, expected=len(server.rows)).run(apply)
         except NotSortedById:
-            yield from sweep(RESOURCE, counter, {}, apply)
+            yield from read_unsorted(RESOURCE, counter, {}, apply)
         assert counter.requests == len(server.requests)
 
     return [row["_id"] for rows in drive(read(), server) for row in rows]

@@ -24,7 +24,7 @@ from ...wire.raw_records import RawRecord, values_of
 from ...wire.resources import STAMPS, ListParam
 from ..db import state
 from ..db.state import ListCursor, State
-from .paging import OVERLAP, sweep, walk_ahead
+from .paging import OVERLAP, read_unsorted, walk_ahead
 from .thresholds import LEARN_EVERY, older
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Full:
                     break
                 yield from self._walk(number, params, scope)
         except NotSortedById:
-            yield from self._sweep()
+            yield from self._read_unsorted()
         yield from self._confirm()
         yield from job.look_twice()
         job.report.method = "full"
@@ -185,7 +185,7 @@ class _Full:
         if not self.cursor.rows:
             self.cursor.first = {name: top for name, (_, top) in stamps.items()}
 
-    def _sweep(self) -> Flow[None]:
+    def _read_unsorted(self) -> Flow[None]:
         """What is left to do with a server that does not sort: read everything, call nothing deleted unasked."""
         job = self.job
         job.report.notes.append("the list does not come sorted by _id, so it was read until nothing new showed")
@@ -207,7 +207,7 @@ class _Full:
             yield job.progress(self.cursor.rows, "sweeping")
 
         for params, _ in self._lists():
-            seen |= yield from sweep(self.resource, job.traffic, params, apply)
+            seen |= yield from read_unsorted(self.resource, job.traffic, params, apply)
 
         def missing() -> set[str]:
             with job.reading() as connection:

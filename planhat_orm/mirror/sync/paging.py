@@ -201,7 +201,9 @@ def walk_ahead(
     return WalkAhead(reader, anchor=anchor, rank=rank, longest=longest, overlap=overlap, expected=expected)
 
 
-def sweep(resource: Resource, traffic: RequestCounter, params: Mapping[str, str], apply: Apply) -> Flow[set[str]]:
+def read_unsorted(
+    resource: Resource, traffic: RequestCounter, params: Mapping[str, str], apply: Apply
+) -> Flow[set[str]]:
     """Read a list that is not sorted, again and again until a whole reading shows nothing new; return the ids.
 
     Nothing proves such pages, so nothing can be called deleted for not being among them.
