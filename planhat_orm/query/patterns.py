@@ -1,7 +1,9 @@
 """Regular expressions of filters: Python's language, searched for at most so long.
 
 Python's own `re` cannot be stopped: `(a|a)*$` on sixty letters takes years. The package `regex` reads the same language
-and stops in time. What it knows beyond `re` is refused, so that a filter means the same to whoever reads it.
+and stops in time. What it knows beyond `re` is refused, so that a filter means the same to whoever reads it. Where case
+is ignored they differ in two letters of Turkish: here the i without a dot is the small one of I, and the I with a dot
+the large one of i; `re` takes all four for one letter.
 """
 
 from __future__ import annotations

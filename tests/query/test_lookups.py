@@ -58,6 +58,8 @@ NOON = "2026-01-31T12:00:00.000Z"
         (kinds.TEXT, "iendswith", "ß", ["ASS"], ["AS"]),
         (kinds.TEXT, "regex", "^a.b$", ["axb", "a%b"], ["xaxb", "ab"]),
         (kinds.TEXT, "iregex", "^A", ["abc"], ["bA"]),
+        (kinds.TEXT, "iregex", "^i", ["Izmir", "İzmir"], ["ılgaz"]),
+        (kinds.TEXT, "iregex", "^ı", ["Ilgaz", "ılgaz"], ["izmir", "İzmir"]),
         (kinds.TEXT, "isnull", True, [None], ["", 0, False, []]),
         (kinds.NUMBER, "exact", 1, [1, 1.0, "1", "1e0"], [True, "one", None]),
         (kinds.NUMBER, "gt", 1, [1.5, 2, "2"], [1, True, "x", None]),
