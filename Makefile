@@ -10,7 +10,7 @@ PARALLEL := -n 2 --dist worksteal
 # Tests start some hundred processes, each of which would compile the package anew where the machine forbids to keep bytecode.
 export PYTHONDONTWRITEBYTECODE :=
 # Percent of lines and branches.
-COVERAGE_FLOOR := 80
+COVERAGE_FLOOR := 95
 
 .PHONY: demo test coverage check bench torture repeat test-lowest test-pages site docs picture dist lock sbom audit test-peers bench-peers clean help
 
