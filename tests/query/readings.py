@@ -169,6 +169,10 @@ def _reference(value: Any) -> Any:
     return id if isinstance(id, str) else value
 
 
+def _references(value: Any) -> Any:
+    return [_reference(item) for item in value] if isinstance(value, list) else _reference(value)
+
+
 class Emulated:
     """The API's reading over real requests: an emulator that holds the tenant, and a client of it."""
 
@@ -186,8 +190,8 @@ class Emulated:
             for id in table.ids():
                 table.remove(id)
             # A server's records refer by id; only its lists make objects of that.
-            refs = [wire for wire, kind in WIRES[name].items() if kind is kinds.REF]
-            plain = [{**row, **{ref: _reference(row[ref]) for ref in refs if ref in row}} for row in rows]
+            refs = [wire for wire, kind in WIRES[name].items() if kind in (kinds.REF, kinds.REFS)]
+            plain = [{**row, **{ref: _references(row[ref]) for ref in refs if ref in row}} for row in rows]
             self.emulator.store.load(name, copy.deepcopy(plain))
 
     def __call__(self, query: Query, tenant: Tenant) -> list[Any]:
