@@ -30,7 +30,7 @@ class Since(StrEnum):
 
 
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder for the files; for duckdb, the file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder; for duckdb, the file.")],
     models: ModelsArgument = None,
     form: Annotated[Kind, typer.Option("--format", help="How to write them.")] = Kind.parquet,
     since: Annotated[

@@ -34,7 +34,7 @@ class Keep(StrEnum):
 def init(
     name: Annotated[str, typer.Argument(metavar="PROFILE", help="A name for the account, such as eu.")],
     api_url: Annotated[str | None, typer.Option("--api-url", help="Planhat's address.")] = None,
-    mirror: Annotated[str | None, typer.Option("--mirror", help="The local copy of this account.")] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", help="Its local copy.")] = None,
     keep: Annotated[Keep | None, typer.Option("--keep", help="Where the token is kept.")] = None,
     variable: Annotated[
         str, typer.Option("--variable", help="With --keep env. Else PLANHAT_API_TOKEN.", show_default=False)
