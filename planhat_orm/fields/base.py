@@ -109,7 +109,8 @@ class Field(Generic[T]):
         raw: Any = record._wire.get(self.wire)
         if type(raw) in self._kept:
             return raw  # type: ignore[no-any-return]
-        if record._loaded is not None and (loaded := record._loaded.get(self.name)) is not None and loaded[0] is raw:
+        kept = record._loaded
+        if kept is not None and (loaded := kept.get(self.name)) is not None and loaded[0] is raw:
             return loaded[1]  # type: ignore[no-any-return]
         if self._is_plain and raw is not None:
             return self._read(record, raw)  # type: ignore[no-any-return]
@@ -127,23 +128,22 @@ class Field(Generic[T]):
         return record._wire.get(self.wire, _MISSING)
 
     def _read(self, record: Model, raw: Any) -> Any:
-        value = self._load(record, raw)
-        if value is None and self.kind.copies:
-            value = self._empty()
+        value = self.kind.load(raw)
         if isinstance(value, (list, dict)):
             # The record keeps the API's value; what is handed out is a copy, so that editing it in place
             # shows as a difference.
             value = live_of(record)[self.name] = copied(value)
+        elif value is None and self.kind.copies:
+            value = live_of(record)[self.name] = self._empty()
+        elif value is not raw:
+            self._remember(record, raw, value)
         return value
 
-    def _load(self, record: Model, raw: Any) -> Any:
-        """Convert a value of the wire; the record keeps what cannot be edited beside what it was made of."""
-        value = self.kind.load(raw)
-        if value is not raw and not isinstance(value, (list, dict)):
-            if record._loaded is None:
-                object.__setattr__(record, "_loaded", {})
-            record._loaded[self.name] = (raw, value)  # type: ignore[index]  # it was just set
-        return value
+    def _remember(self, record: Model, raw: Any, value: Any) -> None:
+        """Hold a converted value, which cannot be edited, beside what it was made of."""
+        if record._loaded is None:
+            object.__setattr__(record, "_loaded", {})
+        record._loaded[self.name] = (raw, value)  # type: ignore[index]  # it was just set
 
     def _empty(self) -> Any:
         return [] if self.kind in LISTS else {}

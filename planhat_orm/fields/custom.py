@@ -217,7 +217,12 @@ class Custom(Field[T]):
     def _read(self, record: Model, raw: Any) -> Any:
         if not self.kind.copies and not isinstance(raw, (list, dict)):
             loaded = (record._loaded or {}).get(self.name)
-            return loaded[1] if loaded is not None and loaded[0] is raw else self._load(record, raw)
+            if loaded is not None and loaded[0] is raw:
+                return loaded[1]
+            value = self.kind.load(raw)
+            if value is not raw:
+                self._remember(record, raw, value)
+            return value
         # It may be edited in place, so it is read in the dict that is a copy.
         labels = _labels(record)
         if labels.get(self.label) is None:
