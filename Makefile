@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 PARALLEL := -n 2 --dist worksteal
 # Tests start some hundred processes, each of which would compile the package anew where the machine forbids to keep bytecode.
 export PYTHONDONTWRITEBYTECODE :=
+# As root, the PostgreSQL of the tests makes a user of its own by `useradd`, which lies where the PATH of cron does not look.
+export PATH := $(PATH):/usr/sbin:/sbin
 # Percent of lines and branches.
 COVERAGE_FLOOR := 95
 
