@@ -5,7 +5,8 @@ to the functions that asked for it.
 """
 
 from .bodies import template
+from .counts import Counts
 from .handlers import Change
-from .receiver import Counts, Receiver
+from .receiver import Receiver
 
 __all__ = ["Change", "Counts", "Receiver", "template"]

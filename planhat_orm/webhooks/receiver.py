@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -15,6 +14,7 @@ from .. import arguments
 from ..errors import ConfigurationError
 from ..http.events import WebhookEvent, WebhookOutcome
 from .bodies import Unreadable, read
+from .counts import Counts
 from .handlers import Call, Handler, check_memory
 from .worker import Worker
 
@@ -30,27 +30,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 logger = logging.getLogger("planhat_orm")
 MAX_BYTES = 1_000_000
 _GROUPED = 0.005
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a receiver did since it was made, by deliveries, records and calls of handlers.
-
-    `accepted` deliveries are on disk. `forged` had a wrong secret, `oversized` were too long, of `unreadable` ones no
-    record could be told. `pulled` records were read again, with `requests`, and `removed` of them were gone. Handlers
-    were called `handled` times and `failed` so many; `parked` is what was given up after eight tries.
-    """
-
-    accepted: int = 0
-    forged: int = 0
-    oversized: int = 0
-    unreadable: int = 0
-    pulled: int = 0
-    removed: int = 0
-    requests: int = 0
-    handled: int = 0
-    failed: int = 0
-    parked: int = 0
 
 
 class Receiver:

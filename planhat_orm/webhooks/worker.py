@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..mirror.inbox import MOST_TRIES, Inbox, PendingRecord
+from .counts import Counts
 from .handlers import Delivery, Handler
 from .pace import Pace
 from .pulling import IDS_IN_A_LIST, Pulled, pull
 
 if TYPE_CHECKING:
     from ..client.planhat import Planhat
-    from .receiver import Counts
 
 logger = logging.getLogger("planhat_orm")
 LONGEST_QUIET = 1.0
