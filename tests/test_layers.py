@@ -228,6 +228,32 @@ def against_the_order(known: Mapping[str, str]) -> list[str]:
     return found
 
 
+def in_circles(known: Mapping[str, str]) -> list[str]:
+    """The modules that import each other in a circle when they run, and those that need them; faces of packages aside."""
+    faces = {name.removesuffix(".__init__") for name in known if name.endswith("__init__")}
+    modules = frozenset(name.removesuffix(".__init__") for name in known)
+    arrows = {
+        name: {target[1:] for target, _ in imported(name, source, modules) if target.startswith(".")} - faces
+        for name, source in known.items()
+        if name not in faces
+    }
+    left = dict(arrows)
+    while ends := [name for name, targets in left.items() if targets.isdisjoint(left)]:
+        for name in ends:
+            del left[name]
+    return sorted(left)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert in_circles(package()) == []
+
+
+@pytest.mark.parametrize("line", ["from . import compiler", "def work():\n    from .compiler import Compiler"])
+def test_a_circle_of_modules_is_noticed(line: str) -> None:
+    found = in_circles({**package(), "mirror.reading.statements": f"{line}\n"})
+    assert {"mirror.reading.compiler", "mirror.reading.statements"} <= set(found)
+
+
 def test_no_import_goes_against_the_arrows() -> None:
     assert violations(package()) == []
 

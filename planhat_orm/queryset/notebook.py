@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PlanhatError
 from ..fields.relations import Ref
 from ..html import table
-from .values import read
+from .one_value import read
 
 if TYPE_CHECKING:
     from .groups import Groups

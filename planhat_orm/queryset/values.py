@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import FieldError
-from ..fields.account import kind_of
 from ..fields.base import Field
 from ..gc_pause import gc_paused
 from ..http.effects import Emit, Flow
@@ -22,6 +20,7 @@ from ..query.tree import Target
 from ..scopes import blocks
 from ..scopes.chain import innermost
 from .framed import Framed
+from .one_value import loaded, read
 from .paths import words
 from .results import Results
 
@@ -249,34 +248,13 @@ class ValuesList(_Rows[T]):
         return list(rows) if self._make is tuple else list(map(self._make, rows))
 
 
-def read(record: Any, name: str) -> Any:
-    """The converted value of a field, `custom__Label` or `relation__field`; None where a step is missing."""
-    fields = record._meta.fields
-    annotated = record._origin.annotated.get(record.id)
-    if annotated is not None and name in annotated:
-        return annotated[name]
-    if name in fields:
-        return _loaded(fields[name].kind, fetch(record._wire, fields[name].keys))
-    head, *steps = words(name)
-    rest = "__".join(steps)
-    if head == "custom":
-        return _loaded(kind_of(record._meta, rest, record), fetch(record._wire, ("custom", rest)))
-    other = getattr(record, head)
-    return None if other is None else read(other, rest)
-
-
 def _loaded_column(field: Field[Any], page: dict[str, list[Any]]) -> Sequence[Any]:
     values: Sequence[Any] = page[field.keys[0]]
     if len(field.keys) > 1:
         values = [fetch({field.keys[0]: value}, field.keys) for value in values]
     if not {list, dict}.isdisjoint(map(type, values)):
-        return [_loaded(field.kind, value) for value in values]
+        return [loaded(field.kind, value) for value in values]
     return load_column(field.kind, values)
-
-
-def _loaded(kind: Kind, raw: Any) -> Any:
-    # Whoever gets a list may edit it, and rows of a cached list are not theirs.
-    return copy.deepcopy(raw) if isinstance(raw, (list, dict)) and kind.load(raw) is raw else kind.load(raw)
 
 
 def _new(row: Any, known: set[Any], seen: list[Any]) -> bool:

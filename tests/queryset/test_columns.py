@@ -13,7 +13,7 @@ import pytest
 
 from planhat_orm import Company, Count, Custom, Planhat
 from planhat_orm.emulator import Emulator
-from planhat_orm.queryset.values import read
+from planhat_orm.queryset.one_value import read
 
 
 class Odd(Company):

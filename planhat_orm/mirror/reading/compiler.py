@@ -8,14 +8,12 @@ value over one is a LEFT JOIN. What the databases say differently, or not at all
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Any as Anything
 
 from sqlalchemy import (
-    Boolean,
     FromClause,
-    Grouping,
     Select,
     and_,
     false,
@@ -25,7 +23,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
 )
 
 from ...query.kinds import ANY
@@ -38,6 +35,7 @@ from ..db.layout import Column, Layout, layout_for
 from . import days, expressions, figures, grouping, trees
 from .dialect import Dialect
 from .joins import Cell, Joins, Sql, Value, columns_of
+from .statements import joined, sliced
 
 
 class Compiler:
@@ -311,27 +309,6 @@ class Far:
     def __init__(self, joins: Joins, visible: Sql) -> None:
         self.joins = joins
         self.visible = visible
-
-
-def sliced(statement: Select[Anything], query: Query) -> Select[Anything]:
-    """The statement within a query's slice."""
-    if query.limit is not None:
-        statement = statement.limit(min(query.limit, _MOST_ROWS))
-    return statement.offset(min(query.start, _MOST_ROWS)) if query.start else statement
-
-
-_MOST_ROWS = 2**63 - 1
-"""The largest number that databases take."""
-_WIDE = 100
-
-
-def joined(join: Callable[..., Sql], start: Sql, conditions: list[Sql]) -> Sql:
-    """Many conditions, in groups: databases bound how deep a tree is, and `a AND b AND c` is as deep as it is long."""
-    while len(conditions) > _WIDE:
-        groups = [conditions[first : first + _WIDE] for first in range(0, len(conditions), _WIDE)]
-        # Of a bare Grouping, SQLAlchemy takes the brackets away again.
-        conditions = [type_coerce(Grouping(join(start, *group)), Boolean()) for group in groups]
-    return join(start, *conditions)
 
 
 def _cheap_first(nodes: Sequence[Node]) -> list[Node]:

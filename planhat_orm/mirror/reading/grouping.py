@@ -25,6 +25,7 @@ from . import expressions, group_names, whole_sums
 from .aggregates import Aggregate, Parts
 from .figures import Chain, chain, counted, finished, grouped, grouped_by
 from .joins import Joins, Sql, Value, columns_of, from_columns, width
+from .statements import sliced
 
 if TYPE_CHECKING:
     from .compiler import Compiler
@@ -51,8 +52,6 @@ def statement(compiler: Compiler, query: Query) -> Select[Anything]:
 
 
 def _outer(compiler: Compiler, query: Query, joins: Joins) -> Select[Anything]:
-    from .compiler import sliced
-
     named = (*(query.groups or ()), *query.annotations)
     columns = [column for _, expr in named for column in columns_of(compiler.value(expr, joins))]
     order = compiler.terms((*query.order, *((expr, False) for _, expr in query.groups or ())), joins)
