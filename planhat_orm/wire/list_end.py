@@ -30,6 +30,14 @@ class ListEnd(Struct):
         """The ids that a first page lacks, although they are smaller than its last: no order by `_id` gives that."""
         return {id for id in self.shown if first and id <= first[-1]} - set(first)
 
+    def left(self, anchor: str) -> tuple[int, bool]:
+        """How many ids behind one the list showed when it was read backwards, and whether these are all."""
+        if self.came_backwards is not True:
+            return 0, False
+        if anchor < self.shown[-1]:
+            return len(self.shown), False
+        return sum(id > anchor for id in self.shown), True
+
     def is_reached(self, lowest: str, anchor: str) -> bool:
         """Whether a walk that went from one id to another has seen all."""
         if self.newest is None:

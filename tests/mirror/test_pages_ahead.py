@@ -23,9 +23,9 @@ def most_ahead(seconds: float) -> int:
     return read(seconds)[0]
 
 
-def read(seconds: float, count: int = PAGES) -> tuple[int, int, int]:
-    """Run a pass by hand over a list of so many pages: the most on their way, answers waited for in turn, requests."""
-    ids, seen = IDS[: count * PER_PAGE], list[str]()
+def read(seconds: float, rows: int = PAGES * PER_PAGE) -> tuple[int, int, int]:
+    """Run a pass by hand over a list of so many rows: the most on their way, answers waited for in turn, requests."""
+    ids, seen = IDS[:rows], list[str]()
 
     def apply(page: Page[RawRecord]) -> Flow[None]:
         seen.extend(row["_id"] for row in page.rows)
@@ -72,10 +72,16 @@ def test_a_slow_server_is_asked_for_seven_pages_while_one_is_written() -> None:
     assert most_ahead(2.0) == paging.AHEAD
 
 
-@pytest.mark.parametrize(("pages", "rounds", "requests"), [(1, 1, 2), (2, 2, 7), (4, 3, 13), (15, 5, 29), (40, 11, 66)])
+@pytest.mark.parametrize(("pages", "rounds", "requests"), [(1, 1, 2), (2, 2, 7), (4, 2, 11), (15, 5, 28), (40, 10, 64)])
 def test_a_slow_list_of_which_nobody_knows_how_long_it_is(pages: int, rounds: int, requests: int) -> None:
     """Few answers are waited for one after the other. A page of 50 shows 34 new records: 4 pages are read as 6."""
-    assert read(0.5, pages)[1:] == (rounds, requests)
+    assert read(0.5, pages * PER_PAGE)[1:] == (rounds, requests)
+
+
+@pytest.mark.parametrize(("rows", "pages"), [(51, 2), (84, 2), (85, 3), (99, 3)])
+def test_nothing_is_asked_for_behind_an_end_that_is_in_sight(rows: int, pages: int) -> None:
+    """The list was read backwards beside its first page: where both show the same record, its length is known."""
+    assert read(0.5, rows)[1:] == (2, 1 + pages)
 
 
 @pytest.mark.parametrize(("budget", "most"), [(4, 3), (0, 1)])

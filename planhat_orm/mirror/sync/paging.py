@@ -29,6 +29,8 @@ from ..db.clock import Instant
 
 OVERLAP = 16
 AHEAD = 7
+GUESSED = 3
+"""So many pages for each that came are asked for beyond what the list was seen to have, while nobody knows its length."""
 STEP = 0.07
 """How many pages may be asked for while one is waited for and written: one for each so many seconds that an answer
 takes. A fast server is read page by page, and a sync that is killed there has fetched none in vain."""
@@ -165,13 +167,20 @@ class WalkAhead(ListWalk[RawRecord]):
             return
         room = min(AHEAD, int(answer.seconds / STEP), max(1, MOST_BYTES // len(answer.body) - 1))
         last = self._ahead[-1][0].offset + len(ids) if self._ahead else self.rank
-        while len(self._ahead) < room:
-            # Of a list of which nobody knows how long it is, two for each page that came.
-            likely = 2 * self._asked > 3 * len(self._ahead) if self.expected is None else last < self.expected
-            if not likely:
-                return
+        likely = self._likely(step)
+        while len(self._ahead) < room and last < likely:
             yield from self._begin(Asked(last - self._reach(), self.reader.most))
             last += step
+
+    def _likely(self, step: int) -> int:
+        """Up to which place there are likely to be rows, as far as requests are worth it; a page has `step` new ones."""
+        left, is_all = self._end.left(self.anchor)
+        seen = self.rank + left
+        if is_all:
+            return seen
+        if self.expected is not None:
+            return max(seen, self.expected)
+        return seen + GUESSED * step * (self._asked - len(self._ahead))
 
     def _miss(self, asked: Asked) -> Flow[None]:
         self._ahead.clear()
