@@ -18,7 +18,7 @@ from ..names import did_you_mean, quoted
 from ..query import kinds
 from ..query.kinds import Kind
 from ..wire.patches import same
-from ..wire.values import copied
+from ..wire.values import copied, copy_of
 from . import account, gate
 from .account import KIND_OF
 from .base import _MISSING, Field, live_of
@@ -40,6 +40,8 @@ class CustomFields(Field[dict[str, Any]]):
         """The changed keys as `{label: (old, new)}`, or None. A deleted key is one set to None."""
         raw = self._raw(record)
         before = raw if isinstance(raw, dict) else {}
+        if not live and not before:
+            return None
         changed = {}
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
@@ -91,7 +93,12 @@ class CustomFields(Field[dict[str, Any]]):
 
     def _read(self, record: Model, raw: Any) -> Any:
         # Whatever is not a dict has no fields; the record keeps it.
-        return super()._read(record, raw if isinstance(raw, dict) else None)
+        copy = copy_of(raw) if type(raw) is dict else None
+        if copy is None:
+            return super()._read(record, raw if isinstance(raw, dict) else None)
+        object.__setattr__(record, "_copy", copy)
+        live_of(record)[self.name] = copy.made
+        return copy.made
 
 
 def _is_nothing(record: Model, label: str, value: Any) -> bool:

@@ -73,6 +73,7 @@ class Model(Record, metaclass=ModelType):
         self._wire = {}
         self._live = {}
         self._loaded = None
+        self._copy = None
         self._origin = Origin(scope=innermost())
         key = values.pop("id", None)
         if key is not None:
@@ -104,6 +105,7 @@ class Model(Record, metaclass=ModelType):
         _put_wire(record, wire)
         _put_live(record, None)
         _put_loaded(record, None)
+        _put_copy(record, None)
         _put_origin(record, origin if isinstance(origin, Origin) else Origin())
         return record
 
@@ -352,6 +354,7 @@ class Model(Record, metaclass=ModelType):
 _put_wire = Record.__dict__["_wire"].__set__
 _put_live = Record.__dict__["_live"].__set__
 _put_loaded = Record.__dict__["_loaded"].__set__
+_put_copy = Record.__dict__["_copy"].__set__
 _put_origin = Record.__dict__["_origin"].__set__
 
 

@@ -3,7 +3,8 @@
 `_wire` is the dict that came from the API and is never edited. `_live` is None until a value is set, or one is read
 that can be edited in place; then it holds those values by Python name, the latter as copies. `changes()` is their
 difference, not a log of assignments: a field set back is clean again. `_loaded` keeps what was converted and cannot be
-edited, each value beside that of the wire that it was made of; it is None until there is any.
+edited, each value beside that of the wire that it was made of; it is None until there is any. `_copy` is what tells
+that the copy of `custom` was not edited, which is asked of thousands of records.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ..fields import CustomFields
 from ..fields.base import Field
 from ..fields.relations import One
 from ..wire.aliases import with_aliases
-from ..wire.values import copied, identical
+from ..wire.values import Copy, copied, identical
 from .meta import Meta
 from .state import Origin
 
@@ -23,12 +24,13 @@ from .state import Origin
 class Record:
     """What the API said and what you said of one record."""
 
-    __slots__ = ("__weakref__", "_live", "_loaded", "_origin", "_wire")
+    __slots__ = ("__weakref__", "_copy", "_live", "_loaded", "_origin", "_wire")
 
     _meta: ClassVar[Meta]
     _wire: dict[str, Any]
     _live: dict[str, Any] | None
     _loaded: dict[str, tuple[Any, Any]] | None
+    _copy: Copy | None
     _origin: Origin
 
     # --- what changed -----------------------------------------------------------------------------------
@@ -45,7 +47,11 @@ class Record:
         {'phase': ('Trial', 'Live')}
         """
         # Asked of every record of a batch, next to none of which were touched.
-        if not self._live:
+        live = self._live
+        if not live:
+            return {}
+        copy = self._copy
+        if copy is not None and len(live) == 1 and copy.is_unedited(self._wire.get("custom"), live.get("custom")):
             return {}
         edits = self._edits()
         if not edits:
@@ -75,12 +81,13 @@ class Record:
         `fields` are the names to look at; `custom` is looked at in any case, as it may hold some of them.
         """
         found: list[tuple[Field[Any], Any, Any]] = []
-        live = self._live or {}
+        live, wire, known = self._live or {}, self._wire, self._meta.fields
+        copy = self._copy
         itself: Any = self  # a `Model`, as every record is
         for name in live:
-            field, value = self._meta.fields[name], live[name]
-            raw = self._wire.get(field.wire)
-            if raw is not None and identical(raw, value):
+            field, value = known[name], live[name]
+            raw = wire.get(field.wire)
+            if raw is not None and ((copy is not None and copy.is_unedited(raw, value)) or identical(raw, value)):
                 continue
             if fields is None or name in fields or isinstance(field, CustomFields):
                 difference: Any = field.difference(itself, value)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_orm import Company, Custom, Task
+from planhat_orm.models.state import Origin
 
 ID = "65f0c1a2b3d4e5f607001000"
 LEAVES = st.sampled_from([None, True, False, 0, 1, -1, 1.0, 0.0, -0.0, 1.5, 2**53 + 1, 2**64, "", "1", "a", "true"])
@@ -196,3 +200,133 @@ def test_what_is_unsaved_beside_newer_values_is_edited_apart_from_them() -> None
     task._rebase({"_id": ID, "checklist": theirs}, {"checklist": [*theirs, {"title": "b"}]})
     task.checklist[0]["title"] = "c"
     assert task.changes() == {"checklist": ([{"title": "a"}], [{"title": "c"}, {"title": "b"}])}
+
+
+NAN = float("nan")
+TWINS = st.sampled_from([True, False, 1, 0, 1.0, 0.0, -0.0, NAN, None, "1"])
+TWIN_JSON = st.recursive(
+    TWINS,
+    lambda deeper: st.lists(deeper, max_size=3) | st.dictionaries(st.sampled_from("abc"), deeper, max_size=3),
+    max_leaves=8,
+)
+TWIN_LABELS = st.dictionaries(st.sampled_from(["Tier", "Seats", "Goals", "Box"]), TWIN_JSON, min_size=1, max_size=4)
+MOVE = st.sampled_from(["twin", "put", "back", "order", "share", "swap"])
+MOVES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), MOVE), min_size=1, max_size=4)
+
+
+def read_again(record: Company) -> Company:
+    record._reread({"_id": ID}, Origin())
+    return record
+
+
+def refreshed(record: Company) -> Company:
+    record._refreshed({"_id": ID, "custom": copy.deepcopy(record._wire["custom"])}, None, True)
+    return record
+
+
+def saved(record: Company) -> Company:
+    record.phase = "Moved"
+    record._saved({"_id": ID}, record._payload())
+    return record
+
+
+def replaced(record: Company) -> Company:
+    record._live = {"custom": copy.deepcopy(record.custom)}
+    return record
+
+
+WAYS: list[Callable[[Company], Company]] = [
+    lambda record: record, copy.copy, copy.deepcopy, lambda record: pickle.loads(pickle.dumps(record)),
+    read_again, refreshed, saved, replaced,
+]  # fmt: skip
+
+
+def is_same(old: Any, new: Any) -> bool:
+    """Whether two JSON values are the same at every depth, flags and numbers told apart."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() == new.keys() and all(is_same(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(is_same, old, new))
+    return (is_nan(old) and is_nan(new)) or (isinstance(old, bool) == isinstance(new, bool) and bool(old == new))
+
+
+def is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def has_nan(value: Any) -> bool:
+    return is_nan(value) or any(
+        map(has_nan, value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+    )
+
+
+def twinned(value: Any) -> Any:
+    """Another value, that Python takes for equal, with twins at every depth."""
+    if isinstance(value, dict):
+        return {key: twinned(item) for key, item in value.items()}
+    return [*map(twinned, value)] if isinstance(value, list) else twin(value)
+
+
+def move(labels: dict[str, Any], moves: list[tuple[int, int, str]]) -> None:
+    """Put what is in a dict, or equals it, into another place or back into its own."""
+    for number, other, how in moves:
+        held = [holder for holder in containers(labels)[:50] if holder]
+        if not held:
+            return
+        left, right = held[number % len(held)], held[other % len(held)]
+        key = [*left][number % len(left)] if isinstance(left, dict) else number % len(left)
+        place = [*right][other % len(right)] if isinstance(right, dict) else other % len(right)
+        if how == "twin":
+            left[key] = twinned(left[key])
+        elif how == "put":
+            left[key] = [None, True, 1, [0], {"a": False}][other % 5]
+        elif how == "swap" and not containers(left[key]) and not containers(right[place]):
+            left[key], right[place] = right[place], left[key]
+        elif how == "share" and not any(right is inner for inner in containers(left[key])):
+            right[place] = left[key]
+        elif isinstance(left, dict) and how in ("back", "order"):
+            value = left.pop(key)
+            left[key] = value if how == "order" else copy.deepcopy(value)
+
+
+@settings(max_examples=500, deadline=None)
+@given(TWIN_LABELS, st.sampled_from(WAYS), st.sampled_from(WAYS), MOVES, MOVES)
+def test_no_edit_of_custom_is_missed_however_the_record_came(
+    labels: dict[str, Any], first: Callable[[Company], Company], then: Callable[[Company], Company],
+    moves: list[Any], more: list[Any],
+) -> None:  # fmt: skip
+    came = copy.deepcopy(labels)
+    record = first(Company.from_wire({"_id": ID, "custom": copy.deepcopy(labels)}))
+    record.custom  # noqa: B018
+    assert record.changes() == {}
+    record = then(record)
+    for step in (moves, more):
+        move(record.custom, step)
+        new = record.custom
+        changed = {label for label in {**came, **new} if not is_same(came.get(label), new.get(label))}
+        changed -= {label for label in changed if came.get(label) is None and new.get(label) in ([], {})}
+        found = record.changes().get("custom", {})
+        assert changed <= found.keys() == record._payload(guard=False).get("custom", {}).keys()
+        record.tags  # noqa: B018  # from here on more than `custom` can be edited
+        assert record.changes().get("custom", {}).keys() == found.keys()
+        if not has_nan(came):
+            assert changed == found.keys()
+
+
+def test_equal_values_that_changed_their_places_are_changes() -> None:
+    record = Company.from_wire({"_id": ID, "custom": {"Tier": True, "Seats": 1, "Goals": [True], "Box": [1]}})
+    labels = record.custom
+    labels["Tier"], labels["Seats"] = labels["Seats"], labels["Tier"]
+    labels["Goals"], labels["Box"] = labels["Box"], labels["Goals"]
+    assert record.changes()["custom"].keys() == {"Tier", "Seats", "Goals", "Box"}
+    record._refreshed({"_id": ID, "custom": {"Seats": True, "Tier": 1}}, None, True)
+    record.custom["Seats"] = record.custom.pop("Tier")
+    record.custom["Tier"] = True
+    assert record.changes()["custom"].keys() == {"Tier", "Seats"}
+
+
+def test_a_copy_is_held_against_what_is_said_now_and_not_against_what_it_was_made_of() -> None:
+    record = Company.from_wire({"_id": ID, "custom": {"Seats": True}})
+    record.custom  # noqa: B018
+    record._wire = {"_id": ID, "custom": {"Seats": 1}}
+    assert record.changes() == {"custom": {"Seats": (1, True)}}
