@@ -38,7 +38,7 @@ def forget(
         # With --yes also where nothing is found: files may hold what was deleted from them long since.
         done = plan.apply() if yes or (plan and not as_json and agreed("Remove this?")) else None
     if as_json:
-        dump(_facts(done or plan))
+        dump(_facts(plan if done is None else done))
     if done is not None:
         say("Removed, and the files of the mirror were written anew.")
     elif plan:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..models import resources as declared
+from ..models.base import Model
 from ..models.labels import name_of
+from ..names import did_you_mean
 from .connect import MIRROR, MirrorOption, connect, model, need_mirror, title
 from .moments import moment
-from .out import JsonOption, console, dump, table
+from .out import JsonOption, console, dump, say, table
 
 if TYPE_CHECKING:
     from ..mirror.reading.history import Change
@@ -39,6 +42,8 @@ def history(
         found = client.mirror.changes(moment(since), models=models, fields=field)
         if key is not None:
             found = [change for change in found if change.id == key]
+        if not found:
+            _tell_unknown(field or (), models or map(model, declared.__all__))
         shown = found[-limit:]
         labels = _labels(shown)
         if as_json:
@@ -64,6 +69,14 @@ def history(
         table(("seen", "record", "id", "what", "whose", "field", "old", "new"), rows)
         if len(found) > limit:
             console(stderr=True).print(f"{len(found) - limit} earlier ones are left out: --limit shows more.")
+
+
+def _tell_unknown(names: Sequence[str], models: Iterable[type[Model]]) -> None:
+    """Say which names no field has. Undocumented fields have names that nobody knows, so that is no error."""
+    known = {name for model in models for name in model._meta.fields}
+    for name in names:
+        if name not in known and not name.startswith("custom."):
+            say(f"No field is called {name!r}.{did_you_mean(name, known)}")
 
 
 def _facts(change: Change, name: str | None) -> dict[str, object]:

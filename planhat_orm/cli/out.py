@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -114,7 +115,7 @@ def cell(value: Any, whole: bool = False) -> str:
         case list() if all(isinstance(element, str) for element in value):
             text = ", ".join(value)
         case list() | dict():
-            text = json.dumps(value, default=plain, ensure_ascii=False)
+            text = _json(value)
         case _:
             text = str(value)
     text = "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)
@@ -123,7 +124,23 @@ def cell(value: Any, whole: bool = False) -> str:
 
 def dump(value: object) -> None:
     """Print one JSON value, for programs."""
-    print(_seen(json.dumps(value, default=plain, ensure_ascii=False, indent=2)))
+    print(_seen(_json(value, indent=2)))
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """A value as JSON, which has no infinity, as a statement in SQL may: it is null, as JavaScript writes it."""
+    try:
+        return json.dumps(value, default=plain, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=indent)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def plain(value: Any) -> Any:
@@ -146,7 +163,7 @@ def write(
             dump(list(rows))
         case Format.jsonl:
             for row in rows:
-                print(_seen(json.dumps(row, default=plain, ensure_ascii=False)))
+                print(_seen(_json(row)))
         case Format.csv:
             writer = csv.writer(_Shown(), lineterminator="\n")
             writer.writerow(map(guard, names))
@@ -188,15 +205,26 @@ def _parquet(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         raise ConfigurationError("Parquet is no text: send it to a file, as in --format parquet > companies.parquet.")
     pyarrow = extras.load("pyarrow", extra="frames", need="Parquet needs")
     parquet = extras.load("pyarrow.parquet", extra="frames", need="Parquet needs")
-    columns = {name: [_arrow(row.get(name)) for row in rows] for name in names}
+    columns = {name: _arrow(pyarrow, [row.get(name) for row in rows]) for name in names}
     parquet.write_table(pyarrow.table(columns), pyarrow.PythonFile(sys.stdout.buffer, mode="w"))
 
 
-def _arrow(value: Any) -> Any:
-    """A value that a column can hold: lists of text, and what is no scalar as JSON."""
-    if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
-        return json.dumps(value, default=plain, ensure_ascii=False)
-    return value
+def _arrow(pyarrow: Any, values: Sequence[Any]) -> Any:
+    """A column: of the type that all its values have, lists of text among them, else of text, with JSON in it."""
+    if not any(isinstance(value, dict) or (isinstance(value, list) and not _are_texts(value)) for value in values):
+        try:
+            return pyarrow.array(values)
+        except (pyarrow.ArrowException, OverflowError):
+            pass  # they are of several types, or a number is beyond those of Arrow
+    return pyarrow.array([None if value is None else _text(value) for value in values], pyarrow.string())
+
+
+def _are_texts(value: list[Any]) -> bool:
+    return all(isinstance(item, str) for item in value)
+
+
+def _text(value: Any) -> str:
+    return str(plain(value)) if isinstance(value, (str, bytes, date)) else _json(value)
 
 
 def _csv(value: Any) -> Any:
@@ -204,7 +232,7 @@ def _csv(value: Any) -> Any:
     if isinstance(value, str):
         return guard(value)
     if isinstance(value, (list, dict)):
-        return json.dumps(value, default=plain, ensure_ascii=False)
+        return _json(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if value is None or isinstance(value, (int, float)) else plain(value)

@@ -20,7 +20,7 @@ from ..query import kinds
 from ..query.kinds import Kind
 from ..writes.reconcile_plan import ReconcilePlan
 from ..writes.record_plan import RecordPlan
-from .connect import MIRROR, ApiUrlOption, MirrorOption, connect, model, need_mirror, title
+from .connect import MIRROR, ApiUrlOption, MirrorOption, UsageError, connect, model, need_mirror, title
 from .out import JsonOption, console, dump, say, table
 
 outbox = typer.Typer(
@@ -93,7 +93,7 @@ def push(
         _push_outbox(mirror, api_url, on_conflict, plan_only=plan and not yes, as_json=as_json)
         return
     if model_name is None:
-        raise ConfigurationError("Say what the rows of the file are: --model Company.")
+        raise UsageError("Say what the rows of the file are: --model Company.")
     columns, owner = read_mapping(mapping) if mapping is not None else (None, {})
     if outgoing is not None:
         check_free(outgoing, "choose another name, or move it away")
@@ -111,11 +111,13 @@ def push(
             found.outgoing.to_csv(outgoing)
         shown = found.text(None) if plan else str(found)
         console(stderr=as_json).print(shown)
+        # Once it is sent nothing is left of it.
+        planned = json.loads(found.to_json()) if as_json else None
         differs = bool(found.creates or found.updates or found.deletions)
         result = applied(found) if differs and (yes or (not as_json and agreed())) else None
         if as_json:
             told = None if result is None else facts(result, lambda record: getattr(record, key, None))
-            dump({"plan": json.loads(found.to_json()), "outgoing": len(found.outgoing), "result": told})
+            dump({"plan": planned, "outgoing": len(found.outgoing), "result": told})
         elif result is not None:
             console().print(str(result))
             bad = [(getattr(row.object, key, None), row.status, row.error) for row in result.rows if not row.ok]
@@ -186,7 +188,7 @@ def _push_outbox(mirror: str, api_url: str | None, on_conflict: str, *, plan_onl
     policies: tuple[Literal["raise", "ours", "theirs"], ...] = ("raise", "ours", "theirs")
     policy = next((policy for policy in policies if policy == on_conflict), None)
     if policy is None:
-        raise ConfigurationError(f"--on-conflict takes raise, ours or theirs.{did_you_mean(on_conflict, policies)}")
+        raise UsageError(f"--on-conflict takes raise, ours or theirs.{did_you_mean(on_conflict, policies)}")
     with connect(mirror, api_url) as client:
         result = client.push(on_conflict=policy)
         if as_json:
@@ -294,7 +296,7 @@ def discard(
     For example: planhat outbox discard 12 13
     """
     if not seqs and not everything:
-        raise ConfigurationError("Say which ones by number (planhat outbox lists them), or --all.")
+        raise UsageError("Say which ones by number (planhat outbox lists them), or --all.")
     need_mirror(context.obj)
     with connect(context.obj, token=False) as client:
         count = client.mirror.outbox.discard(*(seqs or ()))

@@ -41,10 +41,12 @@ def undo(
         models = [model(name) for name in model_name] if model_name else None
         found = client.mirror.revert(moment(since), until=moment(until), models=models, op=op)
         console(stderr=as_json).print(found.text(None if plan else RevertPlan.SHOWN))
+        # Once it is sent nothing is left of it.
+        planned = json.loads(found.to_json()) if as_json else None
         result = applied(found) if not found.is_empty and (yes or (not as_json and agreed())) else None
         if as_json:
             told = None if result is None else facts(result, label_of)
-            dump({"plan": json.loads(found.to_json()), "result": told})
+            dump({"plan": planned, "result": told})
         elif result is not None:
             console().print(str(result))
             bad = [(label_of(row.object), row.status, row.error) for row in result.rows if not row.ok]

@@ -117,11 +117,12 @@ def _column(bindings: Iterable[Binding], key: Field[Any]) -> str:
 
 
 def _key(model: type[Model], key: str) -> Field[Any]:
-    names = [model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire]
+    names = {model._meta.by_wire[wire].name for wire in model._meta.resource.keys if wire in model._meta.by_wire}
+    names.add("id")
     arguments.name(key, "The key")
     field = model._meta.fields.get(key) or model._meta.by_wire.get(key)
-    if field is None or field.name not in (*names, "id"):
-        raise FieldError(f"{model.__name__} cannot be matched by {key!r}.{did_you_mean(str(key), [*names, 'id'])}")
+    if field is None or field.name not in names:
+        raise FieldError(f"{model.__name__} cannot be matched by {key!r}.{did_you_mean(str(key), names)}")
     return field
 
 

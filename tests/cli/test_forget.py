@@ -37,6 +37,8 @@ def test_a_program_gets_counts_and_what_is_left_to_do(synced: Run, email: str, t
     told = json.loads(synced("forget", email, "--export", "out", "--yes", "--json").out)
     assert told["done"] and {"place": "records", "model": "enduser", "count": 1} in told["found"]
     assert told["copies"] == ["out"] and len(told["server"]) == 1
+    # Also where nothing is found: files were written anew.
+    assert json.loads(synced("forget", email, "--yes", "--json").out)["done"]
     wrong = synced("forget", "nobody")
     assert wrong.code == 2 and "takes one email address" in wrong.err
     assert tenant.store.all("enduser"), "what Planhat has stays"

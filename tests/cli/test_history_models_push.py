@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,27 @@ def test_push_compares_a_file_asks_and_sends_only_what_differs(
     assert emulator.log.count("PUT") == 1
 
 
+def test_a_program_is_told_what_a_push_sent(planhat: Run, emulator: Emulator, tmp_path: Path) -> None:
+    (row, *_) = emulator.store.all("company")
+    (tmp_path / "crm.csv").write_text(f"external_id,phase\n{row['externalId']},Brand new phase\n", "utf-8")
+    options = ("push", "crm.csv", "--model", "Company", "--key", "external_id", "--json")
+    planned = json.loads(planhat(*options).out)
+    sent = json.loads(planhat(*options, "--yes").out)
+    assert planned["plan"] == sent["plan"] and sent["result"]["statuses"] == {"updated": 1}
+    assert [(change["field"], change["new"]) for change in sent["plan"]["changes"]] == [("phase", "Brand new phase")]
+
+
+def test_what_a_push_lacks_is_a_wrong_command_line(planhat: Run, tmp_path: Path) -> None:
+    (tmp_path / "crm.csv").write_text("external_id,phase\na,b\n", "utf-8")
+    assert planhat("sync", "Company").code == 0
+    for options, text in (
+        (("crm.csv", "--key", "external_id"), "--model"),
+        (("--on-conflict", "mine"), "--on-conflict"),
+    ):
+        shown = planhat("push", *options)
+        assert shown.code == 2 and text in shown.err
+
+
 def test_a_plan_shows_every_change_and_is_sent_only_on_a_yes(planhat: Run, emulator: Emulator, tmp_path: Path) -> None:
     names = [emulator.store.insert("company", {"name": f"C{n}", "sourceId": f"s-{n}"})["sourceId"] for n in range(30)]
     lines = ["Account,Phase", *(f"{name},Moved" for name in names), "s-new,Moved"]
@@ -120,6 +142,10 @@ def test_what_waits_is_listed_pushed_and_then_in_the_history(planhat: Run, emula
     assert "empty" in planhat("outbox").out
     seen = planhat("history", "Company", company.id, "--field", "phase")
     assert "Written offline" in seen.out and "mine" in seen.out
+    for words in (("Company",), ()):
+        misspelt = planhat("history", *words, "--field", "phse", "--json")
+        assert misspelt.code == 0 and misspelt.out == "[]\n"
+        assert "No field is called 'phse'. Did you mean 'phase'?" in misspelt.err
     assert company.name is not None and f"Company {company.name.split()[0]}" in seen.out
 
 
@@ -132,7 +158,7 @@ def test_discarding_what_waits_sends_nothing(planhat: Run, emulator: Emulator, t
         company.phase = "Regretted"
         company.save()
     client.close()
-    assert planhat("outbox", "discard").code == 1
+    assert planhat("outbox", "discard").code == 2
     assert "1 discarded" in planhat("outbox", "discard", "--all").out
     assert "nothing to send" in planhat("push").out
     assert emulator.log.count("PUT") == 0

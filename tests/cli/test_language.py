@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from datetime import UTC, date, datetime
 from typing import Any
@@ -30,6 +31,7 @@ from planhat_orm import (
 )
 from planhat_orm.cli.asking import condition as asked
 from planhat_orm.cli.language import columns, condition, items
+from planhat_orm.cli.out import Format, write
 from planhat_orm.query.settle import settled
 
 from .conftest import Run
@@ -205,6 +207,30 @@ def test_parquet_is_a_table(synced: Run) -> None:  # noqa: F811
     )  # fmt: skip
     table = pyarrow.parquet.read_table(io.BytesIO(done.stdout))
     assert table.column_names == ["name", "mrr", "tags"] and table.num_rows == 2
+
+
+def test_parquet_takes_columns_of_values_that_do_not_agree(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    columns: dict[str, list[Any]] = {
+        "lists": [[], [{"a": 1}], None, ["x"]],
+        "texts": [["x"], None, [], ["y", "z"]],
+        "mixed": [1, "a", True, datetime(2026, 1, 31, tzinfo=UTC)],
+        "numbers": [1, 2.5, None, -1],
+        "flags": [True, None, 1, 0.5],
+        "great": [2**70, 1, None, 2.5],
+        "objects": [{"b": 1, "a": math.inf}, None, "x", []],
+    }
+    rows = [{name: values[place] for name, values in columns.items()} for place in range(4)]
+    write(rows, list(columns), Format.parquet)
+    table = pyarrow.parquet.read_table(io.BytesIO(capfdbinary.readouterr().out))
+    assert table.to_pydict() == {
+        "lists": ["[]", '[{"a": 1}]', None, '["x"]'],
+        "texts": [["x"], None, [], ["y", "z"]],
+        "mixed": ["1", "a", "true", "2026-01-31T00:00:00.000Z"],
+        "numbers": [1.0, 2.5, None, -1.0],
+        "flags": ["true", None, "1", "0.5"],
+        "great": [str(2**70), "1", None, "2.5"],
+        "objects": ['{"b": 1, "a": null}', None, "x", "[]"],
+    }
 
 
 def test_a_figure_over_a_model_that_the_mirror_lacks_is_asked_of_planhat(synced: Run) -> None:  # noqa: F811

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from datetime import UTC, date, datetime
 from typing import Any
@@ -63,3 +64,13 @@ def test_what_a_record_holds_is_text_to_the_terminal(synced: Run, tenant: Emulat
     shown = synced("query", "Company", f"id={id}")
     assert "\x1b" not in shown.out
     assert "[red]Ev" in shown.out
+
+
+def test_infinity_is_null_in_json(synced: Run) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    for form in ("json", "jsonl"):
+        shown = synced("sql", "select 1e400 as great, 2.5 as small", "--format", form)
+        found = json.loads(shown.out, parse_constant=refuse)
+        assert found in ({"great": None, "small": 2.5}, [{"great": None, "small": 2.5}])

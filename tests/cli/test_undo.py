@@ -52,6 +52,7 @@ def test_yes_sends_it_and_a_second_time_there_is_nothing_to_send(since: str, syn
     assert [row["why"] for row in told["plan"]["left"]] == ["it changed since, to Theirs"]
     first, second = phases(tenant)
     assert first not in ("Mine", "Theirs") and second == "Theirs"
+    assert [(row["old"], row["new"]) for row in told["plan"]["changes"]] == [("Mine", first)]
     again = synced("undo", "--since", since, "--yes")
     assert again.code == 0 and "nothing to send" in again.out
 

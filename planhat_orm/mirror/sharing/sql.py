@@ -158,4 +158,4 @@ def _explained(database: Database, message: str, surroundings: PlanhatError | No
         found = inspect(database.engine)
         names = [*found.get_view_names(), *found.get_table_names()]
         return ValidationError(f"There is no table {name}.{did_you_mean(name, names)}")
-    return ValidationError(f"The database says: {message}.")
+    return ValidationError(f"The database says: {message.rstrip('.')}.")
