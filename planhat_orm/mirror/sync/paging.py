@@ -30,7 +30,7 @@ from ..db.clock import Instant
 OVERLAP = 16
 AHEAD = 7
 GUESSED = 3
-"""So many pages for each that came are asked for beyond what the list was seen to have, while nobody knows its length."""
+"""So many pages for each that came are asked for beyond what a list was seen to hold, while its length is not known."""
 STEP = 0.07
 """How many pages may be asked for while one is waited for and written: one for each so many seconds that an answer
 takes. A fast server is read page by page, and a sync that is killed there has fetched none in vain."""
@@ -173,7 +173,7 @@ class WalkAhead(ListWalk[RawRecord]):
             last += step
 
     def _likely(self, step: int) -> int:
-        """Up to which place there are likely to be rows, as far as requests are worth it; a page has `step` new ones."""
+        """Up to which place it is worth asking for rows, of which a page has `step` new ones."""
         left, is_all = self._end.left(self.anchor)
         seen = self.rank + left
         if is_all:
