@@ -55,6 +55,18 @@ def test_an_idle_refresh_costs_two_requests(make_emulator: Callable[..., Emulato
     assert report.why == "sorted by updatedAt"
 
 
+def test_an_idle_refresh_costs_two_requests_where_much_has_changed_lately(
+    make_emulator: Callable[..., Emulator], mirror: Mirror
+) -> None:
+    emulator, ids, run = synced(make_emulator, mirror, 200)
+    for id in ids[:60]:
+        emulator.store.update("company", id, {"phase": "Live"})
+    for _ in range(5):
+        report = run(mirror.sync("Company"))["company"]
+    assert (report.method, report.requests, report.changed) == ("incremental", 2, 0)
+    assert 60 <= report.unchanged < 200, "not the whole list"
+
+
 def test_only_what_changed_is_read(make_emulator: Callable[..., Emulator], mirror: Mirror) -> None:
     emulator, ids, run = synced(make_emulator, mirror, 300, page_cap=50)
     for id in ids[::50]:

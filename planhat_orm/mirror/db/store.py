@@ -113,6 +113,17 @@ class Store:
         """The id of a record that Planhat knows; None where there is none."""
         return self.connection.execute(select(self.table.c.id).where(self._known()).limit(1)).scalar()
 
+    def count_ids(self) -> int:
+        """How many records there are that Planhat knows."""
+        return int(self.connection.execute(select(func.count()).where(self._known())).scalar_one())
+
+    def ids(self, *, last: int | None = None) -> list[str]:
+        """The ids of the records that Planhat knows, or the `last` of them, in no order."""
+        statement = select(self.table.c.id).where(self._known())
+        if last is not None:
+            statement = statement.order_by(self.table.c.id.desc()).limit(last)
+        return list(self.connection.execute(statement).scalars())
+
     def ids_of(self, keys: Sequence[str]) -> list[str]:
         """The ids of records that are named as addresses name them: by an id, or a key after `extid-` or `srcid-`."""
         resource, ids = self.layout.resource, list[str]()
@@ -146,7 +157,16 @@ class Store:
         id, value = self.table.c.id, tables.value_of(self.layout, stamp, self._postgres)
         # Not BETWEEN: PostgreSQL takes no collation in it.
         statement = select(id, value).where(id >= first, id <= last)
-        return {id: DATETIME.comparable(text) for id, text in self.connection.execute(statement).all()}
+        found = self.connection.execute(statement).all()
+        # A column of moments holds nothing else.
+        is_comparable = stamp in self.layout.by_wire
+        return dict(map(tuple, found)) if is_comparable else {id: DATETIME.comparable(text) for id, text in found}
+
+    def count_from(self, stamp: str, moment: str, most: int) -> int:
+        """How many records, `most` at the most, have a stamp of that moment or later; `stamp` is a wire name."""
+        value = tables.value_of(self.layout, stamp, self._postgres)
+        found = select(self.table.c.pk).where(value >= moment).limit(most).subquery()
+        return int(self.connection.execute(select(func.count()).select_from(found)).scalar_one())
 
     def newest(self, stamp: str) -> str | None:
         """The newest stamp of the stored records; None where none has any."""

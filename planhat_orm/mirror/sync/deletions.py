@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from math import log2
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ...gc_pause import gc_paused
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME
-from ...runtime import TEMPORARY
 from ...wire.list_page import request_page, rows_of
 from ...wire.list_reader import ListReader, NotSortedById, ascending_ids, is_ascending
 from ...wire.proved_page import Page
@@ -58,23 +57,62 @@ def find_deleted(job: ModelSync, seen: Seen) -> Flow[set[str]]:
     two = bool(job.state.traits.two)
     if two and not thresholds.older(job.state.traits.swept_at, thresholds.SWEEP_EVERY):
         return set()
-    local: list[str] = yield RunBlocking(lambda: _ids(job))
-    if not local:
+    limit = min(job.state.traits.cap or job.layout.resource.max_limit, job.layout.resource.max_limit)
+    ids: _Ids = yield RunBlocking(lambda: _Ids.all_of(job) if two else _Ids.last_of(job, limit))
+    if not ids.some:
         return set()
     audit = _Audit(job, seen)
     hidden = job.layout.resource.hidden_by
     params = {hidden.name: "true"} if hidden is not None else {}
     if two:
-        gone = yield from _missing_of_two_lists(job, local, params, audit)
+        gone = yield from _missing_of_two_lists(job, ids.some, params, audit)
     else:
-        search = _Search(job, local, params, audit)
+        search = _Search(job, ids, params, audit, limit)
         try:
             yield from search.run()
             gone = search.gone
         except (NotSortedById, _Confused):
-            gone = yield from _missing_by_walk(job, local, params, audit)
+            ids = yield RunBlocking(lambda: _Ids.all_of(job))
+            gone = yield from _missing_by_walk(job, ids.some, params, audit)
     yield from audit.settle([params, {}] if two else [params])
     return gone
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The ids that there are when this sync is published, before anything is taken away, sorted.
+
+    `some` are all of them or the last ones; so many are `before` these.
+    """
+
+    some: list[str]
+    before: int = 0
+
+    @staticmethod
+    def all_of(job: ModelSync) -> _Ids:
+        """All of them."""
+        # The collector of cycles would go through the whole process for rows that hold none.
+        with gc_paused(), job.reading() as connection:
+            store = job.store(connection)
+            return _Ids(sorted([*store.ids(), *_added(job, connection)]))
+
+    @staticmethod
+    def last_of(job: ModelSync, most: int) -> _Ids:
+        """The last ones, `most` of what is stored at the most: where nothing was deleted, no others are needed."""
+        with gc_paused(), job.reading() as connection:
+            store = job.store(connection)
+            stored, last = store.count_ids(), store.ids(last=most)
+            added = _added(job, connection)
+        near = [id for id in added if stored <= most or id > last[0]]
+        return _Ids(sorted([*last, *near]), stored - len(last) + len(added) - len(near))
+
+
+def _added(job: ModelSync, connection: Connection) -> list[str]:
+    """The ids of records that are kept aside and not stored yet."""
+    table, stage = tables.records(job.layout), tables.stage
+    is_stored = select(table.c.id).where(table.c.id == stage.c.record).exists()
+    fresh = select(stage.c.record).where(stage.c.resource == job.layout.table, stage.c.body.is_not(None), ~is_stored)
+    return list(connection.execute(fresh).scalars())
 
 
 class _Confused(Exception):
@@ -95,17 +133,25 @@ class _Audit:
         if not rows:
             return
         stored: dict[str, Any] = yield RunBlocking(lambda: self._stored(rows[0]["_id"], rows[-1]["_id"]))
-        for id, written in zip(values_of(rows, "_id"), values_of(rows, self.stamp), strict=True):
-            stamp = DATETIME.comparable(written)
-            if stamp is None:
-                raise NotSortedByStamp(f"a record has no {self.stamp}", then="full", lasting=False)
-            self.latest = max(self.latest, stamp)
-            known = self.seen.stamps.get(id) or stored.get(id)
-            if stamp >= self.seen.until or stamp == known or (known is not None and known >= self.seen.until):
-                continue  # it is as it is here, or has changed since this sync began
-            if known is None:
-                raise NotSortedByStamp(f"a record came with an old {self.stamp}", then="full", lasting=False)
-            raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
+        ids, came = values_of(rows, "_id"), values_of(rows, self.stamp)
+        known = list(map({**stored, **self.seen.stamps}.get, ids))
+        # Most are as they are here, and need no look at what they say.
+        same = [there for written, there in zip(came, known, strict=True) if written == there and there is not None]
+        self.latest = max(self.latest, max(same, default=""))
+        if len(same) < len(ids):
+            for written, there in zip(came, known, strict=True):
+                self._check_stamp(written, there)
+
+    def _check_stamp(self, written: Any, known: str | None) -> None:
+        stamp = DATETIME.comparable(written)
+        if stamp is None:
+            raise NotSortedByStamp(f"a record has no {self.stamp}", then="full", lasting=False)
+        self.latest = max(self.latest, stamp)
+        if stamp >= self.seen.until or stamp == known or (known is not None and known >= self.seen.until):
+            return  # it is as it is here, or has changed since this sync began
+        if known is None:
+            raise NotSortedByStamp(f"a record came with an old {self.stamp}", then="full", lasting=False)
+        raise NotSortedByStamp(f"a record changed that the list by {self.stamp} did not show")
 
     def settle(self, lists: list[Mapping[str, str]]) -> Flow[None]:
         """Raise unless the list by stamps, asked again, shows the latest one that was met."""
@@ -125,18 +171,18 @@ class _Audit:
 
 
 class _Search:
-    def __init__(self, job: ModelSync, local: list[str], params: Mapping[str, str], audit: _Audit) -> None:
+    def __init__(self, job: ModelSync, ids: _Ids, params: Mapping[str, str], audit: _Audit, limit: int) -> None:
         self.job = job
-        self.local = local
+        self.local, self.before = ids.some, ids.before
         self.params = params
         self.audit = audit
-        self.limit = min(job.state.traits.cap or job.layout.resource.max_limit, job.layout.resource.max_limit)
+        self.limit = limit
         self.gone: set[str] = set()
         self.spent = 0
 
     def run(self) -> Flow[None]:
         """Compare ranks, beginning with the greatest ids'."""
-        count, newest = len(self.local), self.local[-1]
+        count, newest = self.before + len(self.local), self.local[-1]
         start = max(0, count - self.limit + _MARGIN)
         ids = yield from self._page(start)
         last = False
@@ -150,14 +196,24 @@ class _Search:
             ids += more[1:]
         if not ids:
             raise _Confused
+        if ids[0] < self.local[0]:
+            yield from self._read_all()
         self._settle(ids, first=not start, last=last)
-        if not start:
+        shift = self._shift(ids, start) if start else 0
+        if not shift:
             return
+        yield from self._read_all()
         shift = self._shift(ids, start)
         pages = -(-count // self.limit)
         if shift and shift * (log2(max(2, pages / shift)) + 1.2) > pages:
             raise _Confused
         yield from self._between(0, start + shift, 0, shift, pages)
+
+    def _read_all(self) -> Flow[None]:
+        """Read the ids that are before the last ones, too."""
+        if self.before:
+            ids: _Ids = yield RunBlocking(lambda: _Ids.all_of(self.job))
+            self.local, self.before = ids.some, 0
 
     def _check_newest(self, id: str) -> Flow[None]:
         """Raise `_Confused` unless a list that showed nothing after an id begins with it when read backwards."""
@@ -193,7 +249,7 @@ class _Search:
         place = bisect_left(self.local, ids[0])
         if place == len(self.local) or self.local[place] != ids[0]:
             raise _Confused
-        return place - start
+        return self.before + place - start
 
     def _settle(self, ids: list[str], *, first: bool = False, last: bool = False) -> None:
         """Tell what is missing between the ends of a page, or beyond them where it is the first or the last."""
@@ -253,15 +309,3 @@ def _missing_of_two_lists(job: ModelSync, local: list[str], params: Mapping[str,
     gone = yield from job.confirm(doubtful)
     job.state.traits.swept_at = state.now()
     return set(gone)
-
-
-def _ids(job: ModelSync) -> list[str]:
-    """The ids that there are when this sync is published, before anything is taken away, sorted."""
-    table, stage = tables.records(job.layout), tables.stage
-    fresh = select(stage.c.record).where(stage.c.resource == job.layout.table, stage.c.body.is_not(None))
-    # The collector of cycles would go through the whole process for rows that hold none.
-    with gc_paused(), job.reading() as connection:
-        # In the order of its index, so that there is next to nothing to sort here.
-        stored = connection.execute(select(table.c.id).order_by(table.c.id)).scalars().all()
-        added = set(connection.execute(fresh).scalars()).difference(stored)
-    return sorted([id for id in [*stored, *added] if not id.startswith(TEMPORARY)])

@@ -38,7 +38,7 @@ def incremental(job: ModelSync) -> Flow[Finish]:
 
     Raises `NotSortedByStamp` when the list proves nothing.
     """
-    yield RunBlocking(lambda: _begin(job))
+    recent: int = yield RunBlocking(lambda: _begin(job))
     hidden = job.layout.resource.hidden_by
     lists: list[tuple[Mapping[str, str], bool | None]] = [({}, None)]
     if hidden is not None:
@@ -46,7 +46,7 @@ def incremental(job: ModelSync) -> Flow[Finish]:
         lists = [(archived, True), ({}, False)] if job.state.traits.two else [(archived, None)]
     seen: Seen | None = None
     for params, scope in lists:
-        descent = _NewestFirstWalk(job, params, scope)
+        descent = _NewestFirstWalk(job, params, scope, recent)
         newest = yield from descent.run()
         if seen is None:
             # A stamp from after the server's present is nobody's measure.
@@ -74,10 +74,13 @@ def incremental(job: ModelSync) -> Flow[Finish]:
     return lambda connection: _finish(job, seen, connection)
 
 
-def _begin(job: ModelSync) -> None:
+def _begin(job: ModelSync) -> int:
+    """Begin, and return how many records are known that the list has to show again, down to the floor."""
     with job.writing() as connection:
         job.clear_stage(connection)
+        found = job.store(connection).count_from(str(job.stamp), str(job.state.floor), job.layout.resource.max_limit)
     job.traffic.mark()
+    return found
 
 
 def _account_for(job: ModelSync, missing: set[str]) -> Flow[None]:
@@ -98,21 +101,26 @@ def _finish(job: ModelSync, seen: Seen, connection: Connection) -> None:
 
 
 class _NewestFirstWalk:
-    """One list, from the newest stamp down to the floor. `scope`: of hidden records, of others, or (None) of all."""
+    """One list, from the newest stamp down to the floor. `scope`: of hidden records, of others, or (None) of all.
 
-    def __init__(self, job: ModelSync, params: Mapping[str, str], scope: bool | None) -> None:
+    `recent` are so many records that are known to be above the floor.
+    """
+
+    def __init__(self, job: ModelSync, params: Mapping[str, str], scope: bool | None, recent: int) -> None:
         self.job = job
         self.params = params
         self.scope = scope
         self.stamp = str(job.stamp)
         self.floor = str(job.state.floor)
         self.most = job.layout.resource.max_limit
+        # One below the floor ends it.
+        self.first = min(self.most, max(FIRST, recent + 2 * (job.state.traits.delta or 0) + 1))
         self.stamps: dict[str, str] = {}
         self.missing: set[str] = set()
 
     def run(self) -> Flow[str]:
         """Return the newest stamp there was at the beginning."""
-        offset, limit = 0, min(self.most, max(FIRST, 2 * (self.job.state.traits.delta or 0)))
+        offset, limit = 0, self.first
         top = low = ""
         before = (0, "", "")
         while True:
