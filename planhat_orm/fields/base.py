@@ -132,9 +132,10 @@ class Field(Generic[T]):
         if isinstance(value, (list, dict)):
             # The record keeps the API's value; what is handed out is a copy, so that editing it in place
             # shows as a difference.
-            value = live_of(record)[self.name] = copied(value)
+            # Of two threads that read it at once both get the first one's copy.
+            value = live_of(record).setdefault(self.name, copied(value))
         elif value is None and self.kind.copies:
-            value = live_of(record)[self.name] = self._empty()
+            value = live_of(record).setdefault(self.name, self._empty())
         elif value is not raw:
             self._remember(record, raw, value)
         return value

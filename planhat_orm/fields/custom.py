@@ -96,9 +96,10 @@ class CustomFields(Field[dict[str, Any]]):
         copy = copy_of(raw) if type(raw) is dict else None
         if copy is None:
             return super()._read(record, raw if isinstance(raw, dict) else None)
-        object.__setattr__(record, "_copy", copy)
-        live_of(record)[self.name] = copy.made
-        return copy.made
+        labels = live_of(record).setdefault(self.name, copy.made)
+        if labels is copy.made:
+            object.__setattr__(record, "_copy", copy)
+        return labels
 
 
 def _is_nothing(record: Model, label: str, value: Any) -> bool:
@@ -233,7 +234,9 @@ class Custom(Field[T]):
         # It may be edited in place, so it is read in the dict that is a copy.
         labels = _labels(record)
         if labels.get(self.label) is None:
-            labels[self.label] = self._empty()
+            empty = self._empty()
+            if labels.setdefault(self.label, empty) is None:
+                labels[self.label] = empty
         return labels[self.label]
 
     def __set__(self, record: Model, value: T | None) -> None:

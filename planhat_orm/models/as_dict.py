@@ -22,7 +22,8 @@ def as_dict(record: Model) -> dict[str, Any]:
         found[name] = copied(value)
     custom = found.get("custom")
     if custom is not None:
-        for label in meta.customs.keys() & custom.keys():
-            found[meta.customs[label].name] = getattr(record, meta.customs[label].name)
+        for label, declared in meta.customs.items():
+            if label in custom:
+                found[declared.name] = getattr(record, declared.name)
         found["custom"] = {label: value for label, value in custom.items() if label not in meta.customs}
     return found

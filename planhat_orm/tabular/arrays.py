@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LENGTH = len("2021-07-28T16:15:50.772Z")
 _FIRST = -62_135_596_800_000
 """The first moment that Python knows, in milliseconds."""
-_lines = msgspec.json.Encoder().encode_lines
+_lines = msgspec.json.Encoder(order="sorted").encode_lines
 
 
 def array_of(pyarrow: Any, kind: Kind, raw: Sequence[Any]) -> pa.Array:

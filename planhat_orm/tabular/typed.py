@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
-import msgspec
-
+from ..json_encoding import rewrite
 from ..query import kinds
 
 
@@ -35,13 +34,13 @@ def _integer(value: Any) -> int | None:
 def _texts(value: Any) -> list[str] | None:
     if not isinstance(value, list):
         return None
-    return [element if isinstance(element, str) else msgspec.json.encode(element).decode() for element in value]
+    return [element if isinstance(element, str) else rewrite(element).decode() for element in value]
 
 
 def _json(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return msgspec.json.encode(value).decode()
+    return rewrite(value).decode()
 
 
 def _day(value: Any) -> date | None:

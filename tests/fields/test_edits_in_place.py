@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planhat_orm import Company, Custom, Task
+from planhat_orm.fields.base import Field
 from planhat_orm.models.state import Origin
+from planhat_orm.wire.values import copied, copy_of
 
 ID = "65f0c1a2b3d4e5f607001000"
 LEAVES = st.sampled_from([None, True, False, 0, 1, -1, 1.0, 0.0, -0.0, 1.5, 2**53 + 1, 2**64, "", "1", "a", "true"])
@@ -330,3 +332,26 @@ def test_a_copy_is_held_against_what_is_said_now_and_not_against_what_it_was_mad
     record.custom  # noqa: B018
     record._wire = {"_id": ID, "custom": {"Seats": 1}}
     assert record.changes() == {"custom": {"Seats": (1, True)}}
+
+
+@pytest.mark.parametrize("name", ["custom", "tags", "goals", "features"])
+def test_two_threads_that_read_a_list_or_dict_at_once_get_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shared(Company):
+        goals = Custom("Goals", list)
+
+    record = Shared.from_wire({"_id": ID, "custom": {"Tier": "A"}, "tags": ["a"]})
+    seen: list[Any] = []
+
+    def while_another_reads(made: Callable[..., Any]) -> Callable[..., Any]:
+        def make(*arguments: Any) -> Any:
+            if not seen:
+                seen.append(None)
+                seen.append(getattr(record, name))
+            return made(*arguments)
+
+        return make
+
+    monkeypatch.setattr("planhat_orm.fields.base.copied", while_another_reads(copied))
+    monkeypatch.setattr("planhat_orm.fields.custom.copy_of", while_another_reads(copy_of))
+    monkeypatch.setattr(Field, "_empty", while_another_reads(Field._empty))
+    assert getattr(record, name) is seen[1] and record.changes() == {}

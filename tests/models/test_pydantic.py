@@ -49,6 +49,10 @@ def test_a_dict_has_what_is_known_by_python_name() -> None:
         "tier": "B",
         "phase": "Live",
     }
+    names = [f"f{number}" for number in range(20)]
+    declared: Any = type("Wide", (Company,), {name: Custom(name.upper(), str) for name in names})
+    wide = declared.from_wire({"custom": {name.upper(): name for name in reversed(names)}})
+    assert [name for name in wide.to_dict() if name in names] == names, "declared fields stand in their order"
     account.to_dict()["tags"].append("b")
     assert account.tags == ["a"] and set(account.changes()) == {"phase", "tier"}
     assert account.to_dict(wire=True) == account.to_wire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planhat_orm import Company, Planhat
+from planhat_orm.emulator import Emulator
 from planhat_orm.query import kinds
 from planhat_orm.query.kinds import Kind
 from planhat_orm.query.loading import load_column
@@ -70,3 +73,21 @@ def test_an_array_holds_what_each_value_is_in_a_typed_column(kind: Kind, raw: li
     expected = pyarrow.array([typed(kind, value) for value in raw], type=TYPES[kind.name][0](pyarrow))
     made = array_of(pyarrow, kind, raw)
     assert made.type == expected.type and made.to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.parametrize("source", ["api", "mirror"])
+def test_objects_are_written_alike_whatever_the_order_of_their_keys(source: str, tmp_path: Path) -> None:
+    unsorted = {"b": 1, "a": {"d": [{"z": 1, "y": 2}], "c": 2}}
+    written = '{"a":{"c":2,"d":[{"y":2,"z":1}]},"b":1}'
+    with (
+        Emulator(0) as emulator,
+        Planhat(emulator.api_token, api_url=emulator.url, mirror=tmp_path / "m.db", scan="allow") as planhat,
+    ):
+        emulator.store.insert("company", {"usage": unsorted, "custom": {"Mixed": unsorted, "List": [unsorted]}})
+        emulator.store.insert("company", {"usage": [unsorted], "custom": {"Mixed": "a", "List": None}})
+        planhat.sync(Company)
+        found = Company.objects.using(source).order_by("id").to_arrow()
+        assert found["usage"].to_pylist() == [written, f"[{written}]"]
+        assert found["custom.Mixed"].to_pylist() == [written, "a"]
+        assert found["custom.List"].to_pylist() == [[written], None]
+        assert Company.objects.using(source).values("usage").to_arrow()["usage"].to_pylist()[0] == written
