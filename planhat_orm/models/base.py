@@ -18,6 +18,7 @@ from ..scopes.accounts import Account
 from ..scopes.chain import innermost
 from ..wire.resources import resource as wire_resource
 from ..wire.values import copied
+from .annotations import show_annotations
 from .as_dict import as_dict
 from .labels import label_of, name_of
 from .manager import Objects
@@ -348,7 +349,9 @@ class Model(Record, metaclass=ModelType):
     def __reduce__(self) -> tuple[Any, ...]:
         origin = self._origin
         account = origin.client.account.portable() if origin.client is not None else origin.account
-        return _unpickle, (type(self), self._wire, self._live, origin.selected, origin.deleted, account)
+        annotated = origin.annotated.get(str(self._wire.get("_id")))
+        found = (self._wire, self._live, origin.selected, origin.deleted, account, annotated, origin.synced_at)
+        return _unpickle, (type(self), *found)
 
 
 _put_wire = Record.__dict__["_wire"].__set__
@@ -365,8 +368,13 @@ def _unpickle(
     selected: frozenset[str] | None,
     deleted: bool,
     account: Account | None = None,
+    annotated: dict[str, Any] | None = None,
+    synced_at: datetime | None = None,
 ) -> Model:
-    record = cls.from_wire(wire, Origin(selected=selected, scope=innermost(), account=account))
+    record = cls.from_wire(wire, Origin(selected=selected, synced_at=synced_at, scope=innermost(), account=account))
+    if annotated is not None:
+        record._origin.annotated = {str(wire.get("_id")): annotated}
+        show_annotations(cls)
     record._live = live
     record._origin.deleted = deleted
     return record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from planhat_orm import Company, Custom, Enduser, License, NotLoaded, User
 from planhat_orm.models.results import SaveResult
 from planhat_orm.models.state import Origin
+from planhat_orm.query import kinds
+from planhat_orm.queryset.annotating import attach
 
 ID = "65f0c1a2b3d4e5f607001000"
 OTHER = "65f0c1a2b3d4e5f607001002"
@@ -93,6 +96,17 @@ def test_a_pickle_keeps_what_was_selected_and_deleted_and_no_client() -> None:
     assert (other.name, other._origin.deleted, other._origin.client) == ("x", True, None)
     with pytest.raises(NotLoaded):
         _ = other.phase
+
+
+def test_a_pickle_keeps_its_annotations_and_when_it_was_synced() -> None:
+    moment = datetime(2026, 1, 31, tzinfo=UTC)
+    one = Account.from_wire({"_id": ID}, Origin(source="mirror", synced_at=moment))
+    other = Account.from_wire({"_id": OTHER}, one._origin)
+    attach(one, {"n": 3}, {"n": kinds.NUMBER}, ())
+    attach(other, {"n": 4}, {"n": kinds.NUMBER}, ())
+    found: Any = pickle.loads(pickle.dumps(one))
+    assert (found.n, found.synced_at) == (3, moment)
+    assert found._origin.annotated == {ID: {"n": 3}}, "only its own"
 
 
 def test_pickles_of_unsaved_records_keep_their_relations() -> None:
