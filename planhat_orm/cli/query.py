@@ -201,8 +201,14 @@ def _columns(model: type[Any], question: Question) -> list[str]:
     known = model._meta.fields
     columns = [item for item in _COLUMNS if item in known][:_SHOWN]
     asked = [name for text in question.conditions for name in names_in(condition(model, text))]
-    for name in [*asked, *(item.removeprefix("-") for item in question.order)]:
+    for name in [*asked, *(_unquoted(model, item.removeprefix("-").strip()) for item in question.order)]:
         # A column over a relation costs requests, so it is shown only when asked for.
         if name not in columns and (name in known or name.startswith(("custom__", "custom."))):
             columns.append(name)
     return columns
+
+
+def _unquoted(model: type[Any], text: str) -> str:
+    """What an order sorts by, as the library writes it where the label of a custom field stands in quotes."""
+    value = language.columns(model, text)[0].value if "'" in text or '"' in text else text
+    return value if isinstance(value, str) else text

@@ -190,6 +190,17 @@ def test_groups_with_conditions_an_order_and_a_limit(synced: Run) -> None:  # no
     assert "--by says which" in synced("query", "License", "--having", "count>1").err
 
 
+@pytest.mark.parametrize("quoted", ["custom.'Next review day'", '"custom.Next review day"'])
+def test_a_label_in_quotes_is_a_column_without_them_and_sorts(synced: Run, quoted: str) -> None:  # noqa: F811
+    label, form = "custom.Next review day", ("--limit", "0", "--format", "jsonl")
+    shown = jsonl(synced("query", "Company", "--columns", f"name,{quoted}", "--order", f"-{quoted}", *form))
+    assert list(shown[0]) == ["name", label]
+    days = [row[label] for row in shown if row[label] is not None]
+    assert days and days == sorted(days, reverse=True)  # type: ignore[type-var]
+    (last,) = {name for name in jsonl(synced("query", "--order", f"-{quoted}", *form))[0] if "Next review day" in name}
+    assert last in (label, "custom__Next review day")
+
+
 def test_a_table_in_markdown(synced: Run) -> None:  # noqa: F811
     ask = ["query", "Company", "--columns", "name,mrr,tags", "--limit", "2", "--format"]
     lines = synced(*ask, "md").out.splitlines()

@@ -111,6 +111,10 @@ class _Builder:
         assert isinstance(value, Tree)
         name = str(named[0]) if named else self._source(value)
         made = self.value(value)
+        if value.data == "path" and not named and isinstance(made, Path) and not _PLAIN_PATH.fullmatch(name):
+            name = ".".join(made.steps)  # as a file that is pushed names it, without quotes
+        elif value.data == "text" and not named and isinstance(made, Plain):
+            name = made.source
         if isinstance(made, Path) and not made.inside:
             return Column(name, F(made.name) if named else name if _PLAIN_PATH.fullmatch(name) else made.name)
         return Column(name, self._expression(made))
