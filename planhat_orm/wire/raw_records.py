@@ -13,6 +13,7 @@ import msgspec
 
 from .. import json_decoding
 from ..errors import BadAnswer
+from ..gc_pause import gc_paused
 from ..http.effects import Response
 from .aliases import apply_aliases
 from .resources import STAMPS, Resource, resources
@@ -86,6 +87,7 @@ def repaired_in(response: Response) -> list[str]:
     return [str(head.get("_id")) for head in heads]
 
 
+@gc_paused()
 def slices_of(response: Response, resource: Resource) -> list[RawRecord]:
     """The records of an answered page that was asked for in slices, under the documented names.
 

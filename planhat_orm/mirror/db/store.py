@@ -12,7 +12,20 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, delete, func, or_, select, true, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Integer,
+    Select,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    type_coerce,
+    update,
+)
 
 from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
@@ -229,12 +242,19 @@ class Store:
     def _looked_at_twice(self) -> Iterator[Sequence[Sequence[Any]]]:
         """The rows that SQLite does not show as their seals say: Python may show numbers and characters otherwise."""
         with self.connection.exec_driver_sql(self._shown_by_sqlite()) as result:
-            while part := result.fetchmany(PACKED):
-                ids, hashes, others, *numbers = zip(*part, strict=True)
-                seals = self.rows.seals([line or b"" for line in others], numbers)
-                doubtful = [id for id, hash, seal in zip(ids, hashes, seals, strict=True) if hash[-len(seal) :] != seal]
+            while (doubtful := self._doubtful(result)) is not None:
                 for some in chunks(doubtful):
                     yield from self.sealed_rows(self.table.c.id.in_(some))
+
+    @gc_paused()
+    def _doubtful(self, shown: CursorResult[Any]) -> list[str] | None:
+        """The ids of some more rows that are not shown as their seals say; None where there are no more rows."""
+        part = shown.fetchmany(PACKED)
+        if not part:
+            return None
+        ids, hashes, others, *numbers = zip(*part, strict=True)
+        seals = self.rows.seals([line or b"" for line in others], numbers)
+        return [id for id, hash, seal in zip(ids, hashes, seals, strict=True) if not hash.endswith(seal)]
 
     def _shown_by_sqlite(self) -> str:
         """The statement that shows what seals are made of; NULL of a row with bytes, of which SQLite makes no JSON."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from ...errors import NotFound, PermissionDenied
+from ...gc_pause import gc_paused
 from ...http.effects import Flow, RunBlocking
 from ...query.kinds import DATETIME, iso
 from ...wire import records
@@ -148,6 +149,7 @@ class _Full:
         self.state.traits.cap = max(OVERLAP, walk.longest) if walk.rank > walk.longest else self.resource.max_limit
         self.state.traits.overlap = max(8, walk.overlap * 7 // 8)
 
+    @gc_paused()
     def _apply(self, page: Page[RawRecord], scope: bool | None, longest: int) -> None:
         job, cursor = self.job, self.cursor
         with job.writing() as connection:
