@@ -24,35 +24,45 @@ _FIRST = -62_135_596_800_000
 _lines = msgspec.json.Encoder(order="sorted").encode_lines
 
 
+def filled(pyarrow: Any, values: Sequence[Any], arrow: Any) -> pa.Array:
+    """An array of a type. Its memory is the system's: Arrow's allocators keep a part of what was made for each page."""
+    return pyarrow.array(values, type=arrow, memory_pool=pyarrow.system_memory_pool())
+
+
+def missing(pyarrow: Any, rows: int, arrow: Any) -> pa.Array:
+    """An array of a type in which every value is missing."""
+    return pyarrow.nulls(rows, arrow, memory_pool=pyarrow.system_memory_pool())
+
+
 def array_of(pyarrow: Any, kind: Kind, raw: Sequence[Any]) -> pa.Array:
     """The Arrow array of a kind of raw values; a value that does not fit is missing."""
     make, value = TYPES[kind.name]
     types = set(map(type, raw)) - {type(None)}
     whole = _WHOLE.get(kind.name)
     if not types:
-        return pyarrow.nulls(len(raw), make(pyarrow))
+        return missing(pyarrow, len(raw), make(pyarrow))
     made = None if whole is None else whole(pyarrow, make(pyarrow), raw, types)
     if made is not None:
         return made
     loaded = load_column(kind, raw)
-    return pyarrow.array([None if item is None else value(item) for item in loaded], type=make(pyarrow))
+    return filled(pyarrow, [None if item is None else value(item) for item in loaded], make(pyarrow))
 
 
 def _texts(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    return pyarrow.array(raw, type=arrow) if types == {str} else None
+    return filled(pyarrow, raw, arrow) if types == {str} else None
 
 
 def _flags(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    return pyarrow.array(raw, type=arrow) if types == {bool} else None
+    return filled(pyarrow, raw, arrow) if types == {bool} else None
 
 
 def _numbers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
     fits = types == {float} or (types <= {int, float} and are_exact(raw))
-    return pyarrow.array(raw, type=arrow) if fits else None
+    return filled(pyarrow, raw, arrow) if fits else None
 
 
 def _integers(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    return pyarrow.array(raw, type=arrow) if types == {int} and are_exact(raw) else None
+    return filled(pyarrow, raw, arrow) if types == {int} and are_exact(raw) else None
 
 
 def are_exact(raw: Sequence[Any]) -> bool:
@@ -66,19 +76,19 @@ def _moments(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> 
         return None
     import pyarrow.compute as compute
 
-    texts = pyarrow.array(raw, type=pyarrow.string())
+    texts = filled(pyarrow, raw, pyarrow.string())
     lengths = compute.min_max(compute.binary_length(texts)).as_py()
     if lengths != {"min": _LENGTH, "max": _LENGTH} or not compute.all(compute.ends_with(texts, "Z")).as_py():
         return None
     try:
-        moments = texts.cast(arrow)
+        moments = texts.cast(arrow, memory_pool=pyarrow.system_memory_pool())
     except pyarrow.ArrowInvalid:
         return None
     return moments if compute.min(moments.cast(pyarrow.int64())).as_py() >= _FIRST else None
 
 
 def _lists(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
-    return pyarrow.array(raw, type=arrow) if types == {list} and are_texts(raw) else None
+    return filled(pyarrow, raw, arrow) if types == {list} and are_texts(raw) else None
 
 
 def are_texts(lists: Sequence[list[Any] | None]) -> bool:
@@ -90,7 +100,7 @@ def _objects(pyarrow: Any, arrow: Any, raw: Sequence[Any], types: set[type]) -> 
     if types != {dict}:
         return None
     present = iter(_lines([value for value in raw if value is not None]).decode().split("\n"))
-    return pyarrow.array([None if value is None else next(present) for value in raw], type=arrow)
+    return filled(pyarrow, [None if value is None else next(present) for value in raw], arrow)
 
 
 _WHOLE: dict[str, Callable[[Any, Any, Sequence[Any], set[type]], Any]] = {

@@ -13,7 +13,7 @@ import msgspec
 
 from ..query import kinds
 from ..query.kinds import Kind
-from .arrays import are_exact, are_texts, array_of
+from .arrays import are_exact, are_texts, array_of, filled, missing
 from .typed import TYPES
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ class PagedColumn:
         while pages:
             start, length, page = pages.pop()
             if start > end:
-                yield self._pyarrow.nulls(start - end, arrow)
+                yield missing(self._pyarrow, start - end, arrow)
             yield _released(self._pyarrow, page, kind, arrow)
             end = start + length
         if rows > end:
-            yield self._pyarrow.nulls(rows - end, arrow)
+            yield missing(self._pyarrow, rows - end, arrow)
 
 
 class PagedCustoms:
@@ -105,15 +105,15 @@ def kind_of_types(types: set[type]) -> Kind:
 def _held(pyarrow: Any, raw: Sequence[Any], types: set[type]) -> Any:
     """The values of a page so that they can be had again: an array where Arrow has their type, else JSON."""
     if types <= {str}:
-        return pyarrow.array(raw, type=pyarrow.string())
+        return filled(pyarrow, raw, pyarrow.string())
     if types == {bool}:
-        return pyarrow.array(raw, type=pyarrow.bool_())
+        return filled(pyarrow, raw, pyarrow.bool_())
     if types == {float}:
-        return pyarrow.array(raw, type=pyarrow.float64())
+        return filled(pyarrow, raw, pyarrow.float64())
     if types == {int} and are_exact(raw):
-        return pyarrow.array(raw, type=pyarrow.int64())
+        return filled(pyarrow, raw, pyarrow.int64())
     if types == {list} and are_texts(raw):
-        return pyarrow.array(raw, type=pyarrow.list_(pyarrow.string()))
+        return filled(pyarrow, raw, pyarrow.list_(pyarrow.string()))
     return msgspec.json.encode(raw)
 
 
@@ -124,5 +124,5 @@ def _released(pyarrow: Any, page: Any, kind: Kind, arrow: Any) -> Any:
     if page.type == arrow:
         return page
     if pyarrow.types.is_int64(page.type) and kind is kinds.NUMBER:
-        return page.cast(arrow)
+        return page.cast(arrow, memory_pool=pyarrow.system_memory_pool())
     return array_of(pyarrow, kind, page.to_pylist())

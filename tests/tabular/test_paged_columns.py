@@ -82,3 +82,11 @@ def test_the_custom_fields_of_a_page_are_gone_when_the_next_is_added(
     assert found["custom.Only here"].to_pylist() == [[str(number)] for number in range(3 * PAGE)]
     # A page of the API begins with a record of the one before.
     assert len(earlier) >= 3 and max(earlier) < PAGE / 2
+
+
+def test_arrow_s_own_allocator_holds_none_of_a_table() -> None:
+    with Emulator(300) as emulator, Planhat(emulator.api_token, api_url=emulator.url):
+        before = pyarrow.default_memory_pool().bytes_allocated()
+        found = Company.objects.all().to_arrow()
+        assert found.nbytes > 100_000
+        assert pyarrow.default_memory_pool().bytes_allocated() == before
