@@ -126,8 +126,8 @@ def named_columns(queryset: QuerySet[Any], names: tuple[Any, ...]) -> Flow[pa.Ta
         made = _Columns(pyarrow, fields)
         yield from made.read(queryset._clone(query))
         table = made.table()
-    shown = zip(names, kinds_of, strict=True)
-    return table.rename_columns([given if isinstance(given, str) else name for given, name in shown])
+    shown = dict(zip(values._names, names, strict=True)).items()
+    return table.rename_columns([given if isinstance(given, str) else name for name, given in shown])
 
 
 def arrow_of_columns(columns: Iterable[Sequence[Any]], kinds_of: Mapping[str, Kind]) -> pa.Table:

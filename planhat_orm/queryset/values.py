@@ -224,7 +224,9 @@ class ValuesList(_Rows[T]):
     def _columns_of(self, rows: list[Any]) -> list[Sequence[Any]]:
         if self._flat:
             return [rows]
-        return list(zip(*rows, strict=True)) or [() for _ in self._names]
+        columns = list(zip(*rows, strict=True)) or [() for _ in self._names]
+        # A name that is given twice is one column, as it is one key of `values()`.
+        return list(dict(zip(self._names, columns, strict=True)).values())
 
     def _as_values(self, shown: str) -> tuple[Query, Target, Resource | None]:
         """The query of these values as a condition takes it, and the value that is compared."""

@@ -98,6 +98,15 @@ def test_an_empty_frame_has_the_columns_and_types_of_a_full_one(model: Any) -> N
     assert list(none.to_pandas().dtypes) == list(every.to_pandas().drop(columns=stray).dtypes)
 
 
+@pytest.mark.parametrize("names", [("name", "name"), ("custom.Tier", "name", "custom.Tier")])
+def test_a_name_that_is_given_twice_is_one_column(names: tuple[str, ...]) -> None:
+    expected = Company.objects.values(*names).to_arrow()
+    assert expected.column_names == list(dict.fromkeys(names))
+    assert Company.objects.values_list(*names).to_arrow().equals(expected)
+    assert Company.objects.to_arrow(*names).equals(expected)
+    assert Company.objects.none().values_list(*names).to_arrow().schema == expected.schema
+
+
 def test_the_list_of_custom_fields_is_asked_for_once_for_frames(calls: Calls) -> None:
     Company.objects.to_arrow()
     Company.objects.to_arrow()
