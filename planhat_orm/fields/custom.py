@@ -82,7 +82,7 @@ class CustomFields(Field[dict[str, Any]]):
         """The wire values of what `difference` found; with `guard`, what does not belong there raises."""
         if not guard:
             return {label: _shown(record, label, new) for label, (_, new) in changed.items()}
-        for label, (old, new) in changed.items():
+        for label, (old, new) in self._labels(changed).items():
             declared = record._meta.customs.get(label)
             if declared is not None:
                 declared.guard(record)

@@ -315,3 +315,10 @@ def test_what_is_set_in_custom_is_checked_by_its_declaration() -> None:
             fresh._payload()
     account.custom["Tier"] = None
     assert account._payload()["custom"]["Tier"] is None
+
+
+def test_a_label_that_is_no_text_is_refused_before_sending() -> None:
+    record = Company.from_wire({"_id": ID, "custom": {"Tier": "A"}})
+    record.custom[5] = 1  # type: ignore[index]
+    with pytest.raises(ValidationError, match="custom must be a dict with str keys"):
+        record._payload()
