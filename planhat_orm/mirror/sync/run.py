@@ -94,8 +94,9 @@ def _start(database: Database, names: list[str]) -> int:
 
 
 def _end(database: Database, names: list[str], report: SyncReport) -> None:
-    # This sync may have brought custom fields that the account did not have before.
-    views.refresh(database, names)
+    if "custom_field" in report.models:
+        # It may have brought custom fields that the account did not have before.
+        views.refresh(database, names)
     with database.writing() as connection:
         connection.execute(
             update(tables.runs)
