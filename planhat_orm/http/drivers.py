@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE = 8
-"""Requests in flight that flows began and do not wait for yet, of one driver in threads or one flow in tasks."""
+AT_ONCE = 14
+"""Requests in flight that flows began and do not wait for yet, of one driver in threads: the pages that a sync asks for
+ahead, and the first requests of the next models. Planhat takes fifty at a time."""
 
 
 class Finished(Exception):

@@ -21,6 +21,7 @@ from ..db.life import Holder
 from ..report import ModelReport, SyncReport
 from ..sharing import custom_fields, views
 from .guarded import is_early, settle
+from .in_turn import InTurn
 from .incremental import incremental
 from .job import Finish, ModelSync
 from .metrics import metrics
@@ -51,17 +52,25 @@ def sync(
     failures: list[RequestError] = []
     holder = Holder(database)
     lease: Lease | None = None
+
+    def made(name: str) -> Flow[None]:
+        assert lease is not None
+        return _sync_model(
+            database, name, lease, report, force_full=force_full, history=history, metric_days=metric_days
+        )
+
+    turns = InTurn(names, made)
     try:
         lease = yield RunBlocking(lambda: acquire(holder))
         assert lease is not None
         report.run = yield RunBlocking(lambda: _start(database, names))
         for name in names:
             if name in optional and all(report.models[other].failed for other in names if other not in optional):
+                report.models.pop(name, None)
                 continue  # what it is wanted for could not be read
+            turned = time.monotonic()
             try:
-                yield from _sync_model(
-                    database, name, lease, report, force_full=force_full, history=history, metric_days=metric_days
-                )
+                yield from turns.run(name)
             except (AuthenticationError, ConnectionFailed):
                 raise  # the other models would fare no better
             except RequestError as failed:
@@ -69,9 +78,11 @@ def sync(
                 report.models[name].failed = str(failed)
                 if name not in optional:
                     failures.append(failed)
+            report.models[name].seconds = time.monotonic() - turned
         report.seconds = time.monotonic() - began
         yield RunBlocking(lambda: _end(database, names, report))
     finally:
+        turns.close()
         try:
             if lease is not None:
                 lease.release()
@@ -120,7 +131,6 @@ def _sync_model(
     metric_days: int,
 ) -> Flow[None]:
     mine = report.models[name] = ModelReport(name)
-    began = time.monotonic()
     job: ModelSync = yield RunBlocking(lambda: _job(database, name, lease, report.run, mine, history, force_full))
     try:
         yield job.progress(0, "starting")
@@ -133,7 +143,6 @@ def _sync_model(
     finally:
         job.name_repaired()
         mine.requests, mine.bytes = job.traffic.requests, job.traffic.bytes
-        mine.seconds = time.monotonic() - began
     yield job.progress(mine.new + mine.changed + mine.unchanged, "done")
 
 
