@@ -118,7 +118,6 @@ class _Rows(Framed, Results[T]):
             queryset = queryset.prefetch_related(*relations)
         wires = {"_id"} | {wire for name in held if (wire := self._wire(name)) is not None}
         queryset = queryset._clone(queryset._query.changed(select=frozenset(wires)))
-        seen: list[Any] = []
         known: set[Any] = set()
         # As in QuerySet._pages: what holds this flow must not be held by it.
         maker, distinct = self._clone(queryset), self._distinct
@@ -126,7 +125,7 @@ class _Rows(Framed, Results[T]):
 
         def build(records: list[Model]) -> Flow[None]:
             rows = [maker._row(record) for record in records]
-            yield Emit([row for row in rows if not distinct or _new(row, known, seen)])
+            yield Emit([row for row in rows if not distinct or _new(row, known)])
 
         yield from mapped(queryset._pages(keep_peers=False), build)
 
@@ -143,7 +142,6 @@ class _Rows(Framed, Results[T]):
         wires = tuple(dict.fromkeys(field.keys[0] for field in fields))
         query = queryset._settled(queryset._query.changed(select=frozenset({"_id", *wires})))
         columns = queryset._from().columns(query, wires)
-        seen: list[Any] = []
         known: set[Any] = set()
         maker, distinct = self._clone(queryset), self._distinct
         del self, queryset
@@ -151,7 +149,7 @@ class _Rows(Framed, Results[T]):
         def build(page: dict[str, list[Any]]) -> Flow[None]:
             with gc_paused():
                 rows = maker._rows_of([_loaded_column(field, page) for field in fields])
-            yield Emit([row for row in rows if _new(row, known, seen)] if distinct else rows)
+            yield Emit([row for row in rows if _new(row, known)] if distinct else rows)
 
         yield from mapped(columns, build)
 
@@ -259,15 +257,21 @@ def _loaded_column(field: Field[Any], page: dict[str, list[Any]]) -> Sequence[An
     return load_column(field.kind, values)
 
 
-def _new(row: Any, known: set[Any], seen: list[Any]) -> bool:
-    key = tuple(row.items()) if isinstance(row, dict) else row
-    try:
-        if key in known:
-            return False
-        known.add(key)
-    except TypeError:
-        # A row with a list in it has no hash.
-        if key in seen:
-            return False
-        seen.append(key)
+def _new(row: Any, known: set[Any]) -> bool:
+    key = _key(row)
+    if key in known:
+        return False
+    known.add(key)
     return True
+
+
+def _key(value: Any) -> Any:
+    """What equal rows have in common, with a hash: as in JSON, 1 equals 1.0 and at no depth True."""
+    kind = type(value)
+    if kind is bool:
+        return bool, value
+    if kind is list:
+        return list, tuple(map(_key, value))
+    if kind is dict:
+        return dict, frozenset((name, _key(item)) for name, item in value.items())
+    return tuple(map(_key, value)) if isinstance(value, tuple) else value

@@ -147,6 +147,17 @@ def test_distinct_values_come_once() -> None:
     assert Company.objects.distinct().count() == Company.objects.count()
 
 
+def test_distinct_values_tell_flags_from_numbers_at_every_depth() -> None:
+    pairs: list[tuple[Any, Any]] = [(1, True), (0, False), ([1, "a"], [True, "a"]), ({"a": [0]}, {"a": [False]})]
+    with Emulator(0) as emulator, Planhat(emulator.api_token, api_url=emulator.url):
+        for value in (*[item for pair in pairs for item in pair], 1.0, [1.0, "a"], None):
+            emulator.store.insert("company", {"name": "x", "custom": {"Odd": value}})
+        found = Company.objects.order_by("id").values_list("custom.Odd", flat=True).distinct()
+        assert list(map(repr, found)) == [*(repr(item) for pair in pairs for item in pair), "None"]
+        rows = Company.objects.order_by("id").values("name", "custom.Odd").distinct()
+        assert [repr(row["custom.Odd"]) for row in rows] == list(map(repr, found))
+
+
 # --- what a queryset is kept as -------------------------------------------------------------------------
 
 
