@@ -16,6 +16,7 @@ from ..fields import CustomFields
 from ..fields.base import Field
 from ..fields.relations import One
 from ..wire.aliases import with_aliases
+from ..wire.patches import same
 from ..wire.values import Copy, copied, identical
 from .meta import Meta
 from .state import Origin
@@ -140,11 +141,11 @@ class Record:
                 left = {
                     label: new
                     for label, (_, new) in difference.items()
-                    if label not in before or before[label] != new
+                    if label not in before or not same(before[label], new)
                 }  # fmt: skip
                 if left:
                     rest[field.name] = left
-            elif field.wire not in sent or sent[field.wire] != field.dump(value):
+            elif field.wire not in sent or not same(sent[field.wire], field.dump(value)):
                 rest[field.name] = value
         return rest
 

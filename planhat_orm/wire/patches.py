@@ -78,8 +78,13 @@ def _settle(merge: Merge, wire: str, label: str | None, read: Mapping[str, Any] 
 
 def merged_list(base: list[Any], mine: list[Any], theirs: list[Any]) -> list[Any]:
     """Their list with what I added and without what I removed."""
-    kept = [field for field in theirs if field in mine or field not in base]
-    return kept + [field for field in mine if field not in base and field not in kept]
+    kept = [item for item in theirs if _holds(mine, item) or not _holds(base, item)]
+    return kept + [item for item in mine if not _holds(base, item) and not _holds(kept, item)]
+
+
+def _holds(values: list[Any], value: Any) -> bool:
+    # `in` takes True for 1.
+    return value in values and any(same(value, other) for other in values)
 
 
 def merged(below: Raw, above: Mapping[str, Any]) -> Raw:

@@ -355,3 +355,15 @@ def test_two_threads_that_read_a_list_or_dict_at_once_get_the_same(name: str, mo
     monkeypatch.setattr("planhat_orm.fields.custom.copy_of", while_another_reads(copy_of))
     monkeypatch.setattr(Field, "_empty", while_another_reads(Field._empty))
     assert getattr(record, name) is seen[1] and record.changes() == {}
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, True), (False, 0), ([1], [True]), ({"a": 0}, {"a": False})])
+def test_a_flag_that_is_set_in_the_place_of_its_number_while_that_is_sent_is_a_change(first: Any, then: Any) -> None:
+    record, task = Company.from_wire({"_id": ID, "custom": {"Other": "x"}}), Task.from_wire({"_id": ID})
+    record.custom["Odd"], task.checklist = first, [{"done": first}]
+    sent, sent_task = record._payload(), task._payload()
+    record.custom["Odd"], task.checklist = then, [{"done": then}]
+    record._saved({"_id": ID, **copy.deepcopy(sent)}, sent)
+    task._saved({"_id": ID, **copy.deepcopy(sent_task)}, sent_task)
+    assert repr(record.changes()) == repr({"custom": {"Odd": (first, then)}})
+    assert repr(task.changes()) == repr({"checklist": ([{"done": first}], [{"done": then}])})
