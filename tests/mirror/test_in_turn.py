@@ -62,17 +62,17 @@ def tenant(make_emulator: Callable[..., Emulator], **sizes: int) -> Emulator:
 
 
 def test_with_slow_answers_three_models_are_asked_for_while_another_is_read(
-    make_emulator: Callable[..., Emulator], mirror: Mirror
+    make_emulator: Callable[..., Emulator], either: Mirror
 ) -> None:
     emulator = tenant(make_emulator)
     near, driver = slow(emulator)
-    near(mirror.sync(MODELS))
+    near(either.sync(MODELS))
     assert driver.asked_before(0) == ["users"], "nobody knows yet whether this server is there"
     assert driver.asked_before(1) == ["users", "companies", "endusers", "licenses"]
     assert BEGUN == 3
     assert len(driver.asked_before(-1)) == len(MODELS)
     for name in MODELS:
-        assert mirror_rows(mirror, name).keys() == server_rows(emulator, name).keys()
+        assert mirror_rows(either, name).keys() == server_rows(emulator, name).keys()
 
 
 def test_with_fast_answers_each_model_is_asked_for_in_its_turn(
