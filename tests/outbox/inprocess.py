@@ -5,6 +5,7 @@ Requests meet a list of faults, time stands until somebody waits, and a client c
 
 from __future__ import annotations
 
+import weakref
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ class Client(Planhat):
 class _Driver(Driver):
     def __init__(self, session: Any, client: Client, tenant: Tenant) -> None:
         super().__init__(session)
-        self._of = client
+        # Nobody closes a client that is killed. It is collected, as what would close it holds none.
+        self._of: Client = weakref.proxy(client)
         self._tenant = tenant
 
     def _perform(self, effect: Any) -> Any:
