@@ -74,12 +74,22 @@ def _name(record: Any, wire: str) -> str:
 
 
 def _put_into(target: Model, record: Model) -> None:
-    """Set what was set on a record on another one, too; of `custom` the labels that were set."""
+    """Set what was set on a record on another one, too, but nothing that was only read; of `custom` the labels."""
+    changed = {field.name: difference for field, _, difference in record._edits()}
     for name, value in (record._live or {}).items():
-        if isinstance(record._meta.fields[name], CustomFields):
-            setattr(target, name, {**getattr(target, name), **value})
-        else:
+        field = record._meta.fields[name]
+        if isinstance(field, CustomFields):
+            setattr(target, name, {**getattr(target, name), **_set_labels(record, value, changed.get(name, {}))})
+        elif name in changed or (value is None and field.wire not in record._wire):
             setattr(target, name, value)
+
+
+def _set_labels(record: Model, labels: dict[str, Any], changed: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """The labels that were set, those among them that were cleared without having been read."""
+    came = record._wire.get("custom")
+    known = came if isinstance(came, dict) else {}
+    cleared = {label: None for label, value in labels.items() if value is None and label not in known}
+    return {**cleared, **{label: new for label, (_, new) in changed.items()}}
 
 
 def with_merged(result: BatchResult, records: Sequence[Any], sent_as: Sequence[Any]) -> BatchResult:

@@ -172,6 +172,25 @@ def test_rows_that_share_a_key_are_refused_or_become_one_with_a_status_of_its_ow
         objects.bulk_upsert(rows_of(company), duplicates="maybe")
 
 
+def test_what_was_only_read_of_a_record_is_not_put_into_one_that_shares_its_key(own: Own) -> None:
+    emulator, planhat = own(companies=0, seed=2)
+    custom = {"Tier": "A", "Plan": "Pro", "Goals": None}
+    emulator.store.insert("company", {"name": "Acme", "externalId": "a", "tags": ["old"], "custom": custom})
+    edited, read = (Company.objects.using(planhat).get(external_id="a") for _ in range(2))
+    edited.tags.append("new")
+    edited.custom["Tier"] = "B"
+    edited.phase = "Live"
+    for name in Company._meta.fields:  # those that only Planhat sets are among them
+        getattr(read, name)
+    read.name = "Other"
+    del read.custom["Plan"]
+    result = Company.objects.using(planhat).bulk_upsert([edited, read], duplicates="merge")
+    assert [row.status for row in result] == ["updated", "merged"]
+    (stored,) = emulator.store.all("company")
+    assert (stored["name"], stored["phase"], stored["tags"]) == ("Other", "Live", ["old", "new"])
+    assert stored["custom"]["Tier"] == "B" and not stored["custom"].get("Plan")
+
+
 def test_rows_that_share_one_key_and_not_another_are_never_put_together(own: Own) -> None:
     emulator, _, objects, company = contacts(own)
     rows = [{"email": "a@x.example", "source_id": key, "company_id": company} for key in ("1", "2")]
