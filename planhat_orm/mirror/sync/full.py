@@ -149,10 +149,10 @@ class _Full:
         self.state.traits.cap = max(OVERLAP, walk.longest) if walk.rank > walk.longest else self.resource.max_limit
         self.state.traits.overlap = max(8, walk.overlap * 7 // 8)
 
-    @gc_paused()
     def _apply(self, page: Page[RawRecord], scope: bool | None, longest: int) -> None:
         job, cursor = self.job, self.cursor
-        with job.writing() as connection:
+        # Not while others write: that may take longer.
+        with job.writing() as connection, gc_paused():
             store = job.store(connection)
             ids = set(values_of(page.rows, "_id"))
             stored = store.between(page.after, page.last)
