@@ -46,6 +46,8 @@ class CustomFields(Field[dict[str, Any]]):
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
             if same(old, new) or (old is None and _is_nothing(record, label, new)):
+                if new is None and label not in before and self._unasked(record):
+                    changed[label] = (None, None)  # of what was not asked for, None is a wish to clear it
                 continue
             new = _shown(record, label, new)
             load = (_kind(record, label) or kinds.ANY).load
@@ -170,7 +172,7 @@ def _shown(record: Model, label: str, value: Any) -> Any:
         return value
 
 
-def _labels(record: Model) -> dict[str, Any]:
+def labels_of(record: Model) -> dict[str, Any]:
     """The dict to edit; a record whose custom fields were not asked for starts with an empty one."""
     live = record._live or {}
     field = record._meta.fields["custom"]
@@ -232,7 +234,7 @@ class Custom(Field[T]):
                 self._remember(record, raw, value)
             return value
         # It may be edited in place, so it is read in the dict that is a copy.
-        labels = _labels(record)
+        labels = labels_of(record)
         if labels.get(self.label) is None:
             empty = self._empty()
             if labels.setdefault(self.label, empty) is None:
@@ -242,7 +244,7 @@ class Custom(Field[T]):
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
         checked = self.check(value, runtime.zone(record))
-        _labels(record)[self.label] = None if checked is None else self.kind.dump(checked)
+        labels_of(record)[self.label] = None if checked is None else self.kind.dump(checked)
 
     def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Return `value` as the field keeps it; `ValidationError` when it is of another type or no choice."""

@@ -13,6 +13,7 @@ from ..errors import FieldError, NotFound, PlanhatError, ValidationError
 from ..fields import Custom, Id
 from ..fields.account import custom_label
 from ..fields.base import Field
+from ..fields.custom import labels_of
 from ..html import table
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
@@ -94,7 +95,7 @@ class Model(Record, metaclass=ModelType):
             setattr(self, self._meta.customs[label].name, value)
         else:
             field = self._meta.fields["custom"]
-            field.__set__(self, {**field.__get__(self, type(self)), label: value})
+            field.__set__(self, {**labels_of(self), label: value})
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any], origin: Origin | None = None) -> Self:

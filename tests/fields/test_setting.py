@@ -322,3 +322,24 @@ def test_a_label_that_is_no_text_is_refused_before_sending() -> None:
     record.custom[5] = 1  # type: ignore[index]
     with pytest.raises(ValidationError, match="custom must be a dict with str keys"):
         record._payload()
+
+
+def test_a_custom_field_that_was_not_asked_for_is_set_and_cleared() -> None:
+    class Account(Company):
+        tier = Custom("Tier", str)
+
+    for value in ("B", None):
+        chosen = Account.from_wire({"_id": ID, "name": "x"}, Origin(selected=frozenset({"_id", "name"})))
+        chosen.tier = value
+        made = [
+            chosen,
+            Account(id=ID, tier=value),
+            Account(id=ID, custom={"Tier": value}),
+            Account(id=ID, custom__Tier=value),
+        ]
+        for record in made:
+            assert record.changes() == {"tier": (None, value)}
+            assert record._payload() == {"custom": {"Tier": value}}
+            record._saved({"_id": ID}, record._payload())
+            assert record.changes() == {}
+    assert Account(tier=None).changes() == {} and Account.from_wire({"_id": ID}).changes() == {}
