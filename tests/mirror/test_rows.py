@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from planhat_orm.errors import BadAnswer
 from planhat_orm.json_encoding import rewrite
 from planhat_orm.mirror.db.changes import difference, undo
-from planhat_orm.mirror.db.codec import RowCodec, decode
+from planhat_orm.mirror.db.codec import RowCodec, decode, large_floats
 from planhat_orm.mirror.db.layout import layout_for, layouts, tables
 from planhat_orm.mirror.db.packing import plain_numbers
 from planhat_orm.query import kinds
@@ -197,3 +197,36 @@ def test_a_number_that_no_float_holds_is_a_bad_answer_and_shows_nothing_of_the_r
 def test_every_listed_resource_has_a_table() -> None:
     assert {table.table for table in tables()} == set(layouts()) - {"note"}
     assert layout_for("note").table == "conversation"
+
+
+@given(
+    st.integers(16, 300),
+    st.sampled_from(["[1e{}]", '{{"a":-2.5e{},"b":1}}', '{{"a":3e{}}}', "[1e{},2]", '[["x",7e{}]]']),
+)
+def test_postgresql_gets_large_floats_in_full(exponent: int, form: str) -> None:
+    custom = form.format(exponent)
+    rows = RowCodec(layout_for("company"), postgres=True)
+    stored = rows.encode_rows([f'{{"_id":"a","custom":{custom}}}'.encode(), b'{"_id":"b","custom":{}}']).columns
+    assert "e" not in stored["custom"][0] and same(decode(stored["custom"][0]), decode(custom))
+
+
+def test_ids_are_not_taken_for_large_floats() -> None:
+    ids = {"coOwner": "65f1e5c10000000000000001", "9e9": ["1e16", "5e+16"]}
+    assert not large_floats(rewrite(ids).decode())
+
+
+def test_keys_of_later_pages_are_read_in_any_order() -> None:
+    rows = RowCodec(layout_for("task"))
+    pages: list[list[dict[str, Any]]] = [
+        [{"_id": "a"}],
+        [{"_id": "b", "unheardOf": 1}, {"name": "Call", "_id": "c"}],
+        [{"more": [], "unheardOf": 2, "_id": "d", "description": "x"}],
+        [{"_id": "e", **{f"key{number}": number for number in range(400)}}],
+        [{"_id": "f", "name": None, 'not " a name': 1}, {"key399": 2, "_id": "g"}],
+    ]
+    for page in pages * 2:
+        packed = rows.encode_rows([rewrite(raw) for raw in page]).columns
+        cells = [
+            [packed[name][place] if name in packed else None for name in rows.names[:-1]] for place in range(len(page))
+        ]
+        assert same(rows.decode_rows([*rows.layout.columns, *rows.layout.derived], cells), page)

@@ -25,12 +25,17 @@ from ...wire.hierarchy import PATH, parent_in
 from .layout import Column, Layout
 
 Values = Sequence[Any]
+_Reading = tuple[Callable[[bytes], list[Any]], list[str]]
+"""A function that reads records and refuses any other key, and the wire names of the values."""
 _DAYS = 100_000
 _LENGTH = len("2021-07-28T16:15:50.772Z")
 _are_moments = re.compile(rf"(?:{MOMENT}\n)*").fullmatch
 _SPELT = {"text": (str,), "number": (int, float), "integer": (int, float), "boolean": (bool,)}
 _NUL = b"\\u0000"
 _MOST_LEARNT = 64
+_MOST_IN_ORDER = 300
+_FEW = 20
+"""So many records show the order of keys."""
 _NAME = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
 _GAPS = {type(None), type(UNSET)}
 _FLOATS = {type(None), float}
@@ -39,42 +44,59 @@ _lines = msgspec.json.Encoder(order="sorted").encode_lines
 
 
 class _Reader:
-    """Reads records as tuples: what is documented, and the undocumented keys that were `learnt`.
+    """Reads records as tuples of the keys that it has seen, in the order in which they came.
 
-    `now` is how it reads at present: the function, which refuses any other key, and the wire names of the values.
-    Records of a tenant have the same undocumented keys.
+    Records of a tenant have the same keys in the same order: so each is found where it is looked for first.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._documented = tuple(column.wire for column in layout.columns)
-        self._learnt: tuple[str, ...] = ()
-        self.now = self._made()
+        self._documented = dict.fromkeys(column.wire for column in layout.columns)
+        self._now: _Reading | None = None
 
-    def read(self, jsons: Sequence[bytes]) -> tuple[Sequence[str], list[Values]]:
-        """Columns of records, and their wire names: the documented ones, then others."""
-        body = b"[" + b",".join(jsons) + b"]"
-        read, wires = self.now
+    def read(self, jsons: Sequence[bytes], body: bytes) -> dict[str, Values]:
+        """Columns of records by wire name; `body` are all of them as an array."""
+        now = self._now
+        if now is None:
+            records = _dicts(_array(jsons[:_FEW]))
+            self._now = now = self._reading(_in_order(records))
+        read, wires = now
         try:
-            return wires, list(zip(*map(msgspec.structs.astuple, read(body)), strict=True))
+            return dict(zip(wires, zip(*map(msgspec.structs.astuple, read(body)), strict=True), strict=True))
         except msgspec.ValidationError:
             records = _dicts(body)
-        known = dict.fromkeys(self._documented)
-        others = dict.fromkeys(key for key in chain.from_iterable(records) if key not in known)
-        self._learn(others)
-        wires = [*known, *others]
-        return wires, [[record.get(wire, UNSET) for record in records] for wire in wires]
+        keys = dict.fromkeys((*_in_order(records[:_FEW]), *wires, *chain.from_iterable(records)))
+        # A page that has more keys is read twice: with all that are documented, this is the only one for most lists.
+        self._now = self._reading((*keys, *self._documented))
+        return {wire: [record.get(wire, UNSET) for record in records] for wire in keys}
 
-    def _learn(self, keys: Iterable[str]) -> None:
-        learnt = tuple(dict.fromkeys((*self._learnt, *filter(_NAME, keys))))
-        if len(self._learnt) < len(learnt) <= _MOST_LEARNT:
-            self._learnt = learnt
-            self.now = self._made()
-
-    def _made(self) -> tuple[Callable[[bytes], list[Any]], list[str]]:
-        wires = [*self._documented, *self._learnt]
+    def _reading(self, keys: Iterable[str]) -> _Reading:
+        wires = [key for key in dict.fromkeys(keys) if _NAME(key)]
+        others = [key for key in wires if key not in self._documented]
+        if len(others) > _MOST_LEARNT:
+            left_out = {*others[_MOST_LEARNT:]}
+            wires = [key for key in wires if key not in left_out]
         fields = [(f"field{place}", Any, msgspec.field(name=wire, default=UNSET)) for place, wire in enumerate(wires)]
         known = msgspec.defstruct("CustomRecord", fields, forbid_unknown_fields=True, gc=False)
         return msgspec.json.Decoder(list[known]).decode, wires  # type: ignore[valid-type]
+
+
+def _in_order(records: Iterable[dict[str, Any]]) -> list[str]:
+    """The keys of records, each where it stands among the others."""
+    order = list(dict.fromkeys(chain.from_iterable(records)))
+    if len(order) > _MOST_IN_ORDER:
+        return order
+    order.clear()
+    for keys in dict.fromkeys(map(tuple, records)):
+        place = 0
+        for key in keys:
+            if key not in order:
+                order.insert(place, key)
+            place = order.index(key) + 1
+    return order
+
+
+def _array(jsons: Iterable[bytes]) -> bytes:
+    return b"[" + b",".join(jsons) + b"]"
 
 
 @cache
@@ -97,21 +119,23 @@ class Packer:
         self._layout = layout
         self._postgres = postgres
         self._reader = _reader(layout)
+        self._documented = {column.wire for column in layout.columns}
 
     def pack(self, jsons: Sequence[bytes]) -> Packed:
         """The rows of some records, `_extra` among their columns."""
         packed = Packed()
         if not jsons:
             return packed
+        body = _array(jsons)
         try:
-            wires, came = self._reader.read(jsons)
+            came = self._reader.read(jsons, body)
         except (msgspec.DecodeError, RecursionError) as wrong:
             raise BadAnswer(f"A record of {self._layout.table} cannot be read: {wrong}.") from None
-        count = len(self._layout.columns)
-        is_odd = self._postgres and any(_NUL in bytes(json) for json in jsons)
-        extra = dict(zip(wires[count:], came[count:], strict=True))
-        for column, values in zip(self._layout.columns, came, strict=False):
-            if values[0] is UNSET and values.count(UNSET) == len(values):
+        is_odd = self._postgres and _NUL in body
+        extra = {wire: values for wire, values in came.items() if wire not in self._documented}
+        for column in self._layout.columns:
+            values = came.get(column.wire, ())
+            if not values or (values[0] is UNSET and values.count(UNSET) == len(values)):
                 continue
             types = set(map(type, values))
             gaps = types & _GAPS
@@ -121,7 +145,7 @@ class Packer:
             else:
                 _pack_column(packed, extra, column, values, present)
         if self._layout.derived:
-            self._derive(packed, dict(zip(wires, came, strict=False)))
+            self._derive(packed, came)
         texts = _extras(extra)
         if texts is not None:
             packed.columns["_extra"] = texts
@@ -130,6 +154,8 @@ class Packer:
 
     def _derive(self, packed: Packed, came: dict[str, Values]) -> None:
         """Fill the columns that are worked out of others."""
+        if PATH not in came:
+            return
         for column in self._layout.derived:
             parents = derived(came[PATH], came["_id"])
             if parents is not None:
