@@ -21,13 +21,28 @@ from alembic.autogenerate import compare_metadata, produce_migrations
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Engine, Identity, Integer, MetaData, Table, Text, create_engine, event, inspect, text
+from sqlalchemy import (
+    Column,
+    Engine,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    create_mock_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import make_url
 
 from planhat_orm.errors import ConfigurationError
 from planhat_orm.mirror import Mirror, include_object
 from planhat_orm.mirror.db import clock, state, tables
+from planhat_orm.mirror.db.layout import tables as layouts
 from planhat_orm.mirror.upkeep import damage, migrate
+from planhat_orm.mirror.upkeep.record_tables import making
 from planhat_orm.models.resources import Company
 from planhat_orm.query.kinds import iso
 from planhat_orm.query.query import Query
@@ -190,6 +205,20 @@ def test_the_migrations_make_the_declared_tables(either: Mirror) -> None:
         # SQLite has no identities, which some versions of Alembic then miss.
         differences = [change for change in differences if not _is_of_an_identity(change)]
     assert differences == []
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_the_tables_of_records_are_made_as_they_are_declared(dialect: str) -> None:
+    declared: list[str] = []
+
+    def note(statement: Any, *_: Any) -> None:
+        declared.append(str(statement.compile(dialect=engine.dialect)))
+
+    engine = create_mock_engine(f"{dialect}://", note)
+    for layout in layouts():
+        declared.clear()
+        tables.records(layout).metadata.create_all(engine, checkfirst=False)
+        assert sorted(making(layout, engine.dialect)) == sorted(declared)  # SQLAlchemy has indexes in any order
 
 
 def _is_of_an_identity(change: Any) -> bool:

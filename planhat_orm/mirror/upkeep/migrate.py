@@ -15,6 +15,7 @@ import uuid
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from ..db.changes import FEED
 from ..db.database import Database
 from ..db.layout import tables as layouts
 from ..sharing import triggers
+from .record_tables import making
 
 VERSION_TABLE = "mirror_version"
 FIRST_VERSION_TABLE = "alembic_version"
@@ -249,9 +251,9 @@ def _statements(dialect: str) -> tuple[str, ...]:
         statements.append(str(statement.compile(dialect=engine.dialect)))
 
     engine: MockConnection = create_mock_engine(f"{dialect}://", note)
-    for metadata in (*tables.all_metadata(), _version_table.metadata):
+    for metadata in (tables.metadata, _version_table.metadata):
         metadata.create_all(engine, checkfirst=False)
-    return tuple(statements)
+    return (*statements, *chain.from_iterable(making(layout, engine.dialect) for layout in layouts()))
 
 
 def name_feed(connection: Connection) -> None:
