@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MISSING: Any = object()
+_EMPTIED: Any = object()
+"""Beside a list that was set and is empty: one that was only read is another wish."""
 
 
 def live_of(record: Model) -> dict[str, Any]:
@@ -153,6 +155,11 @@ class Field(Generic[T]):
         self.guard(record)
         checked = self.check(value, runtime.zone(record))
         live_of(record)[self.name] = checked
+        self._note_emptied(record, checked)
+
+    def _note_emptied(self, record: Model, value: object) -> None:
+        if self.kind.copies and record.id is None and value == self._empty():
+            self._remember(record, _EMPTIED, value)
 
     def __delete__(self, record: Model) -> None:
         raise FieldError(f"A field is not deleted: set {type(record).__name__}.{self.name} = None to clear it.")
@@ -192,11 +199,22 @@ class Field(Generic[T]):
         old = None if raw is _MISSING else raw
         loaded = self.kind.load(old)
         if self.kind.copies and loaded is None and live == self._empty():
-            return None
+            return (None, live) if raw is _MISSING and self._is_emptied(record, live) else None
         if same(loaded, live) or same(self.kind.dump(loaded), self.kind.dump(live)):
-            # None on a field that was not asked for is a wish to clear it; on one the API left out, nothing new.
-            return (None, None) if live is None and raw is _MISSING and self._unasked(record) else None
+            # None on a field of which nothing is known is a wish to clear it; on one the API left out, nothing new.
+            return (None, None) if live is None and raw is _MISSING and self._is_unknown(record) else None
         return loaded, live
+
+    def _is_unknown(self, record: Model) -> bool:
+        """Whether Planhat may hold a value that the record does not know: it was not asked for, or a key may match."""
+        return self._unasked(record) or (self.wire not in record._meta.resource.keys and record._may_match())
+
+    def _is_emptied(self, record: Model, live: object) -> bool:
+        """Whether a list that is empty was set, where Planhat may hold another."""
+        if self._unasked(record):
+            return True  # it cannot be read
+        kept = (record._loaded or {}).get(self.name)
+        return kept is not None and kept[0] is _EMPTIED and kept[1] is live and self._is_unknown(record)
 
     def _unasked(self, record: Model) -> bool:
         selected = record._origin.selected

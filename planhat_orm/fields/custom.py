@@ -46,8 +46,11 @@ class CustomFields(Field[dict[str, Any]]):
         for label in [*live, *(key for key in before if key not in live)]:
             old, new = before.get(label), live.get(label)
             if same(old, new) or (old is None and _is_nothing(record, label, new)):
-                if new is None and label not in before and self._unasked(record):
-                    changed[label] = (None, None)  # of what was not asked for, None is a wish to clear it
+                # Of what nothing is known of, None is a wish to clear it, and so is an empty list that was set.
+                if label in live and label not in before and self._is_unknown(record):
+                    declared = record._meta.customs.get(label)
+                    if new is None or declared is None or declared._is_emptied(record, new):
+                        changed[label] = (None, new)
                 continue
             new = _shown(record, label, new)
             load = (_kind(record, label) or kinds.ANY).load
@@ -244,7 +247,9 @@ class Custom(Field[T]):
     def __set__(self, record: Model, value: T | None) -> None:
         self.guard(record)
         checked = self.check(value, runtime.zone(record))
-        labels_of(record)[self.label] = None if checked is None else self.kind.dump(checked)
+        kept: Any = None if checked is None else self.kind.dump(checked)
+        labels_of(record)[self.label] = kept
+        self._note_emptied(record, kept)
 
     def check(self, value: object, zone: tzinfo | None = None) -> object:
         """Return `value` as the field keeps it; `ValidationError` when it is of another type or no choice."""

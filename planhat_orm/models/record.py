@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 from ..fields import CustomFields
 from ..fields.base import Field
 from ..fields.relations import One
+from ..runtime import TEMPORARY
 from ..wire.aliases import with_aliases
+from ..wire.keys import has_key
 from ..wire.patches import same
 from ..wire.values import Copy, copied, identical
 from .meta import Meta
@@ -131,6 +133,11 @@ class Record:
         live = self._live or {}
         fields = [self._meta.by_wire[wire] for wire in self._meta.resource.keys if wire in self._meta.by_wire]
         return {field.wire: live.get(field.name, self._wire.get(field.wire)) for field in fields}
+
+    def _may_match(self) -> bool:
+        """Whether a new record carries a key, by which Planhat may find one that it has."""
+        id = self._wire.get("_id")
+        return (id is None or str(id).startswith(TEMPORARY)) and has_key(self._meta.resource, self._keys())
 
     def _unsent(self, sent: dict[str, Any]) -> dict[str, Any]:
         """The changed values that were not part of `sent`; of `custom`, the changed keys only."""
