@@ -271,11 +271,14 @@ def _record(model: type[Model], row: object, place: int) -> Model:
         return row
     if not isinstance(row, Mapping):
         raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
-    # Rows of a frame have NaN, NaT or `pd.NA` in empty cells, as its `to_dict("records")` leaves them.
+    # Rows of a frame have NaN, NaT or `pd.NA` in empty cells, as its `to_dict("records")` leaves them. They may have None,
+    # too, which is a wish to clear in a row with an id only.
     said = {name: value for name, value in row.items() if value is None or not is_missing(value)}
     fields = model._meta.fields
     with _naming_row(place):
         named = _python_names(model, said)
+        if named.get("id") is None:
+            named = {name: value for name, value in named.items() if value is not None}
         return model(
             **{name: normal(value) if is_key_field(fields.get(name)) else value for name, value in named.items()}
         )
