@@ -271,8 +271,8 @@ def _record(model: type[Model], row: object, place: int) -> Model:
         return row
     if not isinstance(row, Mapping):
         raise ValidationError(f"Row {place} is a {type(row).__name__}: give records, or dicts.")
-    # Rows of a frame have NaN, NaT or `pd.NA` in empty cells, as its `to_dict("records")` leaves them. They may have None,
-    # too, which is a wish to clear in a row with an id only.
+    # Rows of a frame have NaN, NaT or `pd.NA` in empty cells, as its `to_dict("records")` leaves them. They may have
+    # None, too, which is a wish to clear in a row with an id only.
     said = {name: value for name, value in row.items() if value is None or not is_missing(value)}
     fields = model._meta.fields
     with _naming_row(place):
