@@ -152,6 +152,9 @@ def sync(url: str, where: str, how: str, path: str = "companies") -> Job:
     import planhat_orm.mirror  # noqa: F401
     from planhat_orm import Company, Conversation, Enduser, Planhat
 
+    if where.startswith("postgresql"):
+        import psycopg  # noqa: F401  # as the plain script has it before its time begins
+
     models = {"companies": Company, "conversations": Conversation, "endusers": Enduser}
     name, model = path.replace("companies", "company").removesuffix("s"), models[path]
 
