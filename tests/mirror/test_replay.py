@@ -19,6 +19,7 @@ from planhat_orm import Company, Planhat, PlanhatError
 from planhat_orm.mirror.db import clock
 from planhat_orm.mirror.db.database import Database
 from planhat_orm.mirror.db.layout import layout_for
+from planhat_orm.runtime import TEMPORARY
 from tests.other_server import OtherServer
 from tests.scale import sized
 
@@ -89,9 +90,12 @@ class World:
         return {name: [self.chance.choice("ab")] if name == "tags" else self.chance.choice(VALUES) for name in names}
 
     def new_here(self, id: str, patch: dict[str, Any]) -> set[str]:
-        """What the mirror does not hold already: only that is a change of the record that was read from it."""
-        row = flat(self.rows()[id])
-        return {name for name, value in patch.items() if row.get(name) != value}
+        """What the mirror does not hold already: only that is a change of the record that was read from it.
+
+        Of one that waits to be created, null is one, too, as Planhat may have a record with its key.
+        """
+        row, waits = flat(self.rows()[id]), id.startswith(TEMPORARY)
+        return {name for name, value in patch.items() if row.get(name) != value or (waits and name not in row)}
 
     def new_to(self, id: str, patch: dict[str, Any]) -> set[str]:
         """What the server does not hold already: only that is sent by a write that looks first, and so is ours."""
