@@ -1,6 +1,7 @@
 """The full pass: every record of a list, compared with what is stored, deletions included.
 
-On the first load pages go straight into the table, which answers no query before the last one. A later pass puts
+On the first load pages go straight into the table, which answers no query before the last one; the indexes of a long
+one are made at its end. A later pass puts
 what differs aside, to be published in one transaction, so readers see the state before or the state after. The
 checkpoint is written in the page's own transaction: a pass that was cut off goes on where it stopped.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -23,7 +25,7 @@ from ...wire.list_reader import NotSortedById
 from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord, values_of
 from ...wire.resources import STAMPS, ListParam
-from ..db import state
+from ..db import record_indexes, state
 from ..db.state import ListCursor, State
 from .paging import OVERLAP, read_unsorted, walk_ahead
 from .thresholds import LEARN_EVERY, older
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _CONFIRM = 200
 """Up to so many records that a list did not show are asked for one by one, where the list alone proves nothing."""
+_LONG = 1000
+"""A first load whose pages are as long as this makes the indexes when all rows are there."""
 _FIRST = 5
 """If none of so many turns out to be gone, the others are not asked for."""
 
@@ -65,6 +69,7 @@ class _Full:
                 yield from self._walk(number, params, scope)
         except NotSortedById:
             yield from self._read_unsorted()
+        yield from self._make_indexes()
         yield from self._confirm()
         yield from job.look_twice()
         job.report.method = "full"
@@ -163,6 +168,8 @@ class _Full:
                 gone = []
                 self.doubtful -= ids
             hashes = stored if page.proved else store.hashes(list(ids))
+            if self._is_long_first_load(connection, page):
+                record_indexes.drop(connection, job.layout)
             asked = job.take(connection, store, page.rows, hashes, gone)
             if not cursor.rows and not cursor.number:
                 cursor.asked, cursor.asked_at = asked.n, asked.at
@@ -175,6 +182,29 @@ class _Full:
             cursor.sent = cursor.sent or job.traffic.first_sent
             self.state.cursor = cursor
             state.save(connection, self.state)
+
+    def _is_long_first_load(self, connection: Connection, page: Page[RawRecord]) -> bool:
+        """Whether the table holds next to nothing and is about to be filled."""
+        if self.job.database.postgres or self.state.complete or self.cursor.rows > _LONG:
+            return False
+        is_long = page.last is not None and len(page.rows) >= _LONG
+        return is_long and state.live_rows(connection, self.job.layout) <= _LONG
+
+    def _make_indexes(self) -> Flow[None]:
+        """Make the indexes that a first load went without, this one or one that was cut off, one after the other."""
+        if self.job.database.postgres:
+            return
+        statements: list[str] = yield RunBlocking(self._missing_indexes)
+        for statement in statements:
+            yield RunBlocking(partial(self._make_index, statement))
+
+    def _missing_indexes(self) -> list[str]:
+        with self.job.reading() as connection:
+            return record_indexes.missing(connection, self.job.layout)
+
+    def _make_index(self, statement: str) -> None:
+        with self.job.writing() as connection:
+            record_indexes.make(connection, statement)
 
     def _see(self, page: Page[RawRecord]) -> None:
         """Count the stamps, and note the latest: of all pages, and of the first one."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Dialect, LargeBinary, Text
 
+from ..db import record_indexes
 from ..db.layout import Layout
 from ..db.tables import TYPES
 
@@ -20,7 +21,7 @@ def making(layout: Layout, dialect: Dialect) -> Iterator[str]:
     """The statements for one table and its indexes."""
     quote = dialect.identifier_preparer.quote
     types = {storage: type.compile(dialect) for storage, type in TYPES.items()}
-    table, listed = quote(layout.table), [*layout.columns, *layout.derived]
+    table = quote(layout.table)
     columns = [f"pk {_KEYS[dialect.name]} NOT NULL"]
     for column in layout.columns:
         columns.append(f"{quote(column.name)} {types[column.storage]}{' NOT NULL' if column.wire == '_id' else ''}")
@@ -29,6 +30,5 @@ def making(layout: Layout, dialect: Dialect) -> Iterator[str]:
     unique = [f"UNIQUE ({quote(column.name)})" for column in layout.columns if column.wire == "_id"]
     inside = ", \n\t".join([*columns, "PRIMARY KEY (pk)", *unique])
     yield f"\nCREATE TABLE {table} (\n\t{inside}\n)\n\n"
-    for column in listed:
-        if column.indexed:
-            yield f"CREATE INDEX {quote(f'{layout.table}__{column.name}')} ON {table} ({quote(column.name)})"
+    for _, statement in record_indexes.making(layout, dialect.identifier_preparer):
+        yield statement
