@@ -130,7 +130,7 @@ def model(what: str, value: Any) -> Any:
 
 def record(what: str, value: Any) -> Any:
     """A record; `ValidationError` for anything else."""
-    if isinstance(value, type) or not hasattr(value, "_wire"):
+    if isinstance(value, type) or not hasattr(value, "_came"):
         raise ValidationError(f"{what} takes a record, not {_kind(value)}.")
     return value
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .scopes.chain import Scope
     from .wire.newest import SeenIds
     from .wire.resources import Resource
+    from .wire.values import Values
     from .writes.facade import RecordWriter
     from .writes.outbox import MirrorOutbox
 
@@ -63,6 +64,10 @@ class Source(Protocol):
         """
         ...
 
+    def records(self, query: Query) -> Flow[None]:
+        """Emit what `pages` does of a query without groups, as `wire.values.Values`: what a record holds."""
+        ...
+
     def columns(self, query: Query, wires: Collection[str]) -> Flow[None]:
         """Emit the values of some fields by wire name, a list for each, of the records that `pages` would emit.
 
@@ -74,7 +79,7 @@ class Source(Protocol):
         """Return how many records satisfy the query."""
         ...
 
-    def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
+    def get(self, resource: Resource, form: str, value: str) -> Flow[Values | None]:
         """Return the record whose id in `form` (`_id`, `extid-`, `srcid-`) is `value`, or None."""
         ...
 

@@ -82,6 +82,10 @@ class ApiSource:
 
         yield from mapped(rows, add)
 
+    def records(self, query: Query) -> Flow[None]:
+        """Emit the rows of a query: what came as JSON is all read by then."""
+        yield from self.pages(query)
+
     def columns(self, query: Query, wires: Collection[str]) -> Flow[None]:
         """Emit the values of fields by wire name, page by page."""
 

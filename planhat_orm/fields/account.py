@@ -157,7 +157,7 @@ def _check_field(field: AccountField, old: Any, new: Any) -> None:
 
 def _warn_of_likely(record: Any, label: str, old: Any) -> None:
     """Of a new label that is nearly one the record has; more cannot be told before the account's list was read."""
-    wire = record._wire.get("custom")
+    wire = record._came.get("custom")
     labels = [*(wire if isinstance(wire, dict) else ()), *record._meta.customs]
     near = nearest(label, labels) if old is None and label not in labels else None
     if near is not None:

@@ -108,7 +108,7 @@ class Field(Generic[T]):
             value = live.get(self.name, _MISSING)
             if value is not _MISSING:
                 return value  # type: ignore[no-any-return]
-        raw: Any = record._wire.get(self.wire)
+        raw: Any = record._came.get(self.wire)
         if type(raw) in self._kept:
             return raw  # type: ignore[no-any-return]
         kept = record._loaded
@@ -127,7 +127,7 @@ class Field(Generic[T]):
         return self._read(record, raw)  # type: ignore[no-any-return]
 
     def _raw(self, record: Model) -> Any:
-        return record._wire.get(self.wire, _MISSING)
+        return record._came.get(self.wire, _MISSING)
 
     def _read(self, record: Model, raw: Any) -> Any:
         value = self.kind.load(raw)
@@ -141,6 +141,13 @@ class Field(Generic[T]):
         elif value is not raw:
             self._remember(record, raw, value)
         return value
+
+    def loaded(self, record: Model, raw: Any) -> Any:
+        """What the field of a record reads as where `raw` came. A list or dict may be the one that came."""
+        if not self._is_plain:
+            return self._read(record, raw)
+        value = raw if type(raw) in self._kept else self.kind.load(raw)
+        return self._empty() if value is None and self.kind.copies else value
 
     def _remember(self, record: Model, raw: Any, value: Any) -> None:
         """Hold a converted value, which cannot be edited, beside what it was made of."""

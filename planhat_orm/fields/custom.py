@@ -179,7 +179,7 @@ def labels_of(record: Model) -> dict[str, Any]:
     """The dict to edit; a record whose custom fields were not asked for starts with an empty one."""
     live = record._live or {}
     field = record._meta.fields["custom"]
-    labels: dict[str, Any] = live["custom"] if "custom" in live else field._read(record, record._wire.get("custom"))
+    labels: dict[str, Any] = live["custom"] if "custom" in live else field._read(record, record._came.get("custom"))
     return labels
 
 
@@ -222,10 +222,11 @@ class Custom(Field[T]):
         return ("custom", self.label)
 
     def _raw(self, record: Model) -> Any:
-        labels = (record._live or record._wire).get("custom", record._wire.get("custom", _MISSING))
+        came = record._came.get("custom", _MISSING)
+        labels = came if record._live is None else record._live.get("custom", came)
         if isinstance(labels, dict) and self.label in labels:
             return labels[self.label]
-        return None if "custom" in record._wire else _MISSING
+        return _MISSING if came is _MISSING else None
 
     def _read(self, record: Model, raw: Any) -> Any:
         if not self.kind.copies and not isinstance(raw, (list, dict)):

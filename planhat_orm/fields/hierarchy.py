@@ -26,7 +26,7 @@ class DerivedRef(Ref):
         super().__init__(model, wire=wire, readonly=True, doc=doc)
 
     def _raw(self, record: Model) -> Any:
-        found = raw_at(self.keys)(record._wire)
+        found = raw_at(self.keys)(record._came)
         return _MISSING if found is None else found
 
     def _unasked(self, record: Model) -> bool:

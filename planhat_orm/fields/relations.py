@@ -38,7 +38,7 @@ class Ref(Field[str]):
             return self
         value: Any = super().__get__(record, owner)
         # A record that was assigned unsaved stands here until it has an id.
-        found: str = value if value is None or isinstance(value, str) or not hasattr(value, "_wire") else value.id
+        found: str = value if value is None or isinstance(value, str) or not hasattr(value, "_came") else value.id
         return found
 
     def dump(self, value: Any) -> Any:

@@ -22,7 +22,7 @@ def _annotated_value(record: Model, name: str) -> Any:
     if hasattr(type(record), name):
         # Why a field or relation has no value is an AttributeError, too: raise that one.
         return object.__getattribute__(record, name)
-    values = None if name.startswith("_") else record._origin.annotated.get(str(record._wire.get("_id")))
+    values = None if name.startswith("_") else record._origin.annotated.get(str(record._came.get("_id")))
     if values is None or name not in values:
         sentence = f"{type(record).__name__!r} object has no attribute {name!r}"
         raise AttributeError(sentence, name=name, obj=record)

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 def as_dict(record: Model) -> dict[str, Any]:
     """What is known of a record, by Python name: what came, with what was set over it."""
-    meta = record._meta
+    meta, wire, live = record._meta, record._wire, record._live or {}
     found: dict[str, Any] = {}
     for name, field in meta.fields.items():
-        if isinstance(field, Custom) or not (field.wire in record._wire or name in (record._live or {})):
-            continue
-        value = getattr(record, name)
-        found[name] = copied(value)
+        if name in live:
+            found[name] = copied(live[name])
+        elif field.wire in wire and not isinstance(field, Custom):
+            # Not by `getattr`, which would keep a copy of each list to be edited in place.
+            found[name] = copied(field.loaded(record, wire[field.wire]))
     custom = found.get("custom")
     if custom is not None:
         for label, declared in meta.customs.items():

@@ -18,7 +18,7 @@ from ..html import table
 from ..scopes.accounts import Account
 from ..scopes.chain import innermost
 from ..wire.resources import resource as wire_resource
-from ..wire.values import copied
+from ..wire.values import Values, copied
 from .annotations import show_annotations
 from .as_dict import as_dict
 from .labels import label_of, name_of
@@ -72,7 +72,7 @@ class Model(Record, metaclass=ModelType):
     def __init__(self, **values: object) -> None:
         if not hasattr(self, "_meta"):
             raise FieldError("Model is what all records have in common: make a Company, a License, ...")
-        self._wire = {}
+        self._came = {}
         self._live = {}
         self._loaded = None
         self._copy = None
@@ -102,13 +102,18 @@ class Model(Record, metaclass=ModelType):
         """Make a record of what the API said. The dict is kept, not copied, and never changed."""
         if not isinstance(wire, dict):
             raise ValidationError(f"{cls.__name__}.from_wire() takes a dict, not a {type(wire).__name__}.")
+        return cls._made_of(wire, origin if isinstance(origin, Origin) else Origin())
+
+    @classmethod
+    def _made_of(cls, came: Values, origin: Origin) -> Self:
+        """Make a record of what came from a source."""
         record = cls.__new__(cls)
         # Straight into the slots: a page has thousands of records, and none of these names needs a check.
-        _put_wire(record, wire)
+        _put_came(record, came)
         _put_live(record, None)
         _put_loaded(record, None)
         _put_copy(record, None)
-        _put_origin(record, origin if isinstance(origin, Origin) else Origin())
+        _put_origin(record, origin)
         return record
 
     if not TYPE_CHECKING:
@@ -158,7 +163,7 @@ class Model(Record, metaclass=ModelType):
             raise ValidationError(f"A new {type(self).__name__} needs {', '.join(missing)}.")
 
     def _missing(self, field: Field[Any]) -> bool:
-        value = (self._live or {}).get(field.name, self._wire.get(field.wire))
+        value = (self._live or {}).get(field.name, self._came.get(field.wire))
         return value is None or value == ""
 
     def before_save(self) -> None:
@@ -355,7 +360,7 @@ class Model(Record, metaclass=ModelType):
         return _unpickle, (type(self), *found)
 
 
-_put_wire = Record.__dict__["_wire"].__set__
+_put_came = Record.__dict__["_came"].__set__
 _put_live = Record.__dict__["_live"].__set__
 _put_loaded = Record.__dict__["_loaded"].__set__
 _put_copy = Record.__dict__["_copy"].__set__

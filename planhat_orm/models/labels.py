@@ -30,7 +30,7 @@ def label_of(record: Model) -> str:
 
 def _text(record: Model, name: str) -> str | None:
     field = record._meta.fields.get(name)
-    value = None if field is None else (record._live or {}).get(name, record._wire.get(field.wire))
+    value = None if field is None else (record._live or {}).get(name, record._came.get(field.wire))
     return _one_line(value) if isinstance(value, str) and value.strip() else None
 
 

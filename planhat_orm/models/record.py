@@ -1,10 +1,11 @@
 """`Record`: two dicts, what the API said and what you said, and what differs between them.
 
-`_wire` is the dict that came from the API and is never edited. `_live` is None until a value is set, or one is read
-that can be edited in place; then it holds those values by Python name, the latter as copies. `changes()` is their
-difference, not a log of assignments: a field set back is clean again. `_loaded` keeps what was converted and cannot be
-edited, each value beside that of the wire that it was made of; it is None until there is any. `_copy` is what tells
-that the copy of `custom` was not edited, which is asked of thousands of records.
+`_came` is what came and is never edited: a dict of the wire, or a row of the mirror, of which `_wire` makes one.
+`_live` is None until a value is set, or one is read that can be edited in place; then it holds those values by Python
+name, the latter as copies. `changes()` is their difference, not a log of assignments: a field set back is clean again.
+`_loaded` keeps what was converted and cannot be edited, each value beside that of the wire that it was made of; it is
+None until there is any. `_copy` is what tells that the copy of `custom` was not edited, which is asked of thousands of
+records.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..runtime import TEMPORARY
 from ..wire.aliases import with_aliases
 from ..wire.keys import has_key
 from ..wire.patches import same
-from ..wire.values import Copy, copied, identical
+from ..wire.values import Copy, Values, copied, dict_of, identical
 from .meta import Meta
 from .state import Origin
 
@@ -27,14 +28,28 @@ from .state import Origin
 class Record:
     """What the API said and what you said of one record."""
 
-    __slots__ = ("__weakref__", "_copy", "_live", "_loaded", "_origin", "_wire")
+    __slots__ = ("__weakref__", "_came", "_copy", "_live", "_loaded", "_origin")
 
     _meta: ClassVar[Meta]
-    _wire: dict[str, Any]
+    _came: Values
     _live: dict[str, Any] | None
     _loaded: dict[str, tuple[Any, Any]] | None
     _copy: Copy | None
     _origin: Origin
+
+    @property
+    def _wire(self) -> dict[str, Any]:
+        """What came of the record as a dict of the wire: of a row of the mirror it is made with the first question."""
+        came = self._came
+        if isinstance(came, dict):
+            return came
+        made = dict_of(came)
+        object.__setattr__(self, "_came", made)
+        return made
+
+    @_wire.setter
+    def _wire(self, wire: dict[str, Any]) -> None:
+        object.__setattr__(self, "_came", wire)
 
     # --- what changed -----------------------------------------------------------------------------------
 
@@ -54,7 +69,7 @@ class Record:
         if not live:
             return {}
         copy = self._copy
-        if copy is not None and len(live) == 1 and copy.is_unedited(self._wire.get("custom"), live.get("custom")):
+        if copy is not None and len(live) == 1 and copy.is_unedited(self._came.get("custom"), live.get("custom")):
             return {}
         edits = self._edits()
         if not edits:
@@ -84,12 +99,12 @@ class Record:
         `fields` are the names to look at; `custom` is looked at in any case, as it may hold some of them.
         """
         found: list[tuple[Field[Any], Any, Any]] = []
-        live, wire, known = self._live or {}, self._wire, self._meta.fields
+        live, came, known = self._live or {}, self._came, self._meta.fields
         copy = self._copy
         itself: Any = self  # a `Model`, as every record is
         for name in live:
             field, value = known[name], live[name]
-            raw = wire.get(field.wire)
+            raw = came.get(field.wire)
             if raw is not None and ((copy is not None and copy.is_unedited(raw, value)) or identical(raw, value)):
                 continue
             if fields is None or name in fields or isinstance(field, CustomFields):
@@ -132,11 +147,11 @@ class Record:
         """The values of the keys by which Planhat can match the record, those just set among them."""
         live = self._live or {}
         fields = [self._meta.by_wire[wire] for wire in self._meta.resource.keys if wire in self._meta.by_wire]
-        return {field.wire: live.get(field.name, self._wire.get(field.wire)) for field in fields}
+        return {field.wire: live.get(field.name, self._came.get(field.wire)) for field in fields}
 
     def _may_match(self) -> bool:
         """Whether a new record carries a key, by which Planhat may find one that it has."""
-        id = self._wire.get("_id")
+        id = self._came.get("_id")
         return (id is None or str(id).startswith(TEMPORARY)) and has_key(self._meta.resource, self._keys())
 
     def _unsent(self, sent: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +201,7 @@ class Record:
         live = {name: value for name, value in (self._live or {}).items() if isinstance(value, Record)}
         for name, relation in self._meta.relations.items() if live else ():
             parent = live.get(relation.via) if isinstance(relation, One) else None
-            id = parent._wire.get("_id") if parent is not None else None
+            id = parent._came.get("_id") if parent is not None else None
             if id is not None:
                 self._origin.related.setdefault(name, {})[id] = parent
 

@@ -6,26 +6,27 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..wire.hierarchy import PARENT, PATH, parent_of
+from ..wire.values import Values
 
 Row = Mapping[str, Any]
 
-_DERIVED: Mapping[str, tuple[Callable[[Row], Any], frozenset[str]]] = {PARENT: (parent_of, frozenset({"_id", PATH}))}
+_DERIVED: Mapping[str, tuple[Callable[[Values], Any], frozenset[str]]] = {PARENT: (parent_of, frozenset({"_id", PATH}))}
 """Values that no record holds: how each is worked out, and of which fields."""
 
 
-def fetch(row: Row, keys: tuple[str, ...]) -> Any:
+def fetch(row: Values, keys: tuple[str, ...]) -> Any:
     """The raw value at `keys` of a wire record; None where any step is missing."""
     if keys[0] in _DERIVED:
         return _DERIVED[keys[0]][0](row)
-    value: Any = row
-    for key in keys:
+    value = row.get(keys[0])
+    for key in keys[1:]:
         if not isinstance(value, Mapping):
             return None
         value = value.get(key)
     return value
 
 
-def raw_at(keys: tuple[str, ...]) -> Callable[[Row], Any]:
+def raw_at(keys: tuple[str, ...]) -> Callable[[Values], Any]:
     """The function that reads the raw value at `keys` of wire records."""
     if keys[0] in _DERIVED:
         return _DERIVED[keys[0]][0]

@@ -86,7 +86,7 @@ def _put_into(target: Model, record: Model) -> None:
 
 def _set_labels(record: Model, labels: dict[str, Any], changed: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
     """The labels that were set, those among them that were cleared without having been read."""
-    came = record._wire.get("custom")
+    came = record._came.get("custom")
     known = came if isinstance(came, dict) else {}
     cleared = {label: None for label, value in labels.items() if value is None and label not in known}
     return {**cleared, **{label: new for label, (_, new) in changed.items()}}

@@ -18,11 +18,11 @@ def read(record: Any, name: str) -> Any:
     if annotated is not None and name in annotated:
         return annotated[name]
     if name in fields:
-        return loaded(fields[name].kind, fetch(record._wire, fields[name].keys))
+        return loaded(fields[name].kind, fetch(record._came, fields[name].keys))
     head, *steps = words(name)
     rest = "__".join(steps)
     if head == "custom":
-        return loaded(kind_of(record._meta, rest, record), fetch(record._wire, ("custom", rest)))
+        return loaded(kind_of(record._meta, rest, record), fetch(record._came, ("custom", rest)))
     other = getattr(record, head)
     return None if other is None else read(other, rest)
 

@@ -772,14 +772,14 @@ class QuerySet(Results[M], Generic[M]):
         # The queryset holds this flow: knew the flow it too, what is open would stay so when both are forgotten.
         del self
 
-        def build(rows: list[dict[str, Any]]) -> Flow[None]:
+        def build(rows: list[Any]) -> Flow[None]:
             origin = shared
             if not keep_peers:
                 origin = made(client, source, query, scope)
                 origin.related, origin.whole = shared.related, shared.whole
             values = [row.pop(ANNOTATIONS) for row in rows] if kinds else []
             with gc_paused():
-                fresh = [model.from_wire(row, origin) for row in rows]
+                fresh = [model._made_of(row, origin) for row in rows]
             records = client.writer.unify(fresh)
             for record, annotated in zip(records, values, strict=False):
                 annotating.attach(record, annotated, kinds, aliases)
@@ -788,7 +788,7 @@ class QuerySet(Results[M], Generic[M]):
                 yield from prefetch.load_path(records, name, source)
             yield Emit(records)
 
-        yield from mapped(source.pages(query), build)
+        yield from mapped(source.records(query), build)
 
     @staticmethod
     def _origin(client: runtime.Client, source: runtime.Source, query: Query, scope: Scope | None) -> Origin:

@@ -22,6 +22,7 @@ from ..query.walk import needs_relations
 from ..scopes.chain import innermost
 from ..wire.paths import split_key
 from ..wire.resources import Resource
+from ..wire.values import dict_of
 from . import prefetch
 from .paths import field_of, target
 
@@ -155,7 +156,7 @@ def _by_keys(queryset: QuerySet[M], form: str, keys: list[str]) -> Flow[list[M]]
     found = []
     for key in keys:
         record = yield from _by_id(queryset, form, key, (), {})
-        if record is None or (hidden and not queryset._query.hidden and record._wire.get(hidden.hides) is True):
+        if record is None or (hidden and not queryset._query.hidden and record._came.get(hidden.hides) is True):
             continue
         found.append(record)
     return found
@@ -215,11 +216,11 @@ def _by_id(queryset: QuerySet[M], form: str, value: str, args: tuple[Any, ...], 
     if narrowed._query.where is not EVERYTHING or narrowed._query.annotations:
         asked = narrowed._asked()
         if needs_relations(asked.where) or asked.annotations:
-            found: list[M] = yield from narrowed.include_hidden().filter(id=row["_id"])._all()
+            found: list[M] = yield from narrowed.include_hidden().filter(id=row.get("_id"))._all()
             return found[0] if found else None
-        if not predicate(asked.where, Environment(asked.zone))(row):
+        if not predicate(asked.where, Environment(asked.zone))(dict_of(row)):
             return None
-    record: M = queryset._using().writer.unify([queryset.model.from_wire(row, origin)])[0]
+    record: M = queryset._using().writer.unify([queryset.model._made_of(row, origin)])[0]
     origin.add_peers([record])
     for name in queryset._prefetch:
         yield from prefetch.load_path([record], name, source)

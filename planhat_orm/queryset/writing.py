@@ -78,7 +78,7 @@ def _references(record: Model) -> set[str]:
     """How a reference can name a record."""
     forms = record._meta.resource.id_forms
     wires = {form: record._meta.resource.field_for(form) for form in forms if form != "_id"}
-    keys = {form: record._wire.get(wire) for form, wire in wires.items() if wire is not None}
+    keys = {form: record._came.get(wire) for form, wire in wires.items() if wire is not None}
     return {str(record.id), *(f"{form}{key}" for form, key in keys.items() if key)}
 
 

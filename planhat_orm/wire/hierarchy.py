@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+from .values import Values
 
 PATH = "orgPath"
 PARENT = "orgPath/parent"
@@ -26,6 +27,6 @@ def parent_in(path: Any, own: Any) -> str | None:
     return steps[-1] if steps else None
 
 
-def parent_of(record: Mapping[str, Any]) -> str | None:
+def parent_of(record: Values) -> str | None:
     """The id of a record's parent."""
     return parent_in(record.get(PATH), record.get("_id"))

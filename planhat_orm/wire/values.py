@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,23 @@ V = TypeVar("V")
 _ATOMS = frozenset((str, int, float, bool, NoneType))
 _NUMBERS = frozenset((int, float, bool))
 _encoded = msgspec.msgpack.Encoder().encode
+
+
+class Values(Protocol):
+    """What came of a record, by wire name: a dict, or what has `to_dict()` and is made one when all of it is wanted."""
+
+    @overload
+    def get(self, wire: str, /) -> Any: ...
+
+    @overload
+    def get(self, wire: str, default: Any, /) -> Any: ...
+
+
+def dict_of(came: Values) -> dict[str, Any]:
+    """What came of a record as a dict of the wire."""
+    values: Any = came
+    made: dict[str, Any] = values if isinstance(values, dict) else values.to_dict()
+    return made
 
 
 def copied(value: V) -> V:

@@ -12,6 +12,7 @@ from ..wire.failures import reason
 from ..wire.keys import has_key, lookup_keys
 from ..wire.newest import SeenIds
 from ..wire.resources import Resource
+from ..wire.values import dict_of
 from .intents import deletion_of, intent_of, queue, temporaries
 from .outbox import Raw, hold_keys, on_outbox
 from .outcomes import is_lost
@@ -107,7 +108,7 @@ def refresh(sender: Sender, record: Model, fields: tuple[str, ...] | None, disca
     if answer is None:
         request, response = (missing.request, missing.response) if missing is not None else (None, None)
         raise type(record).DoesNotExist(f"{record!r} is not there any more.", request=request, response=response)
-    record._refreshed(answer, fields, discard)
+    record._refreshed(dict_of(answer), fields, discard)
 
 
 def _carry(sender: Sender, intent: WriteIntent, record: Model, flow: Flow[object], status: str) -> Flow[None]:

@@ -22,12 +22,11 @@ import msgspec
 
 from ...gc_pause import gc_paused
 from ...json_encoding import rewrite
-from .json_text import unreadable
+from .json_text import key_text, unreadable
 from .layout import Column, Layout
 from .packing import Packed, Packer, Values, filled, json_texts, plain_numbers
 
 decode = msgspec.json.Decoder().decode
-_sorted = msgspec.json.Encoder(order="sorted").encode
 _lines = msgspec.json.Encoder().encode_lines
 
 _DIGEST = 16
@@ -240,7 +239,7 @@ def _records(columns: Mapping[str, Values], count: int) -> list[dict[str, Any]]:
 
 def _near(texts: Sequence[str | None], wires: Iterable[str]) -> list[tuple[int, str]]:
     """The texts of `_extra` that may hold one of `wires`, with their places: most hold other fields only."""
-    keys = [f"{_sorted(wire).decode()}:" for wire in wires]
+    keys = [key_text(wire) for wire in wires]
     if len(keys) <= _FEW:
         page = "\n".join(filter(None, texts))
         keys = [key for key in keys if key in page]

@@ -19,6 +19,11 @@ def json_text(value: Any) -> str:
     return encode(value, in_order=True).decode()
 
 
+def key_text(key: str) -> str:
+    """How a key stands in the text of a JSON object."""
+    return f"{json_text(key)}:"
+
+
 def read_cell(text: str | bytes) -> Any:
     """The value of a cell that holds JSON; `MirrorError` where somebody else has put something else into it."""
     try:

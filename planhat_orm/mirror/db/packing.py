@@ -247,7 +247,7 @@ def plain_numbers(values: Values) -> Values:
         return values
     if types <= _FLOATS:
         return filled(values, _plain_floats)
-    return [_plain(value) for value in values]
+    return [plain_number(value) for value in values]
 
 
 def filled(values: Values, change: Callable[[Values], Values]) -> Values:
@@ -260,14 +260,15 @@ def filled(values: Values, change: Callable[[Values], Values]) -> Values:
 
 def _plain_floats(floats: Values) -> Values:
     if not (all(map(isfinite, floats)) and min(floats) > -EXACT and max(floats) < EXACT):
-        return [_plain(number) for number in floats]
+        return [plain_number(number) for number in floats]
     whole = list(map(int, floats))
     if whole == list(floats):
         return whole
     return [number if number == came else came for number, came in zip(whole, floats, strict=True)]
 
 
-def _plain(number: Any) -> Any:
+def plain_number(number: Any) -> Any:
+    """A number as SQLite gives it back."""
     kind = type(number)
     if kind is int:
         return number if -EXACT < number < EXACT else float(number)

@@ -21,11 +21,13 @@ from ...query.raw_values import column_at, on_the_wire
 from ...query.tree import All, Target, Test
 from ...queryset.unseen_labels import Watch
 from ...wire.resources import Resource
+from ...wire.values import Values
 from ..db import state
 from ..db.codec import RowCodec
 from ..db.database import Database
 from ..db.layout import Column, Layout, layout_for
 from ..db.state import State
+from ..db.stored_record import RowColumns, StoredRecord
 from .compiler import Compiler, touched
 from .dialect import Dialect
 from .joins import decoded, width
@@ -48,8 +50,14 @@ class MirrorSource:
 
     def pages(self, query: Query) -> Flow[None]:
         """Emit lists of at most 2,000 wire records, all of one moment of the mirror."""
-        found = yield from self._read(_Reading(self, query, self._decoder(query)))
-        if not found:
+        yield from self._emitted(query, self._decoder(query))
+
+    def records(self, query: Query) -> Flow[None]:
+        """Emit rows that are read when a record is asked, at most 2,000 at a time, all of one moment of the mirror."""
+        yield from self._emitted(query, self._row_keeper(query) or self._decoder(query))
+
+    def _emitted(self, query: Query, decode: Decode) -> Flow[None]:
+        if not (yield from self._read(_Reading(self, query, decode))):
             yield from self._warn_of_unseen(query)
 
     @staticmethod
@@ -94,7 +102,7 @@ class MirrorSource:
             yield from self._warn_of_unseen(query)
         return found
 
-    def get(self, resource: Resource, form: str, value: str) -> Flow[dict[str, Any] | None]:
+    def get(self, resource: Resource, form: str, value: str) -> Flow[Values | None]:
         """Return the record whose id in `form` is `value`, or None; hidden ones are found too."""
         wire = resource.field_for(form)
         layout = layout_for(resource.name)
@@ -104,7 +112,7 @@ class MirrorSource:
         key = Test(Target(column.name, (column.wire,), column.kind), "exact", value)
         query = Query(resource.name, key, stop=1, hidden=True)
 
-        def work() -> dict[str, Any] | None:
+        def work() -> Values | None:
             if not self.database.postgres and self.is_present:
                 with self.database.reading_sqlite() as driver:
                     states = state.kept_states(driver)
@@ -113,20 +121,19 @@ class MirrorSource:
                         return self._found(driver, query, column, value)
             with self._open(query) as connection:
                 self.check(connection, query)
-                with closing(self._pages(connection, query)) as pages:
-                    page: list[dict[str, Any]] = next(pages, [])
+                with closing(self._pages(connection, query, self._row_keeper(query))) as pages:
+                    page: list[Values] = next(pages, [])
                 return page[0] if page else None
 
         return (yield RunBlocking(work))  # type: ignore[no-any-return]
 
     @staticmethod
-    def _found(connection: PoolProxiedConnection, query: Query, column: Column, value: str) -> dict[str, Any] | None:
+    def _found(connection: PoolProxiedConnection, query: Query, column: Column, value: str) -> Values | None:
         """The record of a key, by a statement that is the same for all keys."""
-        layout = layout_for(query.resource)
         text, parameters = _by_key(query.resource, column.name)
         values = tuple(value if parameter == _ANY_KEY else parameter for parameter in parameters)
         row = connection.cursor().execute(text, values).fetchone()
-        return None if row is None else _codec(layout, postgres=False).decode_rows(layout.columns, [row])[0]
+        return None if row is None else StoredRecord(row, _row_columns(layout_for(query.resource), postgres=False))
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
@@ -250,6 +257,13 @@ class MirrorSource:
 
         return fetch
 
+    def _row_keeper(self, query: Query) -> Decode | None:
+        """How rows of the statement are kept as they are; None where some columns are asked for, or annotations."""
+        if query.select is not None or query.annotations:
+            return None
+        columns = _row_columns(layout_for(query.resource), postgres=self.database.postgres)
+        return lambda rows: [StoredRecord(tuple(row), columns) for row in rows]
+
     def _decoder(self, query: Query) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
         """How rows of the statement become records with their annotations, or groups."""
         if query.groups is not None:
@@ -270,6 +284,11 @@ class MirrorSource:
             return records
 
         return annotated
+
+
+@cache
+def _row_columns(layout: Layout, *, postgres: bool) -> RowColumns:
+    return RowColumns(layout.columns, postgres=postgres)
 
 
 @cache
