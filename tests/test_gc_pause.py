@@ -13,6 +13,7 @@ import pytest
 
 from planhat_orm import Company, Planhat, gc_pause
 from planhat_orm.emulator import Emulator
+from planhat_orm.mirror.db.stored_record import StoredRecord
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_pages_of_the_api_and_of_the_mirror_are_made_without_it(
         monkeypatch.undo()
         assert seen and not any(seen)
         seen.clear()
-        monkeypatch.setattr("planhat_orm.mirror.db.codec.decode", watched(seen, msgspec.json.decode))
+        monkeypatch.setattr("planhat_orm.mirror.reading.decoding.StoredRecord", watched(seen, StoredRecord))
         assert len(list(Company.objects.using(planhat).using("mirror"))) == 5
         assert seen and not any(seen)
         assert gc.isenabled()

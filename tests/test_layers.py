@@ -76,7 +76,7 @@ ROOMS["__init__"] = {*ROOMS, "mirror"}
 
 ORDER: dict[str, tuple[str, ...]] = {
     "wire": (
-        "resources", "keys", "paths", "aliases", "hierarchy", "failures", "raw_records", "references", "patches", "values", "content_match",
+        "resources", "keys", "paths", "aliases", "values", "hierarchy", "failures", "raw_records", "references", "patches", "content_match",
         "key_locks", "outcomes", "list_page", "list_reader", "list_end", "proved_page", "hidden_rows", "list_walk", "unordered", "listing", "newest",
         "new_records", "records", "creating", "find_by_keys", "bulk_rows", "bulk_sender", "bulk", "analytics", "metric_values", "refused_rows",
     ),

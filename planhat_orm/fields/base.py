@@ -142,7 +142,7 @@ class Field(Generic[T]):
             self._remember(record, raw, value)
         return value
 
-    def loaded(self, record: Model, raw: Any) -> Any:
+    def _as_read(self, record: Model, raw: Any) -> Any:
         """What the field of a record reads as where `raw` came. A list or dict may be the one that came."""
         if not self._is_plain:
             return self._read(record, raw)

@@ -20,7 +20,7 @@ def as_dict(record: Model) -> dict[str, Any]:
             found[name] = copied(live[name])
         elif field.wire in wire and not isinstance(field, Custom):
             # Not by `getattr`, which would keep a copy of each list to be edited in place.
-            found[name] = copied(field.loaded(record, wire[field.wire]))
+            found[name] = copied(field._as_read(record, wire[field.wire]))
     custom = found.get("custom")
     if custom is not None:
         for label, declared in meta.customs.items():

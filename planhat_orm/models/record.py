@@ -47,10 +47,6 @@ class Record:
         object.__setattr__(self, "_came", made)
         return made
 
-    @_wire.setter
-    def _wire(self, wire: dict[str, Any]) -> None:
-        object.__setattr__(self, "_came", wire)
-
     # --- what changed -----------------------------------------------------------------------------------
 
     def changes(self) -> dict[str, Any]:
@@ -250,7 +246,7 @@ class Record:
             self._origin.selected = selected | wire.keys() | set(asked)
         # An unsaved value may be edited in place, so the two dicts share none.
         under = [key for name in unsent if (key := self._meta.fields[name].wire) in wire]
-        self._wire = {**wire, **{key: copied(wire[key]) for key in under}} if under else wire
+        self._came = {**wire, **{key: copied(wire[key]) for key in under}} if under else wire
         if "custom" in unsent:
             unsent["custom"] = {**_object(wire.get("custom")), **unsent["custom"]}
         self._live = unsent or None

@@ -44,7 +44,7 @@ def take_ids(outbox: OutboxStore, records: Iterable[Model]) -> Flow[None]:
     wanted = {name for record in named for name in temporaries(record)}
     known = yield from on_outbox(outbox, outbox.aliases, wanted)
     for record in named:
-        record._wire = renamed(record._wire, known)
+        record._came = renamed(record._wire, known)
         if record._live:
             record._live = {
                 name: known.get(value, value) if isinstance(value, str) else value

@@ -211,7 +211,7 @@ class _Planner:
             if alike(now.get(name), old):
                 continue
             if _is_held(now.get(name), wrote):
-                record._wire = _with(record._wire, name, now.get(name))
+                record._came = _with(record._wire, name, now.get(name))
                 why = self._values.put(record, name, old)
             else:
                 why = f"it changed since, to {_shown(now.get(name))}"

@@ -272,15 +272,15 @@ def _name(records: Iterable[Model]) -> dict[int, Model]:
     """
     new = {id(record): record for record in records if record.id is None}
     for record in new.values():
-        record._wire = {**record._wire, "_id": f"{TEMPORARY}{uuid.uuid4().hex}"}
+        record._came = {**record._wire, "_id": f"{TEMPORARY}{uuid.uuid4().hex}"}
     return new
 
 
 def _unname(records: Iterable[Model]) -> None:
     """Take the temporary ids off those records that got no other."""
     for record in records:
-        if str(record._wire.get("_id", "")).startswith(TEMPORARY):
-            record._wire = {wire: value for wire, value in record._wire.items() if wire != "_id"}
+        if str(record._came.get("_id", "")).startswith(TEMPORARY):
+            record._came = {wire: value for wire, value in record._wire.items() if wire != "_id"}
 
 
 def _take_over(settled: Sequence[tuple[Model, Raw, EntryOutcome]]) -> None:
@@ -288,7 +288,7 @@ def _take_over(settled: Sequence[tuple[Model, Raw, EntryOutcome]]) -> None:
     stored = [(record, patch, outcome) for record, patch, outcome in settled if outcome.status in STORED]
     for record, _, outcome in stored:
         # All ids before the values: a child's reference is saved when it is its parent's real id.
-        record._wire = {**record._wire, "_id": outcome.id or record.id}
+        record._came = {**record._wire, "_id": outcome.id or record.id}
     for record, patch, outcome in stored:
         record._saved({**(outcome.read or {}), "_id": record.id}, patch)
     for record, _, outcome in settled:

@@ -86,7 +86,7 @@ def _compiled(question: Question, planhat: Planhat) -> tuple[str, tuple[Any, ...
             asked.append(query)
             return pages(source, query)
 
-        with patch.object(MirrorSource, "pages", note):
+        with patch.object(MirrorSource, "pages", note), patch.object(MirrorSource, "records", note):
             made = eval(question.python, names)
             if isinstance(made, QuerySet):
                 made = made.only(*(("name",) if "--columns" in question.command else ("id",)))

@@ -330,7 +330,7 @@ def test_equal_values_that_changed_their_places_are_changes() -> None:
 def test_a_copy_is_held_against_what_is_said_now_and_not_against_what_it_was_made_of() -> None:
     record = Company.from_wire({"_id": ID, "custom": {"Seats": True}})
     record.custom  # noqa: B018
-    record._wire = {"_id": ID, "custom": {"Seats": 1}}
+    record._came = {"_id": ID, "custom": {"Seats": 1}}
     assert record.changes() == {"custom": {"Seats": (1, True)}}
 
 

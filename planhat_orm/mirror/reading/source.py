@@ -14,28 +14,24 @@ from sqlalchemy.dialects import sqlite
 from ... import gc_pause
 from ...errors import ConfigurationError, MirrorIncomplete, StaleMirror
 from ...http.effects import Emit, Flow, RunBlocking
-from ...query.kinds import ANY, Kind
+from ...query.kinds import ANY
 from ...query.plan import Plan, Step, describe
-from ...query.query import ANNOTATIONS, Named, Query
+from ...query.query import Query
 from ...query.raw_values import column_at, on_the_wire
 from ...query.tree import All, Target, Test
 from ...queryset.unseen_labels import Watch
 from ...wire.resources import Resource
 from ...wire.values import Values
 from ..db import state
-from ..db.codec import RowCodec
 from ..db.database import Database
-from ..db.layout import Column, Layout, layout_for
+from ..db.layout import Column, layout_for
 from ..db.state import State
-from ..db.stored_record import RowColumns, StoredRecord
 from .compiler import Compiler, touched
+from .decoding import Decode, chosen_columns, codec_of, decoder, keeper
 from .dialect import Dialect
-from .joins import decoded, width
 from .sqlite import SqliteDialect
 
 PAGE = 2000
-Decode = Callable[[Sequence[Any]], Any]
-"""Makes a page of the rows of a statement."""
 
 
 class MirrorSource:
@@ -50,11 +46,11 @@ class MirrorSource:
 
     def pages(self, query: Query) -> Flow[None]:
         """Emit lists of at most 2,000 wire records, all of one moment of the mirror."""
-        yield from self._emitted(query, self._decoder(query))
+        yield from self._emitted(query, decoder(query, postgres=self.database.postgres))
 
     def records(self, query: Query) -> Flow[None]:
         """Emit rows that are read when a record is asked, at most 2,000 at a time, all of one moment of the mirror."""
-        yield from self._emitted(query, self._row_keeper(query) or self._decoder(query))
+        yield from self._emitted(query, keeper(query, postgres=self.database.postgres))
 
     def _emitted(self, query: Query, decode: Decode) -> Flow[None]:
         if not (yield from self._read(_Reading(self, query, decode))):
@@ -78,7 +74,7 @@ class MirrorSource:
         layout, held = layout_for(query.resource), on_the_wire(wires)
         chosen = query.changed(select=held)
         columns = [column for column in layout.columns if column.wire in held]
-        codec = _codec(layout, postgres=self.database.postgres)
+        codec = codec_of(layout, postgres=self.database.postgres)
 
         def decode(rows: Sequence[Any]) -> dict[str, list[Any]]:
             found = codec.decode_columns(columns, rows, held)
@@ -121,7 +117,8 @@ class MirrorSource:
                         return self._found(driver, query, column, value)
             with self._open(query) as connection:
                 self.check(connection, query)
-                with closing(self._pages(connection, query, self._row_keeper(query))) as pages:
+                keep = keeper(query, postgres=self.database.postgres)
+                with closing(self._pages(connection, query, keep)) as pages:
                     page: list[Values] = next(pages, [])
                 return page[0] if page else None
 
@@ -133,7 +130,8 @@ class MirrorSource:
         text, parameters = _by_key(query.resource, column.name)
         values = tuple(value if parameter == _ANY_KEY else parameter for parameter in parameters)
         row = connection.cursor().execute(text, values).fetchone()
-        return None if row is None else StoredRecord(row, _row_columns(layout_for(query.resource), postgres=False))
+        found: Values | None = None if row is None else keeper(query, postgres=False)([row])[0]
+        return found
 
     def explain(self, query: Query, verb: str = "iterate") -> Plan:
         """Say which statement answers the query. Runs nothing."""
@@ -228,7 +226,7 @@ class MirrorSource:
         columns: Sequence[Column] | None = None,
     ) -> Generator[Any, None, None]:
         statement = _statement(self._reader(connection, query), query, columns)
-        decode = decode or self._decoder(query)
+        decode = decode or decoder(query, postgres=self.database.postgres)
         # Closed with the generator: whoever wants the first records only leaves the server's cursor open else.
         # SQLite gives rows one by one anyway, and SQLAlchemy would begin to keep them.
         options = {"stream_results": True} if self.database.postgres else {}
@@ -256,44 +254,6 @@ class MirrorSource:
             return rows
 
         return fetch
-
-    def _row_keeper(self, query: Query) -> Decode | None:
-        """How rows of the statement are kept as they are; None where some columns are asked for, or annotations."""
-        if query.select is not None or query.annotations:
-            return None
-        columns = _row_columns(layout_for(query.resource), postgres=self.database.postgres)
-        return lambda rows: [StoredRecord(tuple(row), columns) for row in rows]
-
-    def _decoder(self, query: Query) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
-        """How rows of the statement become records with their annotations, or groups."""
-        if query.groups is not None:
-            return _named_values((*query.groups, *query.annotations))
-        layout = layout_for(query.resource)
-        columns = _chosen(layout, query)
-        codec = _codec(layout, postgres=self.database.postgres)
-        keys = None if query.select is None else on_the_wire(query.select) | {"_id"}
-        if not query.annotations:
-            return lambda rows: codec.decode_rows(columns, rows, keys)
-        values, width = _named_values(query.annotations), len(columns) + 1
-
-        def annotated(rows: Sequence[Any]) -> list[dict[str, Any]]:
-            records = codec.decode_rows(columns, [row[:width] for row in rows], keys)
-            found = values([row[width:] for row in rows])
-            for record, named in zip(records, found, strict=True):
-                record[ANNOTATIONS] = named
-            return records
-
-        return annotated
-
-
-@cache
-def _row_columns(layout: Layout, *, postgres: bool) -> RowColumns:
-    return RowColumns(layout.columns, postgres=postgres)
-
-
-@cache
-def _codec(layout: Layout, *, postgres: bool) -> RowCodec:
-    return RowCodec(layout, postgres=postgres)
 
 
 _ANY_KEY = "\0any key"
@@ -359,25 +319,4 @@ def _noting(sizes: list[int], decode: Decode) -> Decode:
 def _statement(compiler: Compiler, query: Query, columns: Sequence[Column] | None = None) -> Select[Any]:
     if query.groups is not None:
         return compiler.groups(query)
-    return compiler.rows(query, _chosen(layout_for(query.resource), query) if columns is None else columns)
-
-
-def _named_values(named: Named) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
-    """How rows of the columns of some values become dicts of comparables."""
-    places: list[tuple[str, Kind, slice]] = []
-    first = 0
-    for name, expr in named:
-        places.append((name, expr.kind, slice(first, first + width(expr.kind))))
-        first += width(expr.kind)
-
-    def read(rows: Sequence[Any]) -> list[dict[str, Any]]:
-        return [{name: decoded(kind, row[place]) for name, kind, place in places} for row in rows]
-
-    return read
-
-
-def _chosen(layout: Layout, query: Query) -> list[Column]:
-    if query.select is None:
-        return list(layout.columns)
-    wires = on_the_wire(query.select)
-    return [column for column in layout.columns if column.wire in wires or column.wire == "_id"]
+    return compiler.rows(query, chosen_columns(layout_for(query.resource), query) if columns is None else columns)
