@@ -22,8 +22,8 @@ class Origin:
     """
 
     __slots__ = (
-        "_peers", "account", "aliases", "annotated", "asked", "client", "deleted", "prefetched", "related", "scope",
-        "selected", "source", "synced_at", "waiting", "whole",
+        "_peers", "account", "aliases", "annotated", "asked", "client", "deleted", "prefetched", "related",
+        "relation_lock", "scope", "selected", "source", "synced_at", "waiting", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,7 @@ class Origin:
         self.asked: dict[str, set[str]] = {}
         self.aliases: tuple[tuple[str, Any], ...] = ()
         self.annotated: dict[str, dict[str, Any]] = {}
+        self.relation_lock: Any = None
         self._peers: list[weakref.ref[Any]] = []
 
     def add_peers(self, records: Iterable[Any]) -> None:

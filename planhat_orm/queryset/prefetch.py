@@ -24,6 +24,8 @@ from ..query.predicate import predicate
 from ..query.query import Query
 from ..query.tree import EVERYTHING, Target, Test
 from ..scopes.tasks import in_a_task
+from .relation_lock import relation_lock
+from .shared_pages import SharedPages, fetching
 
 if TYPE_CHECKING:
     from ..runtime import Source
@@ -37,7 +39,10 @@ def load_related(record: Model, relation: One[Any]) -> None:
             f"await record.aload({relation.name!r}), or prefetch_related({relation.name!r}) on the queryset."
         )
     client = runtime.client_of(record)
-    client.run(load(_group(record), relation, _source(client, record)))
+    own = relation_lock(record._origin)
+    known = own.failure
+    with own.lock, own.loading(known), fetching(own):
+        client.run(load(_group(record), relation, _source(client, record)))
 
 
 def load_named(record: Model, names: Iterable[str]) -> Flow[None]:
@@ -159,13 +164,22 @@ def _load_many(records: list[Any], relation: Many[Any], source: Source) -> Flow[
     return list({id(other): other for found in by_owner.values() for other in found}.values())
 
 
-def load_referring(record: Model, relation: Many[Any], source: Source) -> Flow[list[Any] | None]:
+def load_referring(
+    record: Model, relation: Many[Any], source: Source, pages: SharedPages | None
+) -> Flow[list[Any] | None]:
     """The records behind `company.licenses`, or None where the caller is to ask for those of this one alone.
 
     The first of its peers that is asked stands alone; the second one loads them for all. What was loaded waits to be
-    read once: who asks the same record again wants to see what changed.
+    read once: who asks the same record again wants to see what changed. `pages` are those that it is read for.
     """
     home = record._origin
+    own = relation_lock(home, pages)
+    known = own.failure
+    with own.lock, own.loading(known):
+        return (yield from _taken_or_loaded(home, record, relation, source))
+
+
+def _taken_or_loaded(home: Origin, record: Model, relation: Many[Any], source: Source) -> Flow[list[Any] | None]:
     waiting, asked = home.waiting.setdefault(relation.name, {}), home.asked.setdefault(relation.name, set())
     key: Any = record.id
     if len(asked) >= home.size:

@@ -760,7 +760,7 @@ class QuerySet(Results[M], Generic[M]):
     def _pages(self, keep_peers: bool = True) -> Flow[None]:
         source = self._from()
         if self._owner is not None and keep_peers:
-            at_hand = yield from prefetch.load_referring(*self._owner, source)
+            at_hand = yield from prefetch.load_referring(*self._owner, source, self._shared)
             if at_hand is not None:
                 yield Emit(at_hand)
                 return

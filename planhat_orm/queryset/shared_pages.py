@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from .. import forks
 from ..errors import PlanhatError
 
-_fetching: ContextVar[tuple[SharedPages, ...]] = ContextVar("planhat_fetching", default=())
+_fetching: ContextVar[tuple[object, ...]] = ContextVar("planhat_fetching", default=())
 """What this code is called by the fetching of: functions given to `planhat.on()` are, in threads of ours as well."""
+
+
+def is_called_by(pages: SharedPages | None) -> bool:
+    """Whether this code is called by the fetching of these pages alone; without any, by none."""
+    return _fetching.get() == (() if pages is None else (pages,))
+
+
+@contextmanager
+def fetching(what: object) -> Iterator[None]:
+    """Mark what is called meanwhile as called by this fetching."""
+    token = _fetching.set((*_fetching.get(), what))
+    try:
+        yield
+    finally:
+        _fetching.reset(token)
 
 
 class SharedPages:
@@ -46,20 +62,16 @@ class SharedPages:
             return True
         if self.complete:
             return False
-        fetching = _fetching.get()
-        if any(pages is self for pages in fetching):
+        if any(pages is self for pages in _fetching.get()):
             raise PlanhatError("These results are being fetched, and what is called meanwhile asks for them, too.")
         with self._lock:
             self._check_usable()
             if len(self.rows) > count or self.complete:
                 return len(self.rows) > count
-            token = _fetching.set((*fetching, self))
-            try:
+            with fetching(self):
                 if self._pages is None:
                     self._pages = begin()
                 self._fetch(self._pages)
-            finally:
-                _fetching.reset(token)
             return not self.complete
 
     def _fetch(self, pages: Generator[Any, None, Any]) -> None:
@@ -68,7 +80,7 @@ class SharedPages:
         except StopIteration:
             self.complete, self._pages = True, None
         except BaseException as failure:
-            self._failure, self._pages = _for_others(failure), None
+            self._failure, self._pages = failure_for_others(failure), None
             raise
 
     def _check_usable(self) -> None:
@@ -78,7 +90,7 @@ class SharedPages:
             raise copy.copy(self._failure)
 
 
-def _for_others(failure: BaseException) -> Exception:
+def failure_for_others(failure: BaseException) -> Exception:
     """What the other threads get: the error itself is this one's, with the frames that it led through."""
     if isinstance(failure, PlanhatError):
         return copy.copy(failure)
