@@ -17,7 +17,8 @@ def as_dict(record: Model) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in meta.fields.items():
         if name in live:
-            found[name] = copied(live[name])
+            # By `getattr`: a reference to a record that was not saved yet reads as its id.
+            found[name] = copied(getattr(record, name))
         elif field.wire in wire and not isinstance(field, Custom):
             # Not by `getattr`, which would keep a copy of each list to be edited in place.
             found[name] = copied(field._as_read(record, wire[field.wire]))
@@ -25,6 +26,6 @@ def as_dict(record: Model) -> dict[str, Any]:
     if custom is not None:
         for label, declared in meta.customs.items():
             if label in custom:
-                found[declared.name] = getattr(record, declared.name)
+                found[declared.name] = copied(getattr(record, declared.name))
         found["custom"] = {label: value for label, value in custom.items() if label not in meta.customs}
     return found

@@ -39,13 +39,11 @@ class Record:
 
     @property
     def _wire(self) -> dict[str, Any]:
-        """What came of the record as a dict of the wire: of a row of the mirror it is made with the first question."""
-        came = self._came
-        if isinstance(came, dict):
-            return came
-        made = dict_of(came)
-        object.__setattr__(self, "_came", made)
-        return made
+        """What came of the record as a dict of the wire: of a row of the mirror it is made with the first question.
+
+        The row keeps the dict. Put into the record it could undo what another thread that saves puts there meanwhile.
+        """
+        return dict_of(self._came)
 
     # --- what changed -----------------------------------------------------------------------------------
 

@@ -59,6 +59,16 @@ def test_a_dict_has_what_is_known_by_python_name() -> None:
     assert account.to_dict(wire=True)["unheardOf"] == 1
 
 
+def test_a_dict_has_ids_for_references_and_shares_no_list_with_the_record() -> None:
+    licence = License(product="Core")
+    licence.company = Company(name="Acme")
+    assert licence.to_dict() == {"product": "Core", "company_id": None}
+    tagged: Any = type("Tagged", (Company,), {"goals": Custom("Goals", list)})
+    company = tagged.from_wire({"_id": "5f" * 12, "custom": {"Goals": ["a"]}})
+    company.to_dict()["goals"].append("b")
+    assert (company.goals, company.changes()) == (["a"], {})
+
+
 @pytest.mark.parametrize("model", [getattr(declared, name) for name in declared.__all__])
 def test_every_model_has_a_schema_whose_fields_are_its_own(model: type[Model]) -> None:
     for mode in ("validation", "serialization"):
