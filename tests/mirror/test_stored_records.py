@@ -151,3 +151,24 @@ def test_a_cell_of_sqlite_that_is_no_json_raises_when_it_is_read(mirror: Mirror,
         for read in (lambda: second.tags, second.to_dict, second.to_wire):
             with pytest.raises(MirrorError, match='cannot be read .*: "planhat doctor"'):
                 read()
+
+
+def test_who_reads_all_of_a_record_undoes_no_save_of_another_thread(
+    planhat: Planhat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Company.objects.using(planhat).order_by("name").first()
+    assert record is not None
+    record.name = "Newer"
+    make, reader = StoredRecord.to_dict, threading.get_ident()
+
+    def made(row: StoredRecord) -> dict[str, Any]:
+        found = make(row)
+        if threading.get_ident() == reader and record._live:
+            thread = threading.Thread(target=record.save)
+            thread.start()
+            thread.join()
+        return found
+
+    monkeypatch.setattr(StoredRecord, "to_dict", made)
+    record.to_dict()
+    assert (record.name, record.to_wire()["name"], record.changes()) == ("Newer", "Newer", {})

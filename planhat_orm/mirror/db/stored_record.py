@@ -46,31 +46,39 @@ class RowColumns:
 class StoredRecord:
     """The cells of one row: its columns, and last what none of them could hold. Reads as the dict of the wire does."""
 
-    __slots__ = ("_cells", "_columns", "_loaded")
+    __slots__ = ("_cells", "_columns", "_loaded", "_whole")
 
     def __init__(self, cells: Sequence[Any], columns: RowColumns) -> None:
-        self._cells = cells
+        self._cells: Sequence[Any] | None = cells
         self._columns = columns
         self._loaded: dict[str, Any] | None = None
+        self._whole: dict[str, Any] | None = None
+        """The dict, once it was made. Then the cells are needed no more."""
 
     def get(self, wire: str, default: Any = None, /) -> Any:
         """The value of a field by wire name. A list or dict is the same one each time.
 
         Raises `MirrorError` for a cell that is no JSON.
         """
-        found, extra = self._columns.by_wire.get(wire), self._cells[-1]
+        cells = self._cells
+        if cells is None:
+            return self.to_dict().get(wire, default)
+        found, extra = self._columns.by_wire.get(wire), cells[-1]
         if found is not None:
             place, load, key = found
             if extra is None or key not in extra:
-                cell = self._cells[place]
+                cell = cells[place]
                 if cell is None:
                     return default
                 return cell if load is None else self._kept(wire, load, cell)
-        return default if extra is None else self._with_extra(wire, default)
+        return default if extra is None else self._with_extra(cells, wire, default)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of the record, with the lists and dicts that were read of it already."""
+        """All of the record, with the lists and dicts that were read of it already. The same dict each time."""
         cells, loads = self._cells, self._columns.loads
+        if cells is None:
+            assert self._whole is not None  # it was set before
+            return self._whole
         found: dict[str, Any] = {
             wire: cell for wire, cell in zip(self._columns.wires, cells, strict=False) if cell is not None
         }
@@ -80,14 +88,17 @@ class StoredRecord:
             found.update(self._read(_decode, cells[-1]))
         if self._loaded is not None:
             found.update(self._loaded)
+        # In this order, as another thread may ask meanwhile.
+        self._whole = found
+        self._cells = None
         return found
 
-    def _with_extra(self, wire: str, default: Any) -> Any:
-        more = self._read(_decode, self._cells[-1])
+    def _with_extra(self, cells: Sequence[Any], wire: str, default: Any) -> Any:
+        more = self._read(_decode, cells[-1])
         if wire in more:
             return self._keep(wire, more[wire])
         place, load, _ = self._columns.by_wire.get(wire, (None, None, ""))
-        cell = None if place is None else self._cells[place]
+        cell = None if place is None else cells[place]
         if cell is None:
             return default
         return cell if load is None else self._kept(wire, load, cell)
