@@ -40,8 +40,8 @@ def load_related(record: Model, relation: One[Any]) -> None:
         )
     client = runtime.client_of(record)
     own = relation_lock(record._origin)
-    known = own.failure
-    with own.lock, own.loading(known), fetching(own):
+    known = own.failures.get(relation.name)
+    with own.lock, own.loading(relation.name, known), fetching(own):
         client.run(load(_group(record), relation, _source(client, record)))
 
 
@@ -174,8 +174,8 @@ def load_referring(
     """
     home = record._origin
     own = relation_lock(home, pages)
-    known = own.failure
-    with own.lock, own.loading(known):
+    known = own.failures.get(relation.name)
+    with own.lock, own.loading(relation.name, known):
         return (yield from _taken_or_loaded(home, record, relation, source))
 
 

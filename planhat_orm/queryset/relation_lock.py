@@ -17,28 +17,31 @@ _making = forks.Lock()
 
 
 class RelationLock:
-    """Held to load relations of the records of an origin: `with own.lock, own.loading(known)`."""
+    """Held to load relations of the records of an origin: `with own.lock, own.loading(name, known)`."""
 
-    __slots__ = ("failure", "lock")
+    __slots__ = ("failures", "lock")
 
     def __init__(self) -> None:
         self.lock = forks.Lock()
-        self.failure: Exception | None = None
-        """What the last load met that failed."""
+        self.failures: dict[str, Exception] = {}
+        """What the last load of each relation met that failed."""
 
     @contextmanager
-    def loading(self, known: Exception | None) -> Iterator[None]:
-        """Note what a load meets, and raise what the one met that was waited for: this one would meet it, too.
+    def loading(self, name: str, known: Exception | None) -> Iterator[None]:
+        """Note what the load of a relation meets, and raise what that one met that was waited for: so would this one.
 
-        `known` is the failure that was known before the wait.
+        `known` is the failure of this relation that was known before the wait.
         """
-        if self.failure is not None and self.failure is not known:
-            raise failure_for_others(self.failure)
+        met = self.failures.get(name)
+        if met is not None and met is not known:
+            raise failure_for_others(met)
         try:
             yield
         except Exception as failure:
-            self.failure = failure_for_others(failure)
+            self.failures[name] = failure_for_others(failure)
             raise
+        # Who still waits since the one that failed finds what this one brought.
+        self.failures.pop(name, None)
 
 
 def relation_lock(origin: Origin, pages: SharedPages | None = None) -> RelationLock:

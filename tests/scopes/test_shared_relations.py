@@ -100,6 +100,39 @@ def test_threads_that_waited_for_a_load_that_failed_get_its_error_and_later_ones
 
 
 @pytest.mark.usefixtures("a")
+def test_a_load_that_failed_fails_none_of_another_relation(server: OtherServer) -> None:
+    first, second = list(Company.objects.all())[:2]
+    assert (len(first.licenses), len(first.endusers)) == (2, 0)  # the second one is asked for all
+    has_begun, may_end = threading.Event(), threading.Event()
+    found: list[Any] = []
+
+    def wait(request: Any) -> None:
+        has_begun.set()
+        may_end.wait(30)
+
+    def work(read: Read) -> None:
+        try:
+            found.append(read(second))
+        except ServerError as error:
+            found.append(error)
+
+    server.before(wait)
+    server.fault(faults.status(500), on("GET", "/licenses"))
+    threads = [
+        threading.Thread(target=work, args=(read,))
+        for read in (lambda company: list(company.licenses), lambda company: list(company.endusers))
+    ]
+    threads[0].start()
+    assert has_begun.wait(30)
+    threads[1].start()
+    time.sleep(0.3)  # until it waits
+    may_end.set()
+    for thread in threads:
+        thread.join(30)
+    assert [type(answer) for answer in found] == [ServerError, list]
+
+
+@pytest.mark.usefixtures("a")
 def test_what_a_load_calls_loads_for_itself(a: Planhat) -> None:
     licences = list(License.objects.all())
     seen: list[str] = []
