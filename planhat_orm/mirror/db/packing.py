@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -40,7 +40,8 @@ _NAME = re.compile(r'[^"\\\x00-\x1f]+').fullmatch
 _GAPS = {type(None), type(UNSET)}
 _FLOATS = {type(None), float}
 _dicts = msgspec.json.Decoder(list[dict[str, Any]]).decode
-_lines = msgspec.json.Encoder(order="sorted").encode_lines
+_lines = msgspec.json.Encoder(order="deterministic").encode_lines
+"""Writes the keys of dicts sorted, and fields in their order."""
 
 
 class _Reader:
@@ -75,8 +76,7 @@ class _Reader:
         if len(others) > _MOST_LEARNT:
             left_out = {*others[_MOST_LEARNT:]}
             wires = [key for key in wires if key not in left_out]
-        fields = [(f"field{place}", Any, msgspec.field(name=wire, default=UNSET)) for place, wire in enumerate(wires)]
-        known = msgspec.defstruct("CustomRecord", fields, forbid_unknown_fields=True, gc=False)
+        known = msgspec.defstruct("CustomRecord", _fields(wires), forbid_unknown_fields=True, gc=False)
         return msgspec.json.Decoder(list[known]).decode, wires  # type: ignore[valid-type]
 
 
@@ -93,6 +93,10 @@ def _in_order(records: Iterable[dict[str, Any]]) -> list[str]:
                 order.insert(place, key)
             place = order.index(key) + 1
     return order
+
+
+def _fields(wires: Iterable[str]) -> list[tuple[str, Any, Any]]:
+    return [(f"field{place}", Any, msgspec.field(name=wire, default=UNSET)) for place, wire in enumerate(wires)]
 
 
 def _array(jsons: Iterable[bytes]) -> bytes:
@@ -139,11 +143,17 @@ class Packer:
                 continue
             types = set(map(type, values))
             gaps = types & _GAPS
-            present = [value for value in values if value is not None and value is not UNSET] if gaps else values
-            if is_odd or not _fits(column, present, types - gaps):
+            types -= gaps
+            present = values
+            if gaps and not _is_told_by_types(column):
+                present = [value for value in values if value is not None and value is not UNSET]
+            if is_odd or not _fits(column, present, types):
                 self._pack_cells(packed, extra, column, values)
-            else:
-                _pack_column(packed, extra, column, values, present)
+                continue
+            if type(None) in gaps:
+                extra[column.wire] = [None if value is None else UNSET for value in values]
+            if types:
+                _pack_column(packed, column, values, present, has_gaps=bool(gaps))
         if self._layout.derived:
             self._derive(packed, came)
         texts = _extras(extra)
@@ -195,26 +205,29 @@ def derived(paths: Values, ids: Values) -> list[str | None] | None:
     return parents if any(parents) else None
 
 
-def _pack_column(packed: Packed, extra: dict[str, Values], column: Column, came: Values, present: Values) -> None:
+def _pack_column(packed: Packed, column: Column, came: Values, present: Values, *, has_gaps: bool) -> None:
     """Pack a column whose values, those that are `present`, fit."""
-    has_gaps = len(present) < len(came)
-    if has_gaps and None in came:
-        extra[column.wire] = [None if value is None else UNSET for value in came]
-    if not present:
-        return
     values: Values = json_texts(present) if column.storage == "json" else present
     if column.storage == "number":
         values = plain_numbers(values)
-    if has_gaps:
+    if has_gaps and values is present:
+        values = [None if value is UNSET else value for value in came]
+    elif has_gaps:
         rest = iter(values)
         values = [None if value is None or value is UNSET else next(rest) for value in came]
+    if has_gaps:
         packed.sparse.add(column.name)
     packed.columns[column.name] = values
 
 
+def _is_told_by_types(column: Column) -> bool:
+    """Whether the types of a column's values tell that all fit, so that nobody looks at the values."""
+    return column.storage == "boolean" or (column.storage == "text" and column.kind is not DATETIME)
+
+
 def _fits(column: Column, present: Values, types: set[type]) -> bool:
     """Whether a column gives all of these values back as they are, and each equals its comparable."""
-    if not present:
+    if not types:
         return True
     if column.storage == "json":
         return column.kind is not REFS or (types == {list} and set(map(type, chain.from_iterable(present))) <= {str})
@@ -279,9 +292,18 @@ def _extras(columns: dict[str, Values]) -> list[str | None] | None:
     """What `_extra` holds of each record, by the columns of what it keeps; None where none keeps anything."""
     if not columns:
         return None
-    wires = list(columns)
-    kept = [
-        {wire: value for wire, value in zip(wires, row, strict=True) if value is not UNSET}
-        for row in zip(*columns.values(), strict=True)
-    ]
-    return [None if text == "{}" else text for text in json_texts(kept)] if any(kept) else None
+    kept: Iterable[object]
+    if len(columns) <= _MOST_IN_ORDER and all(map(_NAME, columns)):
+        wires = tuple(sorted(columns))
+        kept = map(_kept(wires), *(columns[wire] for wire in wires))
+    else:
+        rows = zip(*columns.values(), strict=True)
+        kept = ({key: cell for key, cell in zip(columns, row, strict=True) if cell is not UNSET} for row in rows)
+    texts = [None if text == "{}" else text for text in json_texts(kept)]
+    return texts if any(texts) else None
+
+
+@lru_cache(_MOST_LEARNT)
+def _kept(wires: tuple[str, ...]) -> Callable[..., object]:
+    """What makes an object of values by wire names, which is written without those that are UNSET."""
+    return msgspec.defstruct("Kept", _fields(wires), gc=False)

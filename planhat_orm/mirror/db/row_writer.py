@@ -7,6 +7,7 @@ value does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import nan
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,6 +20,8 @@ from .packing import Packed, Values
 
 PACKED = 1000
 """How many rows are in memory at once."""
+_NULL = nan
+"""SQLite makes NULL of it, and JSON has no such number."""
 
 
 class RowWriter:
@@ -28,7 +31,7 @@ class RowWriter:
         self._connection = connection
         self._rows = rows
         self._postgres = postgres
-        self._storage = {column.name: column.storage for column in rows.layout.columns}
+        self._flags = {column.name for column in rows.layout.columns if column.storage == "boolean"}
 
     def insert(self, records: Sequence[RawRecord]) -> None:
         """Insert the rows of records that are not there."""
@@ -47,31 +50,27 @@ class RowWriter:
     def _upsert(self, packed: Packed) -> None:
         table, names = self._quoted(packed.columns)
         _, empty = self._quoted(name for name in self._rows.names if name not in packed.columns)
-        marks, columns = (["%s"] * len(names), packed.columns.values()) if self._postgres else self._bound(packed)
+        mark, columns = ("%s", packed.columns.values()) if self._postgres else ("?", self._bound(packed))
         becomes = [*(f"{name}=excluded.{name}" for name in names if name != "id"), *(f"{name}=NULL" for name in empty)]
         statement = (
-            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(marks)}) "
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "
             f"ON CONFLICT (id) DO UPDATE SET {', '.join(becomes)}"
         )
         self._connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
-    def _bound(self, packed: Packed) -> tuple[list[str], list[Values]]:
-        """Parameters for SQLite, and the values to bind: as int, float, str or bytearray.
+    def _bound(self, packed: Packed) -> list[Values]:
+        """The values to bind for SQLite: as int, float, str or bytearray.
 
         Python's `sqlite3` looks for an adapter for every other value, None among them, which takes ten times as long.
-        So what is missing travels as a value that the column cannot hold, and the statement makes NULL of it.
         """
-        marks, columns = list[str](), list[Values]()
+        columns = list[Values]()
         for name, values in packed.columns.items():
-            storage = self._storage.get(name, "text")
-            no_value: Any = 0 if storage in ("text", "json") else ""
-            marks.append(f"NULLIF(?, {no_value!r})" if name in packed.sparse else "?")
-            if storage == "boolean":
+            if name in self._flags:
                 values = [value if value is None else int(value) for value in values]
             if name in packed.sparse:
-                values = [no_value if value is None else value for value in values]
+                values = [_NULL if value is None else value for value in values]
             columns.append(list(map(bytearray, values)) if name == "_hash" else values)
-        return marks, columns
+        return columns
 
     def _copy(self, packed: Packed) -> None:
         """PostgreSQL takes rows in by COPY in a fourth of the time that INSERT takes."""

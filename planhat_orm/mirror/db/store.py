@@ -32,7 +32,7 @@ from ...json_encoding import rewrite
 from ...query.kinds import DATETIME
 from ...runtime import TEMPORARY
 from ...wire.patches import same
-from ...wire.raw_records import RawRecord
+from ...wire.raw_records import RawRecord, values_of
 from . import state, tables
 from .changes import (
     NOT_OURS,
@@ -302,10 +302,10 @@ class Store:
         record that differs though its stamp did not move has changed silently, one whose stamp moved to before
         that moment was missed.
         """
-        slices = {
-            record["_id"]: record if isinstance(record, RawRecord) else RawRecord(rewrite(record), record)
-            for record in records
-        }
+        raw_records = [
+            record if isinstance(record, RawRecord) else RawRecord(rewrite(record), record) for record in records
+        ]
+        slices = dict(zip(values_of(raw_records, "_id"), raw_records, strict=True))
         known = self.hashes(list(slices)) if hashes is None else hashes
         new: list[RawRecord] = []
         changed: list[RawRecord] = []

@@ -1,9 +1,9 @@
 """The full pass: every record of a list, compared with what is stored, deletions included.
 
 On the first load pages go straight into the table, which answers no query before the last one; the indexes of a long
-one are made at its end. A later pass puts
-what differs aside, to be published in one transaction, so readers see the state before or the state after. The
-checkpoint is written in the page's own transaction: a pass that was cut off goes on where it stopped.
+one are made at its end. A later pass puts what differs aside, to be published in one transaction, so readers see the
+state before or the state after. The checkpoint is written in the page's own transaction: a pass that was cut off goes
+on where it stopped.
 """
 
 from __future__ import annotations
