@@ -52,6 +52,8 @@ from .layout import Layout
 from .row_writer import PACKED, RowWriter
 
 _BEHIND_TEMPORARY = TEMPORARY[:-1] + chr(ord(TEMPORARY[-1]) + 1)
+_LOOKED_AT = 200
+"""So many rows are held against their seals at once: with what is made of them they fit into a processor's cache."""
 _NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -253,7 +255,7 @@ class Store:
     @gc_paused()
     def _doubtful(self, shown: CursorResult[Any]) -> list[str] | None:
         """The ids of some more rows that are not shown as their seals say; None where there are no more rows."""
-        part = shown.fetchmany(PACKED)
+        part = shown.fetchmany(_LOOKED_AT)
         if not part:
             return None
         ids, hashes, others, *numbers = zip(*part, strict=True)

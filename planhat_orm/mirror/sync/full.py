@@ -26,6 +26,7 @@ from ...wire.proved_page import Page
 from ...wire.raw_records import RawRecord, values_of
 from ...wire.resources import STAMPS, ListParam
 from ..db import record_indexes, state
+from ..db.codec import digest
 from ..db.state import ListCursor, State
 from .paging import OVERLAP, read_unsorted, walk_ahead
 from .thresholds import LEARN_EVERY, older
@@ -156,12 +157,16 @@ class _Full:
 
     def _apply(self, page: Page[RawRecord], scope: bool | None, longest: int) -> None:
         job, cursor = self.job, self.cursor
+        # Before others have to wait, and while the page is still in the processor's cache.
+        with gc_paused():
+            ids = set(values_of(page.rows, "_id"))
+            digests = [digest(row.json) for row in page.rows] if self.state.complete else None
+            self._see(page)
         # Not while others write: that may take longer.
         with job.writing() as connection, gc_paused():
             store = job.store(connection)
-            ids = set(values_of(page.rows, "_id"))
             stored = store.between(page.after, page.last)
-            gone = [id for id in stored if id not in ids]
+            gone = [] if stored.keys() <= ids else [id for id in stored if id not in ids]
             if scope is not None:
                 gone = store.shown(gone, self.hidden.hides, scope)  # type: ignore[union-attr, arg-type]
                 self.doubtful.update(gone)
@@ -170,10 +175,9 @@ class _Full:
             hashes = stored if page.proved else store.hashes(list(ids))
             if self._is_long_first_load(connection, page):
                 record_indexes.drop(connection, job.layout)
-            asked = job.take(connection, store, page.rows, hashes, gone)
+            asked = job.take(connection, store, page.rows, hashes, gone, digests)
             if not cursor.rows and not cursor.number:
                 cursor.asked, cursor.asked_at = asked.n, asked.at
-            self._see(page)
             cursor.anchor, cursor.rank, cursor.longest = page.anchor, page.rank, longest
             cursor.rows += len(page.rows)
             cursor.bytes = self.bytes + job.traffic.bytes
@@ -210,7 +214,9 @@ class _Full:
         """Count the stamps, and note the latest: of all pages, and of the first one."""
         stamps = self.cursor.stamps
         for name in STAMPS:
-            texts = [value for value in values_of(page.rows, name) if isinstance(value, str)]
+            texts = values_of(page.rows, name)
+            if {*map(type, texts)} != {str}:
+                texts = [value for value in texts if isinstance(value, str)]
             if texts:
                 count, top = stamps.get(name, (0, ""))
                 stamps[name] = (count + len(texts), max(top, *texts) if top else max(texts))

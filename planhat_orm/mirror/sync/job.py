@@ -113,8 +113,12 @@ class ModelSync:
         rows: Sequence[Raw | RawRecord],
         hashes: Mapping[str, bytes],
         gone: Iterable[str],
+        digests: Sequence[bytes] | None = None,
     ) -> Instant:
-        """Keep what differs: in the table on a first load, aside on any later sync; return when it was asked for."""
+        """Keep what differs: in the table on a first load, aside on any later sync; return when it was asked for.
+
+        `digests` are those of slices, where they are known already.
+        """
         self._check_whole(rows)
         asked = self.traffic.oldest()
         self.first_page = asked if self.first_page is None or asked.n < self.first_page.n else self.first_page
@@ -122,17 +126,17 @@ class ModelSync:
         if not self.state.complete:
             self.count(store.put(rows, gone, hashes=hashes))
             return asked
-        staged: dict[str, str | None] = {}
-        same: list[str] = []
         slices = [row if isinstance(row, RawRecord) else RawRecord(rewrite(row), row) for row in rows]
-        for id, row in zip(values_of(slices, "_id"), slices, strict=True):
-            if hashes.get(id) == digest(row.json):
-                same.append(id)
-            else:
-                staged[id] = str(row.json, "utf-8")
-        self.report.unchanged += len(same)
+        ids = values_of(slices, "_id")
+        found = [digest(row.json) for row in slices] if digests is None else digests
+        known = list(map(hashes.get, ids))
+        other: list[RawRecord] = []
+        if found != known:
+            other = [row for row, new, old in zip(slices, found, known, strict=True) if new != old]
+        self.report.unchanged += len(ids) - len(other)
         if self._is_staged(connection):
-            self.unstage(connection, [*same, *staged, *gone])
+            self.unstage(connection, [*ids, *gone])
+        staged = {row["_id"]: str(row.json, "utf-8") for row in other}
         self.stage(connection, staged, asked)
         # Where a list ends was asked for beside its first page.
         self.stage(connection, dict.fromkeys(gone), self.first_page)
