@@ -41,8 +41,8 @@ def load_related(record: Model, relation: One[Any]) -> None:
     client = runtime.client_of(record)
     own = relation_lock(record._origin)
     known = own.failures.get(relation.name)
-    with own.lock, own.loading(relation.name, known), fetching(own):
-        client.run(load(_group(record), relation, _source(client, record)))
+    with own.turn(), own.loading(relation.name, known), fetching(own):
+        client.run(own.noting(load(_group(record), relation, _source(client, record))))
 
 
 def load_named(record: Model, names: Iterable[str]) -> Flow[None]:
@@ -175,8 +175,8 @@ def load_referring(
     home = record._origin
     own = relation_lock(home, pages)
     known = own.failures.get(relation.name)
-    with own.lock, own.loading(relation.name, known):
-        return (yield from _taken_or_loaded(home, record, relation, source))
+    with own.turn(), own.loading(relation.name, known):
+        return (yield from own.noting(_taken_or_loaded(home, record, relation, source)))
 
 
 def _taken_or_loaded(home: Origin, record: Model, relation: Many[Any], source: Source) -> Flow[list[Any] | None]:

@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import forks
+from ..http.effects import Flow, Request, RunBlocking, Sleep, Start, Wait
+from ..http.flows import intercept
 from ..scopes.tasks import in_a_task
 from .shared_pages import SharedPages, failure_for_others, is_called_by
 
 if TYPE_CHECKING:
     from ..models.state import Origin
 
+T = TypeVar("T")
+PATIENCE = 120.0
+"""Seconds that a load may stand still before others wait for it no more: longer than quota or network keep it."""
+_TICK = 1.0
+
 _making = forks.Lock()
 
 
 class RelationLock:
-    """Held to load relations of the records of an origin: `with own.lock, own.loading(name, known)`."""
+    """Held to load relations of the records of an origin: `with own.turn(), own.loading(name, known)`."""
 
-    __slots__ = ("failures", "lock")
+    __slots__ = ("_moved", "failures", "lock")
 
     def __init__(self) -> None:
-        self.lock = forks.Lock()
+        self.lock = forks.Lock(reentrant=True)
+        self._moved = time.monotonic()
         self.failures: dict[str, Exception] = {}
         """What the last load of each relation met that failed."""
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the thread that loads.
+
+        A turn that does not come is taken without, and costs its own requests: what the other one calls, a function
+        given to `planhat.on()` or a handler of logs, may wait for a lock that this thread holds.
+        """
+        try:
+            while not self.lock.acquire(timeout=min(_TICK, PATIENCE)):
+                if time.monotonic() - self._moved > PATIENCE:
+                    break
+            else:
+                self._moved = time.monotonic()
+            yield
+        finally:
+            self.lock.release_own()
+
+    def noting(self, flow: Flow[T]) -> Flow[T]:
+        """Run `flow`, noting each step: whoever waits sees that it goes on."""
+
+        def step(effect: Any) -> Flow[Any]:
+            self._moved = time.monotonic()
+            answer = yield effect
+            self._moved = time.monotonic()
+            return answer
+
+        return (yield from intercept(flow, (Request, Start, Wait, Sleep, RunBlocking), step))
 
     @contextmanager
     def loading(self, name: str, known: Exception | None) -> Iterator[None]:

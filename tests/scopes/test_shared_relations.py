@@ -132,6 +132,40 @@ def test_a_load_that_failed_fails_none_of_another_relation(server: OtherServer) 
     assert [type(answer) for answer in found] == [ServerError, list]
 
 
+@pytest.mark.parametrize("kind", ["one", "many"])
+def test_a_thread_that_holds_what_a_load_needs_waits_for_it_only_a_while(
+    kind: str, a: Planhat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planhat_orm.queryset.relation_lock.PATIENCE", 0.2, raising=False)
+    model, read = RELATIONS[kind]
+    records = list(model.objects.all())[:COMPANIES]
+    if kind == "many":
+        read(records.pop())
+    own, begun = threading.RLock(), threading.Event()
+    found: list[Any] = []
+
+    def count(request: Any) -> None:
+        if threading.current_thread() is threads[0]:
+            begun.set()
+            with own:
+                pass
+
+    a.on("request", count)
+    threads = [threading.Thread(target=lambda: found.append(read(records[0])), daemon=True)]
+
+    def work() -> None:
+        with own:
+            threads[0].start()
+            assert begun.wait(30)
+            found.append(read(records[1]))
+
+    threads.append(threading.Thread(target=work, daemon=True))
+    threads[1].start()
+    threads[1].join(10)
+    threads[0].join(10)
+    assert len(found) == 2 and all(found)
+
+
 @pytest.mark.usefixtures("a")
 def test_what_a_load_calls_loads_for_itself(a: Planhat) -> None:
     licences = list(License.objects.all())
