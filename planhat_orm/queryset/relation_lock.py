@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..models.state import Origin
 
 T = TypeVar("T")
-PATIENCE = 120.0
+WAIT_SECONDS = 120.0
 """Seconds that a load may stand still before others wait for it no more: longer than quota or network keep it."""
 _TICK = 1.0
 
@@ -43,8 +43,8 @@ class RelationLock:
         given to `planhat.on()` or a handler of logs, may wait for a lock that this thread holds.
         """
         try:
-            while not self.lock.acquire(timeout=min(_TICK, PATIENCE)):
-                if time.monotonic() - self._moved > PATIENCE:
+            while not self.lock.acquire(timeout=min(_TICK, WAIT_SECONDS)):
+                if time.monotonic() - self._moved > WAIT_SECONDS:
                     break
             else:
                 self._moved = time.monotonic()

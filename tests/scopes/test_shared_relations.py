@@ -136,7 +136,7 @@ def test_a_load_that_failed_fails_none_of_another_relation(server: OtherServer) 
 def test_a_thread_that_holds_what_a_load_needs_waits_for_it_only_a_while(
     kind: str, a: Planhat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("planhat_orm.queryset.relation_lock.PATIENCE", 0.2, raising=False)
+    monkeypatch.setattr("planhat_orm.queryset.relation_lock.WAIT_SECONDS", 0.2, raising=False)
     model, read = RELATIONS[kind]
     records = list(model.objects.all())[:COMPANIES]
     if kind == "many":
