@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from ..http.effects import Flow, Request, Response, Start, Wait
 from .list_page import request_page, rows_of
+from .raw_records import RawRecord, values_of
 from .resources import Resource
 
 FAR = 10_000_000
@@ -113,7 +114,8 @@ class ListReader(Struct, Generic[Row], frozen=True):
 
 def ids_of(rows: Sequence[HasId]) -> list[str]:
     """The ids of a page; `NotSortedById` where one is no text."""
-    ids = [row.get("_id") for row in rows]
+    raws = [row for row in rows if isinstance(row, RawRecord)]
+    ids = values_of(raws, "_id") if len(raws) == len(rows) else [row.get("_id") for row in rows]
     if not {*map(type, ids)} <= {str} or not all(map(str.strip, ids)):
         raise NotSortedById
     return ids

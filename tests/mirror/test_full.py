@@ -125,6 +125,33 @@ def test_archived_records_are_mirrored_and_hidden(
     assert_equal(mirror, emulator, "task")
 
 
+@pytest.mark.parametrize("is_cut_off", (False, True))
+def test_a_record_that_both_lists_show_is_as_the_second_one_shows_it(
+    make_emulator: Callable[..., Emulator], mirror: Mirror, is_cut_off: bool
+) -> None:
+    emulator = make_emulator(switches=Switches(task_archived="only"), page_cap=4)
+    [company] = companies(emulator, 1)
+    ids = [
+        emulator.store.insert("task", {"action": f"T{n}", "companyId": company, "isArchived": n < 3})["_id"]
+        for n in range(6)
+    ]
+    online = Runner(emulator.url)
+    online(mirror.sync("Task"))
+    emulator.store.update("task", ids[0], {"action": "renamed"})
+    requests = 0
+
+    def move() -> None:
+        nonlocal requests
+        requests += 1
+        if requests == 3:  # the first list took two
+            emulator.store.update("task", ids[0], {"isArchived": False})
+
+    if is_cut_off:
+        assert interrupted(online, mirror.sync("Task", full=True), 2, move)
+    assert not interrupted(online, mirror.sync("Task", full=True), 500, move)
+    assert_equal(mirror, emulator, "task")
+
+
 def test_a_model_without_permission_is_skipped_and_named(
     make_emulator: Callable[..., Emulator], mirror: Mirror
 ) -> None:

@@ -106,6 +106,7 @@ class _Full:
                 self.cursor = ListCursor(two=False if self.state.traits.two is False else None)
             self.doubtful = set(self.cursor.doubtful)
             self.bytes = self.cursor.bytes
+        job.stage_is_empty = not job.resumed
         job.traffic.mark()
 
     def _learn_keys(self) -> Flow[None]:

@@ -49,7 +49,8 @@ class ModelSync:
     `forced` says that the user asked for a full pass, `resumed` that it went on with one that was cut off. `first_page`
     is the mirror's instant when its oldest page was asked for; `read_by_id` are records that were asked for one by one,
     as pages may be older than what is known of them, and when; `undecided` is how many should have been.
-    `new_keys` are those that nobody documents and this pass is the first to ask for.
+    `new_keys` are those that nobody documents and this pass is the first to ask for. `stage_is_empty`: it is known that
+    nothing is kept aside.
     """
 
     def __post_init__(self) -> None:
@@ -70,6 +71,7 @@ class ModelSync:
     read_by_id: dict[str, Instant] = field(default_factory=dict)
     undecided: int = 0
     new_keys: set[str] = field(default_factory=set)
+    stage_is_empty: bool = False
     _whole: bool = False
     _still_there: int = 0
 
@@ -134,7 +136,7 @@ class ModelSync:
         if found != known:
             other = [row for row, new, old in zip(slices, found, known, strict=True) if new != old]
         self.report.unchanged += len(ids) - len(other)
-        if self._is_staged(connection):
+        if not self.stage_is_empty and self._is_staged(connection):
             self.unstage(connection, [*ids, *gone])
         staged = {row["_id"]: str(row.json, "utf-8") for row in other}
         self.stage(connection, staged, asked)
@@ -146,6 +148,7 @@ class ModelSync:
         """Keep records aside, None for one that is gone, as they were when they were asked for."""
         values = {"resource": self.layout.table, "asked": asked.n, "sent_at": asked.at}
         if bodies:
+            self.stage_is_empty = False
             rows = [{**values, "record": id, "body": body} for id, body in bodies.items()]
             connection.execute(insert(tables.stage), rows)
 
