@@ -1,4 +1,4 @@
-"""Writing rows into the table of a resource: a thousand at a time, and only the columns that any of them fills.
+"""Writing rows into the table of a resource: a hundred at a time, and only the columns that any of them fills.
 
 Most records fill a part of their columns, the same part in a whole tenant, and each NULL that is bound costs what a
 value does.
@@ -18,8 +18,8 @@ from .changes import chunks
 from .codec import RowCodec
 from .packing import Packed, Values
 
-PACKED = 1000
-"""How many rows are in memory at once."""
+PACKED = 100
+"""So many rows are packed at once: with what is made of them they fit into a processor's cache."""
 _NULL = nan
 """SQLite makes NULL of it, and JSON has no such number."""
 

@@ -217,7 +217,7 @@ class Store:
         return found
 
     def sealed_rows(self, *conditions: ColumnElement[bool]) -> Iterator[Sequence[Sequence[Any]]]:
-        """Rows, a thousand at a time and in the order of ids: their columns, `_extra`, and their hashes."""
+        """Rows, a hundred at a time and in the order of ids: their columns, `_extra`, and their hashes."""
         # Flags as the numbers that SQLite keeps: they are made of them by column.
         shown = [
             type_coerce(column, Integer()) if column.type is tables.TYPES["boolean"] else column
