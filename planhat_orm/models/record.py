@@ -20,7 +20,7 @@ from ..runtime import TEMPORARY
 from ..wire.aliases import with_aliases
 from ..wire.keys import has_key
 from ..wire.patches import same
-from ..wire.values import Copy, Values, copied, dict_of, identical
+from ..wire.values import Copy, Values, copied, identical
 from .meta import Meta
 from .state import Origin
 
@@ -43,7 +43,9 @@ class Record:
 
         The row keeps the dict. Put into the record it could undo what another thread that saves puts there meanwhile.
         """
-        return dict_of(self._came)
+        came: Any = self._came
+        made: dict[str, Any] = came if isinstance(came, dict) else came.to_dict()
+        return made
 
     # --- what changed -----------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ from . import server_state
 def known_base(record: Model, payload: Raw) -> Raw:
     """What the server said of the fields of a payload; those that were never read are left out."""
     read = {wire: value for wire, value in payload.items() if not record._meta.by_wire[wire]._unasked(record)}
-    return base_of(unexpanded(record._meta.resource, record._wire), read)
+    came = {wire: record._came.get(wire) for wire in read}
+    return base_of(unexpanded(record._meta.resource, came), read)
 
 
 def settle(
